@@ -1,0 +1,32 @@
+"""Cross-language speech emotion recognition: from corpora to tables, figures and claims.
+
+Read top to bottom: each included file is a stage, in the order of the data.
+"""
+
+from snakemake.utils import min_version
+
+min_version("9.27")
+
+
+configfile: "config/config.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/demo.smk"
+include: "workflow/rules/corpora.smk"
+include: "workflow/rules/noise.smk"
+include: "workflow/rules/splits.smk"
+include: "workflow/rules/encoders.smk"
+include: "workflow/rules/training.smk"
+include: "workflow/rules/prediction.smk"
+include: "workflow/rules/results.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        configured_results(),
+
+
+onstart:
+    refuse_what_only_the_user_can_provide(workflow.dag)

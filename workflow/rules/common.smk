@@ -1,0 +1,255 @@
+"""The checked configuration, and the helpers that rules share. No rules here."""
+
+import re
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+sys.path.insert(0, str(Path(workflow.basedir, "workflow", "scripts")))
+
+from ser import configuration, experiments, families, sources
+from ser.code import code_hash
+from ser.errors import UserError
+from ser.vocabulary import CLEAN
+
+try:
+    config = configuration.load(config)
+except UserError as error:
+    raise WorkflowError(str(error)) from None
+
+
+def names(entries):
+    """A wildcard constraint that admits the configuration's own names and nothing else."""
+    return "|".join(map(re.escape, entries))
+
+
+wildcard_constraints:
+    corpus=names(config["corpora"]),
+    source=names(config["corpora"]),
+    target=names([*config["corpora"], "any"]),
+    model=names(config["models"]),
+    condition=names(config["conditions"]),
+    experiment=names(experiments.EXPERIMENTS),
+    shots=r"\d+",
+    seed=r"\d+",
+
+
+# --- What a rule depends on -------------------------------------------------------------------
+
+
+def uses(script, *more, **values):
+    """A rule's one param: the settings it uses, key-sorted, and a hash of the code it runs.
+
+    `more` names sources that the script loads by a computed name, or data files that ship with the workflow.
+    """
+    code = code_hash(f"workflow/scripts/{script}", *more)
+    return in_key_order({**values, "code": code})
+
+
+def in_key_order(value):
+    """Sort dictionaries at every depth, so that reordering the configuration changes nothing."""
+    if isinstance(value, dict):
+        return {key: in_key_order(value[key]) for key in sorted(value)}
+    return [in_key_order(item) for item in value] if isinstance(value, list) else value
+
+
+def gpu():
+    """GPUs that a job with a model claims."""
+    return 0 if config["device"] == "cpu" else 1
+
+
+# --- Corpora and noise ------------------------------------------------------------------------
+
+
+def archive_of(wildcards):
+    """A corpus's archive: the user's copy if the configuration names one, else the download."""
+    corpus = config["corpora"][wildcards.corpus]
+    if corpus["path"] is None:
+        return f"resources/corpora/{sources.archive_name(wildcards.corpus, corpus)}"
+    path = Path(corpus["path"])
+    ingested = Path("results/corpora", wildcards.corpus, "utterances.csv")
+    if not (path.exists() or ingested.exists() or is_made_by_demo(path)):
+        raise WorkflowError(
+            f"corpora.{wildcards.corpus}.path: {path} does not exist. Correct it in the configuration: the folder or"
+            " archive of your copy, absolute or relative to the working directory."
+        )
+    return str(path)
+
+
+def corpus_behind(archive):
+    """The first corpus that a downloaded archive serves."""
+    for name, entry in config["corpora"].items():
+        if sources.archive_name(name, entry) == archive:
+            return name
+    raise WorkflowError(f"resources/corpora/{archive}: no corpus of the configuration is read from it")
+
+
+def refusal_of(corpus):
+    """Why a corpus cannot be downloaded, or None."""
+    return sources.refusal(corpus, config["corpora"][corpus])
+
+
+def is_made_by_demo(path):
+    return path.parts[:2] == ("resources", "demo")
+
+
+def corpus_settings(wildcards):
+    """What of a corpus's entry decides the outcome of ingestion: not where the archive lies."""
+    entry = config["corpora"][wildcards.corpus]
+    kept = {key: value for key, value in entry.items() if key not in ("path", "url")}
+    corpus_format = entry["format"]
+    shipped = ["resources/emodb-v1-sha256.tsv"] if corpus_format == "emodb" else []
+    return uses("corpus.py", f"workflow/scripts/ser/corpora/{corpus_format}.py", *shipped, **kept)
+
+
+def noise_archives(wildcards):
+    """Archives, or unpacked folders, of a condition's environments, in the configuration's order."""
+    folder = config["noise"]["path"]
+    environments = config["conditions"][wildcards.condition]["environments"]
+    if folder is None:
+        return [f"resources/noise/{environment}_16k.zip" for environment in environments]
+    return [noise_archive(Path(folder), environment) for environment in environments]
+
+
+def noise_archive(folder, environment):
+    archive = folder / f"{environment}_16k.zip"
+    if archive.exists() or is_made_by_demo(archive):
+        return str(archive)
+    if (folder / environment / "ch01.wav").exists():
+        return str(folder)
+    raise WorkflowError(
+        f"noise.path: {folder} holds neither {archive.name} nor {environment}/ch01.wav. Correct the path in the"
+        " configuration, or set it to null to download."
+    )
+
+
+# --- Models and runs --------------------------------------------------------------------------
+
+
+def model_settings(name):
+    """What of a model's entry makes the model: not its title, nor how it is trained."""
+    entry = config["models"][name]
+    return {key: value for key, value in entry.items() if key not in ("title", "training")}
+
+
+def family_sources(name):
+    """The module of a model's family, which scripts load by a computed name."""
+    return families.sources(config["models"][name]["family"])
+
+
+def frames_of(model, corpus, condition):
+    """Where a model's front end finds a corpus in a condition."""
+    front_end = "log_mel.npy" if config["models"][model]["family"] == "cnn-lstm" else "audio.npy"
+    return f"results/corpora/{corpus}/{condition}/{front_end}"
+
+
+def encoder_of(wildcards):
+    """The encoder a model starts from; CNN-LSTM has none."""
+    if config["models"][wildcards.model]["family"] == "cnn-lstm":
+        return []
+    return f"resources/encoders/{encoder_name(config['models'][wildcards.model])}/model.safetensors"
+
+
+def encoder_name(entry):
+    """A folder name for a checkpoint at a revision, shared by all models that start from it."""
+    name = entry["checkpoint"].strip("/").replace("/", "--")
+    return f"{name}-{entry['revision'][:12]}" if "revision" in entry else name
+
+
+def encoder_checkpoint(wildcards):
+    """Checkpoint and revision behind an encoder's folder name."""
+    for entry in config["models"].values():
+        if "checkpoint" in entry and encoder_name(entry) == wildcards.encoder:
+            return {key: entry[key] for key in ("checkpoint", "revision", "family") if key in entry}
+    raise WorkflowError(f"no model of the configuration starts from encoder {wildcards.encoder}")
+
+
+def if_few_shot(pattern):
+    """An input that only runs with target samples have."""
+    return lambda wildcards: pattern if int(wildcards.shots) else []
+
+
+def run_behind(wildcards):
+    """Weights of the run that makes a prediction: a zero-shot run serves every target."""
+    target = wildcards.target if int(wildcards.shots) else "any"
+    return (
+        f"results/runs/{wildcards.model}/{wildcards.source}-to-{target}"
+        f"/{wildcards.shots}-shot/seed{wildcards.seed}/weights.safetensors"
+    )
+
+
+# --- Results ----------------------------------------------------------------------------------
+
+
+def predictions_of(wildcards):
+    """Every prediction that an experiment scores."""
+    return [
+        f"results/predictions/{p.model}/{p.source}-to-{p.target}/{p.shots}-shot/seed{p.seed}/{p.condition}.csv"
+        for p in experiments.predictions(config, [wildcards.experiment])
+    ]
+
+
+def test_sets_of(wildcards):
+    """The target splits of every corpus and repetition that an experiment scores."""
+    needed = {(p.target, p.seed) for p in experiments.predictions(config, [wildcards.experiment])}
+    return [f"results/splits/{target}/seed{seed}/target.csv" for target, seed in sorted(needed)]
+
+
+def configured(experiment):
+    return config["experiments"][experiment] is not None
+
+
+def archives_used_by(*names_of_experiments):
+    """What ingestion noted of the corpora behind some experiments."""
+    needed = experiments.predictions(config, names_of_experiments)
+    used = {p.source for p in needed} | {p.target for p in needed}
+    return [f"results/corpora/{corpus}/archive.json" for corpus in config["corpora"] if corpus in used]
+
+
+def one_run_per_model():
+    """A run of every model that an experiment uses, for what is the same in all its runs."""
+    first = {}
+    for p in experiments.predictions(config):
+        if p.shots == 0:
+            first.setdefault(p.model, f"results/runs/{p.model}/{p.source}-to-any/0-shot/seed{p.seed}/run.json")
+    return [first[model] for model in models_in_use() if model in first]
+
+
+def titles(models):
+    """What tables and figures call some models."""
+    return {name: config["models"][name]["title"] for name in models}
+
+
+def models_in_use():
+    """Names of all models that an experiment uses, in the configuration's order."""
+    used = {p.model for p in experiments.predictions(config)}
+    return [name for name in config["models"] if name in used]
+
+
+def drawn_from(experiment):
+    """What a table or figure needs to know of its experiment; nothing if it is not configured."""
+    entry = config["experiments"][experiment]
+    shown = {"label": config["label"], "experiment": entry}
+    return shown | {"titles": titles(entry["models"])} if entry else shown
+
+
+def configured_results():
+    """Everything that the configured experiments end in."""
+    audits = [f"results/corpora/{corpus}/audit.json" for corpus in experiments.used_corpora(config)]
+    tables = ["table1", *(["table2"] if configured("table2") else [])]
+    figures = [name for name in ("figure2", "figure3") if configured(name)]
+    return [
+        *audits,
+        "results/scores.csv",
+        *(f"results/tables/{name}.{kind}" for name in tables for kind in ("csv", "png")),
+        *(f"results/figures/{name}.{kind}" for name in figures for kind in ("csv", "png")),
+    ]
+
+
+def refuse_what_only_the_user_can_provide(dag):
+    """Before any work: stop if a corpus is needed that cannot be downloaded."""
+    for job in dag.needrun_jobs():
+        if job.name == "download_corpus":
+            if problem := refusal_of(corpus_behind(job.wildcards.archive)):
+                raise WorkflowError(problem)

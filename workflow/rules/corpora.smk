@@ -1,0 +1,93 @@
+"""Corpora: from a published archive to audio and utterances.
+
+INPUTS  the user's copy of a corpus, or its published source
+OUTPUTS results/corpora/{corpus}/utterances.csv, archive.json, audit.json
+        results/corpora/{corpus}/clean/audio.npy
+        results/corpora/{corpus}/{condition}/log_mel.npy
+"""
+
+
+rule download_corpus:
+    output:
+        "resources/corpora/{archive}",
+    params:
+        refusal=lambda wildcards: refusal_of(corpus_behind(wildcards.archive)),
+        source=lambda wildcards: sources.corpus_source(config["corpora"][corpus_behind(wildcards.archive)]),
+    log:
+        "results/logs/download_corpus/{archive}.log",
+    benchmark:
+        "results/benchmarks/download_corpus/{archive}.tsv"
+    retries: 2
+    resources:
+        runtime=240,
+    conda:
+        "../../envs/ser.yaml"
+    script:
+        "../scripts/download.py"
+
+
+rule corpus:
+    input:
+        archive=archive_of,
+    output:
+        audio=f"results/corpora/{{corpus}}/{CLEAN}/audio.npy",
+        utterances="results/corpora/{corpus}/utterances.csv",
+        archive="results/corpora/{corpus}/archive.json",
+    params:
+        settings=corpus_settings,
+    log:
+        "results/logs/corpus/{corpus}.log",
+    benchmark:
+        "results/benchmarks/corpus/{corpus}.tsv"
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    conda:
+        "../../envs/ser.yaml"
+    script:
+        "../scripts/corpus.py"
+
+
+rule audit:
+    input:
+        utterances="results/corpora/{corpus}/utterances.csv",
+        audio=f"results/corpora/{{corpus}}/{CLEAN}/audio.npy",
+        archive="results/corpora/{corpus}/archive.json",
+    output:
+        audit=report(
+            "results/corpora/{corpus}/audit.json",
+            caption="../report/audit.rst",
+            category="Corpora",
+            labels={"corpus": "{corpus}"},
+        ),
+    params:
+        settings=uses("audit.py"),
+    log:
+        "results/logs/audit/{corpus}.log",
+    benchmark:
+        "results/benchmarks/audit/{corpus}.tsv"
+    conda:
+        "../../envs/ser.yaml"
+    script:
+        "../scripts/audit.py"
+
+
+rule log_mel:
+    input:
+        audio="results/corpora/{corpus}/{condition}/audio.npy",
+        utterances="results/corpora/{corpus}/utterances.csv",
+    output:
+        frames="results/corpora/{corpus}/{condition}/log_mel.npy",
+    params:
+        settings=uses("log_mel.py"),
+    log:
+        "results/logs/log_mel/{corpus}/{condition}.log",
+    benchmark:
+        "results/benchmarks/log_mel/{corpus}/{condition}.tsv"
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    conda:
+        "../../envs/ser.yaml"
+    script:
+        "../scripts/log_mel.py"

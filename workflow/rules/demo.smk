@@ -1,0 +1,42 @@
+"""The embedded demo's own speech and noise; everything after it is the real experiment's code.
+
+INPUTS  speech/{layout}.yaml: how a language is spoken
+OUTPUTS resources/demo/{layout}.zip (or .tar.gz), resources/demo/{environment}_16k.zip
+"""
+
+
+rule demo_speech:
+    input:
+        language="speech/{layout}.yaml",
+    output:
+        archive="resources/demo/{layout}.{kind}",
+    params:
+        settings=uses("demo_speech.py"),
+    log:
+        "results/logs/demo_speech/{layout}.{kind}.log",
+    benchmark:
+        "results/benchmarks/demo_speech/{layout}.{kind}.tsv"
+    wildcard_constraints:
+        layout="[a-z]+",
+        kind=r"zip|tar\.gz",
+    conda:
+        "../../envs/ser.yaml"
+    script:
+        "../scripts/demo_speech.py"
+
+
+rule demo_noise:
+    output:
+        archive="resources/demo/{environment}_16k.zip",
+    params:
+        settings=uses("demo_noise.py"),
+    log:
+        "results/logs/demo_noise/{environment}.log",
+    benchmark:
+        "results/benchmarks/demo_noise/{environment}.tsv"
+    wildcard_constraints:
+        environment="[A-Z]+",
+    conda:
+        "../../envs/ser.yaml"
+    script:
+        "../scripts/demo_noise.py"

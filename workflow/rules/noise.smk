@@ -1,0 +1,50 @@
+"""Noisy test conditions.
+
+INPUTS  results/corpora/{corpus}/clean/audio.npy, DEMAND's environments
+OUTPUTS results/corpora/{corpus}/{condition}/audio.npy, mixing.csv
+"""
+
+
+rule download_noise:
+    output:
+        "resources/noise/{environment}_16k.zip",
+    params:
+        source=lambda wildcards: sources.noise_source(config["noise"]["format"], wildcards.environment),
+    log:
+        "results/logs/download_noise/{environment}.log",
+    benchmark:
+        "results/benchmarks/download_noise/{environment}.tsv"
+    retries: 2
+    resources:
+        runtime=240,
+    wildcard_constraints:
+        environment="[A-Z]+",
+    conda:
+        "../../envs/ser.yaml"
+    script:
+        "../scripts/download.py"
+
+
+rule noise:
+    input:
+        audio=f"results/corpora/{{corpus}}/{CLEAN}/audio.npy",
+        utterances="results/corpora/{corpus}/utterances.csv",
+        noise=noise_archives,
+    output:
+        audio="results/corpora/{corpus}/{condition}/audio.npy",
+        mixing="results/corpora/{corpus}/{condition}/mixing.csv",
+    params:
+        settings=lambda wildcards: uses("mix_noise.py", **config["conditions"][wildcards.condition]),
+    log:
+        "results/logs/noise/{corpus}/{condition}.log",
+    benchmark:
+        "results/benchmarks/noise/{corpus}/{condition}.tsv"
+    wildcard_constraints:
+        condition=names(name for name in config["conditions"] if name != CLEAN) or "$",
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    conda:
+        "../../envs/ser.yaml"
+    script:
+        "../scripts/mix_noise.py"

@@ -1,0 +1,36 @@
+"""Prediction: every utterance of a target in one condition, one file per run, target and condition.
+
+INPUTS  weights of a run, a corpus in one condition
+OUTPUTS results/predictions/{model}/{source}-to-{target}/{shots}-shot/seed{seed}/{condition}.csv
+"""
+
+
+rule predict:
+    input:
+        weights=run_behind,
+        frames=lambda wildcards: frames_of(wildcards.model, wildcards.target, wildcards.condition),
+        utterances="results/corpora/{target}/utterances.csv",
+        encoder=encoder_of,
+    output:
+        predictions="results/predictions/{model}/{source}-to-{target}/{shots}-shot/seed{seed}/{condition}.csv",
+    params:
+        settings=lambda wildcards: uses(
+            "predict.py",
+            *family_sources(wildcards.model),
+            model=model_settings(wildcards.model),
+            precision=config["models"][wildcards.model]["training"]["precision"],
+            **config["prediction"],
+        ),
+    log:
+        "results/logs/predict/{model}/{source}-to-{target}/{shots}-shot/seed{seed}/{condition}.log",
+    benchmark:
+        "results/benchmarks/predict/{model}/{source}-to-{target}/{shots}-shot/seed{seed}/{condition}.tsv"
+    threads: 1
+    resources:
+        gpu=gpu(),
+        mem_mb=8000,
+        runtime=30,
+    conda:
+        "../../envs/ser.yaml"
+    script:
+        "../scripts/predict.py"

@@ -1,0 +1,150 @@
+"""Results: scores, tables and figures.
+
+INPUTS  results/predictions/, results/splits/, results/runs/
+OUTPUTS results/scores.csv, results/tables/, results/figures/
+"""
+
+
+rule score:
+    """Score one experiment's predictions, so that it can be run and drawn without the others."""
+    input:
+        predictions=predictions_of,
+        test_sets=test_sets_of,
+    output:
+        scores="results/scores/{experiment}.csv",
+    params:
+        settings=uses("score.py"),
+    log:
+        "results/logs/score/{experiment}.log",
+    benchmark:
+        "results/benchmarks/score/{experiment}.tsv"
+    conda:
+        "../../envs/ser.yaml"
+    script:
+        "../scripts/score.py"
+
+
+rule scores:
+    """All experiments' scores, each run once."""
+    input:
+        scores=[f"results/scores/{name}.csv" for name in experiments.EXPERIMENTS if configured(name)],
+    output:
+        scores="results/scores.csv",
+    params:
+        settings=uses("scores.py"),
+    log:
+        "results/logs/scores.log",
+    benchmark:
+        "results/benchmarks/scores.tsv"
+    localrule: True
+    conda:
+        "../../envs/ser.yaml"
+    script:
+        "../scripts/scores.py"
+
+
+rule table1:
+    input:
+        runs=one_run_per_model(),
+    output:
+        csv="results/tables/table1.csv",
+        png=report(
+            "results/tables/table1.png",
+            caption="../report/table1.rst",
+            category="Tables",
+            labels={"table": "I", "shows": "models"},
+        ),
+    params:
+        settings=uses(
+            "table1.py",
+            "resources/checkpoints.yaml",
+            label=config["label"],
+            titles=titles(models_in_use()),
+            models={name: model_settings(name) for name in models_in_use()},
+            order=models_in_use(),
+        ),
+    log:
+        "results/logs/table1.log",
+    benchmark:
+        "results/benchmarks/table1.tsv"
+    localrule: True
+    conda:
+        "../../envs/ser.yaml"
+    script:
+        "../scripts/table1.py"
+
+
+rule table2:
+    input:
+        scores="results/scores/table2.csv",
+        archives=archives_used_by("table2"),
+    output:
+        csv="results/tables/table2.csv",
+        detail="results/tables/table2_detail.csv",
+        png=report(
+            "results/tables/table2.png",
+            caption="../report/table2.rst",
+            category="Tables",
+            labels={"table": "II", "shows": "UAR across languages"},
+        ),
+    params:
+        settings=uses("table2.py", "resources/paper-table2.csv", **drawn_from("table2")),
+    log:
+        "results/logs/table2.log",
+    benchmark:
+        "results/benchmarks/table2.tsv"
+    localrule: True
+    conda:
+        "../../envs/ser.yaml"
+    script:
+        "../scripts/table2.py"
+
+
+rule figure2:
+    input:
+        scores="results/scores/figure2.csv",
+        archives=archives_used_by("figure2"),
+    output:
+        csv="results/figures/figure2.csv",
+        png=report(
+            "results/figures/figure2.png",
+            caption="../report/figure2.rst",
+            category="Figures",
+            labels={"figure": "2", "shows": "few-shot adaptation"},
+        ),
+    params:
+        settings=uses("figure2.py", **drawn_from("figure2")),
+    log:
+        "results/logs/figure2.log",
+    benchmark:
+        "results/benchmarks/figure2.tsv"
+    localrule: True
+    conda:
+        "../../envs/ser.yaml"
+    script:
+        "../scripts/figure2.py"
+
+
+rule figure3:
+    input:
+        scores="results/scores/figure3.csv",
+        archives=archives_used_by("figure3"),
+    output:
+        csv="results/figures/figure3.csv",
+        png=report(
+            "results/figures/figure3.png",
+            caption="../report/figure3.rst",
+            category="Figures",
+            labels={"figure": "3", "shows": "robustness to noise"},
+        ),
+    params:
+        settings=uses("figure3.py", **drawn_from("figure3")),
+    log:
+        "results/logs/figure3.log",
+    benchmark:
+        "results/benchmarks/figure3.tsv"
+    localrule: True
+    conda:
+        "../../envs/ser.yaml"
+    script:
+        "../scripts/figure3.py"

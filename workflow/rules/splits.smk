@@ -1,0 +1,58 @@
+"""Speaker-independent splits and few-shot samples, per repetition.
+
+INPUTS  results/corpora/{corpus}/utterances.csv
+OUTPUTS results/splits/{corpus}/seed{seed}/source.csv, target.csv
+        results/fewshot/{target}/{shots}-shot/seed{seed}.csv
+"""
+
+
+rule source_split:
+    input:
+        utterances="results/corpora/{corpus}/utterances.csv",
+    output:
+        split="results/splits/{corpus}/seed{seed}/source.csv",
+    params:
+        settings=uses("source_split.py"),
+    log:
+        "results/logs/source_split/{corpus}/seed{seed}.log",
+    benchmark:
+        "results/benchmarks/source_split/{corpus}/seed{seed}.tsv"
+    conda:
+        "../../envs/ser.yaml"
+    script:
+        "../scripts/source_split.py"
+
+
+rule target_split:
+    input:
+        utterances="results/corpora/{corpus}/utterances.csv",
+    output:
+        split="results/splits/{corpus}/seed{seed}/target.csv",
+    params:
+        settings=uses("target_split.py", **config["few_shot"]),
+    log:
+        "results/logs/target_split/{corpus}/seed{seed}.log",
+    benchmark:
+        "results/benchmarks/target_split/{corpus}/seed{seed}.tsv"
+    conda:
+        "../../envs/ser.yaml"
+    script:
+        "../scripts/target_split.py"
+
+
+rule few_shot:
+    input:
+        utterances="results/corpora/{target}/utterances.csv",
+        split="results/splits/{target}/seed{seed}/target.csv",
+    output:
+        subset="results/fewshot/{target}/{shots}-shot/seed{seed}.csv",
+    params:
+        settings=uses("few_shot.py"),
+    log:
+        "results/logs/few_shot/{target}/{shots}-shot/seed{seed}.log",
+    benchmark:
+        "results/benchmarks/few_shot/{target}/{shots}-shot/seed{seed}.tsv"
+    conda:
+        "../../envs/ser.yaml"
+    script:
+        "../scripts/few_shot.py"

@@ -1,0 +1,44 @@
+"""Fine-tuning: one job per model, source, target, shots and repetition.
+
+A zero-shot run sees no target data: its target is "any", and it serves every target.
+
+INPUTS  corpora, splits, few-shot samples, encoders
+OUTPUTS results/runs/{model}/{source}-to-{target}/{shots}-shot/seed{seed}/
+"""
+
+
+rule finetune:
+    input:
+        source_frames=lambda wildcards: frames_of(wildcards.model, wildcards.source, CLEAN),
+        source_utterances="results/corpora/{source}/utterances.csv",
+        source_split="results/splits/{source}/seed{seed}/source.csv",
+        target_frames=lambda wildcards: (
+            frames_of(wildcards.model, wildcards.target, CLEAN) if int(wildcards.shots) else []
+        ),
+        target_utterances=if_few_shot("results/corpora/{target}/utterances.csv"),
+        subset=if_few_shot("results/fewshot/{target}/{shots}-shot/seed{seed}.csv"),
+        encoder=encoder_of,
+    output:
+        weights="results/runs/{model}/{source}-to-{target}/{shots}-shot/seed{seed}/weights.safetensors",
+        history="results/runs/{model}/{source}-to-{target}/{shots}-shot/seed{seed}/history.csv",
+        run="results/runs/{model}/{source}-to-{target}/{shots}-shot/seed{seed}/run.json",
+    params:
+        settings=lambda wildcards: uses(
+            "finetune.py",
+            *family_sources(wildcards.model),
+            model=model_settings(wildcards.model),
+            training=config["models"][wildcards.model]["training"],
+        ),
+    log:
+        "results/logs/finetune/{model}/{source}-to-{target}/{shots}-shot/seed{seed}.log",
+    benchmark:
+        "results/benchmarks/finetune/{model}/{source}-to-{target}/{shots}-shot/seed{seed}.tsv"
+    threads: 1
+    resources:
+        gpu=gpu(),
+        mem_mb=8000,
+        runtime=240,
+    conda:
+        "../../envs/ser.yaml"
+    script:
+        "../scripts/finetune.py"

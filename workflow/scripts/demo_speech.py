@@ -1,0 +1,18 @@
+"""Speak one corpus of the demo into an archive of a real corpus's layout."""
+
+from pathlib import Path
+
+import yaml
+
+from ser import job
+from ser.demo import layouts, speech, writing
+
+
+def main(snakemake):
+    language = yaml.safe_load(Path(snakemake.input.language).read_text(encoding="utf-8"))
+    layout = layouts.LAYOUTS[snakemake.wildcards.layout]()
+    writing.write_archive(snakemake.output.archive, speech.spoken_members(layout, language))
+
+
+if __name__ == "__main__":
+    job.run(snakemake, main)

@@ -1,0 +1,16 @@
+"""Download one archive from where it is published."""
+
+from ser import job, sources
+from ser.errors import UserError
+
+
+def main(snakemake):
+    source = snakemake.params.source
+    job.log.warning("%s: licence: %s (%s)", source["title"], source["licence"], source["homepage"])
+    if problem := snakemake.params.get("refusal"):
+        raise UserError(problem)
+    sources.fetch(source, snakemake.output[0])
+
+
+if __name__ == "__main__":
+    job.run(snakemake, main)

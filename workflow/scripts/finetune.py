@@ -1,0 +1,69 @@
+"""Fine-tune one model on one source, with samples of a target or without."""
+
+import time
+
+import torch
+from safetensors.torch import save_file
+
+from ser import families, files, job, runs, training
+from ser.errors import UserError
+
+
+def main(snakemake):
+    started = time.perf_counter()
+    torch.set_num_threads(snakemake.threads)
+    wildcards, inputs, settings = snakemake.wildcards, snakemake.input, snakemake.params.settings
+    family = settings["model"]["family"]
+    device = runs.choose_device(snakemake.resources.gpu)
+    seed = int(wildcards.seed)
+
+    roles = {row["utterance"]: row["role"] for row in files.read_rows(inputs.source_split)}
+    train_names = [utterance for utterance, role in roles.items() if role == "train"]
+    dev_names = [utterance for utterance, role in roles.items() if role == "dev"]
+    train = runs.read_examples(family, inputs.source_frames, inputs.source_utterances, train_names)
+    dev = runs.read_examples(family, inputs.source_frames, inputs.source_utterances, dev_names)
+    seconds = runs.seconds_of(inputs.source_utterances, train_names)
+    if shots := inputs.get("subset"):
+        subset = [row["utterance"] for row in files.read_rows(shots)]
+        samples = runs.read_examples(family, inputs.target_frames, inputs.target_utterances, subset)
+        train = runs.together(train, samples)
+        seconds += runs.seconds_of(inputs.target_utterances, subset)
+
+    run_name = f"{wildcards.model}, {wildcards.source} to {wildcards.target}, {wildcards.shots} shots, seed {seed}"
+    state_path = runs.state_path(snakemake.output.weights)
+    try:
+        model = training.initialise(families.load(family).build, settings["model"], seed)
+        progress = training.fine_tune(
+            model,
+            train,
+            dev,
+            settings=settings["training"],
+            seed=seed,
+            device=device,
+            state_path=state_path,
+            fingerprint=runs.fingerprint({**settings, "run": run_name}, list(inputs)),
+        )
+    except UserError as error:
+        raise UserError(f"{run_name}: {error}") from error
+
+    with files.written_whole(snakemake.output.weights) as temporary:
+        save_file(progress.best_weights, temporary)
+    files.write_rows(snakemake.output.history, training.HISTORY_COLUMNS, progress.history)
+    identity = {name: wildcards[name] for name in ("model", "source", "target")}
+    identity |= {"shots": int(wildcards.shots), "seed": seed}
+    record = runs.record_of_run(
+        identity,
+        settings=settings,
+        progress=progress,
+        model=model,
+        train=train,
+        seconds_of_audio=seconds * settings["training"]["epochs"],
+        device=device,
+        started=started,
+    )
+    files.write_json(snakemake.output.run, record)
+    state_path.unlink(missing_ok=True)
+
+
+if __name__ == "__main__":
+    job.run(snakemake, main)

@@ -1,0 +1,34 @@
+"""Label every utterance of a target, in one condition, with a fine-tuned model."""
+
+import torch
+
+from ser import families, files, inference, job, runs, training
+from ser.vocabulary import EMOTIONS
+
+COLUMNS = ("utterance", "emotion", "predicted", *EMOTIONS)
+
+
+def main(snakemake):
+    torch.set_num_threads(snakemake.threads)
+    settings = snakemake.params.settings
+    family = families.load(settings["model"]["family"])
+    device = runs.choose_device(snakemake.resources.gpu)
+    model = family.build(settings["model"])
+    training.load_trained_state(model, snakemake.input.weights)
+    rows = files.read_rows(snakemake.input.utterances)
+    frames = family.open_frames(snakemake.input.frames, rows)
+    predicted = inference.probabilities(
+        model.to(device), frames, settings["batch_size"], device, settings["precision"]
+    )
+    files.write_rows(
+        snakemake.output.predictions,
+        COLUMNS,
+        [
+            (row["utterance"], row["emotion"], EMOTIONS[values.argmax()], *(f"{value:.8f}" for value in values))
+            for row, values in zip(rows, predicted, strict=True)
+        ],
+    )
+
+
+if __name__ == "__main__":
+    job.run(snakemake, main)

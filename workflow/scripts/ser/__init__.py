@@ -1,0 +1,1 @@
+"""Cross-language speech emotion recognition: the functions behind the workflow's scripts."""

@@ -1,0 +1,58 @@
+"""What code a script runs, as one content hash: Snakemake does not track imported modules."""
+
+import ast
+import functools
+import hashlib
+from pathlib import Path
+
+SCRIPTS = Path(__file__).resolve().parents[1]
+ROOT = SCRIPTS.parents[1]
+
+
+def imported_modules(source: Path) -> set[Path]:
+    """The project's own modules that a Python file imports by name, at any depth of its code."""
+    names = set()
+    for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"), str(source))):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            names.add(node.module)
+            names.update(f"{node.module}.{alias.name}" for alias in node.names)
+    found = set()
+    for name in names:
+        parts = name.split(".")
+        for length in range(1, len(parts) + 1):
+            stem = SCRIPTS.joinpath(*parts[:length])
+            found.update(path for path in (stem.with_suffix(".py"), stem / "__init__.py") if path.is_file())
+    return found
+
+
+@functools.cache
+def _imports_and_digest(source: Path) -> tuple[frozenset[Path], bytes]:
+    imports = imported_modules(source) if source.suffix == ".py" else set()
+    return frozenset(imports), hashlib.sha256(source.read_bytes()).digest()
+
+
+def files_behind(*sources: str) -> list[Path]:
+    """The given files (relative to the repository) and every project module they import.
+
+    A module loaded by a computed name (an encoder family, a corpus format) cannot be seen here:
+    the rule that chooses it names it as a source of its own.
+    """
+    pending = [ROOT / source for source in sources]
+    found: set[Path] = set()
+    while pending:
+        source = pending.pop()
+        if source not in found:
+            found.add(source)
+            pending.extend(_imports_and_digest(source)[0])
+    return sorted(found)
+
+
+@functools.cache
+def code_hash(*sources: str) -> str:
+    """Content hash of `files_behind(*sources)`: names and bytes, not times."""
+    digest = hashlib.sha256()
+    for path in files_behind(*sources):
+        digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + _imports_and_digest(path)[1])
+    return digest.hexdigest()[:16]

@@ -1,0 +1,166 @@
+"""The configuration: checked, completed, and refused in words that say what to mend."""
+
+import difflib
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import yaml
+from jsonschema import Draft202012Validator, validators
+
+from ser.errors import UserError
+from ser.vocabulary import ANY_TARGET, CLEAN
+
+SCHEMA = Path(__file__).resolve().parents[2] / "schemas" / "config.schema.yaml"
+
+
+def load(config: Mapping) -> dict:
+    """Check a configuration against the schema and itself, and fill in the defaults.
+
+    Returns a new dictionary in which every model has its whole `training` settings. Raises
+    `UserError` listing everything that is wrong, each with its key and what is allowed.
+    """
+    config = _plain(config)
+    schema = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
+    errors = sorted(Draft202012Validator(schema).iter_errors(config), key=lambda error: list(map(str, error.path)))
+    if errors:
+        _refuse([message for error in errors for message in _explain(error)])
+    _with_defaults(schema).validate(config)
+    for model in config["models"].values():
+        model["training"] = config["training"] | model.get("training", {})
+    if problems := list(_contradictions(config)):
+        _refuse(problems)
+    return config
+
+
+def _refuse(problems: list[str]):
+    raise UserError("the configuration cannot be used:\n" + "\n".join(f"  - {problem}" for problem in problems))
+
+
+def _plain(value):
+    """A deep copy in plain dictionaries and lists."""
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list) else value
+
+
+def _with_defaults(schema):
+    """A validator that sets absent properties to their defaults before it looks inside them."""
+    check = Draft202012Validator.VALIDATORS["properties"]
+
+    def fill_in(validator, properties, instance, schema):
+        if isinstance(instance, dict):
+            for name, subschema in properties.items():
+                if "default" in subschema:
+                    instance.setdefault(name, _plain(subschema["default"]))
+        yield from check(validator, properties, instance, schema)
+
+    return validators.extend(Draft202012Validator, {"properties": fill_in})(schema)
+
+
+def _explain(error, prefix: str = "") -> list[str]:
+    """One sentence per mistake: key, value, what is allowed, and the nearest valid name."""
+    if error.validator == "anyOf":  # our alternatives are null or one real schema: that one speaks
+        branches = [list(branch) for branch in _by_branch(error.context).values()]
+        return [message for nested in branches[-1] for message in _explain(nested)]
+    key = ".".join(map(str, error.absolute_path)) or "the configuration"
+    value = error.instance
+    if error.validator == "additionalProperties":
+        known = sorted(error.schema.get("properties", {}))
+        unknown = sorted(set(value) - set(known))
+        where = f"{key}." if error.absolute_path else ""
+        return [f"{where}{name}: unknown key; {_nearest(str(name), known)}" for name in unknown]
+    if error.validator == "enum":
+        return [f"{key}: {value!r} is not allowed; {_nearest(str(value), error.validator_value)}"]
+    if error.validator == "required":
+        return [f"{key}: {error.message.removesuffix(' is a required property')} is missing"]
+    if error.validator == "type":
+        hint = ""
+        if isinstance(value, str) and re.fullmatch(r"\d+e-?\d+", value):
+            mantissa, exponent = value.split("e")
+            hint = f" (YAML reads {value} as text: write {mantissa}.0e{exponent})"
+        return [f"{key}: {value!r} must be of type {error.validator_value}{hint}"]
+    if error.validator in ("minimum", "maximum", "exclusiveMinimum"):
+        relation = {"minimum": "at least", "maximum": "at most", "exclusiveMinimum": "more than"}[error.validator]
+        return [f"{key}: {value} must be {relation} {error.validator_value}"]
+    if error.validator == "pattern":
+        return [f"{key}: {value!r} is not allowed (it must match {error.validator_value})"]
+    return [f"{key}: {error.message}"]
+
+
+def _by_branch(errors) -> dict:
+    branches: dict = {}
+    for error in errors:
+        branches.setdefault(error.relative_schema_path[0], []).append(error)
+    return dict(sorted(branches.items()))
+
+
+def _nearest(name: str, known) -> str:
+    known = list(map(str, known))
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return (f"did you mean {close[0]!r}? " if close else "") + f"allowed are {', '.join(known)}"
+
+
+def _contradictions(config: dict):
+    """What the schema cannot say: names that must exist, and settings that make no sense together."""
+    for kind in ("corpora", "models", "conditions"):
+        for name in config[kind]:
+            if "-to-" in name or name == ANY_TARGET:
+                yield f"{kind}.{name}: a name may not be {ANY_TARGET!r} nor contain '-to-', which paths are made of"
+    for name, corpus in config["corpora"].items():
+        yield from (f"corpora.{name}.{problem}" for problem in _corpus_problems(corpus))
+    for name, model in config["models"].items():
+        yield from (f"models.{name}.{problem}" for problem in _model_problems(model))
+    for name, experiment in config["experiments"].items():
+        if experiment is not None:
+            yield from (f"experiments.{name}.{problem}" for problem in _experiment_problems(experiment, config))
+
+
+def _corpus_problems(corpus: dict):
+    if corpus["format"] != "emodb":
+        if "boredom" in corpus:
+            yield f"boredom: only format emodb has it, this is {corpus['format']}"
+        if corpus["verify"] == "sha256":
+            yield f"verify: no sha256 is published for format {corpus['format']}; allowed are names, none"
+    if corpus["path"] and corpus["url"]:
+        yield "url: give either a path or a url, not both"
+
+
+def _model_problems(model: dict):
+    encoder_keys = ("checkpoint", "revision", "weights", "tuning")
+    if model["family"] == "cnn-lstm":
+        for key in (*encoder_keys, "context"):
+            if key in model:
+                yield f"{key}: family cnn-lstm has no encoder, so this means nothing"
+        return
+    if "checkpoint" not in model:
+        yield f"checkpoint: family {model['family']} needs one"
+    elif "revision" not in model and not Path(model["checkpoint"]).is_dir():
+        yield (
+            f"revision: {model['checkpoint']} is no local folder, so it is a Hugging Face repository, and needs the"
+            " commit that pins it"
+        )
+    if "tuning" not in model:
+        yield f"tuning: family {model['family']} needs one, for example {{method: lora, rank: 16}}"
+    if "context" in model and model["family"] != "whisper":
+        yield f"context: only family whisper has it, this is {model['family']}"
+
+
+def _experiment_problems(experiment: dict, config: dict):
+    references = {
+        "models": ("models", experiment["models"]),
+        "sources": ("corpora", experiment.get("sources", [])),
+        "source": ("corpora", [experiment["source"]] if "source" in experiment else []),
+        "targets": ("corpora", experiment["targets"]),
+        "condition": ("conditions", [experiment["condition"]] if "condition" in experiment else []),
+    }
+    for key, (kind, names) in references.items():
+        for name in names:
+            if name not in config[kind]:
+                yield f"{key}: {name!r} is not among the {kind}; {_nearest(name, config[kind])}"
+    if experiment.get("source") in experiment["targets"]:
+        yield f"targets: {experiment['source']!r} is the source; a target must be another corpus"
+    if "sources" in experiment and {*experiment["sources"]} == {*experiment["targets"]} and len(experiment["sources"]) == 1:
+        yield "targets: the only target is the only source; a pair needs two corpora"
+    if experiment.get("condition") == CLEAN:
+        yield "condition: 'clean' is what the noisy condition is compared with; name another"

@@ -1,0 +1,61 @@
+"""eSpeak NG through ctypes: text to samples, with rate, pitch, range and volume."""
+
+import ctypes
+from dataclasses import dataclass
+
+import espeakng_loader
+import numpy as np
+
+from ser.errors import UserError
+
+# From espeak-ng/speak_lib.h.
+RETRIEVAL = 1
+CHARS_UTF8 = 1
+PARAMETERS = {"rate": 1, "volume": 2, "pitch": 3, "range": 4}
+BUFFER_MILLISECONDS = 200
+Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How something is said: rate in words per minute, the others on eSpeak's scales (pitch and range 0 to 100)."""
+
+    rate: float
+    pitch: float
+    range: float
+    volume: float
+
+
+class Espeak:
+    """One synthesiser per process, since the library keeps global state."""
+
+    def __init__(self):
+        self._library = ctypes.cdll.LoadLibrary(espeakng_loader.get_library_path())
+        self.sample_rate = self._library.espeak_Initialize(
+            RETRIEVAL, BUFFER_MILLISECONDS, espeakng_loader.get_data_path().encode(), 0
+        )
+        if self.sample_rate <= 0:
+            raise UserError("eSpeak NG cannot be initialised: reinstall the package espeakng-loader")
+        self._chunks: list[np.ndarray] = []
+        self._callback = Callback(self._collect)  # kept, or it would be collected while in use
+        self._library.espeak_SetSynthCallback(self._callback)
+
+    def _collect(self, samples, count, _events) -> int:
+        if samples and count > 0:
+            self._chunks.append(np.ctypeslib.as_array(samples, (count,)).copy())
+        return 0
+
+    def say(self, text: str, voice: str, manner: Manner) -> np.ndarray:
+        """Speak a text: int16 samples at `sample_rate`, shape (samples,).
+
+        Raises `UserError` if there is no such voice (a language, and a variant behind a plus).
+        """
+        if self._library.espeak_SetVoiceByName(voice.encode()) != 0:
+            raise UserError(f"eSpeak NG has no voice {voice!r}")
+        for name, parameter in PARAMETERS.items():
+            self._library.espeak_SetParameter(parameter, round(getattr(manner, name)), 0)
+        content = text.encode() + b"\0"
+        self._chunks.clear()
+        self._library.espeak_Synth(content, len(content), 0, 0, 0, CHARS_UTF8, None, None)
+        self._library.espeak_Synchronize()
+        return np.concatenate(self._chunks)

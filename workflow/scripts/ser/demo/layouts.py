@@ -1,0 +1,146 @@
+"""What each published layout calls its files: who says which sentence how, and the texts beside it.
+
+The demo's archives differ from the published ones in what is said and in how much, not in form.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from ser.corpora import emodb, emovo, iemocap
+from ser.vocabulary import EMOTIONS
+
+
+@dataclass(frozen=True)
+class Line:
+    """One utterance to be spoken into a file of the archive."""
+
+    path: str
+    speaker: str
+    gender: str
+    emotion: str
+    sentence: int
+
+
+@dataclass(frozen=True)
+class Layout:
+    """An archive before its audio exists: lines to speak, texts to write, and the audio's form."""
+
+    lines: list[Line]
+    sample_rate: int
+    texts: dict[str, str] = field(default_factory=dict)
+    stereo: Callable[[str], bool] = lambda path: False
+
+
+def emodb_layout() -> Layout:
+    """Ten speakers say five sentences in each emotion; a sixth is said fearfully, which no experiment uses."""
+    letters = {emotion: letter for letter, emotion in emodb.EMOTIONS.items()}
+    speakers = ("03", "08", "09", "10", "11", "12", "13", "14", "15", "16")
+    sentences = ("a01", "a02", "a04", "a05", "a07", "b01")
+    lines = []
+    for speaker in speakers:
+        gender = "male" if speaker in emodb.MEN else "female"
+        for index, sentence in enumerate(sentences[:5]):
+            for emotion in EMOTIONS:
+                path = f"wav/{speaker}{sentence}{letters[emotion]}a.wav"
+                lines.append(Line(path, speaker, gender, emotion, index))
+        lines.append(Line(f"wav/{speaker}{sentences[5]}Aa.wav", speaker, gender, "happy", 5))
+    return Layout(lines, 16_000, {"erkennung.txt": "synthetic demo\n", "erklaerung.txt": "synthetic demo\n"})
+
+
+def emovo_layout() -> Layout:
+    """Six speakers say eight sentences in each emotion, 48 kHz, all stereo but one file."""
+    letters = {emotion: letters for letters, emotion in emovo.EMOTIONS.items()}
+    lines = [
+        Line(
+            f"EMOVO/{speaker}/{letters[emotion]}-{speaker}-{sentence}.wav",
+            speaker,
+            "male" if speaker.startswith("m") else "female",
+            emotion,
+            index,
+        )
+        for speaker in emovo.SPEAKERS
+        for emotion in EMOTIONS
+        for index, sentence in enumerate(emovo.SENTENCES[:8])
+    ]
+    return Layout(lines, 48_000, stereo=lambda path: path != lines[0].path)
+
+
+# Utterances of each speaker of URDU as angry, happy, neutral, sad: counted from its file names.
+URDU_SPEAKERS = {
+    "SM1": (22, 0, 0, 0),
+    "SM2": (28, 0, 0, 0),
+    "SM3": (2, 2, 8, 0),
+    "SM4": (48, 0, 0, 0),
+    "SM5": (0, 8, 72, 0),
+    "SM6": (0, 10, 0, 4),
+    "SM7": (0, 28, 0, 0),
+    "SM17": (0, 2, 0, 0),
+    "SM18": (0, 2, 0, 0),
+    "SM19": (0, 2, 0, 0),
+    "SM20": (0, 0, 10, 0),
+    "SM21": (0, 0, 4, 0),
+    "SM22": (0, 0, 2, 0),
+    "SM23": (0, 0, 0, 6),
+    "SM24": (0, 0, 0, 38),
+    "SM25": (0, 0, 0, 40),
+    "SM26": (0, 0, 0, 2),
+    "SM27": (0, 0, 0, 4),
+    "SF1": (0, 12, 0, 0),
+    "SF2": (0, 2, 0, 0),
+    "SF3": (0, 2, 0, 0),
+    "SF4": (0, 4, 0, 0),
+    "SF5": (0, 4, 0, 0),
+    "SF6": (0, 14, 0, 0),
+    "SF7": (0, 6, 0, 0),
+    "SF8": (0, 2, 0, 0),
+    "SF9": (0, 0, 4, 0),
+    "SF10": (0, 0, 0, 2),
+    "SF11": (0, 0, 0, 4),
+}
+
+
+def urdu_layout() -> Layout:
+    """URDU's 29 speakers with half of their utterances each, so with its tangle of speaker and emotion."""
+    lines = []
+    for emotion_index, emotion in enumerate(EMOTIONS):
+        folder = emotion.capitalize()
+        number = 0
+        for speaker, counts in URDU_SPEAKERS.items():
+            gender = "male" if speaker[1] == "M" else "female"
+            for file in range(1, counts[emotion_index] // 2 + 1):
+                number += 1
+                path = f"URDU-Dataset/{folder}/{speaker}_F{file}_{folder[0]}0{number}.wav"
+                lines.append(Line(path, speaker, gender, emotion, number))
+    return Layout(lines, 44_100, {"URDU-Dataset/README.md": "synthetic demo\n"})
+
+
+def iemocap_layout() -> Layout:
+    """Five sessions of a woman and a man in two dialogues each, with evaluation files and stray files."""
+    codes = {emotion: code for code, emotion in iemocap.EMOTIONS.items() if code != "exc"}
+    lines, texts = [], {}
+    for session in range(1, 6):
+        root = f"IEMOCAP_full_release/Session{session}"
+        for dialogue in (f"Ses0{session}F_impro01", f"Ses0{session}M_script01_1"):
+            evaluation = ["% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]\n"]
+            turn = 0
+            for sex, gender in (("F", "female"), ("M", "male")):
+                for index in range(3):
+                    for emotion in (*EMOTIONS, "frustrated") if index == 0 else EMOTIONS:
+                        name = f"{dialogue}_{sex}{turn:03d}"
+                        # half of the happy turns are labelled as excited, which counts as happy
+                        code = "exc" if emotion == "happy" and index % 2 else codes.get(emotion, "fru")
+                        evaluation.append(
+                            f"[{turn * 4:.4f} - {turn * 4 + 3:.4f}]\t{name}\t{code}\t[2.5000, 2.5000, 2.5000]\n"
+                            f"C-E1:\t{emotion.capitalize()};\t()\nA-E1:\tval 3; act 3; dom  3;\t()\n"
+                        )
+                        spoken = emotion if emotion in EMOTIONS else "angry"
+                        path = f"{root}/sentences/wav/{dialogue}/{name}.wav"
+                        lines.append(Line(path, f"Ses0{session}{sex}", gender, spoken, turn))
+                        turn += 1
+            texts[f"{root}/dialog/EmoEvaluation/{dialogue}.txt"] = "\n".join(evaluation)
+            texts[f"{root}/dialog/EmoEvaluation/Categorical/{dialogue}_e1_cat.txt"] = f"{dialogue}_F000 :Neutral; ()\n"
+            texts[f"{root}/dialog/EmoEvaluation/._{dialogue}.txt"] = "not text"
+    return Layout(lines, 16_000, texts)
+
+
+LAYOUTS = {"emodb": emodb_layout, "emovo": emovo_layout, "iemocap": iemocap_layout, "urdu": urdu_layout}

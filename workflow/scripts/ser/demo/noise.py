@@ -1,0 +1,39 @@
+"""Noise in the layout of DEMAND: coloured, modulated and humming as the place would be."""
+
+import numpy as np
+
+from ser.demo.writing import as_wav
+from ser.randomness import named_generator
+from ser.vocabulary import SAMPLE_RATE
+
+SECONDS = 20
+# Spectral slope in dB per octave, loudness swings per second, hum in Hz (0 for none).
+PLACES = {
+    "DKITCHEN": (-3, 2.0, 100),
+    "NPARK": (-6, 0.2, 0),
+    "PSTATION": (-5, 0.7, 50),
+    "STRAFFIC": (-9, 0.3, 80),
+    "PCAFETER": (-4, 4.0, 0),
+}
+
+
+def environment_members(environment: str) -> list[tuple[str, bytes]]:
+    """The archive's members: a folder of the environment's name with its first channel."""
+    return [(f"{environment}/ch01.wav", as_wav(recording(environment), SAMPLE_RATE))]
+
+
+def recording(environment: str) -> np.ndarray:
+    """20 s of noise: int16, shape (samples,)."""
+    slope, swings, hum = PLACES[environment]
+    generator = named_generator("environment", environment)
+    samples = SECONDS * SAMPLE_RATE
+    spectrum = np.fft.rfft(generator.standard_normal(samples))
+    frequencies = np.fft.rfftfreq(samples, 1 / SAMPLE_RATE)
+    octaves = np.log2(np.maximum(frequencies, 40) / 40)
+    noise = np.fft.irfft(spectrum * 10 ** (slope * octaves / 20), samples)
+    noise /= noise.std()
+    time = np.arange(samples) / SAMPLE_RATE
+    noise *= 1 + 0.5 * np.sin(2 * np.pi * swings * time + generator.uniform(0, 2 * np.pi))
+    if hum:
+        noise += 0.5 * np.sin(2 * np.pi * hum * time)
+    return np.rint(noise / np.abs(noise).max() * 20_000).astype(np.int16)

@@ -1,0 +1,94 @@
+"""What every table and figure drawn here has in common."""
+
+import os
+from collections.abc import Mapping, Sequence
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import seaborn as sns
+from matplotlib.figure import Figure
+
+from ser.files import read_json, written_whole
+from ser.vocabulary import EMOTIONS
+
+CHANCE = 100 / len(EMOTIONS)  # UAR in % of any answer that ignores the speech
+DOTS_PER_INCH = 300
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">")
+
+
+def set_style() -> None:
+    """One look for all figures: seaborn's colour-blind palette on white."""
+    sns.set_theme(style="whitegrid", palette="colorblind", font_scale=0.9)
+    plt.rcParams.update({"figure.dpi": 100, "savefig.dpi": DOTS_PER_INCH, "axes.titleweight": "bold"})
+
+
+def model_styles(models: Sequence[str]) -> tuple[dict[str, tuple], dict[str, str]]:
+    """A colour and a marker for every model, so that neither alone has to be told apart."""
+    colours = dict(zip(models, sns.color_palette("colorblind", len(models)), strict=True))
+    markers = {model: MARKERS[i % len(MARKERS)] for i, model in enumerate(models)}
+    return colours, markers
+
+
+def footnotes(label: str | None, notes: Mapping[str, str]) -> list[str]:
+    """What must stand on the face of a table or figure: the label, and notes on corpora."""
+    return ([label] if label else []) + [f"{corpus}: {note}" for corpus, note in notes.items() if note]
+
+
+def add_footnotes(figure: Figure, lines: Sequence[str]) -> None:
+    """Print notes in a box below the figure, too large to be overlooked."""
+    if lines:
+        figure.text(
+            0.5,
+            -0.01,
+            " \N{MIDDLE DOT} ".join(lines),
+            ha="center",
+            va="top",
+            fontsize=11,
+            fontweight="bold",
+            bbox={"boxstyle": "round,pad=0.4", "facecolor": "#fff3cd", "edgecolor": "#997404"},
+        )
+
+
+def save(figure: Figure, path: str | os.PathLike) -> None:
+    """Write a figure as PNG, without a time or a version inside, so that equal results are equal bytes."""
+    with written_whole(path) as temporary:
+        figure.savefig(temporary, bbox_inches="tight", pad_inches=0.15, metadata={"Software": None})
+    plt.close(figure)
+
+
+def archive_notes(paths: Sequence[str]) -> dict[str, str]:
+    """Corpus -> what a reader must know of its archive, from `results/corpora/{corpus}/archive.json`."""
+    return {str(path).split("/")[-2]: read_json(path)["verification"].get("note", "") for path in paths}
+
+
+def draw_table(cells: Sequence[Sequence[str]], header: Sequence[str], widths: Sequence[float], colours=None, row_height=0.36):
+    """A table as a figure: header in bold, text columns to the left of number columns.
+
+    Args:
+        cells: rows of texts.
+        widths: of the columns in inches.
+        colours: background per cell, or None.
+    """
+    height = row_height * len(cells) + 0.4
+    figure, axes = plt.subplots(figsize=(sum(widths), height))
+    axes.axis("off")
+    total = sum(widths)
+    table = axes.table(
+        cellText=cells,
+        colLabels=header,
+        cellColours=colours,
+        colWidths=[width / total for width in widths],
+        cellLoc="center",
+        bbox=(0, 0, 1, 1),
+    )
+    table.auto_set_font_size(False)
+    table.set_fontsize(9)
+    for (row, _), cell in table.get_celld().items():
+        cell.set_edgecolor("#cccccc")
+        if row == 0:
+            cell.set_text_props(fontweight="bold")
+            cell.set_facecolor("#eeeeee")
+    return figure

@@ -1,0 +1,55 @@
+"""Which runs and predictions the configured experiments need."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from ser.vocabulary import ANY_TARGET, CLEAN
+
+EXPERIMENTS = ("table2", "figure2", "figure3", "random_init", "tuning")
+
+
+@dataclass(frozen=True, order=True)
+class Prediction:
+    """One run's labels of one target in one condition."""
+
+    model: str
+    source: str
+    target: str
+    shots: int
+    seed: int
+    condition: str
+
+    @property
+    def trained_on_target(self) -> str:
+        """Target of the run behind it: a zero-shot run serves every target."""
+        return self.target if self.shots else ANY_TARGET
+
+
+def predictions(config: dict, experiments: Iterable[str] = EXPERIMENTS) -> list[Prediction]:
+    """All predictions that the named experiments need, sorted, each once. A null experiment needs none."""
+    needed = set()
+    for name in experiments:
+        experiment = config["experiments"][name]
+        if experiment is not None:
+            needed.update(_needed_by(experiment, config["seeds"]))
+    return sorted(needed)
+
+
+def _needed_by(experiment: dict, seeds: list[int]) -> Iterator[Prediction]:
+    sources = experiment.get("sources") or [experiment["source"]]
+    conditions = [CLEAN, experiment["condition"]] if "condition" in experiment else [CLEAN]
+    for model in experiment["models"]:
+        for source in sources:
+            for target in experiment["targets"]:
+                if source != target:
+                    for shots in experiment.get("shots", [0]):
+                        for condition in conditions:
+                            for seed in seeds:
+                                yield Prediction(model, source, target, shots, seed, condition)
+
+
+def used_corpora(config: dict) -> list[str]:
+    """Corpora that an experiment uses, in the config's order."""
+    needed = predictions(config)
+    used = {p.source for p in needed} | {p.target for p in needed}
+    return [corpus for corpus in config["corpora"] if corpus in used]

@@ -1,0 +1,87 @@
+"""CNN-LSTM, the paper's baseline: convolutions over log-mel frames, a BLSTM, a dense layer.
+
+The paper gives a large kernel first and smaller ones after it, 128 LSTM units and a dense layer of
+128; what it leaves open is in docs/protocol.md.
+"""
+
+import itertools
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from ser.log_mel_frames import BANDS, frame_count
+from ser.vocabulary import EMOTIONS
+
+CHANNELS, UNITS, DENSE = 128, 128, 128
+KERNELS = (9, 5, 3)
+POOLING = (4, 2, 1)
+
+
+def build(settings: dict) -> nn.Module:
+    """A freshly initialised model; this family has no settings of its own."""
+    return CnnLstm()
+
+
+def open_frames(path, utterances: list[dict]) -> list[np.ndarray]:
+    """Memory-mapped log-mel frames of every utterance of a corpus: float32, (frames, 64) each."""
+    frames = np.load(path, mmap_mode="r")
+    ends = list(itertools.accumulate(frame_count(int(row["samples"])) for row in utterances))
+    return [frames[start:end] for start, end in zip([0, *ends[:-1]], ends, strict=True)]
+
+
+class CnnLstm(nn.Module):
+    """Masked throughout: an utterance's logits do not depend on what it is batched with."""
+
+    def __init__(self):
+        super().__init__()
+        inputs = (BANDS, *[CHANNELS] * (len(KERNELS) - 1))
+        self.convolutions = nn.ModuleList(
+            nn.Conv1d(channels, CHANNELS, kernel, padding=kernel // 2, bias=False)
+            for channels, kernel in zip(inputs, KERNELS, strict=True)
+        )
+        self.norms = nn.ModuleList(nn.BatchNorm1d(CHANNELS) for _ in KERNELS)
+        self.lstm = nn.LSTM(CHANNELS, UNITS, batch_first=True, bidirectional=True)
+        self.dense = nn.Linear(2 * UNITS, DENSE)
+        self.output = nn.Linear(DENSE, len(EMOTIONS))
+
+    def forward(self, frames: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """Logits of shape (batch, 4).
+
+        Args:
+            frames: (batch, frames, 64), anything beyond an utterance's own frames.
+            lengths: real frames of each utterance, (batch,), int64 on the CPU.
+        """
+        hidden = frames.transpose(1, 2)  # (batch, bands, frames)
+        for convolution, norm, pooling in zip(self.convolutions, self.norms, POOLING, strict=True):
+            mask = _mask(lengths, hidden.shape[-1]).to(hidden.device)
+            # zeros beyond the end are what an utterance alone is padded with
+            hidden = convolution(hidden * mask.unsqueeze(1))
+            hidden = _normalise_real_frames(norm, hidden, mask)
+            hidden = torch.relu(hidden)
+            # zeros are neutral under the maximum, since nothing is negative after the ReLU
+            hidden = nn.functional.max_pool1d(hidden, pooling, ceil_mode=True)
+            lengths = (lengths + pooling - 1) // pooling
+        packed = pack_padded_sequence(hidden.transpose(1, 2), lengths, batch_first=True, enforce_sorted=False)
+        states, _ = pad_packed_sequence(self.lstm(packed)[0], batch_first=True)  # zeros beyond the end
+        pooled = states.sum(dim=1) / lengths.to(states.device).unsqueeze(1)
+        return self.output(torch.relu(self.dense(pooled)))
+
+
+def _mask(lengths: torch.Tensor, frames: int) -> torch.Tensor:
+    """True on real frames: (batch, frames)."""
+    return torch.arange(frames) < lengths.unsqueeze(1)
+
+
+def _normalise_real_frames(norm: nn.BatchNorm1d, hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Batch norm whose statistics are those of real frames; padding comes out as zero.
+
+    Args:
+        hidden: (batch, channels, frames).
+        mask: (batch, frames), True on real frames.
+    """
+    by_frame = hidden.transpose(1, 2)
+    normalised = torch.zeros_like(by_frame)
+    normalised[mask] = norm(by_frame[mask])
+    return normalised.transpose(1, 2)

@@ -1,0 +1,54 @@
+"""Reading tables without guessing types, and writing files that are whole or absent."""
+
+import csv
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def written_whole(path: str | os.PathLike) -> Iterator[Path]:
+    """Yield a temporary path beside `path`, and rename it to `path` if no error occurs.
+
+    The temporary name keeps the suffix, since writers choose a format by it. What was written is
+    flushed to the disk before the rename, so that a full disk or a power cut cannot leave a
+    truncated file under the final name.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    try:
+        yield temporary
+        with open(temporary, "rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read_rows(path: str | os.PathLike) -> list[dict[str, str]]:
+    """Read a CSV with every value as the string it is (speaker `03` stays `03`)."""
+    with open(path, newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def write_rows(path: str | os.PathLike, columns, rows) -> None:
+    """Write rows (mappings, or sequences in the columns' order) as CSV, whole or not at all."""
+    with written_whole(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(columns)
+        for row in rows:
+            writer.writerow([row[column] for column in columns] if isinstance(row, dict) else row)
+
+
+def write_json(path: str | os.PathLike, content) -> None:
+    """Write JSON for people and programs alike, whole or not at all."""
+    with written_whole(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def read_json(path: str | os.PathLike):
+    """Read one JSON document."""
+    return json.loads(Path(path).read_text(encoding="utf-8"))

@@ -1,0 +1,82 @@
+"""Noisy test conditions: DEMAND recordings mixed into speech at a given signal-to-noise ratio."""
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ser.archives import Archive
+from ser.audio import decode
+from ser.errors import UserError
+from ser.randomness import named_generator
+
+FULL_SCALE = 32767
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """Noisy speech as written, and how it came about."""
+
+    samples: np.ndarray  # int16, shape (samples,)
+    environment: str
+    offset: int  # first sample of the noise recording that was used
+    snr_db: float  # measured on `samples`
+    gain: float  # factor on the speech: less than 1 where the mixture would have clipped
+
+
+def read_environment(path, environment: str) -> np.ndarray:
+    """First channel of a DEMAND environment (Thiemann et al., 2013): `<ENV>/ch01.wav` in an archive.
+
+    Returns int16 of shape (samples,). Raises `UserError` if the archive does not hold it.
+    """
+    archive = Archive(path)
+    _, found = archive.scan(lambda name: re.search(rf"(?:^|/){environment}/ch01\.wav$", name) is not None)
+    if not found:
+        raise UserError(f"{path} is no archive of DEMAND's {environment}: it holds no {environment}/ch01.wav")
+    name, content = next(iter(found.items()))
+    return decode(content, f"{path}: {name}")
+
+
+def mix_at_snr(
+    utterance: str, speech: np.ndarray, noises: Mapping[str, np.ndarray], environments: Sequence[str], snr_db: float
+) -> Mixture:
+    """Mix one utterance with one environment's noise.
+
+    Environment and offset are drawn from a seed of the utterance's name, so they depend neither on
+    the other utterances nor on their order. The ratio is that of the mean squares over the whole
+    utterance, measured against what rounding to int16 leaves: the noise's gain is corrected until
+    the written file has it.
+
+    Args:
+        speech: int16, shape (samples,).
+        noises: environment -> int16 recording; a recording shorter than the speech is repeated.
+    """
+    generator = named_generator("noise", utterance)
+    environment = environments[generator.integers(len(environments))]
+    noise = noises[environment]
+    offset = int(generator.integers(max(1, len(noise) - len(speech) + 1)))
+    segment = np.resize(noise[offset:], len(speech)).astype(np.float64)
+    clean = speech.astype(np.float64)
+    speech_power, noise_power = np.mean(clean**2), np.mean(segment**2)
+    if noise_power == 0:
+        raise UserError(f"the noise of {environment} is silent where utterance {utterance} would use it")
+
+    noise_gain = math.sqrt(speech_power / noise_power / 10 ** (snr_db / 10))
+    for _ in range(8):
+        mixture = clean + noise_gain * segment
+        gain = min(1.0, FULL_SCALE / np.abs(mixture).max())
+        samples = np.rint(gain * mixture).astype(np.int16)
+        measured = measured_snr(samples, speech, gain)
+        if abs(measured - snr_db) < 1e-4:
+            break
+        noise_gain *= 10 ** ((measured - snr_db) / 20)
+    return Mixture(samples, environment, offset, measured, gain)
+
+
+def measured_snr(mixture: np.ndarray, speech: np.ndarray, gain: float) -> float:
+    """SNR in dB of a mixture that holds `gain * speech`: everything else in it is noise."""
+    clean = gain * speech.astype(np.float64)
+    noise = mixture.astype(np.float64) - clean
+    return 10 * math.log10(np.mean(clean**2) / np.mean(noise**2))

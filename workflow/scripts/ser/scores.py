@@ -1,0 +1,57 @@
+"""Scores of predictions: one row per model, source, target, shots, condition, test set and seed."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from ser.files import read_rows
+from ser.metrics import accuracy, unweighted_average_recall
+
+COLUMNS = ("model", "source", "target", "shots", "condition", "test_set", "seed", "n", "uar", "accuracy")
+PREDICTION = re.compile(
+    r"predictions/(?P<model>[^/]+)/(?P<source>[^/]+)-to-(?P<target>[^/]+)/(?P<shots>\d+)-shot"
+    r"/seed(?P<seed>\d+)/(?P<condition>[^/]+)\.csv$"
+)
+SPLIT = re.compile(r"splits/(?P<target>[^/]+)/seed(?P<seed>\d+)/target\.csv$")
+
+
+def score_files(predictions: Sequence[str], splits: Sequence[str]) -> list[dict]:
+    """Score prediction files on all utterances and on each repetition's test speakers.
+
+    A run that saw samples of the target is scored on `test` only, since `all` contains them.
+    """
+    test_utterances = {}
+    for path in splits:
+        match = SPLIT.search(path)
+        rows = read_rows(path)
+        test_utterances[match["target"], match["seed"]] = {r["utterance"] for r in rows if r["role"] == "test"}
+    scores = []
+    for path in predictions:
+        identity = PREDICTION.search(path).groupdict()
+        rows = read_rows(path)
+        of_test_speakers = [r for r in rows if r["utterance"] in test_utterances[identity["target"], identity["seed"]]]
+        test_sets = {"all": rows, "test": of_test_speakers} if identity["shots"] == "0" else {"test": of_test_speakers}
+        for test_set, scored in test_sets.items():
+            scores.append(identity | {"test_set": test_set} | score(scored))
+    return sorted(scores, key=sort_key)
+
+
+def score(rows: Sequence[dict]) -> dict:
+    """Number of utterances, UAR and accuracy in % of rows with `emotion` and `predicted`."""
+    truth, predicted = [row["emotion"] for row in rows], [row["predicted"] for row in rows]
+    return {
+        "n": len(rows),
+        "uar": f"{unweighted_average_recall(truth, predicted):.6f}",
+        "accuracy": f"{accuracy(truth, predicted):.6f}",
+    }
+
+
+def merged(paths: Sequence[str | Path]) -> list[dict]:
+    """Rows of several score files, each once."""
+    unique = {tuple(row.items()): row for path in paths for row in read_rows(path)}
+    return sorted(unique.values(), key=sort_key)
+
+
+def sort_key(row: dict):
+    """Names in order, numbers by value."""
+    return *(row[c] for c in ("model", "source", "target")), int(row["shots"]), row["condition"], row["test_set"], int(row["seed"])

@@ -1,0 +1,41 @@
+"""Write and draw Table I."""
+
+import pandas as pd
+
+from ser import drawing, files, job, table1
+
+
+def main(snakemake):
+    settings = snakemake.params.settings
+    runs = [files.read_json(path) for path in snakemake.input.runs]
+    table = table1.rows(settings["models"], settings["order"], settings["titles"], runs)
+    with files.written_whole(snakemake.output.csv) as temporary:
+        table.to_csv(temporary, index=False)
+    draw(table, drawing.footnotes(settings["label"], {}), snakemake.output.png)
+
+
+def draw(table: pd.DataFrame, notes: list[str], path) -> None:
+    """Model, checkpoint, pre-training and size."""
+    cells = [
+        [
+            row.title,
+            row.checkpoint or "none",
+            row.pretraining_data.replace(", ", ",\n"),
+            f"{row.hours:,}" if pd.notna(row.hours) else "",
+            row.languages,
+            f"{row.parameters / 1e6:.2f}",
+            f"{row.trained_parameters / 1e6:.2f}",
+        ]
+        for row in table.itertuples()
+    ]
+    lines = max(cell.count("\n") + 1 for row in cells for cell in row)
+    header = ["Model", "Checkpoint", "Pre-training data", "Hours", "Languages", "Parameters\n(million)", "Trained\n(million)"]
+    drawing.set_style()
+    widths = [1.5, 2.5, 2.0, 0.8, 0.9, 1.1, 1.0]
+    figure = drawing.draw_table(cells, header, widths, row_height=max(0.36, 0.17 * lines))
+    drawing.add_footnotes(figure, notes)
+    drawing.save(figure, path)
+
+
+if __name__ == "__main__":
+    job.run(snakemake, main)

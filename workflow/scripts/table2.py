@@ -1,0 +1,70 @@
+"""Write and draw Table II."""
+
+import pandas as pd
+
+from ser import drawing, files, job, table2
+from ser.summaries import read_scores
+
+
+def main(snakemake):
+    settings = snakemake.params.settings
+    notes = drawing.archive_notes(snakemake.input.archives)
+    detail = table2.detail(read_scores(snakemake.input.scores), settings["experiment"], notes)
+    for path, table in ((snakemake.output.csv, table2.wide(detail)), (snakemake.output.detail, detail)):
+        with files.written_whole(path) as temporary:
+            table.to_csv(temporary, index=False, float_format="%.4f")
+    draw(detail, settings["titles"], drawing.footnotes(settings["label"], notes), snakemake.output.png)
+
+
+def draw(detail: pd.DataFrame, titles: dict[str, str], notes: list[str], path) -> None:
+    """Our mean with its 95 % interval, and below it the paper's value and the difference."""
+    models = list(detail["model"].unique())
+    cells, colours, previous = [], [], None
+    largest = max(1.0, detail["difference"].abs().max(skipna=True)) if detail["paper"].notna().any() else 1.0
+    for (source, target), pair in detail.groupby(["source", "target"], sort=False):
+        cells.append([source if source != previous else "", target])
+        colours.append(["white", "white"])
+        previous = source
+        for row in pair.itertuples():
+            cells[-1].append(text_of(row))
+            colours[-1].append(colour_of(row.difference, largest))
+    drawing.set_style()
+    header = ["Source", "Target", *(titles[model] for model in models)]
+    has_paper = detail["paper"].notna().any()
+    figure = drawing.draw_table(
+        cells, header, widths=[1.0, 1.0, *[1.5] * len(models)], colours=colours, row_height=0.5 if has_paper else 0.36
+    )
+    seeds = detail.loc[detail["seeds"] > 0, "seeds"]
+    repetitions = f"{seeds.min()}" if seeds.nunique() <= 1 else f"{seeds.min()} to {seeds.max()}"
+    title = f"UAR (%) across languages: mean of {repetitions} repetitions \N{PLUS-MINUS SIGN} 95 % t interval"
+    if has_paper:
+        title += "\nbelow: the paper's value and our difference (blue: higher, orange: lower)"
+    figure.axes[0].set_title(title, fontsize=10, pad=8)
+    drawing.add_footnotes(figure, notes)
+    drawing.save(figure, path)
+
+
+def text_of(row) -> str:
+    """One cell's text. A cell without runs says so."""
+    if pd.isna(row.uar):
+        ours = "not run"
+    else:
+        ours = f"{row.uar:.2f}" + (f" \N{PLUS-MINUS SIGN} {row.high - row.uar:.2f}" if pd.notna(row.high) else "")
+    if pd.isna(row.paper):
+        return ours
+    difference = f" ({row.difference:+.2f})" if pd.notna(row.difference) else ""
+    return f"{ours}\npaper {row.paper:.2f}{difference}"
+
+
+def colour_of(difference: float, largest: float):
+    """Blue above the paper's value, orange below, the stronger the further."""
+    if pd.isna(difference):
+        return "white"
+    strength = 0.6 * min(1.0, abs(difference) / largest)
+    blue, orange = (0.004, 0.451, 0.698), (0.871, 0.561, 0.020)
+    base = blue if difference > 0 else orange
+    return tuple(1 - strength * (1 - channel) for channel in base)
+
+
+if __name__ == "__main__":
+    job.run(snakemake, main)
