@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(workflow.basedir, "workflow", "scripts")))
 from ser import configuration, experiments, families, sources
 from ser.code import code_hash
 from ser.errors import UserError
-from ser.vocabulary import CLEAN
+from ser.vocabulary import ANY_TARGET, CLEAN
 
 try:
     config = configuration.load(config)
@@ -27,7 +27,7 @@ def names(entries):
 wildcard_constraints:
     corpus=names(config["corpora"]),
     source=names(config["corpora"]),
-    target=names([*config["corpora"], "any"]),
+    target=names([*config["corpora"], ANY_TARGET]),
     model=names(config["models"]),
     condition=names(config["conditions"]),
     experiment=names(experiments.EXPERIMENTS),
@@ -153,7 +153,7 @@ def encoder_of(wildcards):
 
 def encoder_name(entry):
     """A folder name for a checkpoint at a revision, shared by all models that start from it."""
-    name = entry["checkpoint"].strip("/").replace("/", "--")
+    name = "--".join(Path(entry["checkpoint"]).parts).strip("-/")
     return f"{name}-{entry['revision'][:12]}" if "revision" in entry else name
 
 
@@ -172,10 +172,9 @@ def if_few_shot(pattern):
 
 def run_behind(wildcards):
     """Weights of the run that makes a prediction: a zero-shot run serves every target."""
-    target = wildcards.target if int(wildcards.shots) else "any"
-    return (
-        f"results/runs/{wildcards.model}/{wildcards.source}-to-{target}"
-        f"/{wildcards.shots}-shot/seed{wildcards.seed}/weights.safetensors"
+    target = wildcards.target if int(wildcards.shots) else ANY_TARGET
+    return f"results/runs/{{model}}/{{source}}-to-{target}/{{shots}}-shot/seed{{seed}}/weights.safetensors".format(
+        **wildcards
     )
 
 

@@ -10,18 +10,18 @@ OUTPUTS results/corpora/{corpus}/utterances.csv, archive.json, audit.json
 rule download_corpus:
     output:
         "resources/corpora/{archive}",
-    params:
-        refusal=lambda wildcards: refusal_of(corpus_behind(wildcards.archive)),
-        source=lambda wildcards: sources.corpus_source(config["corpora"][corpus_behind(wildcards.archive)]),
     log:
         "results/logs/download_corpus/{archive}.log",
     benchmark:
         "results/benchmarks/download_corpus/{archive}.tsv"
     retries: 2
-    resources:
-        runtime=240,
     conda:
         "../../envs/ser.yaml"
+    resources:
+        runtime=240,
+    params:
+        refusal=lambda wildcards: refusal_of(corpus_behind(wildcards.archive)),
+        source=lambda wildcards: sources.corpus_source(config["corpora"][corpus_behind(wildcards.archive)]),
     script:
         "../scripts/download.py"
 
@@ -33,17 +33,17 @@ rule corpus:
         audio=f"results/corpora/{{corpus}}/{CLEAN}/audio.npy",
         utterances="results/corpora/{corpus}/utterances.csv",
         archive="results/corpora/{corpus}/archive.json",
-    params:
-        settings=corpus_settings,
     log:
         "results/logs/corpus/{corpus}.log",
     benchmark:
         "results/benchmarks/corpus/{corpus}.tsv"
+    conda:
+        "../../envs/ser.yaml"
     resources:
         mem_mb=4000,
         runtime=60,
-    conda:
-        "../../envs/ser.yaml"
+    params:
+        settings=corpus_settings,
     script:
         "../scripts/corpus.py"
 
@@ -60,14 +60,14 @@ rule audit:
             category="Corpora",
             labels={"corpus": "{corpus}"},
         ),
-    params:
-        settings=uses("audit.py"),
     log:
         "results/logs/audit/{corpus}.log",
     benchmark:
         "results/benchmarks/audit/{corpus}.tsv"
     conda:
         "../../envs/ser.yaml"
+    params:
+        settings=uses("audit.py"),
     script:
         "../scripts/audit.py"
 
@@ -78,16 +78,16 @@ rule log_mel:
         utterances="results/corpora/{corpus}/utterances.csv",
     output:
         frames="results/corpora/{corpus}/{condition}/log_mel.npy",
-    params:
-        settings=uses("log_mel.py"),
     log:
         "results/logs/log_mel/{corpus}/{condition}.log",
     benchmark:
         "results/benchmarks/log_mel/{corpus}/{condition}.tsv"
+    conda:
+        "../../envs/ser.yaml"
     resources:
         mem_mb=4000,
         runtime=30,
-    conda:
-        "../../envs/ser.yaml"
+    params:
+        settings=uses("log_mel.py"),
     script:
         "../scripts/log_mel.py"

@@ -10,8 +10,6 @@ rule demo_speech:
         language="speech/{layout}.yaml",
     output:
         archive="resources/demo/{layout}.{kind}",
-    params:
-        settings=uses("demo_speech.py"),
     log:
         "results/logs/demo_speech/{layout}.{kind}.log",
     benchmark:
@@ -21,6 +19,8 @@ rule demo_speech:
         kind=r"zip|tar\.gz",
     conda:
         "../../envs/ser.yaml"
+    params:
+        settings=uses("demo_speech.py"),
     script:
         "../scripts/demo_speech.py"
 
@@ -28,8 +28,6 @@ rule demo_speech:
 rule demo_noise:
     output:
         archive="resources/demo/{environment}_16k.zip",
-    params:
-        settings=uses("demo_noise.py"),
     log:
         "results/logs/demo_noise/{environment}.log",
     benchmark:
@@ -38,5 +36,7 @@ rule demo_noise:
         environment="[A-Z]+",
     conda:
         "../../envs/ser.yaml"
+    params:
+        settings=uses("demo_noise.py"),
     script:
         "../scripts/demo_noise.py"

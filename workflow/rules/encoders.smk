@@ -11,17 +11,17 @@ rule encoder:
         config="resources/encoders/{encoder}/config.json",
         preprocessor="resources/encoders/{encoder}/preprocessor_config.json",
         revision="resources/encoders/{encoder}/revision.json",
-    params:
-        settings=lambda wildcards: uses("encoder.py", **encoder_checkpoint(wildcards)),
     log:
         "results/logs/encoder/{encoder}.log",
     benchmark:
         "results/benchmarks/encoder/{encoder}.tsv"
     retries: 2
+    conda:
+        "../../envs/ser.yaml"
     resources:
         mem_mb=16000,
         runtime=120,
-    conda:
-        "../../envs/ser.yaml"
+    params:
+        settings=lambda wildcards: uses("encoder.py", **encoder_checkpoint(wildcards)),
     script:
         "../scripts/encoder.py"

@@ -8,19 +8,19 @@ OUTPUTS results/corpora/{corpus}/{condition}/audio.npy, mixing.csv
 rule download_noise:
     output:
         "resources/noise/{environment}_16k.zip",
-    params:
-        source=lambda wildcards: sources.noise_source(config["noise"]["format"], wildcards.environment),
     log:
         "results/logs/download_noise/{environment}.log",
     benchmark:
         "results/benchmarks/download_noise/{environment}.tsv"
-    retries: 2
-    resources:
-        runtime=240,
     wildcard_constraints:
         environment="[A-Z]+",
+    retries: 2
     conda:
         "../../envs/ser.yaml"
+    resources:
+        runtime=240,
+    params:
+        source=lambda wildcards: sources.noise_source(config["noise"]["format"], wildcards.environment),
     script:
         "../scripts/download.py"
 
@@ -33,18 +33,18 @@ rule noise:
     output:
         audio="results/corpora/{corpus}/{condition}/audio.npy",
         mixing="results/corpora/{corpus}/{condition}/mixing.csv",
-    params:
-        settings=lambda wildcards: uses("mix_noise.py", **config["conditions"][wildcards.condition]),
     log:
         "results/logs/noise/{corpus}/{condition}.log",
     benchmark:
         "results/benchmarks/noise/{corpus}/{condition}.tsv"
     wildcard_constraints:
         condition=names(name for name in config["conditions"] if name != CLEAN) or "$",
+    conda:
+        "../../envs/ser.yaml"
     resources:
         mem_mb=4000,
         runtime=30,
-    conda:
-        "../../envs/ser.yaml"
+    params:
+        settings=lambda wildcards: uses("mix_noise.py", **config["conditions"][wildcards.condition]),
     script:
         "../scripts/mix_noise.py"

@@ -13,6 +13,17 @@ rule predict:
         encoder=encoder_of,
     output:
         predictions="results/predictions/{model}/{source}-to-{target}/{shots}-shot/seed{seed}/{condition}.csv",
+    log:
+        "results/logs/predict/{model}/{source}-to-{target}/{shots}-shot/seed{seed}/{condition}.log",
+    benchmark:
+        "results/benchmarks/predict/{model}/{source}-to-{target}/{shots}-shot/seed{seed}/{condition}.tsv"
+    conda:
+        "../../envs/ser.yaml"
+    threads: 1
+    resources:
+        gpu=gpu(),
+        mem_mb=8000,
+        runtime=30,
     params:
         settings=lambda wildcards: uses(
             "predict.py",
@@ -21,16 +32,5 @@ rule predict:
             precision=config["models"][wildcards.model]["training"]["precision"],
             **config["prediction"],
         ),
-    log:
-        "results/logs/predict/{model}/{source}-to-{target}/{shots}-shot/seed{seed}/{condition}.log",
-    benchmark:
-        "results/benchmarks/predict/{model}/{source}-to-{target}/{shots}-shot/seed{seed}/{condition}.tsv"
-    threads: 1
-    resources:
-        gpu=gpu(),
-        mem_mb=8000,
-        runtime=30,
-    conda:
-        "../../envs/ser.yaml"
     script:
         "../scripts/predict.py"

@@ -12,14 +12,14 @@ rule score:
         test_sets=test_sets_of,
     output:
         scores="results/scores/{experiment}.csv",
-    params:
-        settings=uses("score.py"),
     log:
         "results/logs/score/{experiment}.log",
     benchmark:
         "results/benchmarks/score/{experiment}.tsv"
     conda:
         "../../envs/ser.yaml"
+    params:
+        settings=uses("score.py"),
     script:
         "../scripts/score.py"
 
@@ -30,8 +30,6 @@ rule scores:
         scores=[f"results/scores/{name}.csv" for name in experiments.EXPERIMENTS if configured(name)],
     output:
         scores="results/scores.csv",
-    params:
-        settings=uses("scores.py"),
     log:
         "results/logs/scores.log",
     benchmark:
@@ -39,6 +37,8 @@ rule scores:
     localrule: True
     conda:
         "../../envs/ser.yaml"
+    params:
+        settings=uses("scores.py"),
     script:
         "../scripts/scores.py"
 
@@ -54,6 +54,13 @@ rule table1:
             category="Tables",
             labels={"table": "I", "shows": "models"},
         ),
+    log:
+        "results/logs/table1.log",
+    benchmark:
+        "results/benchmarks/table1.tsv"
+    localrule: True
+    conda:
+        "../../envs/ser.yaml"
     params:
         settings=uses(
             "table1.py",
@@ -63,13 +70,6 @@ rule table1:
             models={name: model_settings(name) for name in models_in_use()},
             order=models_in_use(),
         ),
-    log:
-        "results/logs/table1.log",
-    benchmark:
-        "results/benchmarks/table1.tsv"
-    localrule: True
-    conda:
-        "../../envs/ser.yaml"
     script:
         "../scripts/table1.py"
 
@@ -87,8 +87,6 @@ rule table2:
             category="Tables",
             labels={"table": "II", "shows": "UAR across languages"},
         ),
-    params:
-        settings=uses("table2.py", "resources/paper-table2.csv", **drawn_from("table2")),
     log:
         "results/logs/table2.log",
     benchmark:
@@ -96,6 +94,8 @@ rule table2:
     localrule: True
     conda:
         "../../envs/ser.yaml"
+    params:
+        settings=uses("table2.py", "resources/paper-table2.csv", **drawn_from("table2")),
     script:
         "../scripts/table2.py"
 
@@ -112,8 +112,6 @@ rule figure2:
             category="Figures",
             labels={"figure": "2", "shows": "few-shot adaptation"},
         ),
-    params:
-        settings=uses("figure2.py", **drawn_from("figure2")),
     log:
         "results/logs/figure2.log",
     benchmark:
@@ -121,6 +119,8 @@ rule figure2:
     localrule: True
     conda:
         "../../envs/ser.yaml"
+    params:
+        settings=uses("figure2.py", **drawn_from("figure2")),
     script:
         "../scripts/figure2.py"
 
@@ -137,8 +137,6 @@ rule figure3:
             category="Figures",
             labels={"figure": "3", "shows": "robustness to noise"},
         ),
-    params:
-        settings=uses("figure3.py", **drawn_from("figure3")),
     log:
         "results/logs/figure3.log",
     benchmark:
@@ -146,5 +144,7 @@ rule figure3:
     localrule: True
     conda:
         "../../envs/ser.yaml"
+    params:
+        settings=uses("figure3.py", **drawn_from("figure3")),
     script:
         "../scripts/figure3.py"

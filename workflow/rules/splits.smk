@@ -11,14 +11,14 @@ rule source_split:
         utterances="results/corpora/{corpus}/utterances.csv",
     output:
         split="results/splits/{corpus}/seed{seed}/source.csv",
-    params:
-        settings=uses("source_split.py"),
     log:
         "results/logs/source_split/{corpus}/seed{seed}.log",
     benchmark:
         "results/benchmarks/source_split/{corpus}/seed{seed}.tsv"
     conda:
         "../../envs/ser.yaml"
+    params:
+        settings=uses("source_split.py"),
     script:
         "../scripts/source_split.py"
 
@@ -28,14 +28,14 @@ rule target_split:
         utterances="results/corpora/{corpus}/utterances.csv",
     output:
         split="results/splits/{corpus}/seed{seed}/target.csv",
-    params:
-        settings=uses("target_split.py", **config["few_shot"]),
     log:
         "results/logs/target_split/{corpus}/seed{seed}.log",
     benchmark:
         "results/benchmarks/target_split/{corpus}/seed{seed}.tsv"
     conda:
         "../../envs/ser.yaml"
+    params:
+        settings=uses("target_split.py", **config["few_shot"]),
     script:
         "../scripts/target_split.py"
 
@@ -46,13 +46,13 @@ rule few_shot:
         split="results/splits/{target}/seed{seed}/target.csv",
     output:
         subset="results/fewshot/{target}/{shots}-shot/seed{seed}.csv",
-    params:
-        settings=uses("few_shot.py"),
     log:
         "results/logs/few_shot/{target}/{shots}-shot/seed{seed}.log",
     benchmark:
         "results/benchmarks/few_shot/{target}/{shots}-shot/seed{seed}.tsv"
     conda:
         "../../envs/ser.yaml"
+    params:
+        settings=uses("few_shot.py"),
     script:
         "../scripts/few_shot.py"

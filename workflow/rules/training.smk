@@ -22,6 +22,17 @@ rule finetune:
         weights="results/runs/{model}/{source}-to-{target}/{shots}-shot/seed{seed}/weights.safetensors",
         history="results/runs/{model}/{source}-to-{target}/{shots}-shot/seed{seed}/history.csv",
         run="results/runs/{model}/{source}-to-{target}/{shots}-shot/seed{seed}/run.json",
+    log:
+        "results/logs/finetune/{model}/{source}-to-{target}/{shots}-shot/seed{seed}.log",
+    benchmark:
+        "results/benchmarks/finetune/{model}/{source}-to-{target}/{shots}-shot/seed{seed}.tsv"
+    conda:
+        "../../envs/ser.yaml"
+    threads: 1
+    resources:
+        gpu=gpu(),
+        mem_mb=8000,
+        runtime=240,
     params:
         settings=lambda wildcards: uses(
             "finetune.py",
@@ -29,16 +40,5 @@ rule finetune:
             model=model_settings(wildcards.model),
             training=config["models"][wildcards.model]["training"],
         ),
-    log:
-        "results/logs/finetune/{model}/{source}-to-{target}/{shots}-shot/seed{seed}.log",
-    benchmark:
-        "results/benchmarks/finetune/{model}/{source}-to-{target}/{shots}-shot/seed{seed}.tsv"
-    threads: 1
-    resources:
-        gpu=gpu(),
-        mem_mb=8000,
-        runtime=240,
-    conda:
-        "../../envs/ser.yaml"
     script:
         "../scripts/finetune.py"

@@ -29,7 +29,15 @@ def draw(table: pd.DataFrame, notes: list[str], path) -> None:
         for row in table.itertuples()
     ]
     lines = max(cell.count("\n") + 1 for row in cells for cell in row)
-    header = ["Model", "Checkpoint", "Pre-training data", "Hours", "Languages", "Parameters\n(million)", "Trained\n(million)"]
+    header = [
+        "Model",
+        "Checkpoint",
+        "Pre-training data",
+        "Hours",
+        "Languages",
+        "Parameters\n(million)",
+        "Trained\n(million)",
+    ]
     drawing.set_style()
     widths = [1.5, 2.5, 2.0, 0.8, 0.9, 1.1, 1.0]
     figure = drawing.draw_table(cells, header, widths, row_height=max(0.36, 0.17 * lines))

@@ -105,4 +105,8 @@ class Archive:
             start = file.read(16)
         if not start:
             return "it is empty"
-        return "it is a web page" if start.lstrip().lower().startswith((b"<!doc", b"<html")) else f"it starts with {start!r}"
+        return (
+            "it is a web page"
+            if start.lstrip().lower().startswith((b"<!doc", b"<html"))
+            else f"it starts with {start!r}"
+        )

@@ -160,7 +160,11 @@ def _experiment_problems(experiment: dict, config: dict):
                 yield f"{key}: {name!r} is not among the {kind}; {_nearest(name, config[kind])}"
     if experiment.get("source") in experiment["targets"]:
         yield f"targets: {experiment['source']!r} is the source; a target must be another corpus"
-    if "sources" in experiment and {*experiment["sources"]} == {*experiment["targets"]} and len(experiment["sources"]) == 1:
+    if (
+        "sources" in experiment
+        and {*experiment["sources"]} == {*experiment["targets"]}
+        and len(experiment["sources"]) == 1
+    ):
         yield "targets: the only target is the only source; a pair needs two corpora"
     if experiment.get("condition") == CLEAN:
         yield "condition: 'clean' is what the noisy condition is compared with; name another"

@@ -64,7 +64,9 @@ def archive_notes(paths: Sequence[str]) -> dict[str, str]:
     return {str(path).split("/")[-2]: read_json(path)["verification"].get("note", "") for path in paths}
 
 
-def draw_table(cells: Sequence[Sequence[str]], header: Sequence[str], widths: Sequence[float], colours=None, row_height=0.36):
+def draw_table(
+    cells: Sequence[Sequence[str]], header: Sequence[str], widths: Sequence[float], colours=None, row_height=0.36
+):
     """A table as a figure: header in bold, text columns to the left of number columns.
 
     Args:

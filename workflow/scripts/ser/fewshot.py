@@ -17,9 +17,7 @@ def few_shot_subset(pool: Sequence[dict], shots: int, seed: int, target: str) ->
     """
     generator = named_generator("few-shot", target, seed)
     by_emotion = {
-        emotion: generator.permutation(
-            sorted(row["utterance"] for row in pool if row["emotion"] == emotion)
-        ).tolist()
+        emotion: generator.permutation(sorted(row["utterance"] for row in pool if row["emotion"] == emotion)).tolist()
         for emotion in EMOTIONS
     }
     turns = generator.permutation(EMOTIONS).tolist()

@@ -10,7 +10,9 @@ from ser.vocabulary import EMOTIONS
 
 
 @torch.inference_mode()
-def probabilities(model, frames: Sequence[np.ndarray], batch_size: int, device: torch.device, precision: str) -> np.ndarray:
+def probabilities(
+    model, frames: Sequence[np.ndarray], batch_size: int, device: torch.device, precision: str
+) -> np.ndarray:
     """Class probabilities in the frames' order.
 
     Args:

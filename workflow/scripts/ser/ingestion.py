@@ -22,9 +22,7 @@ def ingest(path: str | os.PathLike, settings: dict) -> tuple[list[dict], list[np
     archive = Archive(path)
     contents = read_contents(archive, settings["format"], settings)
     by_file = {recording.file: recording for recording in contents.recordings}
-    waveforms = {
-        by_file[name].utterance: decode(content, f"{path}: {name}") for name, content in archive.read(by_file)
-    }
+    waveforms = {by_file[name].utterance: decode(content, f"{path}: {name}") for name, content in archive.read(by_file)}
     if absent := [recording.file for recording in contents.recordings if recording.utterance not in waveforms]:
         raise UserError(f"{path} changed while it was read: {absent[0]} is gone")
     rows, start = [], 0

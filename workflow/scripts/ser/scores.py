@@ -54,4 +54,10 @@ def merged(paths: Sequence[str | Path]) -> list[dict]:
 
 def sort_key(row: dict):
     """Names in order, numbers by value."""
-    return *(row[c] for c in ("model", "source", "target")), int(row["shots"]), row["condition"], row["test_set"], int(row["seed"])
+    return (
+        *(row[c] for c in ("model", "source", "target")),
+        int(row["shots"]),
+        row["condition"],
+        row["test_set"],
+        int(row["seed"]),
+    )

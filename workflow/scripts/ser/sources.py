@@ -29,7 +29,9 @@ def noise_source(noise_format: str, environment: str) -> dict:
     """URL and checksum of one environment's archive. Raises `UserError` if it is not published."""
     source = published()["noise"][noise_format]
     if environment not in source["checksums"]:
-        raise UserError(f"{source['title']} has no environment {environment!r}; it has {', '.join(source['checksums'])}")
+        raise UserError(
+            f"{source['title']} has no environment {environment!r}; it has {', '.join(source['checksums'])}"
+        )
     return {
         **{key: source[key] for key in ("title", "homepage", "licence")},
         "url": source["url"].format(environment=environment),

@@ -154,7 +154,7 @@ def trained_state(model: nn.Module) -> dict[str, torch.Tensor]:
 def load_trained_state(model: nn.Module, path: str | os.PathLike) -> None:
     """Load what `trained_state` kept. Raises `UserError` if the file belongs to another model."""
     with safe_open(path, framework="pt") as file:
-        weights = {name: file.get_tensor(name) for name in file.keys()}
+        weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no mapping)
     expected = trained_state(model)
     if weights.keys() != expected.keys() or any(weights[n].shape != expected[n].shape for n in weights):
         raise UserError(f"{path} holds the weights of another model than the configured one: train it again")
@@ -185,7 +185,7 @@ def _resume(path: Path, fingerprint: str, model, optimizer, device) -> Progress:
         if metadata["fingerprint"] != fingerprint:
             log.info("%s belongs to other settings, code or inputs: starting afresh", path)
             return Progress()
-        tensors = {name: file.get_tensor(name) for name in file.keys()}
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no mapping)
     parts: dict[str, dict] = {"model": {}, "best": {}, "optimizer": {}}
     for name, value in tensors.items():
         part, rest = name.split("/", 1)

@@ -62,7 +62,9 @@ def _verify(archive: Archive, files: dict[str, str], level: str) -> dict:
         known = published[files[member]]
         if hashlib.sha256(content).hexdigest() != known["sha256"]:
             altered.append(files[member])
-            shorter += len(content) < 0.9 * int(known["bytes"]) or _seconds(content) < 0.9 * int(known["bytes"]) / 32_000
+            shorter += (
+                len(content) < 0.9 * int(known["bytes"]) or _seconds(content) < 0.9 * int(known["bytes"]) / 32_000
+            )
     if altered and level == "sha256":
         raise UserError(
             f"{archive.path}: {len(altered)} of {len(files)} files are not the published recordings (sha256 differs):"

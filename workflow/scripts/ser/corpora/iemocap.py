@@ -35,7 +35,9 @@ def contents(archive: Archive, settings: dict) -> Contents:
     if not wanted:
         raise UserError(f"{archive.path} has no labels in Session*/dialog/EmoEvaluation/*.txt: is the copy complete?")
     if missing := sorted(wanted.keys() - audio.keys()):
-        raise UserError(f"{archive.path} lacks the recordings of {len(missing)} labelled utterances: {listing(missing)}")
+        raise UserError(
+            f"{archive.path} lacks the recordings of {len(missing)} labelled utterances: {listing(missing)}"
+        )
     counts = Counter(wanted.values())
     if settings["verify"] != "none" and counts != COUNTS:
         raise UserError(

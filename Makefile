@@ -1,0 +1,28 @@
+# `make demo` and `make test` need Python 3.11, make and a package registry; nothing else.
+PYTHON ?= python3
+CORES ?= $(shell nproc)
+BIN := .venv/bin
+
+.PHONY: help demo test lint clean
+help: ## Show what can be made
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+
+demo: .venv/installed ## Run the whole workflow on the embedded synthetic demo
+	$(BIN)/snakemake --directory demo --cores $(CORES)
+
+test: .venv/installed ## Run all tests
+	$(BIN)/python -m pytest tests
+
+lint: .venv/installed ## Check style
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile workflow/rules
+	$(BIN)/snakemake --lint
+
+clean: ## Remove the demo's results
+	rm -rf demo/results demo/resources demo/.snakemake
+
+.venv/installed: envs/requirements.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --requirement envs/requirements.txt
+	touch $@

@@ -1,0 +1,117 @@
+"""Pre-trained checkpoints: fetched at a pinned revision, and kept as the encoder alone."""
+
+import json
+import os
+import re
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+
+from ser.errors import UserError, listing
+
+# In a checkpoint's names: the prefix that a larger model puts before its encoder, and what is no part of the encoder.
+PREFIXES = {"wav2vec2": ("wav2vec2.",), "whisper": ("model.encoder.", "encoder.")}
+NOT_ENCODER = {
+    "wav2vec2": r"^(quantizer|project_q|project_hid|lm_head|projector|classifier)\b",
+    "whisper": r"^(model\.decoder|decoder|proj_out)\b",
+}
+MODEL_TYPES = {"wav2vec2": "wav2vec2", "whisper": "whisper"}
+WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
+SETTINGS = ("config.json", "preprocessor_config.json")
+
+
+def locate(checkpoint: str, revision: str | None) -> tuple[Path, str | None]:
+    """Folder with a checkpoint's settings and one format of its weights, and its resolved revision.
+
+    A local folder is used as it is. A repository is fetched from the hub, or read from the local cache
+    when `HF_HUB_OFFLINE=1` says so.
+
+    Raises `UserError` if the checkpoint or revision does not exist or cannot be reached.
+    """
+    if Path(checkpoint).is_dir():
+        return Path(checkpoint), None
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import (
+        HfHubHTTPError,
+        LocalEntryNotFoundError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
+
+    where = f"{checkpoint} at revision {revision}"
+    try:
+        folder = Path(snapshot_download(checkpoint, revision=revision, allow_patterns=[*SETTINGS, "*.index.json"]))
+        names = _hub_files(checkpoint, revision)
+        chosen = next((name for name in WEIGHTS if name in names), None)
+        if chosen is None:
+            raise UserError(f"{where} has no weights in a format that is read ({', '.join(WEIGHTS)})")
+        patterns = ["*.safetensors"] if "safetensors" in chosen else ["pytorch_model*.bin"]
+        folder = Path(snapshot_download(checkpoint, revision=revision, allow_patterns=[*SETTINGS, chosen, *patterns]))
+    except (RepositoryNotFoundError, RevisionNotFoundError) as error:
+        raise UserError(
+            f"{where} does not exist on the Hugging Face hub, or is private: correct the model's entry"
+        ) from error
+    except LocalEntryNotFoundError as error:
+        raise UserError(
+            f"{where} is not in the local cache and the hub cannot be reached: connect once, or set `checkpoint` to"
+            " a local folder in Hugging Face format"
+        ) from error
+    except (HfHubHTTPError, OSError) as error:
+        raise UserError(f"{where} could not be fetched: {error}") from error
+    return folder, folder.name
+
+
+def _hub_files(checkpoint: str, revision: str | None) -> set[str]:
+    """Names of a repository's files; offline, of those in the cache."""
+    from huggingface_hub import HfApi, constants, snapshot_download
+
+    if constants.HF_HUB_OFFLINE:
+        return {path.name for path in Path(snapshot_download(checkpoint, revision=revision)).iterdir()}
+    return set(HfApi().list_repo_files(checkpoint, revision=revision))
+
+
+def read_encoder(folder: Path, family: str) -> dict[str, torch.Tensor]:
+    """The encoder's tensors of a checkpoint, under the names that the encoder alone gives them.
+
+    Raises `UserError` if the folder holds another family, or no weights.
+    """
+    check_family(folder, family)
+    tensors = {}
+    for path in _weight_files(folder):
+        tensors.update(_read_safetensors(path) if path.suffix == ".safetensors" else _read_pickle(path))
+    kept = {}
+    for name, tensor in tensors.items():
+        if not re.match(NOT_ENCODER[family], name):
+            prefix = next((p for p in PREFIXES[family] if name.startswith(p)), "")
+            kept[name.removeprefix(prefix)] = tensor.contiguous()
+    if not kept:
+        raise UserError(f"{folder} holds no tensors of a {family} encoder: {listing(tensors)}")
+    return kept
+
+
+def check_family(folder: Path, family: str) -> None:
+    """Raise `UserError` unless a checkpoint's own `config.json` says that it is of this family."""
+    path = folder / "config.json"
+    if not path.exists():
+        raise UserError(f"{folder} has no config.json: it is no checkpoint in Hugging Face format")
+    model_type = json.loads(path.read_text(encoding="utf-8")).get("model_type")
+    if model_type != MODEL_TYPES[family]:
+        raise UserError(f"{folder} is a checkpoint of type {model_type!r}, not of family {family!r}")
+
+
+def _weight_files(folder: Path) -> list[Path]:
+    for pattern in ("*.safetensors", "pytorch_model*.bin"):
+        if files := sorted(folder.glob(pattern)):
+            return files
+    raise UserError(f"{folder} holds no weights (model.safetensors or pytorch_model.bin)")
+
+
+def _read_safetensors(path: str | os.PathLike) -> dict[str, torch.Tensor]:
+    with safe_open(path, framework="pt") as file:
+        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no mapping)
+
+
+def _read_pickle(path: str | os.PathLike) -> dict[str, torch.Tensor]:
+    """Tensors only: `weights_only` refuses a pickle that would run code."""
+    return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
