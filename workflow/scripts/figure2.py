@@ -47,6 +47,7 @@ def draw(points: pd.DataFrame, experiment: dict, titles: dict[str, str], notes: 
         axes.set_xticks(sorted(experiment["shots"]))
         axes.set_xlabel("target samples")
     panels[0, 0].set_ylabel("UAR (%) on test speakers")
+    drawing.limit_to_percentages(panels[0, 0])
     handles, labels = panels[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), frameon=False)
     drawing.add_footnotes(figure, notes)

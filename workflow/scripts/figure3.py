@@ -50,20 +50,27 @@ def draw(bars: pd.DataFrame, experiment: dict, titles: dict[str, str], notes: li
             if hatch:
                 for position, (_, bar) in zip(positions, chosen.iterrows(), strict=True):
                     if pd.notna(bar["loss"]):
-                        top = bar["high"] if pd.notna(bar["high"]) else bar["uar"]
-                        text = f"{-bar['loss']:+.1f}"
-                        axes.text(position + shift, top + 1, text, ha="center", va="bottom", fontsize=8)
+                        axes.text(
+                            position + shift,
+                            1,
+                            f"{-bar['loss']:+.1f}",
+                            ha="center",
+                            va="bottom",
+                            fontsize=8,
+                            bbox={"boxstyle": "square,pad=0.15", "facecolor": "white", "edgecolor": "none"},
+                        )
         axes.axhline(drawing.CHANCE, color="0.4", linestyle="--", linewidth=1)
         axes.set_title(f"{experiment['source']} to {target}")
         axes.set_xticks(positions, [titles[model] for model in models], rotation=30 if len(models) > 2 else 0)
         axes.grid(axis="x", visible=False)
     panels[0, 0].set_ylabel("UAR (%)")
+    drawing.limit_to_percentages(panels[0, 0])
     handles = [
         plt.Rectangle((0, 0), 1, 1, facecolor="0.6", edgecolor="0.4"),
         plt.Rectangle((0, 0), 1, 1, facecolor="white", edgecolor="0.4", hatch="////"),
         plt.Line2D([], [], color="0.4", linestyle="--", linewidth=1),
     ]
-    labels = ["clean", f"{experiment['condition']} (difference in points above)", "chance"]
+    labels = ["clean", f"{experiment['condition']} (change in points at its foot)", "chance"]
     figure.legend(handles, labels, loc="outside upper center", ncols=3, frameon=False)
     drawing.add_footnotes(figure, notes)
     drawing.save(figure, path)

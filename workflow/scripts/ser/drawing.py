@@ -32,6 +32,12 @@ def model_styles(models: Sequence[str]) -> tuple[dict[str, tuple], dict[str, str
     return colours, markers
 
 
+def limit_to_percentages(axes) -> None:
+    """Keep the vertical axis within 0 to 100: with few repetitions a t interval reaches far beyond."""
+    low, high = axes.get_ylim()
+    axes.set_ylim(max(0, low), min(100, high))
+
+
 def footnotes(label: str | None, notes: Mapping[str, str]) -> list[str]:
     """What must stand on the face of a table or figure: the label, and notes on corpora."""
     return ([label] if label else []) + [f"{corpus}: {note}" for corpus, note in notes.items() if note]

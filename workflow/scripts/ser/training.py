@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
@@ -180,7 +180,12 @@ def _resume(path: Path, fingerprint: str, model, optimizer, device) -> Progress:
     """Take up a state of the same fingerprint; without one, start afresh."""
     if not path.exists():
         return Progress()
-    with safe_open(path, framework="pt") as file:
+    try:
+        file = safe_open(path, framework="pt")
+    except SafetensorError as error:
+        log.warning("%s is damaged (%s): starting afresh", path, error)
+        return Progress()
+    with file:
         metadata = file.metadata()
         if metadata["fingerprint"] != fingerprint:
             log.info("%s belongs to other settings, code or inputs: starting afresh", path)

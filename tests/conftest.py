@@ -1,0 +1,73 @@
+"""What tests share: corpora in the real layouts, made on the spot."""
+
+import io
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+torch.set_num_threads(1)  # tests may share the cores with a workflow
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
+
+from ser.corpora import emodb, emovo  # noqa: E402
+from ser.demo.layouts import URDU_SPEAKERS  # noqa: E402
+from ser.vocabulary import EMOTIONS  # noqa: E402
+
+# Utterances of IEMOCAP's sessions as angry, happy (with excited), neutral, sad: 5531 in all.
+IEMOCAP_SESSIONS = {
+    "Ses01": (229, 278, 384, 194),
+    "Ses02": (137, 327, 362, 197),
+    "Ses03": (240, 286, 320, 305),
+    "Ses04": (327, 303, 258, 143),
+    "Ses05": (170, 442, 384, 245),
+}
+
+
+def wav_bytes(samples, rate=16_000, **options) -> bytes:
+    """Encode float samples as WAV."""
+    buffer = io.BytesIO()
+    soundfile.write(buffer, samples, rate, format="WAV", **options)
+    return buffer.getvalue()
+
+
+@pytest.fixture(scope="session")
+def tone() -> bytes:
+    """A short audible recording."""
+    return wav_bytes(0.3 * np.sin(2 * np.pi * 220 * np.arange(8_000) / 16_000))
+
+
+def write_tree(folder: Path, members: dict[str, bytes]) -> Path:
+    """Write members as files under a folder."""
+    for name, content in members.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    return folder
+
+
+def real_rows(corpus: str) -> list[dict]:
+    """Utterances of a real corpus as far as splits see them: true names, speakers, groups and counts."""
+    if corpus.startswith("EMODB"):
+        labels = emodb.EMOTIONS | ({"L": "sad"} if corpus == "EMODB-420" else {})
+        return [
+            {"utterance": name[:-4], "speaker": name[:2], "group": name[:2], "emotion": labels[name[5]]}
+            for name in emodb.published_files()
+            if name[5] in labels
+        ]
+    if corpus == "EMOVO":
+        return [
+            {"utterance": name[:-4], "speaker": name[4:6], "group": name[4:6], "emotion": emovo.EMOTIONS[name[:3]]}
+            for name in sorted(emovo.published_names())
+            if name[:3] in emovo.EMOTIONS
+        ]
+    counts = IEMOCAP_SESSIONS if corpus == "IEMOCAP" else URDU_SPEAKERS
+    return [
+        {"utterance": f"{group}_{emotion}{i}", "speaker": group, "group": group, "emotion": emotion}
+        for group, of_group in counts.items()
+        for emotion, count in zip(EMOTIONS, of_group, strict=True)
+        for i in range(count)
+    ]

@@ -1,0 +1,69 @@
+"""Noise at exactly the ratio asked, the same in any order."""
+
+import numpy as np
+import pytest
+
+from ser import noise
+from ser.demo import noise as demo_noise
+from ser.demo.writing import write_archive
+from ser.errors import UserError
+
+ENVIRONMENTS = ["DKITCHEN", "NPARK", "PSTATION", "STRAFFIC", "PCAFETER"]
+
+
+@pytest.fixture(scope="module")
+def noises():
+    return {environment: demo_noise.recording(environment) for environment in ENVIRONMENTS}
+
+
+def speech(level, samples=24_000):
+    rng = np.random.default_rng()
+    envelope = np.abs(np.sin(np.arange(samples) / 2_000))
+    return np.clip(np.rint(rng.standard_normal(samples) * envelope * level), -32768, 32767).astype(np.int16)
+
+
+@pytest.mark.parametrize("snr_db", [-5, 0, 10, 30])
+@pytest.mark.parametrize("level", [40, 1_000, 30_000])
+def test_ratio_of_what_is_written(noises, level, snr_db):
+    clean = speech(level)
+    mixture = noise.mix_at_snr("utterance", clean, noises, ENVIRONMENTS, snr_db)
+    assert mixture.samples.dtype == np.int16
+    added = mixture.samples - mixture.gain * clean.astype(float)
+    measured = 10 * np.log10(np.mean((mixture.gain * clean.astype(float)) ** 2) / np.mean(added**2))
+    assert measured == pytest.approx(snr_db, abs=0.01)
+    assert mixture.snr_db == pytest.approx(measured, abs=1e-9)
+
+
+def test_nothing_clips_and_loudness_is_kept_where_it_can_be(noises):
+    loud = noise.mix_at_snr("loud", speech(30_000), noises, ENVIRONMENTS, 0)
+    assert np.abs(loud.samples.astype(int)).max() <= 32767
+    assert loud.gain < 1
+    assert noise.mix_at_snr("quiet", speech(500), noises, ENVIRONMENTS, 10).gain == 1
+
+
+def test_depends_on_the_name_alone(noises):
+    clean = speech(1_000)
+    first = noise.mix_at_snr("a", clean, noises, ENVIRONMENTS, 10)
+    noise.mix_at_snr("b", clean, noises, ENVIRONMENTS, 10)
+    again = noise.mix_at_snr("a", clean, noises, ENVIRONMENTS, 10)
+    np.testing.assert_array_equal(first.samples, again.samples)
+    draws = [noise.mix_at_snr(f"utterance {i}", clean[:2000], noises, ENVIRONMENTS, 10) for i in range(500)]
+    counts = [sum(draw.environment == environment for draw in draws) for environment in ENVIRONMENTS]
+    assert min(counts) > 70  # 100 expected, with a standard deviation of 9
+    assert len({draw.offset for draw in draws}) > 450
+
+
+def test_short_noise_is_repeated(noises):
+    short = {environment: samples[:5_000] for environment, samples in noises.items()}
+    mixture = noise.mix_at_snr("long", speech(1_000), short, ENVIRONMENTS, 10)
+    assert len(mixture.samples) == 24_000
+    assert mixture.snr_db == pytest.approx(10, abs=0.01)
+
+
+def test_environment_is_read_by_name(tmp_path):
+    write_archive(tmp_path / "NPARK_16k.zip", demo_noise.environment_members("NPARK"))
+    np.testing.assert_array_equal(
+        noise.read_environment(tmp_path / "NPARK_16k.zip", "NPARK"), demo_noise.recording("NPARK")
+    )
+    with pytest.raises(UserError, match="no archive of DEMAND's DKITCHEN"):
+        noise.read_environment(tmp_path / "NPARK_16k.zip", "DKITCHEN")

@@ -1,0 +1,124 @@
+"""Splits and few-shot samples on the four real corpora's true names and counts."""
+
+from collections import Counter
+from itertools import combinations
+
+import numpy as np
+import pytest
+from conftest import real_rows
+
+from ser import fewshot, splits
+from ser.errors import UserError
+from ser.vocabulary import EMOTIONS
+
+CORPORA = ("IEMOCAP", "EMODB-420", "EMODB-339", "EMOVO", "URDU")
+SEEDS = (1, 2, 3, 4, 5)
+
+
+def counted(rows, roles, role):
+    return Counter(row["emotion"] for row in rows if roles[row["utterance"]] == role)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("corpus", CORPORA)
+class TestEverySplit:
+    """What holds for every corpus and repetition."""
+
+    def test_source_keeps_groups_whole_and_emotions_on_both_sides(self, corpus, seed):
+        rows = real_rows(corpus)
+        roles = splits.source_split(rows, seed, corpus)
+        assert roles.keys() == {row["utterance"] for row in rows}
+        groups = {role: {r["group"] for r in rows if roles[r["utterance"]] == role} for role in ("train", "dev")}
+        assert not groups["train"] & groups["dev"]
+        for role in ("train", "dev"):
+            assert set(counted(rows, roles, role)) == set(EMOTIONS)
+        share = sum(counted(rows, roles, "dev").values()) / len(rows)
+        assert 0.15 <= share <= 0.25
+
+    def test_target_keeps_groups_whole_and_fills_the_pool(self, corpus, seed):
+        rows = real_rows(corpus)
+        roles = splits.target_split(rows, seed, 50, corpus)
+        groups = {role: {r["group"] for r in rows if roles[r["utterance"]] == role} for role in ("pool", "test")}
+        assert not groups["pool"] & groups["test"]
+        assert min(counted(rows, roles, "pool")[emotion] for emotion in EMOTIONS) >= 50
+        assert set(counted(rows, roles, "test")) == set(EMOTIONS)
+
+    def test_few_shot_samples_are_nested_balanced_and_from_the_pool(self, corpus, seed):
+        rows = real_rows(corpus)
+        roles = splits.target_split(rows, seed, 50, corpus)
+        pool = [row for row in rows if roles[row["utterance"]] == "pool"]
+        emotion_of = {row["utterance"]: row["emotion"] for row in rows}
+        smaller: list[str] = []
+        for shots in (50, 100, 150, 200):
+            subset = fewshot.few_shot_subset(pool, shots, seed, corpus)
+            assert len(set(subset)) == shots
+            assert {roles[utterance] for utterance in subset} == {"pool"}
+            counts = Counter(emotion_of[utterance] for utterance in subset)
+            assert max(counts.values()) - min(counts[emotion] for emotion in EMOTIONS) <= 1
+            assert set(smaller) < set(subset)
+            smaller = subset
+
+
+@pytest.mark.parametrize(("corpus", "smallest"), [("EMODB-420", 21), ("EMODB-339", 12), ("EMOVO", 28), ("URDU", 28)])
+def test_first_target_splits_are_the_best_there_are(corpus, smallest):
+    rows = real_rows(corpus)
+    for seed in SEEDS:
+        test = counted(rows, splits.target_split(rows, seed, 50, corpus), "test")
+        assert min(test[emotion] for emotion in EMOTIONS) == smallest
+
+
+@pytest.mark.parametrize("corpus", CORPORA)
+def test_repetitions_rotate(corpus):
+    rows = real_rows(corpus)
+    dev = {frozenset(u for u, r in splits.source_split(rows, s, corpus).items() if r == "dev") for s in SEEDS}
+    assert len(dev) == len(SEEDS)
+    if corpus != "IEMOCAP":  # its five sessions give fewer distinct test sets of the best size
+        test = {frozenset(u for u, r in splits.target_split(rows, s, 50, corpus).items() if r == "test") for s in SEEDS}
+        assert len(test) == len(SEEDS)
+
+
+def test_iemocap_develops_on_one_session_after_the_other():
+    rows = real_rows("IEMOCAP")
+    sessions = []
+    for seed in SEEDS:
+        roles = splits.source_split(rows, seed, "IEMOCAP")
+        sessions.append({row["group"] for row in rows if roles[row["utterance"]] == "dev"})
+    assert sorted(next(iter(s)) for s in sessions if len(s) == 1) == ["Ses01", "Ses02", "Ses03", "Ses04", "Ses05"]
+    assert splits.source_split(rows, 6, "IEMOCAP") == splits.source_split(rows, 1, "IEMOCAP")
+
+
+def test_order_agrees_with_enumeration():
+    """EMODB has few enough speakers to try all subsets: every admissible one comes once, best first."""
+    _, counts = splits.count_groups(real_rows("EMODB-339"))
+    totals = counts.sum(axis=0)
+    admissible = []
+    for size in range(1, len(counts)):
+        for subset in combinations(range(len(counts)), size):
+            held_out = counts[list(subset)].sum(axis=0)
+            if (totals - held_out >= 50).all() and held_out.min() >= 1:
+                admissible.append((held_out.min(), subset))
+    assert len(admissible) == 39  # as protocol counts them
+    found = [
+        tuple(splits.nth_best_split(counts, np.full(4, 50), (0, totals.sum()), nth, "target"))
+        for nth in range(0, len(admissible), 6)
+    ]
+    best = sorted((least for least, _ in admissible), reverse=True)
+    assert [counts[list(subset)].sum(axis=0).min() for subset in found] == best[::6]
+    assert set(found) <= {subset for _, subset in admissible}
+    wrapped = splits.nth_best_split(counts, np.full(4, 50), (0, totals.sum()), len(admissible), "target")
+    assert tuple(wrapped) == found[0]
+
+
+def test_no_admissible_split_names_corpus_counts_and_remedy():
+    rows = [{"utterance": f"{g}{e}", "group": g, "emotion": e} for g in "abcdef" for e in EMOTIONS]
+    lonely = [row for row in rows if row["emotion"] != "sad" or row["group"] == "a"]
+    with pytest.raises(UserError, match=r"TOY cannot be a source.*sad: 1 utterances in 1 groups"):
+        splits.source_split(lonely, 1, "TOY")
+    with pytest.raises(UserError, match=r"TOY cannot be split.*Lower `few_shot.pool_per_emotion`"):
+        splits.target_split(rows, 1, 50, "TOY")
+
+
+def test_too_few_pool_samples_names_what_is_there():
+    pool = [{"utterance": f"{e}{i}", "emotion": e} for e in EMOTIONS for i in range(5)]
+    with pytest.raises(UserError, match=r"24 balanced samples of TOY need 6 of each.*5 angry.*Lower"):
+        fewshot.few_shot_subset(pool, 24, 1, "TOY")
