@@ -29,4 +29,4 @@ rule all:
 
 
 onstart:
-    refuse_what_only_the_user_can_provide(workflow.dag)
+    refuse_what_cannot_be_done(workflow.dag)

@@ -246,9 +246,17 @@ def configured_results():
     ]
 
 
-def refuse_what_only_the_user_can_provide(dag):
-    """Before any work: stop if a corpus is needed that cannot be downloaded."""
+def refuse_what_cannot_be_done(dag):
+    """Before any work: stop if a corpus is needed that cannot be downloaded, or a family that cannot be trained."""
+    problems = set()
     for job in dag.needrun_jobs():
         if job.name == "download_corpus":
-            if problem := refusal_of(corpus_behind(job.wildcards.archive)):
-                raise WorkflowError(problem)
+            problems.add(refusal_of(corpus_behind(job.wildcards.archive)))
+        if job.name == "finetune" and not family_sources(job.wildcards.model):
+            family = config["models"][job.wildcards.model]["family"]
+            problems.add(
+                f"models.{job.wildcards.model}: this version cannot train family {family} yet. Take the model out of"
+                " the experiments to run the others."
+            )
+    if problems := sorted(problems - {None}):
+        raise WorkflowError("nothing was started:\n" + "\n".join(f"  - {problem}" for problem in problems))

@@ -64,6 +64,7 @@ rule audit:
         "results/logs/audit/{corpus}.log",
     benchmark:
         "results/benchmarks/audit/{corpus}.tsv"
+    localrule: True
     conda:
         "../../envs/ser.yaml"
     params:

@@ -16,6 +16,7 @@ rule score:
         "results/logs/score/{experiment}.log",
     benchmark:
         "results/benchmarks/score/{experiment}.tsv"
+    localrule: True
     conda:
         "../../envs/ser.yaml"
     params:

@@ -15,6 +15,7 @@ rule source_split:
         "results/logs/source_split/{corpus}/seed{seed}.log",
     benchmark:
         "results/benchmarks/source_split/{corpus}/seed{seed}.tsv"
+    localrule: True
     conda:
         "../../envs/ser.yaml"
     params:
@@ -32,6 +33,7 @@ rule target_split:
         "results/logs/target_split/{corpus}/seed{seed}.log",
     benchmark:
         "results/benchmarks/target_split/{corpus}/seed{seed}.tsv"
+    localrule: True
     conda:
         "../../envs/ser.yaml"
     params:
@@ -50,6 +52,7 @@ rule few_shot:
         "results/logs/few_shot/{target}/{shots}-shot/seed{seed}.log",
     benchmark:
         "results/benchmarks/few_shot/{target}/{shots}-shot/seed{seed}.tsv"
+    localrule: True
     conda:
         "../../envs/ser.yaml"
     params:

@@ -39,8 +39,8 @@ def draw(table: pd.DataFrame, notes: list[str], path) -> None:
         "Trained\n(million)",
     ]
     drawing.set_style()
-    widths = [1.5, 2.5, 2.0, 0.8, 0.9, 1.1, 1.0]
-    figure = drawing.draw_table(cells, header, widths, row_height=max(0.36, 0.17 * lines))
+    widths = [1.5, 2.6, 2.2, 0.8, 1.1, 1.2, 1.0]
+    figure = drawing.draw_table(cells, header, widths, row_height=max(0.4, 0.17 * lines))
     drawing.add_footnotes(figure, notes)
     drawing.save(figure, path)
 

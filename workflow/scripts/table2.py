@@ -36,9 +36,9 @@ def draw(detail: pd.DataFrame, titles: dict[str, str], notes: list[str], path) -
     )
     seeds = detail.loc[detail["seeds"] > 0, "seeds"]
     repetitions = f"{seeds.min()}" if seeds.nunique() <= 1 else f"{seeds.min()} to {seeds.max()}"
-    title = f"UAR (%) across languages: mean of {repetitions} repetitions \N{PLUS-MINUS SIGN} 95 % t interval"
+    title = f"UAR (%), mean of {repetitions} repetitions\n\N{PLUS-MINUS SIGN} 95 % t interval"
     if has_paper:
-        title += "\nbelow: the paper's value and our difference (blue: higher, orange: lower)"
+        title += "; below, the paper's value\n(difference: blue higher, orange lower)"
     figure.axes[0].set_title(title, fontsize=10, pad=8)
     drawing.add_footnotes(figure, notes)
     drawing.save(figure, path)

@@ -48,7 +48,7 @@ def add_footnotes(figure: Figure, lines: Sequence[str]) -> None:
     if lines:
         figure.text(
             0.5,
-            -0.01,
+            -0.03,
             " \N{MIDDLE DOT} ".join(lines),
             ha="center",
             va="top",
@@ -81,7 +81,8 @@ def draw_table(
         colours: background per cell, or None.
     """
     height = row_height * len(cells) + 0.4
-    figure, axes = plt.subplots(figsize=(sum(widths), height))
+    figure = plt.figure(figsize=(sum(widths), height))
+    axes = figure.add_axes((0, 0, 1, 1))
     axes.axis("off")
     total = sum(widths)
     table = axes.table(

@@ -1,0 +1,68 @@
+"""What counts as the code of a script."""
+
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+from ser import code, families
+
+
+def names(*sources):
+    return {str(path.relative_to(ROOT / "workflow" / "scripts")) for path in code.files_behind(*sources)}
+
+
+def test_follows_imports_at_any_depth():
+    behind = names("workflow/scripts/finetune.py", *families.sources("cnn-lstm"))
+    assert {
+        "finetune.py",
+        "ser/training.py",
+        "ser/inference.py",
+        "ser/metrics.py",
+        "ser/families/cnn_lstm.py",
+    } <= behind
+    assert not behind & {"ser/noise.py", "ser/drawing.py", "ser/ingestion.py", "ser/demo/espeak.py"}
+
+
+def test_lazy_imports_count():
+    assert "ser/files.py" in names("workflow/scripts/download.py")
+
+
+@pytest.mark.parametrize("script", ["table1", "table2", "figure2", "figure3", "score", "scores", "corpus", "audit"])
+def test_light_jobs_do_not_import_torch(script):
+    for path in code.files_behind(f"workflow/scripts/{script}.py"):
+        assert "import torch" not in path.read_text(encoding="utf-8"), path
+
+
+@pytest.mark.parametrize("script", ["finetune", "predict"])
+def test_cnn_lstm_imports_neither_transformers_nor_peft(script):
+    sources = code.files_behind(f"workflow/scripts/{script}.py", *families.sources("cnn-lstm"))
+    for path in sources:
+        text = path.read_text(encoding="utf-8")
+        assert not any(
+            f"{word} {package}" in text for word in ("import", "from") for package in ("transformers", "peft")
+        )
+
+
+def test_hash_is_of_content_not_of_time(tmp_path, monkeypatch):
+    scripts = tmp_path / "workflow" / "scripts"
+    (scripts / "ser").mkdir(parents=True)
+    (scripts / "a.py").write_text("from ser import b\n")
+    (scripts / "ser" / "__init__.py").touch()
+    (scripts / "ser" / "b.py").write_text("x = 1\n")
+    monkeypatch.setattr(code, "ROOT", tmp_path)
+    monkeypatch.setattr(code, "SCRIPTS", scripts)
+
+    def current():
+        code.code_hash.cache_clear()
+        code._imports_and_digest.cache_clear()
+        return code.code_hash("workflow/scripts/a.py")
+
+    before = current()
+    Path(scripts / "ser" / "b.py").touch()
+    assert current() == before
+    (scripts / "ser" / "b.py").write_text("x = 2\n")
+    assert current() != before
+    current()
+    code._imports_and_digest.cache_clear()
+    code.code_hash.cache_clear()

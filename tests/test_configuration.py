@@ -1,0 +1,99 @@
+"""The configuration: what is accepted, what is refused, and in which words."""
+
+import copy
+
+import pytest
+import yaml
+from conftest import ROOT
+
+from ser import configuration, experiments
+from ser.errors import UserError
+
+PAPER = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
+
+
+def edited(**edits):
+    """The paper's configuration with keys (joined by two underscores) set, or removed where the value is `...`."""
+    config = copy.deepcopy(PAPER)
+    for path, value in edits.items():
+        *parents, last = path.split("__")
+        place = config
+        for parent in parents:
+            place = place[parent]
+        if value is ...:
+            del place[last]
+        else:
+            place[last] = value
+    return config
+
+
+@pytest.mark.parametrize("path", ["config/config.yaml", "config/emodb-urdu.yaml", "demo/config/config.yaml"])
+def test_shipped_configurations_are_accepted(path):
+    configuration.load(yaml.safe_load((ROOT / path).read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize(
+    ("edits", "message"),
+    [
+        ({"seed": [1]}, r"seed: unknown key; did you mean 'seeds'\?"),
+        ({"corpora__EMODB__borredom": "sad"}, r"corpora\.EMODB\.borredom: unknown key; did you mean 'boredom'\?"),
+        ({"corpora__EMODB__boredom": "sadd"}, r"boredom: 'sadd' is not allowed; did you mean 'sad'\?"),
+        ({"corpora__URDU__boredom": "sad"}, r"corpora\.URDU\.boredom: only format emodb"),
+        ({"corpora__URDU__verify": "sha256"}, r"corpora\.URDU\.verify: no sha256 is published"),
+        ({"corpora__URDU__format": "urd"}, r"'urd' is not allowed; did you mean 'urdu'\?"),
+        ({"corpora__URDU__language": ...}, r"corpora\.URDU: 'language' is missing"),
+        ({"corpora__EMODB__path": "a", "corpora__EMODB__url": "b"}, r"either a path or a url"),
+        ({"corpora__a-to-b": {"format": "urdu", "language": "x"}}, r"corpora\.a-to-b: a name may not"),
+        ({"corpora__any": {"format": "urdu", "language": "x"}}, r"corpora\.any: a name may not"),
+        ({"training__learning_rate": "1e-4"}, r"learning_rate: '1e-4' must be of type number.*write 1\.0e-4"),
+        ({"models__xlsr__training": {"epoch": 3}}, r"models\.xlsr\.training\.epoch: .* did you mean 'epochs'\?"),
+        ({"models__xlsr__tuning__method": "loar"}, r"'loar' is not allowed; did you mean 'lora'\?"),
+        ({"models__xlsr__revision": ...}, r"models\.xlsr\.revision: facebook/wav2vec2-large-xlsr-53 is no local"),
+        ({"models__xlsr__revision": "main"}, r"models\.xlsr\.revision: 'main' is not allowed"),
+        ({"models__xlsr__tuning": ...}, r"models\.xlsr\.tuning: family wav2vec2 needs one"),
+        ({"models__xlsr__context": "30s"}, r"models\.xlsr\.context: only family whisper"),
+        ({"models__cnn-lstm__checkpoint": "a/b"}, r"models\.cnn-lstm\.checkpoint: family cnn-lstm has no encoder"),
+        ({"experiments__table2__models": ["xslr"]}, r"'xslr' is not among the models; did you mean 'xlsr'\?"),
+        ({"experiments__figure2__targets": ["IEMOCAP"]}, r"'IEMOCAP' is the source"),
+        ({"experiments__figure3__condition": "nosy"}, r"'nosy' is not among the conditions; did you mean 'noisy'\?"),
+        ({"experiments__figure3__condition": "clean"}, r"'clean' is what the noisy condition"),
+        ({"experiments__figure2__shots": [-1]}, r"experiments\.figure2\.shots\.0: -1 must be at least 0"),
+        ({"experiments__table2": 5}, r"experiments\.table2: 5 must be of type object"),
+        ({"seeds": []}, r"seeds: .*"),
+        ({"seeds": [0]}, r"seeds\.0: 0 must be at least 1"),
+        ({"conditions__noisy__snr_db": "ten"}, r"conditions\.noisy\.snr_db: 'ten' must be of type number"),
+    ],
+)
+def test_mistakes_name_key_value_and_remedy(edits, message):
+    with pytest.raises(UserError, match=message):
+        configuration.load(edited(**edits))
+
+
+def test_all_mistakes_are_listed_at_once():
+    with pytest.raises(UserError) as refused:
+        configuration.load(edited(seed=[1], training__learning_rate="1e-4"))
+    assert str(refused.value).count("\n  - ") == 2
+
+
+def test_defaults_and_overrides():
+    config = configuration.load(edited(models__xlsr__training={"learning_rate": 5.0e-5}, few_shot=..., device=...))
+    assert config["models"]["xlsr"]["training"] == PAPER["training"] | {"learning_rate": 5.0e-5}
+    assert config["models"]["mms"]["training"] == PAPER["training"]
+    assert config["few_shot"] == {"pool_per_emotion": 50}
+    assert config["device"] == "auto"
+    assert config["corpora"]["EMOVO"]["verify"] == "names"
+
+
+def test_the_papers_grid():
+    config = configuration.load(PAPER)
+    needed = experiments.predictions(config, ["table2", "figure2", "figure3"])
+    assert len(needed) == 675
+    runs = {(p.model, p.source, p.trained_on_target, p.shots, p.seed) for p in needed}
+    assert sum(shots == 0 for *_, shots, _ in runs) == 100
+    assert sum(shots > 0 for *_, shots, _ in runs) == 300
+    assert len(experiments.predictions(config, ["table2"])) == 300
+
+
+def test_null_experiments_need_nothing():
+    nothing = dict.fromkeys(experiments.EXPERIMENTS)
+    assert experiments.predictions(configuration.load(edited(experiments=nothing))) == []

@@ -1,0 +1,103 @@
+"""What the paper's configuration plans, and what it refuses before any work."""
+
+import shutil
+import time
+
+import pytest
+import yaml
+from conftest import ROOT
+from workflow_tools import Workflow
+
+
+@pytest.fixture(scope="module")
+def paper(tmp_path_factory):
+    workflow = Workflow(tmp_path_factory.mktemp("paper") / "repository", directory="experiment")
+    shutil.copy2(ROOT / "config" / "config.yaml", workflow.directory / "config" / "config.yaml")
+    return workflow
+
+
+def test_the_whole_grid_is_planned_without_any_corpus(paper):
+    started = time.perf_counter()
+    jobs = paper.planned()
+    print(f"dry run of the paper's configuration: {time.perf_counter() - started:.1f} s, {len(jobs)} jobs")
+    main = paper.planned("results/tables/table2.csv", "results/figures/figure2.csv", "results/figures/figure3.csv")
+    runs = [wildcards for rule, wildcards in main if rule == "finetune"]
+    assert sum(run["shots"] == "0" and run["target"] == "any" for run in runs) == 100
+    assert sum(run["shots"] != "0" and run["target"] != "any" for run in runs) == 300
+    assert len(runs) == 400
+    assert sum(rule == "predict" for rule, _ in main) == 675
+    counts = {rule: sum(job == rule for job, _ in jobs) for rule, _ in jobs}
+    assert counts["corpus"] == counts["audit"] == counts["download_corpus"] == 4
+    assert counts["download_noise"] == 5
+    assert counts["encoder"] == 4
+    assert counts["noise"] == 3
+    assert counts["source_split"] == counts["target_split"] == 20
+    assert counts["few_shot"] == 60
+    assert counts["finetune"] == 400 + 20 + 15  # random_init and tuning come on top
+    assert counts["predict"] == 675 + 60 + 45
+
+
+def test_table2_alone_plans_no_few_shot_nor_noise(paper):
+    rules = paper.rules_planned("results/tables/table2.csv")
+    assert rules["finetune"] == 100
+    assert rules["predict"] == 300
+    assert not rules.keys() & {"few_shot", "noise", "download_noise"}
+
+
+def test_jobs_with_a_model_claim_a_gpu(paper):
+    dry_run = paper.run("--dry-run", "results/runs/xlsr/EMODB-to-any/0-shot/seed1/weights.safetensors").stdout
+    block = dry_run[dry_run.index("rule finetune:") :]
+    assert "gpu=1" in block
+
+
+def test_without_iemocap_a_real_run_stops_before_any_work(paper):
+    result = paper.run("--cores", "1", check=False)
+    assert result.returncode != 0
+    assert "corpora.IEMOCAP.path is not set" in result.stdout
+    assert "https://sail.usc.edu/iemocap/" in result.stdout
+    assert "Finished job" not in result.stdout
+    assert not list((paper.directory / "resources").glob("**/*.zip"))
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (lambda config: config.update(seeed=[1]), "seeed: unknown key; did you mean 'seeds'?"),
+        (
+            lambda config: config["corpora"]["IEMOCAP"].update(path="nowhere/IEMOCAP_full_release"),
+            "corpora.IEMOCAP.path: nowhere/IEMOCAP_full_release does not exist",
+        ),
+        (lambda config: config["noise"].update(path="nowhere"), "noise.path: nowhere holds neither"),
+    ],
+    ids=["unknown key", "missing corpus", "missing noise"],
+)
+def test_mistakes_stop_a_dry_run(paper, edit, message):
+    original = paper.config()
+    config = yaml.safe_load(yaml.safe_dump(original))
+    edit(config)
+    paper.configure(config)
+    try:
+        result = paper.run("--dry-run", check=False)
+    finally:
+        paper.configure(original)
+    assert result.returncode != 0
+    assert message in result.stdout
+
+
+def test_another_corpus_fails_at_ingestion_and_leaves_nothing(paper, tmp_path, tone):
+    original = paper.config()
+    config = yaml.safe_load(yaml.safe_dump(original))
+    (tmp_path / "Angry").mkdir()
+    (tmp_path / "Angry" / "SM1_F1_A01.wav").write_bytes(tone)
+    config["corpora"]["EMODB"]["path"] = str(tmp_path)
+    paper.configure(config)
+    try:
+        result = paper.run("--cores", "1", "results/corpora/EMODB/utterances.csv", check=False)
+    finally:
+        paper.configure(original)
+    assert result.returncode != 0
+    assert "is not an archive of format 'emodb'" in result.stdout
+    assert "It looks like format 'urdu'" in result.stdout
+    assert "Traceback" not in result.stdout
+    assert not (paper.directory / "results/corpora/EMODB/utterances.csv").exists()
+    assert not list((paper.directory / "results/corpora").glob("**/.*.*"))

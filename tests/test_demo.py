@@ -1,0 +1,276 @@
+"""A cut-down demo from speech synthesis to tables and figures, and what edits make it plan again."""
+
+import io
+import zipfile
+from collections import Counter
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+import yaml
+from conftest import ROOT
+from workflow_tools import Workflow
+
+from ser.files import read_json, read_rows
+from ser.metrics import unweighted_average_recall
+from ser.vocabulary import EMOTIONS, UTTERANCE_COLUMNS
+
+PAIRS = [("English", "German"), ("English", "Italian"), ("German", "English"), ("German", "Italian")]
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory):
+    """The demo's own configuration with fewer pairs, targets and sizes, run to its end."""
+    workflow = Workflow(tmp_path_factory.mktemp("demo") / "repository")
+    config = yaml.safe_load((ROOT / "demo" / "config" / "config.yaml").read_text(encoding="utf-8"))
+    models = ["cnn-lstm"]
+    config["experiments"] = {
+        "table2": {"models": models, "sources": ["English", "German"], "targets": ["English", "German", "Italian"]},
+        "figure2": {"models": models, "source": "English", "targets": ["German"], "shots": [0, 50]},
+        "figure3": {"models": models, "source": "English", "targets": ["German"], "condition": "noisy"},
+    }
+    workflow.configure(config)
+    workflow.run("--cores", "2")
+    return workflow
+
+
+@pytest.fixture
+def results(demo):
+    return demo.directory / "results"
+
+
+class TestResults:
+    """What the run leaves, and that it means what it says."""
+
+    def test_corpora(self, results):
+        counts = {"English": 400, "German": 400, "Italian": 336}
+        for corpus, utterances in counts.items():
+            rows = read_rows(results / f"corpora/{corpus}/utterances.csv")
+            assert tuple(rows[0]) == UTTERANCE_COLUMNS
+            assert Counter(row["emotion"] for row in rows) == dict.fromkeys(EMOTIONS, utterances // 4)
+            audio = np.load(results / f"corpora/{corpus}/clean/audio.npy", mmap_mode="r")
+            assert audio.dtype == np.int16
+            assert len(audio) == sum(int(row["samples"]) for row in rows)
+            assert read_json(results / f"corpora/{corpus}/audit.json")["utterances"] == utterances
+        assert {row["speaker"] for row in read_rows(results / "corpora/German/utterances.csv")} >= {"03", "08"}
+        assert not (results / "corpora/Urdu").exists()
+
+    def test_italian_is_the_first_microphone(self, demo, results):
+        rows = {row["utterance"]: row for row in read_rows(results / "corpora/Italian/utterances.csv")}
+        audio = np.load(results / "corpora/Italian/clean/audio.npy", mmap_mode="r")
+        row = rows["tri-f2-b1"]
+        with zipfile.ZipFile(demo.directory / "resources/demo/emovo.zip") as archive:
+            stereo, rate = soundfile.read(io.BytesIO(archive.read(row["file"])))
+        assert stereo.shape[1] == 2
+        assert rate == 48_000
+        ours = audio[int(row["start"]) :][: int(row["samples"])] / 32768
+        first = stereo[::3, 0][: len(ours)]
+        assert np.corrcoef(ours, first)[0, 1] > 0.9
+
+    def test_measured_noise(self, results):
+        rows = read_rows(results / "corpora/German/noisy/mixing.csv")
+        clean = np.load(results / "corpora/German/clean/audio.npy").astype(float)
+        noisy = np.load(results / "corpora/German/noisy/audio.npy").astype(float)
+        for row, mixing in zip(read_rows(results / "corpora/German/utterances.csv"), rows, strict=True):
+            part = slice(int(row["start"]), int(row["start"]) + int(row["samples"]))
+            speech = float(mixing["gain"]) * clean[part]
+            measured = 10 * np.log10(np.mean(speech**2) / np.mean((noisy[part] - speech) ** 2))
+            assert measured == pytest.approx(10, abs=0.01)
+            assert float(mixing["snr_db"]) == pytest.approx(measured, abs=1e-3)
+        assert len({row["environment"] for row in rows}) == 5
+
+    def test_zero_shot_runs_are_shared(self, results):
+        runs = sorted(str(path.parent.relative_to(results / "runs")) for path in results.glob("runs/**/run.json"))
+        assert runs == [
+            *(f"cnn-lstm/English-to-German/50-shot/seed{seed}" for seed in (1, 2)),
+            *(f"cnn-lstm/{source}-to-any/0-shot/seed{seed}" for source in ("English", "German") for seed in (1, 2)),
+        ]
+        folder = results / "runs" / runs[0]
+        assert {path.name for path in folder.iterdir()} == {"weights.safetensors", "history.csv", "run.json"}
+        run = read_json(folder / "run.json")
+        history = read_rows(folder / "history.csv")
+        assert len(history) == run["settings"]["training"]["epochs"] == 8
+        assert run["dev_uar"] == max(float(row["dev_uar"]) for row in history)
+        zero_shot = read_json(results / "runs" / runs[2] / "run.json")
+        assert run["train_utterances"] == zero_shot["train_utterances"] + 50
+
+    def test_predictions_are_whole_and_scores_follow_from_them(self, results):
+        scores = pd.read_csv(results / "scores.csv")
+        for row in scores.itertuples():
+            path = f"predictions/{row.model}/{row.source}-to-{row.target}/{row.shots}-shot/seed{row.seed}"
+            predictions = pd.read_csv(results / path / f"{row.condition}.csv")
+            corpus = read_rows(results / f"corpora/{row.target}/utterances.csv")
+            assert predictions["utterance"].tolist() == [utterance["utterance"] for utterance in corpus]
+            probabilities = predictions[list(EMOTIONS)]
+            np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-6)
+            assert (probabilities.idxmax(axis=1) == predictions["predicted"]).all()
+            if row.test_set == "test":
+                split = pd.read_csv(results / f"splits/{row.target}/seed{row.seed}/target.csv")
+                predictions = predictions[(split["role"] == "test").values]
+            assert row.n == len(predictions)
+            expected = unweighted_average_recall(predictions["emotion"], predictions["predicted"])
+            assert row.uar == pytest.approx(expected, abs=1e-4)
+        assert set(scores.loc[scores["shots"] > 0, "test_set"]) == {"test"}
+
+    def test_table2(self, results):
+        table = pd.read_csv(results / "tables/table2.csv")
+        assert list(table.columns) == ["source", "target", "cnn-lstm"]
+        assert list(zip(table["source"], table["target"], strict=True)) == PAIRS
+        scores = pd.read_csv(results / "scores.csv").query("condition == 'clean' and test_set == 'all'")
+        for row in table.itertuples():
+            of_pair = scores[(scores["source"] == row.source) & (scores["target"] == row.target)]
+            assert len(of_pair) == 2
+            assert row[3] == pytest.approx(of_pair["uar"].mean(), abs=1e-3)
+        detail = pd.read_csv(results / "tables/table2_detail.csv")
+        assert (detail["seeds"] == 2).all()
+        assert detail["paper"].isna().all()  # the paper knows no synthetic corpora
+
+    def test_figures(self, results):
+        figure2 = pd.read_csv(results / "figures/figure2.csv")
+        assert figure2[["target", "shots"]].values.tolist() == [["German", 0], ["German", 50]]
+        split = pd.read_csv(results / "splits/German/seed1/target.csv")
+        assert figure2["n"].tolist() == [(split["role"] == "test").sum()] * 2
+        figure3 = pd.read_csv(results / "figures/figure3.csv")
+        assert figure3["condition"].tolist() == ["clean", "noisy"]
+        assert figure3["loss"][1] == pytest.approx(figure3["uar"][0] - figure3["uar"][1], abs=1e-3)
+        for name in ("tables/table1", "tables/table2", "figures/figure2", "figures/figure3"):
+            assert plt.imread(results / f"{name}.png").std() > 0.02
+
+    def test_table1(self, results):
+        row = pd.read_csv(results / "tables/table1.csv", keep_default_na=False).iloc[0]
+        assert (row["model"], row["pretraining_data"]) == ("cnn-lstm", "none")
+        assert row["parameters"] == row["trained_parameters"] > 100_000
+
+    def test_emotion_carries_across_languages(self, results):
+        """A permutation test within every file of predictions: mean UAR against 2000 shufflings."""
+        rng = np.random.default_rng(0)
+        observed, shuffled = [], []
+        for source, target in PAIRS:
+            for seed in (1, 2):
+                path = results / f"predictions/cnn-lstm/{source}-to-{target}/0-shot/seed{seed}/clean.csv"
+                predictions = pd.read_csv(path)
+                truth = predictions["emotion"].to_numpy()
+                guesses = predictions["predicted"].to_numpy()
+                observed.append(unweighted_average_recall(truth, guesses))
+                shuffled.append([unweighted_average_recall(truth, rng.permutation(guesses)) for _ in range(2000)])
+        p = (1 + np.sum(np.mean(shuffled, axis=0) >= np.mean(observed))) / 2001
+        assert p < 0.001
+        within = [
+            read_json(results / f"runs/cnn-lstm/{source}-to-any/0-shot/seed{seed}/run.json")["dev_uar"]
+            for source in ("English", "German")
+            for seed in (1, 2)
+        ]
+        assert np.mean(within) > np.mean(observed)
+
+
+class TestReruns:
+    """After the run, an edit plans what it affects, no more and no less."""
+
+    def test_nothing_is_left_to_do(self, demo):
+        assert demo.planned() == []
+
+    def test_touching_every_source_plans_nothing(self, demo):
+        for folder in ("workflow", "config", "resources", "profiles"):
+            for path in (demo.repository / folder).rglob("*"):
+                path.touch()
+        for path in [demo.repository / "Snakefile", *demo.directory.glob("speech/*"), *demo.directory.glob("config/*")]:
+            path.touch()
+        assert demo.planned() == []
+
+    def test_reformatting_the_configuration_plans_nothing(self, demo):
+        config = demo.config()
+
+        def reversed_keys(value):
+            if isinstance(value, dict):
+                return {key: reversed_keys(value[key]) for key in reversed(value)}
+            return value
+
+        path = demo.directory / "config" / "config.yaml"
+        before = path.read_text(encoding="utf-8")
+        path.write_text("# a comment\n" + yaml.safe_dump(reversed_keys(config), sort_keys=False, width=30))
+        try:
+            assert demo.planned() == []
+        finally:
+            path.write_text(before, encoding="utf-8")
+
+    @pytest.mark.parametrize(
+        ("module", "rules"),
+        [
+            ("ser/figure3.py", {"figure3": 1}),
+            ("figure2.py", {"figure2": 1}),
+            ("ser/table1.py", {"table1": 1}),
+            ("ser/audit.py", {"audit": 3}),
+            (
+                "ser/families/cnn_lstm.py",
+                {"finetune": 6, "predict": 12, "score": 3, "scores": 1, "table1": 1, "table2": 1}
+                | {"figure2": 1, "figure3": 1},
+            ),
+            (
+                "ser/noise.py",
+                {"noise": 1, "log_mel": 1, "predict": 2, "score": 1, "scores": 1, "figure3": 1},
+            ),
+            (
+                "ser/fewshot.py",
+                {"few_shot": 2, "finetune": 2, "predict": 2, "score": 1, "scores": 1, "figure2": 1},
+            ),
+            ("ser/corpora/urdu.py", {}),
+            ("ser/checkpoints.py", {}),
+        ],
+    )
+    def test_editing_a_module_plans_what_runs_it(self, demo, module, rules):
+        path = demo.repository / "workflow" / "scripts" / module
+        before = path.read_bytes()
+        path.write_bytes(before + b"\n# edited\n")
+        try:
+            assert demo.rules_planned() == rules
+        finally:
+            path.write_bytes(before)
+        assert demo.planned() == []
+
+    @pytest.mark.parametrize(
+        ("edit", "rules"),
+        [
+            (
+                lambda config: config["conditions"]["noisy"].update(snr_db=5),
+                {"noise": 1, "log_mel": 1, "predict": 2, "score": 1, "scores": 1, "figure3": 1},
+            ),
+            (
+                lambda config: config["experiments"]["figure2"].update(shots=[0, 50, 100]),
+                {"few_shot": 2, "finetune": 2, "predict": 2, "score": 1, "scores": 1, "figure2": 1},
+            ),
+            (
+                lambda config: config.update(seeds=[1]),
+                {"score": 3, "scores": 1, "table2": 1, "figure2": 1, "figure3": 1},
+            ),
+            (lambda config: config.update(device="auto"), {}),
+            (lambda config: config.update(label="other"), {"table1": 1, "table2": 1, "figure2": 1, "figure3": 1}),
+            (
+                lambda config: (
+                    config["prediction"].update(batch_size=7)
+                    if "prediction" in config
+                    else config.update(prediction={"batch_size": 7})
+                ),
+                {"predict": 12, "score": 3, "scores": 1, "table2": 1, "figure2": 1, "figure3": 1},
+            ),
+        ],
+        ids=["SNR", "few-shot sizes", "seed removed", "device", "label", "prediction batch size"],
+    )
+    def test_editing_the_configuration_plans_what_uses_it(self, demo, edit, rules):
+        before = (demo.directory / "config" / "config.yaml").read_text(encoding="utf-8")
+        config = demo.config()
+        edit(config)
+        demo.configure(config)
+        try:
+            assert demo.rules_planned() == rules
+        finally:
+            (demo.directory / "config" / "config.yaml").write_text(before, encoding="utf-8")
+
+    def test_predictions_do_not_depend_on_their_batches(self, demo, results):
+        """The workflow's own predictions, again at another batch size."""
+        path = "results/predictions/cnn-lstm/English-to-German/0-shot/seed1/clean.csv"
+        before = pd.read_csv(demo.directory / path)
+        demo.run("--cores", "2", "--config", "prediction={batch_size: 7}", "--force", path)
+        after = pd.read_csv(demo.directory / path)
+        np.testing.assert_allclose(after[list(EMOTIONS)], before[list(EMOTIONS)], atol=1e-5, rtol=0)

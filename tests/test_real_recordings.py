@@ -1,0 +1,61 @@
+"""Real German and Urdu speech through the whole workflow, where archives of it are at hand.
+
+SER_REAL_CORPORA names a folder with URDU-Dataset-4b546d4.zip, and emodb-excerpts.zip: EMODB's names with altered audio.
+"""
+
+import os
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+from conftest import ROOT
+from workflow_tools import Workflow
+
+from ser.files import read_json
+
+FOLDER = os.environ.get("SER_REAL_CORPORA")
+pytestmark = pytest.mark.skipif(not FOLDER, reason="SER_REAL_CORPORA is not set: no real recordings at hand")
+
+
+@pytest.fixture(scope="module")
+def experiment(tmp_path_factory):
+    workflow = Workflow(tmp_path_factory.mktemp("real") / "repository", directory="emodb-urdu")
+    config = yaml.safe_load((ROOT / "config" / "emodb-urdu.yaml").read_text(encoding="utf-8"))
+    config["corpora"]["EMODB"] |= {"path": str(Path(FOLDER, "emodb-excerpts.zip")), "verify": "names"}
+    config["corpora"]["URDU"]["path"] = str(Path(FOLDER, "URDU-Dataset-4b546d4.zip"))
+    workflow.configure(config)
+    workflow.run("--cores", "2")
+    return workflow
+
+
+def test_corpora_are_as_published(experiment):
+    audits = {c: read_json(experiment.directory / f"results/corpora/{c}/audit.json") for c in ("EMODB", "URDU")}
+    assert audits["EMODB"]["emotions"] == {"angry": 127, "happy": 71, "neutral": 79, "sad": 143}
+    assert audits["EMODB"]["speakers"] == 10
+    assert audits["URDU"]["emotions"] == dict.fromkeys(("angry", "happy", "neutral", "sad"), 100)
+    assert audits["URDU"]["speakers"] == 29
+    assert audits["URDU"]["speaker_only_uar"] == 96
+
+
+def test_two_rows_of_table2_beside_the_papers(experiment):
+    detail = pd.read_csv(experiment.directory / "results/tables/table2_detail.csv")
+    print("\n", detail.to_string(index=False))
+    assert detail[["source", "target", "paper"]].values.tolist() == [
+        ["EMODB", "URDU", 54.15],
+        ["URDU", "EMODB", 51.82],
+    ]
+    assert (detail["seeds"] == 5).all()
+    assert detail["uar"].between(25, 75).all()
+    assert (detail["note"] == "EMODB: altered excerpts, not comparable").all()
+    assert detail["difference"].tolist() == pytest.approx((detail["uar"] - detail["paper"]).tolist(), abs=1e-3)
+
+
+def test_altered_audio_is_refused_where_sha256_is_asked(experiment):
+    result = experiment.run(
+        *("--cores", "1", "--force", "results/corpora/EMODB/utterances.csv", "--directory", str(experiment.directory)),
+        *("--config", "corpora={EMODB: {verify: sha256}}"),
+        check=False,
+    )
+    assert result.returncode != 0
+    assert "535 of 535 files are not the published recordings" in result.stdout

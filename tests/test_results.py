@@ -1,0 +1,161 @@
+"""Scores, tables and figures from made-up predictions with known answers."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import ROOT
+
+from ser import figure2, figure3, files, scores, summaries, table1, table2
+from ser.vocabulary import EMOTIONS
+
+EXPERIMENT = {"models": ["cnn-lstm", "xlsr"], "sources": ["EMODB", "URDU"], "targets": ["EMODB", "URDU"]}
+
+
+def rows_of(values, **identity):
+    """Scores of repetitions 1, 2, ... with given UARs."""
+    fixed = {"model": "cnn-lstm", "source": "EMODB", "target": "URDU", "shots": 0, "condition": "clean"}
+    fixed |= {"test_set": "all", "n": 400, "accuracy": 0.0} | identity
+    return [fixed | {"seed": seed, "uar": uar} for seed, uar in enumerate(values, 1)]
+
+
+class TestScores:
+    """Predictions scored on all utterances and on test speakers."""
+
+    @pytest.fixture
+    def paths(self, tmp_path):
+        split = tmp_path / "results/splits/T/seed1/target.csv"
+        roles = [(f"u{i}", "test" if i >= 4 else "pool") for i in range(8)]
+        files.write_rows(split, ("utterance", "role"), roles)
+        predictions = []
+        for shots in (0, 50):
+            path = tmp_path / f"results/predictions/m/S-to-T/{shots}-shot/seed1/clean.csv"
+            rows = [(f"u{i}", EMOTIONS[i % 4], EMOTIONS[i % 4] if i < 6 else "angry") for i in range(8)]
+            files.write_rows(path, ("utterance", "emotion", "predicted"), rows)
+            predictions.append(str(path))
+        return predictions, [str(split)]
+
+    def test_test_sets(self, paths):
+        result = {(row["shots"], row["test_set"]): row for row in scores.score_files(*paths)}
+        assert set(result) == {("0", "all"), ("0", "test"), ("50", "test")}  # `all` would hold training samples
+        assert result["0", "all"]["n"] == 8
+        assert float(result["0", "all"]["uar"]) == pytest.approx(75)
+        assert float(result["50", "test"]["uar"]) == pytest.approx(50)
+        assert result["50", "test"]["n"] == 4
+
+    def test_merging_keeps_each_run_once(self, tmp_path, paths):
+        rows = scores.score_files(*paths)
+        for name in ("a", "b"):
+            files.write_rows(tmp_path / name, scores.COLUMNS, rows)
+        assert len(scores.merged([tmp_path / "a", tmp_path / "b"])) == len(rows)
+
+
+class TestSummaries:
+    """Means and t intervals over repetitions."""
+
+    def test_against_tabulated_quantiles(self):
+        frame = pd.DataFrame(rows_of([50, 52, 54, 56, 58]))
+        row = summaries.over_repetitions(frame, ["model"]).iloc[0]
+        assert (row["uar"], row["seeds"]) == (54, 5)
+        assert row["std"] == pytest.approx(np.sqrt(10))
+        margin = 2.776445 * np.sqrt(10) / np.sqrt(5)  # Student's t, 4 degrees of freedom
+        assert (row["low"], row["high"]) == pytest.approx((54 - margin, 54 + margin), abs=1e-5)
+
+    def test_one_repetition_has_no_interval(self):
+        row = summaries.over_repetitions(pd.DataFrame(rows_of([50])), ["model"]).iloc[0]
+        assert row["uar"] == 50
+        assert row[["std", "low", "high"]].isna().all()
+
+
+class TestTable2:
+    """Every configured cell, the paper's value beside it, gaps as gaps."""
+
+    @pytest.fixture
+    def detail(self):
+        frame = pd.DataFrame(rows_of([50, 54]) + rows_of([60], model="xlsr", source="URDU", target="EMODB"))
+        return table2.detail(frame, EXPERIMENT, {"EMODB": "altered excerpts, not comparable"})
+
+    def test_values(self, detail):
+        cells = detail.set_index(["source", "target", "model"])
+        ours = cells.loc[("EMODB", "URDU", "cnn-lstm")]
+        assert (ours["uar"], ours["paper"], ours["seeds"]) == (52, 54.15, 2)
+        assert ours["difference"] == pytest.approx(-2.15)
+        assert cells.loc[("URDU", "EMODB", "cnn-lstm"), "paper"] == 51.82
+        assert cells.loc[("URDU", "EMODB", "xlsr"), ["uar", "paper"]].tolist() == [60, 55.22]
+
+    def test_missing_runs_are_missing(self, detail):
+        gap = detail.set_index(["source", "target", "model"]).loc[("URDU", "EMODB", "cnn-lstm")]
+        assert np.isnan(gap["uar"])
+        assert np.isnan(gap["difference"])
+        assert gap["seeds"] == 0
+
+    def test_wide_form_and_order(self, detail):
+        wide = table2.wide(detail)
+        assert list(wide.columns) == ["source", "target", "cnn-lstm", "xlsr"]
+        assert wide[["source", "target"]].values.tolist() == [["EMODB", "URDU"], ["URDU", "EMODB"]]
+        assert wide["cnn-lstm"].tolist()[0] == 52
+        assert np.isnan(wide["cnn-lstm"].tolist()[1])
+
+    def test_notes_stand_in_every_cell_they_concern(self, detail):
+        assert set(detail["note"]) == {"EMODB: altered excerpts, not comparable"}
+
+    def test_test_set_rows_do_not_enter(self):
+        frame = pd.DataFrame(rows_of([50]) + rows_of([90], test_set="test") + rows_of([90], shots=50, test_set="test"))
+        detail = table2.detail(frame, EXPERIMENT, {})
+        assert detail["uar"].dropna().tolist() == [50]
+
+    def test_the_papers_table_is_whole(self):
+        assert len(table2.paper_values()) == 60
+        assert table2.paper_values()[("EMOVO", "URDU", "mms")] == 61.10
+
+
+def test_figure2_points_share_test_speakers():
+    experiment = {"models": ["cnn-lstm"], "source": "EMODB", "targets": ["URDU"], "shots": [0, 50]}
+    frame = pd.DataFrame(
+        rows_of([10, 20])
+        + rows_of([30, 40], test_set="test")
+        + rows_of([50, 60], shots=50, test_set="test")
+        + rows_of([99], shots=100, test_set="test")
+    )
+    points = figure2.points(frame, experiment)
+    assert points[["shots", "uar"]].values.tolist() == [[0, 35], [50, 55]]
+
+
+def test_figure3_pairs_runs():
+    experiment = {"models": ["cnn-lstm", "xlsr"], "source": "EMODB", "targets": ["URDU"], "condition": "noisy"}
+    frame = pd.DataFrame(rows_of([60, 70]) + rows_of([50, 64], condition="noisy") + rows_of([55], model="xlsr"))
+    bars = figure3.bars(frame, experiment).set_index(["model", "condition"])
+    assert bars.loc[("cnn-lstm", "noisy"), "loss"] == 8
+    assert np.isnan(bars.loc[("cnn-lstm", "clean"), "loss"])
+    assert ("xlsr", "noisy") not in bars.index
+
+
+def test_table1_tells_pretrained_from_random():
+    models = {
+        "cnn-lstm": {"family": "cnn-lstm"},
+        "wav2vec2": {"family": "wav2vec2", "checkpoint": "facebook/wav2vec2-base", "tuning": {"method": "lora"}},
+    }
+    models["random"] = models["wav2vec2"] | {"weights": "random", "tuning": {"method": "full"}}
+    runs = [{"model": name, "parameters": {"total": 10, "trained": 5}} for name in models]
+    table = table1.rows(models, list(models), dict.fromkeys(models, "title"), runs).set_index("model")
+    assert table["hours"].fillna(0).tolist() == [0, 960, 0]
+    assert table["pretraining_data"].tolist() == ["none", "LibriSpeech", "none"]
+
+
+@pytest.mark.parametrize("script", ["table2", "figure2", "figure3"])
+def test_drawing_survives_gaps(tmp_path, monkeypatch, script):
+    """One model wholly missing, one repetition only: a picture all the same, with the gap visible."""
+    monkeypatch.syspath_prepend(str(ROOT / "workflow" / "scripts"))
+    module = __import__(script)
+    titles = {"cnn-lstm": "CNN-LSTM", "xlsr": "XLSR"}
+    path = tmp_path / "drawn.png"
+    if script == "table2":
+        detail = table2.detail(pd.DataFrame(rows_of([50])), EXPERIMENT, {})
+        module.draw(detail, titles, ["synthetic demo"], path)
+    else:
+        experiment = {"models": ["cnn-lstm", "xlsr"], "source": "EMODB", "targets": ["URDU"]}
+        experiment |= {"shots": [0, 50]} if script == "figure2" else {"condition": "noisy"}
+        frame = pd.DataFrame(rows_of([50]) + rows_of([50], test_set="test"))
+        shown = figure2.points(frame, experiment) if script == "figure2" else figure3.bars(frame, experiment)
+        module.draw(shown, experiment, titles, ["synthetic demo"], path)
+    assert plt.imread(path).shape[0] > 500

@@ -1,0 +1,80 @@
+"""Running the workflow in a copy of the repository, and reading what it plans."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import yaml
+from conftest import ROOT
+
+PARTS = ("Snakefile", "workflow", "config", "profiles", "envs")
+SHIPPED = ("sources.yaml", "checkpoints.yaml", "paper-table2.csv", "emodb-v1-sha256.tsv")
+
+
+class Workflow:
+    """A copy of the repository, so that tests may edit code, and a working directory inside it."""
+
+    def __init__(self, folder: Path, directory: str = "demo"):
+        self.repository = folder
+        self.directory = folder / directory
+        ignore = shutil.ignore_patterns("__pycache__")
+        for part in PARTS:
+            source = ROOT / part
+            if source.is_dir():
+                shutil.copytree(source, folder / part, ignore=ignore)
+            else:
+                folder.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(source, folder / part)
+        (folder / "resources").mkdir()
+        for name in SHIPPED:
+            shutil.copy2(ROOT / "resources" / name, folder / "resources" / name)
+        (self.directory / "config").mkdir(parents=True, exist_ok=True)
+        if directory == "demo":
+            shutil.copytree(ROOT / "demo" / "speech", self.directory / "speech")
+
+    def run(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess:
+        """Call Snakemake in the working directory; output and errors come together in `stdout`."""
+        command = [sys.executable, "-m", "snakemake", "--directory", str(self.directory), *arguments]
+        result = subprocess.run(
+            command,
+            cwd=self.repository,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"},
+        )
+        if check and result.returncode:
+            raise AssertionError(result.stdout[-6000:])
+        return result
+
+    def planned(self, *arguments: str) -> list[tuple[str, dict[str, str]]]:
+        """Rule and wildcards of every job that a dry run plans, `all` left out."""
+        return planned_jobs(self.run("--dry-run", *arguments).stdout)
+
+    def rules_planned(self, *arguments: str) -> Counter:
+        """How many jobs of each rule a dry run plans."""
+        return Counter(rule for rule, _ in self.planned(*arguments))
+
+    def config(self) -> dict:
+        """The configuration in the working directory."""
+        return yaml.safe_load((self.directory / "config" / "config.yaml").read_text(encoding="utf-8"))
+
+    def configure(self, config: dict) -> None:
+        """Replace the configuration in the working directory."""
+        text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
+        (self.directory / "config" / "config.yaml").write_text(text, encoding="utf-8")
+
+
+def planned_jobs(dry_run: str) -> list[tuple[str, dict[str, str]]]:
+    """Parse a dry run's output."""
+    jobs = []
+    for block in re.split(r"\n\n+|\n(?=\[)", dry_run):
+        if (rule := re.search(r"^(?:local)?rule (\w+):$", block, re.MULTILINE)) and rule[1] != "all":
+            wildcards = re.search(r"^ +wildcards: (.+)$", block, re.MULTILINE)
+            pairs = wildcards[1].split(", ") if wildcards else []
+            jobs.append((rule[1], dict(pair.split("=", 1) for pair in pairs)))
+    return jobs
