@@ -76,7 +76,7 @@ def test_all_mistakes_are_listed_at_once():
 
 
 def test_defaults_and_overrides():
-    config = configuration.load(edited(models__xlsr__training={"learning_rate": 5.0e-5}, few_shot=..., device=...))
+    config = configuration.load(edited(models__xlsr__training={"learning_rate": 5.0e-5}, few_shot=...))
     assert config["models"]["xlsr"]["training"] == PAPER["training"] | {"learning_rate": 5.0e-5}
     assert config["models"]["mms"]["training"] == PAPER["training"]
     assert config["few_shot"] == {"pool_per_emotion": 50}

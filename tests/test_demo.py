@@ -271,6 +271,11 @@ class TestReruns:
         """The workflow's own predictions, again at another batch size."""
         path = "results/predictions/cnn-lstm/English-to-German/0-shot/seed1/clean.csv"
         before = pd.read_csv(demo.directory / path)
-        demo.run("--cores", "2", "--config", "prediction={batch_size: 7}", "--force", path)
+        config = demo.config()
+        demo.configure(config | {"prediction": {"batch_size": 7}})
+        try:
+            demo.run("--cores", "2", path)
+        finally:
+            demo.configure(config)
         after = pd.read_csv(demo.directory / path)
         np.testing.assert_allclose(after[list(EMOTIONS)], before[list(EMOTIONS)], atol=1e-5, rtol=0)
