@@ -165,6 +165,13 @@ def encoder_checkpoint(wildcards):
     raise WorkflowError(f"no model of the configuration starts from encoder {wildcards.encoder}")
 
 
+def local_checkpoint(wildcards):
+    """Files of a checkpoint that is a local folder; a repository's revision pins it instead."""
+    folder = Path(encoder_checkpoint(wildcards)["checkpoint"])
+    patterns = ("config.json", "preprocessor_config.json", "*.safetensors", "pytorch_model*.bin")
+    return sorted(str(path) for pattern in patterns for path in folder.glob(pattern))
+
+
 def if_few_shot(pattern):
     """An input that only runs with target samples have."""
     return lambda wildcards: pattern if int(wildcards.shots) else []

@@ -6,6 +6,8 @@ OUTPUTS resources/encoders/{encoder}/
 
 
 rule encoder:
+    input:
+        checkpoint=local_checkpoint,
     output:
         weights="resources/encoders/{encoder}/model.safetensors",
         config="resources/encoders/{encoder}/config.json",

@@ -1,12 +1,13 @@
 """Pre-trained checkpoints: fetched at a pinned revision, and kept as the encoder alone."""
 
 import json
-import os
+import pickle
 import re
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 
 from ser.errors import UserError, listing
 
@@ -79,7 +80,7 @@ def read_encoder(folder: Path, family: str) -> dict[str, torch.Tensor]:
     check_family(folder, family)
     tensors = {}
     for path in _weight_files(folder):
-        tensors.update(_read_safetensors(path) if path.suffix == ".safetensors" else _read_pickle(path))
+        tensors.update(_read_weights(path))
     kept = {}
     for name, tensor in tensors.items():
         if not re.match(NOT_ENCODER[family], name):
@@ -92,10 +93,10 @@ def read_encoder(folder: Path, family: str) -> dict[str, torch.Tensor]:
 
 def check_family(folder: Path, family: str) -> None:
     """Raise `UserError` unless a checkpoint's own `config.json` says that it is of this family."""
-    path = folder / "config.json"
-    if not path.exists():
-        raise UserError(f"{folder} has no config.json: it is no checkpoint in Hugging Face format")
-    model_type = json.loads(path.read_text(encoding="utf-8")).get("model_type")
+    for name in SETTINGS:
+        if not (folder / name).exists():
+            raise UserError(f"{folder} has no {name}: it is no whole checkpoint in Hugging Face format")
+    model_type = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("model_type")
     if model_type != MODEL_TYPES[family]:
         raise UserError(f"{folder} is a checkpoint of type {model_type!r}, not of family {family!r}")
 
@@ -107,11 +108,11 @@ def _weight_files(folder: Path) -> list[Path]:
     raise UserError(f"{folder} holds no weights (model.safetensors or pytorch_model.bin)")
 
 
-def _read_safetensors(path: str | os.PathLike) -> dict[str, torch.Tensor]:
-    with safe_open(path, framework="pt") as file:
-        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no mapping)
-
-
-def _read_pickle(path: str | os.PathLike) -> dict[str, torch.Tensor]:
-    """Tensors only: `weights_only` refuses a pickle that would run code."""
-    return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+def _read_weights(path: Path) -> dict[str, torch.Tensor]:
+    """All tensors of one file. Of a pickle, tensors only: `weights_only` refuses one that would run code."""
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError) as error:
+        raise UserError(f"{path} cannot be read as weights: {error}") from error
