@@ -1,9 +1,14 @@
 """CNN-LSTM: masked throughout, trained, interrupted and resumed."""
 
+import os
+import subprocess
+import sys
+
 import librosa
 import numpy as np
 import pytest
 import torch
+from conftest import ROOT
 from safetensors.torch import save_file
 
 from ser import inference, training
@@ -12,6 +17,7 @@ from ser.errors import UserError
 from ser.families import cnn_lstm
 from ser.log_mel import log_mel
 from ser.log_mel_frames import frame_count
+from ser.optimizer import Adam
 from ser.training import Examples
 from ser.vocabulary import EMOTIONS
 
@@ -129,6 +135,31 @@ class TestBatches:
 
     def test_sorted_batches_cover_all(self):
         assert sorted(np.concatenate(list(sorted_batches([5, 1, 9, 9, 2], 2)))) == [0, 1, 2, 3, 4]
+
+
+class TestOptimizer:
+    """Adam is PyTorch's, to the last bit."""
+
+    def test_equals_torch_optim(self):
+        ours, theirs = torch.nn.Linear(7, 3), torch.nn.Linear(7, 3)
+        theirs.load_state_dict(ours.state_dict())
+        optimizers = Adam(dict(ours.named_parameters()), 1e-2), torch.optim.Adam(theirs.parameters(), lr=1e-2)
+        for _ in range(20):
+            inputs = torch.randn(5, 7)
+            for model, optimizer in zip((ours, theirs), optimizers, strict=True):
+                model.zero_grad()
+                model(inputs).square().sum().backward()
+                optimizer.step()
+            for mine, other in zip(ours.parameters(), theirs.parameters(), strict=True):
+                assert torch.equal(mine, other)
+
+    def test_training_does_not_import_the_compiler(self):
+        code = (
+            "import sys, torch; from ser.optimizer import Adam; p = torch.nn.Parameter(torch.ones(2));"
+            "o = Adam({'p': p}, 0.1); p.sum().backward(); o.step(); sys.exit('torch._dynamo' in sys.modules)"
+        )
+        environment = os.environ | {"PYTHONPATH": str(ROOT / "workflow" / "scripts")}
+        assert subprocess.run([sys.executable, "-c", code], env=environment).returncode == 0
 
 
 def run(tmp_path, settings=SETTINGS, seed=1, fingerprint="same", train=None):

@@ -20,6 +20,7 @@ from ser.errors import UserError
 from ser.files import written_whole
 from ser.inference import precision_context, probabilities
 from ser.metrics import unweighted_average_recall
+from ser.optimizer import Adam
 from ser.randomness import named_generator, named_seed
 from ser.vocabulary import EMOTIONS
 
@@ -84,9 +85,9 @@ def fine_tune(
     if missing := [emotion for emotion in EMOTIONS if emotion not in set(train.emotions)]:
         raise UserError(f"the training data has no {' and no '.join(missing)} utterance: nothing could learn it")
     model.to(device)
-    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.Adam(trained, lr=settings["learning_rate"])
-    progress = _resume(state_path, fingerprint, model, optimizer, device)
+    trained = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+    optimizer = Adam(trained, settings["learning_rate"])
+    progress = _resume(state_path, fingerprint, model, optimizer)
     lengths = [len(frames) for frames in train.frames]
     labels = torch.from_numpy(train.labels)
 
@@ -101,7 +102,6 @@ def fine_tune(
             with precision_context(device, settings["precision"]):
                 logits = model(frames, batch_lengths)
             loss = nn.functional.cross_entropy(logits.float(), labels[batch].to(device))
-            optimizer.zero_grad(set_to_none=True)
             loss.backward()
             optimizer.step()
             total_loss += loss.detach() * len(batch)
@@ -164,8 +164,7 @@ def load_trained_state(model: nn.Module, path: str | os.PathLike) -> None:
 def _save_state(path: Path, fingerprint: str, progress: Progress, model, optimizer) -> None:
     tensors = {f"model/{name}": value for name, value in trained_state(model).items()}
     tensors |= {f"best/{name}": value for name, value in progress.best_weights.items()}
-    for index, state in optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer/{index}/{name}": value.cpu().contiguous() for name, value in state.items()}
+    tensors |= {f"optimizer/{name}": value.cpu() for name, value in optimizer.state().items()}
     metadata = {
         "fingerprint": fingerprint,
         "epochs_done": str(progress.epochs_done),
@@ -176,7 +175,7 @@ def _save_state(path: Path, fingerprint: str, progress: Progress, model, optimiz
         save_file(tensors, temporary, metadata)
 
 
-def _resume(path: Path, fingerprint: str, model, optimizer, device) -> Progress:
+def _resume(path: Path, fingerprint: str, model, optimizer) -> Progress:
     """Take up a state of the same fingerprint; without one, start afresh."""
     if not path.exists():
         return Progress()
@@ -196,11 +195,7 @@ def _resume(path: Path, fingerprint: str, model, optimizer, device) -> Progress:
         part, rest = name.split("/", 1)
         parts[part][rest] = value
     model.load_state_dict(parts["model"], strict=False)
-    state = optimizer.state_dict()
-    for name, value in parts["optimizer"].items():
-        index, key = name.split("/")
-        state["state"].setdefault(int(index), {})[key] = value
-    optimizer.load_state_dict(state)
+    optimizer.load_state(parts["optimizer"])
     progress = Progress(
         int(metadata["epochs_done"]), json.loads(metadata["history"]), int(metadata["best_epoch"]), parts["best"]
     )
