@@ -56,9 +56,9 @@ class TestMasking:
 
     def test_batched_equals_alone(self):
         model, frames = trained_model(), random_frames(40)
-        alone = inference.probabilities(model, frames, 1, CPU, "float32")
+        alone = inference.probabilities(model, frames, 1, CPU)
         for batch_size in (7, 40):
-            together = inference.probabilities(model, frames, batch_size, CPU, "float32")
+            together = inference.probabilities(model, frames, batch_size, CPU)
             np.testing.assert_allclose(together, alone, atol=1e-5, rtol=0)
         np.testing.assert_allclose(alone.sum(axis=1), 1, atol=1e-9)
 
@@ -263,6 +263,6 @@ class TestTraining:
     @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
     def test_cuda_agrees_with_cpu(self):
         model, frames = trained_model(), random_frames(20)
-        cpu = inference.probabilities(model, frames, 8, CPU, "float32")
-        gpu = inference.probabilities(model.cuda(), frames, 8, torch.device("cuda"), "float32")
+        cpu = inference.probabilities(model, frames, 8, CPU)
+        gpu = inference.probabilities(model.cuda(), frames, 8, torch.device("cuda"))
         np.testing.assert_allclose(gpu, cpu, atol=1e-3)

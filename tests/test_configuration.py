@@ -12,11 +12,11 @@ from ser.errors import UserError
 PAPER = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
 
 
-def edited(**edits):
+def edited(edits):
     """The paper's configuration with keys (joined by two underscores) set, or removed where the value is `...`."""
     config = copy.deepcopy(PAPER)
     for path, value in edits.items():
-        *parents, last = path.split("__")
+        *parents, last = path.split("__") if isinstance(path, str) else [path]
         place = config
         for parent in parents:
             place = place[parent]
@@ -60,23 +60,29 @@ def test_shipped_configurations_are_accepted(path):
         ({"experiments__figure2__shots": [-1]}, r"experiments\.figure2\.shots\.0: -1 must be at least 0"),
         ({"experiments__table2": 5}, r"experiments\.table2: 5 must be of type object"),
         ({"seeds": []}, r"seeds: .*"),
+        ({"seeds": [1.0]}, r"seeds\.0: 1\.0 must be of type integer"),
+        ({"training__epochs": True}, r"training\.epochs: True must be of type integer"),
+        ({"training__learning_rate": float("nan")}, r"learning_rate: nan must be of type number"),
+        ({"corpora__to-x": {"format": "urdu", "language": "x"}}, r"corpora\.to-x: a name may not"),
+        ({"corpora__x\n": {"format": "urdu", "language": "x"}}, r"is not allowed"),
+        ({1: "a", "b": 2}, r"1: unknown key"),
         ({"seeds": [0]}, r"seeds\.0: 0 must be at least 1"),
         ({"conditions__noisy__snr_db": "ten"}, r"conditions\.noisy\.snr_db: 'ten' must be of type number"),
     ],
 )
 def test_mistakes_name_key_value_and_remedy(edits, message):
     with pytest.raises(UserError, match=message):
-        configuration.load(edited(**edits))
+        configuration.load(edited(edits))
 
 
 def test_all_mistakes_are_listed_at_once():
     with pytest.raises(UserError) as refused:
-        configuration.load(edited(seed=[1], training__learning_rate="1e-4"))
+        configuration.load(edited({"seed": [1], "training__learning_rate": "1e-4"}))
     assert str(refused.value).count("\n  - ") == 2
 
 
 def test_defaults_and_overrides():
-    config = configuration.load(edited(models__xlsr__training={"learning_rate": 5.0e-5}, few_shot=...))
+    config = configuration.load(edited({"models__xlsr__training": {"learning_rate": 5.0e-5}, "few_shot": ...}))
     assert config["models"]["xlsr"]["training"] == PAPER["training"] | {"learning_rate": 5.0e-5}
     assert config["models"]["mms"]["training"] == PAPER["training"]
     assert config["few_shot"] == {"pool_per_emotion": 50}
@@ -96,4 +102,4 @@ def test_the_papers_grid():
 
 def test_null_experiments_need_nothing():
     nothing = dict.fromkeys(experiments.EXPERIMENTS)
-    assert experiments.predictions(configuration.load(edited(experiments=nothing))) == []
+    assert experiments.predictions(configuration.load(edited({"experiments": nothing}))) == []

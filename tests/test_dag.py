@@ -5,7 +5,7 @@ import time
 
 import pytest
 import yaml
-from conftest import ROOT
+from conftest import ROOT, write_tree
 from workflow_tools import Workflow
 
 
@@ -101,3 +101,104 @@ def test_another_corpus_fails_at_ingestion_and_leaves_nothing(paper, tmp_path, t
     assert "Traceback" not in result.stdout
     assert not (paper.directory / "results/corpora/EMODB/utterances.csv").exists()
     assert not list((paper.directory / "results/corpora").glob("**/.*.*"))
+
+
+EMOVO_WAVS = [
+    f"EMOVO/{speaker}/{emotion}-{speaker}-{sentence}.wav"
+    for speaker in ("f1", "f2", "f3", "m1", "m2", "m3")
+    for emotion in ("rab", "gio", "neu", "tri")
+    for sentence in ("b1", "b2")
+]
+
+
+@pytest.fixture
+def small(tmp_path, tone):
+    """A folder in EMOVO's layout with two utterances of each emotion by each of six speakers."""
+    workflow = Workflow(tmp_path / "repository", directory="small")
+    write_tree(workflow.directory / "EMOVO", dict.fromkeys(EMOVO_WAVS, tone))
+    config = yaml.safe_load((ROOT / "config" / "emodb-urdu.yaml").read_text(encoding="utf-8"))
+    config["corpora"] = {
+        "SMALL": {"format": "emovo", "language": "Italian", "path": "EMOVO", "verify": "none"},
+        "OTHER": {"format": "urdu", "language": "Urdu", "path": "resources/corpora/urdu.zip"},
+    }
+    config["experiments"]["table2"] |= {"sources": ["SMALL"], "targets": ["OTHER"]}
+    workflow.configure(config)
+    return workflow
+
+
+class TestBadInput:
+    """Each mistake stops at its stage with one message, and leaves nothing that would count as done."""
+
+    def refused(self, workflow, target, *messages):
+        result = workflow.run("--cores", "1", target, check=False)
+        assert result.returncode != 0
+        for message in messages:
+            assert message in result.stdout
+        assert "Traceback" not in result.stdout
+        assert not (workflow.directory / target).exists()
+        logs = (workflow.directory / "results" / "logs").rglob("*.log")
+        assert any(messages[0] in path.read_text(encoding="utf-8") for path in logs)
+
+    @pytest.mark.parametrize(
+        ("content", "message"), [(b"", "cannot be read as audio"), (b"RIFF junk", "cannot be read as audio")]
+    )
+    def test_unreadable_recording(self, small, content, message):
+        (small.directory / "EMOVO" / EMOVO_WAVS[3]).write_bytes(content)
+        self.refused(small, "results/corpora/SMALL/utterances.csv", f"EMOVO: {EMOVO_WAVS[3]} {message}")
+
+    def test_no_admissible_source_split(self, small):
+        for name in EMOVO_WAVS:
+            if "/tri-" in name and "-f1-" not in name:
+                (small.directory / "EMOVO" / name).unlink()
+        self.refused(
+            small,
+            "results/splits/SMALL/seed1/source.csv",
+            "SMALL cannot be a source",
+            "sad: 2 utterances in 1 groups",
+        )
+
+    def test_pool_that_cannot_be_filled(self, small):
+        self.refused(
+            small,
+            "results/splits/SMALL/seed1/target.csv",
+            "SMALL cannot be split into a few-shot pool and a test set",
+            "Lower `few_shot.pool_per_emotion`",
+        )
+
+    def test_too_few_samples_for_the_shots(self, small):
+        config = small.config()
+        small.configure(config | {"few_shot": {"pool_per_emotion": 4}})
+        self.refused(
+            small, "results/fewshot/SMALL/200-shot/seed1.csv", "200 balanced samples of SMALL need 50 of each emotion"
+        )
+
+    def test_a_folders_contents_are_tracked_but_not_its_times(self, small):
+        target = "results/corpora/SMALL/audit.json"
+        small.run("--cores", "1", target)
+        for path in small.directory.glob("EMOVO/**/*"):
+            path.touch()
+        assert small.planned(target) == []
+        (small.directory / "EMOVO" / EMOVO_WAVS[0]).unlink()
+        assert small.rules_planned(target) == {"corpus": 1, "audit": 1}
+
+    def test_the_users_own_archive_is_never_downloaded_over(self, small):
+        (small.directory / "resources" / "corpora").mkdir(parents=True)
+        (small.directory / "resources" / "corpora" / "urdu.zip").write_bytes(b"the user's own")
+        assert small.rules_planned("--forceall", "results/corpora/OTHER/utterances.csv") == {"corpus": 1}
+
+    def test_nothing_configured_is_nothing_to_do(self, small):
+        config = small.config()
+        config["experiments"]["table2"] = None
+        small.configure(config)
+        assert small.planned() == []
+        small.run("--cores", "1")
+
+    def test_few_shot_runs_alone_have_a_table1(self, small):
+        config = small.config()
+        (small.directory / "resources" / "corpora").mkdir(parents=True)
+        (small.directory / "resources" / "corpora" / "urdu.zip").touch()
+        figure = {"models": ["cnn-lstm"], "source": "SMALL", "targets": ["OTHER"], "shots": [50]}
+        config["experiments"] |= {"table2": None, "figure2": figure}
+        small.configure(config)
+        assert small.rules_planned()["table1"] == 1
+        assert {run["shots"] for rule, run in small.planned() if rule == "finetune"} == {"50"}

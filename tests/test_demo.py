@@ -1,12 +1,14 @@
 """A cut-down demo from speech synthesis to tables and figures, and what edits make it plan again."""
 
 import io
+import time
 import zipfile
 from collections import Counter
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 import soundfile
 import yaml
@@ -126,6 +128,10 @@ class TestResults:
         detail = pd.read_csv(results / "tables/table2_detail.csv")
         assert (detail["seeds"] == 2).all()
         assert detail["paper"].isna().all()  # the paper knows no synthetic corpora
+
+    def test_everything_says_what_it_is(self, results):
+        for name in ("tables/table1", "tables/table2_detail", "figures/figure2", "figures/figure3"):
+            assert set(pd.read_csv(results / f"{name}.csv")["note"]) == {"synthetic demo"}
 
     def test_figures(self, results):
         figure2 = pd.read_csv(results / "figures/figure2.csv")
@@ -266,6 +272,37 @@ class TestReruns:
             assert demo.rules_planned() == rules
         finally:
             (demo.directory / "config" / "config.yaml").write_text(before, encoding="utf-8")
+
+    def test_a_killed_training_resumes_and_ends_the_same(self, demo, results):
+        """SIGKILL of the job after its first epochs; the rerun continues, and equals an uninterrupted one."""
+        before = demo.config()
+        config = demo.config()
+        config["models"]["again"] = config["models"]["cnn-lstm"] | {"training": {"epochs": 6}}
+        demo.configure(config)
+        folder = results / "runs/again/English-to-any/0-shot/seed1"
+        weights, state = folder / "weights.safetensors", folder / "resume.safetensors"
+        target = str(weights.relative_to(demo.directory))
+        try:
+            running = demo.start("--cores", "1", target)
+            while not state.exists():
+                assert running.poll() is None
+                time.sleep(0.05)
+            for child in psutil.Process(running.pid).children(recursive=True):
+                if any("finetune.py" in part for part in child.cmdline()):
+                    child.kill()
+            running.wait(timeout=60)
+            assert running.returncode != 0
+            assert not weights.exists()
+            assert state.exists()
+            demo.run("--cores", "1", target)
+            log = (results / "logs/finetune/again/English-to-any/0-shot/seed1.log").read_text(encoding="utf-8")
+            assert "resuming after epoch" in log
+            assert not state.exists()
+            resumed = weights.read_bytes(), (folder / "history.csv").read_bytes()
+            demo.run("--cores", "1", "--force", target)
+            assert (weights.read_bytes(), (folder / "history.csv").read_bytes()) == resumed
+        finally:
+            demo.configure(before)
 
     def test_predictions_do_not_depend_on_their_batches(self, demo, results):
         """The workflow's own predictions, again at another batch size."""

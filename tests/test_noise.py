@@ -60,10 +60,17 @@ def test_short_noise_is_repeated(noises):
     assert mixture.snr_db == pytest.approx(10, abs=0.01)
 
 
+def test_a_ratio_that_rounding_makes_impossible_is_refused(noises):
+    with pytest.raises(UserError, match=r"utterance faint is too quiet .* 40 dB"):
+        noise.mix_at_snr("faint", speech(5), noises, ENVIRONMENTS, 40)
+
+
 def test_environment_is_read_by_name(tmp_path):
     write_archive(tmp_path / "NPARK_16k.zip", demo_noise.environment_members("NPARK"))
     np.testing.assert_array_equal(
         noise.read_environment(tmp_path / "NPARK_16k.zip", "NPARK"), demo_noise.recording("NPARK")
     )
+    (tmp_path / "ch01.wav").write_bytes(demo_noise.environment_members("NPARK")[0][1])
+    np.testing.assert_array_equal(noise.read_environment(tmp_path / "ch01.wav", "NPARK"), demo_noise.recording("NPARK"))
     with pytest.raises(UserError, match="no archive of DEMAND's DKITCHEN"):
         noise.read_environment(tmp_path / "NPARK_16k.zip", "DKITCHEN")

@@ -4,6 +4,7 @@ import functools
 import hashlib
 import http.server
 import threading
+import zipfile
 
 import pytest
 
@@ -23,12 +24,14 @@ def server(tmp_path):
 
 def test_fetches_the_bytes_and_checks_them(tmp_path, server):
     folder, url = server
-    content = bytes(range(256)) * 1000
-    (folder / "a.zip").write_bytes(content)
+    with zipfile.ZipFile(folder / "a.zip", "w") as archive:
+        archive.writestr("a.wav", bytes(range(256)) * 1000)
+    content = (folder / "a.zip").read_bytes()
     checksum = f"md5:{hashlib.md5(content).hexdigest()}"
     sources.fetch({"url": f"{url}/a.zip", "checksum": checksum}, tmp_path / "out" / "a.zip")
     assert (tmp_path / "out" / "a.zip").read_bytes() == content
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["a.zip"]
+    assert (tmp_path / "out" / "a.zip").stat().st_mode & 0o777 == 0o644
 
 
 @pytest.mark.parametrize(("path", "reason"), [("a.zip", "hash"), ("missing.zip", "404")])
@@ -37,6 +40,14 @@ def test_wrong_or_missing_bytes_leave_nothing_behind(tmp_path, server, path, rea
     (folder / "a.zip").write_bytes(b"other")
     with pytest.raises(UserError, match=rf"(?s){reason}.*set `path`"):
         sources.fetch({"url": f"{url}/{path}", "checksum": "md5:" + "0" * 32}, tmp_path / "out" / "a.zip")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_web_page_is_no_archive(tmp_path, server):
+    folder, url = server
+    (folder / "a.zip").write_text("<!DOCTYPE html><html>quota exceeded</html>")
+    with pytest.raises(UserError, match="it is a web page"):
+        sources.fetch({"url": f"{url}/a.zip"}, tmp_path / "out" / "a.zip")
     assert list((tmp_path / "out").iterdir()) == []
 
 

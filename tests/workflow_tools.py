@@ -36,20 +36,21 @@ class Workflow:
         if directory == "demo":
             shutil.copytree(ROOT / "demo" / "speech", self.directory / "speech")
 
+    def start(self, *arguments: str, output=subprocess.DEVNULL) -> subprocess.Popen:
+        """Start Snakemake in the working directory."""
+        command = [sys.executable, "-m", "snakemake", "--directory", str(self.directory), *arguments]
+        environment = os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}
+        return subprocess.Popen(
+            command, cwd=self.repository, stdout=output, stderr=subprocess.STDOUT, text=True, env=environment
+        )
+
     def run(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess:
         """Call Snakemake in the working directory; output and errors come together in `stdout`."""
-        command = [sys.executable, "-m", "snakemake", "--directory", str(self.directory), *arguments]
-        result = subprocess.run(
-            command,
-            cwd=self.repository,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"},
-        )
-        if check and result.returncode:
-            raise AssertionError(result.stdout[-6000:])
-        return result
+        process = self.start(*arguments, output=subprocess.PIPE)
+        output, _ = process.communicate()
+        if check and process.returncode:
+            raise AssertionError(output[-6000:])
+        return subprocess.CompletedProcess(process.args, process.returncode, output)
 
     def planned(self, *arguments: str) -> list[tuple[str, dict[str, str]]]:
         """Rule and wildcards of every job that a dry run plans, `all` left out."""

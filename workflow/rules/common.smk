@@ -9,7 +9,7 @@ from snakemake.exceptions import WorkflowError
 sys.path.insert(0, str(Path(workflow.basedir, "workflow", "scripts")))
 
 from ser import configuration, experiments, families, sources
-from ser.code import code_hash
+from ser.code import code_hash, listing_hash
 from ser.errors import UserError
 from ser.vocabulary import ANY_TARGET, CLEAN
 
@@ -20,8 +20,8 @@ except UserError as error:
 
 
 def names(entries):
-    """A wildcard constraint that admits the configuration's own names and nothing else."""
-    return "|".join(map(re.escape, entries))
+    """A wildcard constraint that admits these names and nothing else."""
+    return "|".join(map(re.escape, entries)) or "(?!)"
 
 
 wildcard_constraints:
@@ -74,15 +74,27 @@ def archive_of(wildcards):
             f"corpora.{wildcards.corpus}.path: {path} does not exist. Correct it in the configuration: the folder or"
             " archive of your copy, absolute or relative to the working directory."
         )
-    return str(path)
+    # a folder's time says little of what is in it: its listing is among the settings instead
+    return ancient(str(path)) if path.is_dir() else str(path)
+
+
+def downloads():
+    """Archives to download, and the first corpus that each serves; a user's own copy is none of them."""
+    found = {}
+    for name, entry in config["corpora"].items():
+        if entry["path"] is None:
+            found.setdefault(sources.archive_name(name, entry), name)
+    return found
 
 
 def corpus_behind(archive):
     """The first corpus that a downloaded archive serves."""
-    for name, entry in config["corpora"].items():
-        if sources.archive_name(name, entry) == archive:
-            return name
-    raise WorkflowError(f"resources/corpora/{archive}: no corpus of the configuration is read from it")
+    return downloads()[archive]
+
+
+def source_behind(archive):
+    """Where a downloaded archive is published."""
+    return sources.corpus_source(config["corpora"][corpus_behind(archive)])
 
 
 def refusal_of(corpus):
@@ -95,9 +107,11 @@ def is_made_by_demo(path):
 
 
 def corpus_settings(wildcards):
-    """What of a corpus's entry decides the outcome of ingestion: not where the archive lies."""
+    """What of a corpus's entry decides the outcome of ingestion; a folder's names and sizes stand for its contents."""
     entry = config["corpora"][wildcards.corpus]
     kept = {key: value for key, value in entry.items() if key not in ("path", "url")}
+    if entry["path"] is not None and Path(entry["path"]).is_dir():
+        kept["listing"] = listing_hash(entry["path"])
     corpus_format = entry["format"]
     shipped = ["resources/emodb-v1-sha256.tsv"] if corpus_format == "emodb" else []
     return uses("corpus.py", f"workflow/scripts/ser/corpora/{corpus_format}.py", *shipped, **kept)
@@ -117,7 +131,7 @@ def noise_archive(folder, environment):
     if archive.exists() or is_made_by_demo(archive):
         return str(archive)
     if (folder / environment / "ch01.wav").exists():
-        return str(folder)
+        return str(folder / environment / "ch01.wav")
     raise WorkflowError(
         f"noise.path: {folder} holds neither {archive.name} nor {environment}/ch01.wav. Correct the path in the"
         " configuration, or set it to null to download."
@@ -217,9 +231,9 @@ def one_run_per_model():
     """A run of every model that an experiment uses, for what is the same in all its runs."""
     first = {}
     for p in experiments.predictions(config):
-        if p.shots == 0:
-            first.setdefault(p.model, f"results/runs/{p.model}/{p.source}-to-any/0-shot/seed{p.seed}/run.json")
-    return [first[model] for model in models_in_use() if model in first]
+        pair = f"{p.source}-to-{p.trained_on_target}"
+        first.setdefault(p.model, f"results/runs/{p.model}/{pair}/{p.shots}-shot/seed{p.seed}/run.json")
+    return [first[model] for model in models_in_use()]
 
 
 def titles(models):
@@ -243,6 +257,8 @@ def drawn_from(experiment):
 def configured_results():
     """Everything that the configured experiments end in."""
     audits = [f"results/corpora/{corpus}/audit.json" for corpus in experiments.used_corpora(config)]
+    if not models_in_use():
+        return []
     tables = ["table1", *(["table2"] if configured("table2") else [])]
     figures = [name for name in ("figure2", "figure3") if configured(name)]
     return [

@@ -14,14 +14,18 @@ rule download_corpus:
         "results/logs/download_corpus/{archive}.log",
     benchmark:
         "results/benchmarks/download_corpus/{archive}.tsv"
+    wildcard_constraints:
+        archive=names(downloads()),
     retries: 2
     conda:
         "../../envs/ser.yaml"
     resources:
         runtime=240,
     params:
-        refusal=lambda wildcards: refusal_of(corpus_behind(wildcards.archive)),
-        source=lambda wildcards: sources.corpus_source(config["corpora"][corpus_behind(wildcards.archive)]),
+        # Snakemake does not track params that are functions of the output: a mirror or a licence's wording may change
+        # without a new download, and what was downloaded is checked at ingestion.
+        refusal=lambda wildcards, output: refusal_of(corpus_behind(wildcards.archive)),
+        source=lambda wildcards, output: source_behind(wildcards.archive),
     script:
         "../scripts/download.py"
 

@@ -20,7 +20,8 @@ rule download_noise:
     resources:
         runtime=240,
     params:
-        source=lambda wildcards: sources.noise_source(config["noise"]["format"], wildcards.environment),
+        # untracked, as for corpora
+        source=lambda wildcards, output: sources.noise_source(config["noise"]["format"], wildcards.environment),
     script:
         "../scripts/download.py"
 
@@ -38,7 +39,7 @@ rule noise:
     benchmark:
         "results/benchmarks/noise/{corpus}/{condition}.tsv"
     wildcard_constraints:
-        condition=names(name for name in config["conditions"] if name != CLEAN) or "$",
+        condition=names(name for name in config["conditions"] if name != CLEAN),
     conda:
         "../../envs/ser.yaml"
     resources:

@@ -29,7 +29,6 @@ rule predict:
             "predict.py",
             *family_sources(wildcards.model),
             model=model_settings(wildcards.model),
-            precision=config["models"][wildcards.model]["training"]["precision"],
             **config["prediction"],
         ),
     script:

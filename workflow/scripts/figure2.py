@@ -11,9 +11,9 @@ from ser.summaries import read_scores
 def main(snakemake):
     settings = snakemake.params.settings
     points = figure2.points(read_scores(snakemake.input.scores), settings["experiment"])
-    with files.written_whole(snakemake.output.csv) as temporary:
-        points.to_csv(temporary, index=False, float_format="%.4f")
     notes = drawing.footnotes(settings["label"], drawing.archive_notes(snakemake.input.archives))
+    with files.written_whole(snakemake.output.csv) as temporary:
+        points.assign(note="; ".join(notes)).to_csv(temporary, index=False, float_format="%.4f")
     draw(points, settings["experiment"], settings["titles"], notes, snakemake.output.png)
 
 

@@ -12,9 +12,9 @@ from ser.vocabulary import CLEAN
 def main(snakemake):
     settings = snakemake.params.settings
     bars = figure3.bars(read_scores(snakemake.input.scores), settings["experiment"])
-    with files.written_whole(snakemake.output.csv) as temporary:
-        bars.to_csv(temporary, index=False, float_format="%.4f")
     notes = drawing.footnotes(settings["label"], drawing.archive_notes(snakemake.input.archives))
+    with files.written_whole(snakemake.output.csv) as temporary:
+        bars.assign(note="; ".join(notes)).to_csv(temporary, index=False, float_format="%.4f")
     draw(bars, settings["experiment"], settings["titles"], notes, snakemake.output.png)
 
 

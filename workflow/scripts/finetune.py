@@ -41,7 +41,7 @@ def main(snakemake):
             seed=seed,
             device=device,
             state_path=state_path,
-            fingerprint=runs.fingerprint({**settings, "run": run_name}, list(inputs)),
+            fingerprint=runs.fingerprint({**settings, "run": run_name, "device": device.type}, list(inputs)),
         )
     except UserError as error:
         raise UserError(f"{run_name}: {error}") from error

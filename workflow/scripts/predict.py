@@ -17,7 +17,7 @@ def main(snakemake):
     training.load_trained_state(model, snakemake.input.weights)
     rows = files.read_rows(snakemake.input.utterances)
     frames = family.open_frames(snakemake.input.frames, rows)
-    predicted = inference.probabilities(model.to(device), frames, settings["batch_size"], device, settings["precision"])
+    predicted = inference.probabilities(model.to(device), frames, settings["batch_size"], device)
     files.write_rows(
         snakemake.output.predictions,
         COLUMNS,

@@ -9,9 +9,10 @@ def main(snakemake):
     settings = snakemake.params.settings
     runs = [files.read_json(path) for path in snakemake.input.runs]
     table = table1.rows(settings["models"], settings["order"], settings["titles"], runs)
+    notes = drawing.footnotes(settings["label"], {})
     with files.written_whole(snakemake.output.csv) as temporary:
-        table.to_csv(temporary, index=False)
-    draw(table, drawing.footnotes(settings["label"], {}), snakemake.output.png)
+        table.assign(note="; ".join(notes)).to_csv(temporary, index=False)
+    draw(table, notes, snakemake.output.png)
 
 
 def draw(table: pd.DataFrame, notes: list[str], path) -> None:

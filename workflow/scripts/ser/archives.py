@@ -50,12 +50,14 @@ class Archive:
         return sorted(names), contents
 
     def read(self, names: Iterable[str]) -> Iterator[tuple[str, bytes]]:
-        """Yield the wanted members with their bytes, in the archive's own order, in one pass."""
+        """Yield the wanted members that are there, with their bytes, in the archive's own order, in one pass."""
         wanted = set(names)
         members = self._members()
         while wanted:
             with self._damage_explained():
-                name, read = next(members)
+                name, read = next(members, (None, None))
+                if name is None:
+                    return
                 if name not in wanted:
                     continue
                 content = read()
@@ -68,6 +70,8 @@ class Archive:
             yield
         except (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError) as error:
             raise UserError(f"{self.path} is damaged or cut short ({error}). Fetch it again.") from error
+        except (RuntimeError, NotImplementedError) as error:  # zipfile's words for encryption and unknown compression
+            raise UserError(f"{self.path} cannot be read: {error}. Pack it again without a password.") from error
 
     def _members(self):
         for name, size, read in self._walk():

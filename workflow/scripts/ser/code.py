@@ -1,4 +1,4 @@
-"""What code a script runs, as one content hash: Snakemake does not track imported modules."""
+"""What a job runs and reads that Snakemake does not track: imported modules, and files in a folder."""
 
 import ast
 import functools
@@ -55,4 +55,14 @@ def code_hash(*sources: str) -> str:
     digest = hashlib.sha256()
     for path in files_behind(*sources):
         digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + _imports_and_digest(path)[1])
+    return digest.hexdigest()[:16]
+
+
+def listing_hash(folder: str | Path) -> str:
+    """Hash of the names and sizes of all files in a folder: not of their times, nor of every byte."""
+    digest = hashlib.sha256()
+    folder = Path(folder)
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            digest.update(f"{path.relative_to(folder)}\0{path.stat().st_size}\0".encode())
     return digest.hexdigest()[:16]

@@ -3,6 +3,7 @@
 import difflib
 import re
 from collections.abc import Mapping
+from math import isfinite
 from pathlib import Path
 
 import yaml
@@ -11,6 +12,15 @@ from jsonschema import Draft202012Validator, validators
 from ser.errors import UserError
 from ser.vocabulary import ANY_TARGET, CLEAN
 
+# JSON takes 5.0 for an integer and knows no infinity; paths are made of these numbers, so they are taken literally.
+Strict = validators.extend(
+    Draft202012Validator,
+    type_checker=Draft202012Validator.TYPE_CHECKER.redefine(
+        "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
+    ).redefine(
+        "number", lambda _, value: isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
+    ),
+)
 SCHEMA = Path(__file__).resolve().parents[2] / "schemas" / "config.schema.yaml"
 
 
@@ -22,7 +32,7 @@ def load(config: Mapping) -> dict:
     """
     config = _plain(config)
     schema = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
-    errors = sorted(Draft202012Validator(schema).iter_errors(config), key=lambda error: list(map(str, error.path)))
+    errors = sorted(Strict(schema).iter_errors(config), key=lambda error: list(map(str, error.path)))
     if errors:
         _refuse([message for error in errors for message in _explain(error)])
     _with_defaults(schema).validate(config)
@@ -46,7 +56,7 @@ def _plain(value):
 
 def _with_defaults(schema):
     """A validator that sets absent properties to their defaults before it looks inside them."""
-    check = Draft202012Validator.VALIDATORS["properties"]
+    check = Strict.VALIDATORS["properties"]
 
     def fill_in(validator, properties, instance, schema):
         if isinstance(instance, dict):
@@ -55,7 +65,7 @@ def _with_defaults(schema):
                     instance.setdefault(name, _plain(subschema["default"]))
         yield from check(validator, properties, instance, schema)
 
-    return validators.extend(Draft202012Validator, {"properties": fill_in})(schema)
+    return validators.extend(Strict, {"properties": fill_in})(schema)
 
 
 def _explain(error, prefix: str = "") -> list[str]:
@@ -67,7 +77,7 @@ def _explain(error, prefix: str = "") -> list[str]:
     value = error.instance
     if error.validator == "additionalProperties":
         known = sorted(error.schema.get("properties", {}))
-        unknown = sorted(set(value) - set(known))
+        unknown = sorted(set(value) - set(known), key=str)
         where = f"{key}." if error.absolute_path else ""
         return [f"{where}{name}: unknown key; {_nearest(str(name), known)}" for name in unknown]
     if error.validator == "enum":
@@ -105,8 +115,8 @@ def _contradictions(config: dict):
     """What the schema cannot say: names that must exist, and settings that make no sense together."""
     for kind in ("corpora", "models", "conditions"):
         for name in config[kind]:
-            if "-to-" in name or name == ANY_TARGET:
-                yield f"{kind}.{name}: a name may not be {ANY_TARGET!r} nor contain '-to-', which paths are made of"
+            if "-to-" in f"-{name}-" or name == ANY_TARGET:
+                yield f"{kind}.{name}: a name may not be {ANY_TARGET!r}, nor have 'to' between dashes or at an end"
     for name, corpus in config["corpora"].items():
         yield from (f"corpora.{name}.{problem}" for problem in _corpus_problems(corpus))
     for name, model in config["models"].items():

@@ -39,7 +39,7 @@ def limit_to_percentages(axes) -> None:
 
 
 def footnotes(label: str | None, notes: Mapping[str, str]) -> list[str]:
-    """What must stand on the face of a table or figure: the label, and notes on corpora."""
+    """What must stand on the face of a table or figure, and in its CSV: the label, and notes on corpora."""
     return ([label] if label else []) + [f"{corpus}: {note}" for corpus, note in notes.items() if note]
 
 
@@ -48,7 +48,7 @@ def add_footnotes(figure: Figure, lines: Sequence[str]) -> None:
     if lines:
         figure.text(
             0.5,
-            -0.03,
+            -0.22 / figure.get_figheight(),  # inches below, so that the box touches nothing
             " \N{MIDDLE DOT} ".join(lines),
             ha="center",
             va="top",

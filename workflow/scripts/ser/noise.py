@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from ser.errors import UserError
 from ser.randomness import named_generator
 
 FULL_SCALE = 32767
+TOLERANCE = 0.01  # dB between the ratio asked and the one measured on what is written
 
 
 @dataclass(frozen=True)
@@ -27,10 +29,12 @@ class Mixture:
 
 
 def read_environment(path, environment: str) -> np.ndarray:
-    """First channel of a DEMAND environment (Thiemann et al., 2013): `<ENV>/ch01.wav` in an archive.
+    """First channel of a DEMAND environment (Thiemann et al., 2013): `<ENV>/ch01.wav`, zipped or not.
 
     Returns int16 of shape (samples,). Raises `UserError` if the archive does not hold it.
     """
+    if str(path).endswith(".wav"):
+        return decode(Path(path).read_bytes(), str(path))
     archive = Archive(path)
     _, found = archive.scan(lambda name: re.search(rf"(?:^|/){environment}/ch01\.wav$", name) is not None)
     if not found:
@@ -69,14 +73,20 @@ def mix_at_snr(
         gain = min(1.0, FULL_SCALE / np.abs(mixture).max())
         samples = np.rint(gain * mixture).astype(np.int16)
         measured = measured_snr(samples, speech, gain)
-        if abs(measured - snr_db) < 1e-4:
+        if abs(measured - snr_db) < 1e-4 or math.isinf(measured):
             break
         noise_gain *= 10 ** ((measured - snr_db) / 20)
+    if abs(measured - snr_db) > TOLERANCE:
+        raise UserError(
+            f"utterance {utterance} is too quiet for a signal-to-noise ratio of {snr_db} dB: rounding to 16 bits alone"
+            f" leaves {measured:.2f} dB. Ask for a lower `snr_db`, or leave the corpus out of this condition."
+        )
     return Mixture(samples, environment, offset, measured, gain)
 
 
 def measured_snr(mixture: np.ndarray, speech: np.ndarray, gain: float) -> float:
-    """SNR in dB of a mixture that holds `gain * speech`: everything else in it is noise."""
+    """SNR in dB of a mixture that holds `gain * speech`: everything else in it is noise, if anything is."""
     clean = gain * speech.astype(np.float64)
     noise = mixture.astype(np.float64) - clean
-    return 10 * math.log10(np.mean(clean**2) / np.mean(noise**2))
+    power = np.mean(noise**2)
+    return 10 * math.log10(np.mean(clean**2) / power) if power else math.inf

@@ -16,8 +16,7 @@ from torch import nn
 
 from ser import families
 from ser.files import read_rows
-from ser.inference import uses_bfloat16
-from ser.training import Examples, Progress
+from ser.training import Examples, Progress, uses_bfloat16
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +24,7 @@ log = logging.getLogger(__name__)
 def choose_device(gpus: int) -> torch.device:
     """CUDA if the job was given a GPU and there is one, else the CPU, and then say so."""
     if gpus and torch.cuda.is_available():
+        torch.backends.cudnn.allow_tf32 = False  # float32 means float32, as it does on a CPU
         return torch.device("cuda")
     if gpus:
         log.warning("no GPU is visible: running on the CPU (`device: cpu` in the config says so on purpose)")

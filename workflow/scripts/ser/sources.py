@@ -4,7 +4,9 @@ from pathlib import Path
 
 import yaml
 
+from ser.archives import Archive
 from ser.errors import UserError
+from ser.files import written_whole
 
 SOURCES = Path(__file__).resolve().parents[3] / "resources" / "sources.yaml"
 
@@ -56,10 +58,8 @@ def fetch(source: dict, path: str | Path) -> None:
 
     Raises `UserError` if the server cannot be reached or the bytes are wrong; nothing is left behind.
     """
-    import pooch
+    import pooch  # here, since rules import this module while Snakemake starts
     import requests
-
-    from ser.files import written_whole
 
     with written_whole(path) as temporary:
         try:
@@ -70,8 +70,10 @@ def fetch(source: dict, path: str | Path) -> None:
                 path=temporary.parent,
                 downloader=pooch.HTTPDownloader(progressbar=True, timeout=60),
             )
-        except (requests.RequestException, ValueError, OSError) as error:
+            temporary.chmod(0o644)  # pooch keeps its files to their owner
+            Archive(temporary)  # a server's page of excuses is no archive
+        except (requests.RequestException, ValueError, OSError, UserError) as error:
             raise UserError(
-                f"{source['url']} could not be fetched: {error}. Try again later, set `url` to another mirror, or"
-                " fetch it yourself and set `path`."
+                f"{source['url']} could not be fetched: {str(error).rstrip('.')}. Try again later, set `url` to another"
+                " mirror, or fetch it yourself and set `path`."
             ) from error

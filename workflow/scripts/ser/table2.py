@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from ser import drawing
 from ser.summaries import over_repetitions
 from ser.vocabulary import CLEAN
 
@@ -17,13 +18,14 @@ def paper_values() -> pd.Series:
     return long.set_index(["source", "target", "model"])["paper"]
 
 
-def detail(scores: pd.DataFrame, experiment: dict, notes: dict[str, str]) -> pd.DataFrame:
+def detail(scores: pd.DataFrame, experiment: dict, notes: dict[str, str], label: str | None = None) -> pd.DataFrame:
     """One row a cell, in the configuration's order.
 
     Args:
         scores: rows of `scores.csv`.
         experiment: models, sources and targets.
         notes: corpus -> what a reader must know before comparing.
+        label: what all of it is, if it is not the real thing.
 
     Returns source, target, model, uar, seeds, std, low, high, n, paper, difference, note. A cell without
     runs has no UAR; the paper's value is absent where it has none.
@@ -43,11 +45,10 @@ def detail(scores: pd.DataFrame, experiment: dict, notes: dict[str, str]) -> pd.
     table["seeds"] = table["seeds"].fillna(0).astype(int)
     table = table.merge(paper_values().reset_index(), how="left", on=list(cells))
     table["difference"] = table["uar"] - table["paper"]
-    pair_notes = [
-        "; ".join(f"{corpus}: {notes[corpus]}" for corpus in (row.source, row.target) if notes.get(corpus))
+    table["note"] = [
+        "; ".join(drawing.footnotes(label, {corpus: notes.get(corpus, "") for corpus in (row.source, row.target)}))
         for row in table.itertuples()
     ]
-    table["note"] = pair_notes
     return table[
         ["source", "target", "model", "uar", "seeds", "std", "low", "high", "n", "paper", "difference", "note"]
     ]

@@ -18,7 +18,7 @@ from torch import nn
 from ser.batches import pad, random_batches
 from ser.errors import UserError
 from ser.files import written_whole
-from ser.inference import precision_context, probabilities
+from ser.inference import probabilities
 from ser.metrics import unweighted_average_recall
 from ser.optimizer import Adam
 from ser.randomness import named_generator, named_seed
@@ -127,7 +127,7 @@ def fine_tune(
 
 def evaluate(model: nn.Module, dev: Examples, settings: dict, device: torch.device) -> dict[str, float]:
     """Mean cross-entropy and UAR in % on a development set."""
-    predicted = probabilities(model, dev.frames, settings["batch_size"], device, settings["precision"])
+    predicted = probabilities(model, dev.frames, settings["batch_size"], device)
     labels = dev.labels
     true_probabilities = predicted[np.arange(len(labels)), labels]
     loss = float(np.mean(-np.log(np.maximum(true_probabilities, 1e-30))))
@@ -142,6 +142,16 @@ def is_best(history: Sequence[dict]) -> bool:
         return row["dev_uar"], -row["dev_loss"]
 
     return all(merit(history[-1]) > merit(row) for row in history[:-1])
+
+
+def uses_bfloat16(device: torch.device, precision: str) -> bool:
+    """Whether the arithmetic is bfloat16 (under autocast): `auto` means on CUDA."""
+    return precision == "bfloat16" or (precision == "auto" and device.type == "cuda")
+
+
+def precision_context(device: torch.device, precision: str):
+    """Autocast to bfloat16 where asked."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=uses_bfloat16(device, precision))
 
 
 def trained_state(model: nn.Module) -> dict[str, torch.Tensor]:

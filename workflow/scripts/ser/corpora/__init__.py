@@ -3,7 +3,7 @@
 Each format is a module with
 
 - `PATTERN`: what its audio files are called, searched in a member's path;
-- `recordings(archive, settings)`: its four-class recordings, checked against what is known of it.
+- `contents(archive, settings)`: its four-class recordings, checked against what is known of it.
 """
 
 import importlib
