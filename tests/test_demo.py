@@ -273,6 +273,15 @@ class TestReruns:
         finally:
             (demo.directory / "config" / "config.yaml").write_text(before, encoding="utf-8")
 
+    def test_speech_is_the_same_in_every_process(self, demo):
+        """eSpeak seeds itself by the clock unless it is told otherwise."""
+        path = demo.directory / "resources/demo/urdu.zip"
+        spoken = []
+        for _ in range(2):
+            demo.run("--cores", "1", "--force", "resources/demo/urdu.zip")
+            spoken.append(path.read_bytes())
+        assert spoken[0] == spoken[1]
+
     def test_a_killed_training_resumes_and_ends_the_same(self, demo, results):
         """SIGKILL of the job after its first epochs; the rerun continues, and equals an uninterrupted one."""
         before = demo.config()

@@ -13,6 +13,7 @@ RETRIEVAL = 1
 CHARS_UTF8 = 1
 PARAMETERS = {"rate": 1, "volume": 2, "pitch": 3, "range": 4}
 BUFFER_MILLISECONDS = 200
+SEED = 1
 Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
 
 
@@ -54,6 +55,7 @@ class Espeak:
             raise UserError(f"eSpeak NG has no voice {voice!r}")
         for name, parameter in PARAMETERS.items():
             self._library.espeak_SetParameter(parameter, round(getattr(manner, name)), 0)
+        self._library.espeak_ng_SetRandSeed(SEED)  # some voices hoarsen at random, by the clock unless told otherwise
         content = text.encode() + b"\0"
         self._chunks.clear()
         self._library.espeak_Synth(content, len(content), 0, 0, 0, CHARS_UTF8, None, None)
