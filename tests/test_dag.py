@@ -202,3 +202,21 @@ class TestBadInput:
         small.configure(config)
         assert small.rules_planned()["table1"] == 1
         assert {run["shots"] for rule, run in small.planned() if rule == "finetune"} == {"50"}
+
+
+def test_every_rule_says_what_it_needs():
+    """Log, benchmark, threads, memory and time: a cluster and a reader need all of them."""
+    for path in sorted((ROOT / "workflow" / "rules").glob("*.smk")):
+        for rule in path.read_text(encoding="utf-8").split("\nrule ")[1:]:
+            name = rule.split(":")[0]
+            for directive in (
+                "log:",
+                "benchmark:",
+                "threads:",
+                "resources:",
+                "mem_mb=",
+                "runtime=",
+                "conda:",
+                "script:",
+            ):
+                assert directive in rule, f"{path.name}: rule {name} has no {directive}"

@@ -19,8 +19,10 @@ rule download_corpus:
     retries: 2
     conda:
         "../../envs/ser.yaml"
+    threads: 1
     resources:
         runtime=240,
+        mem_mb=2000,
     params:
         # Snakemake does not track params that are functions of the output: a mirror or a licence's wording may change
         # without a new download, and what was downloaded is checked at ingestion.
@@ -43,6 +45,7 @@ rule corpus:
         "results/benchmarks/corpus/{corpus}.tsv"
     conda:
         "../../envs/ser.yaml"
+    threads: 1
     resources:
         mem_mb=4000,
         runtime=60,
@@ -71,6 +74,10 @@ rule audit:
     localrule: True
     conda:
         "../../envs/ser.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
     params:
         settings=uses("audit.py"),
     script:
@@ -89,6 +96,7 @@ rule log_mel:
         "results/benchmarks/log_mel/{corpus}/{condition}.tsv"
     conda:
         "../../envs/ser.yaml"
+    threads: 1
     resources:
         mem_mb=4000,
         runtime=30,

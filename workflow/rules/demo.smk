@@ -19,6 +19,10 @@ rule demo_speech:
         kind=r"zip|tar\.gz",
     conda:
         "../../envs/ser.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
     params:
         settings=uses("demo_speech.py"),
     script:
@@ -36,6 +40,10 @@ rule demo_noise:
         environment="[A-Z]+",
     conda:
         "../../envs/ser.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
     params:
         settings=uses("demo_noise.py"),
     script:

@@ -20,6 +20,7 @@ rule encoder:
     retries: 2
     conda:
         "../../envs/ser.yaml"
+    threads: 1
     resources:
         mem_mb=16000,
         runtime=120,

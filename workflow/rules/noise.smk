@@ -17,8 +17,10 @@ rule download_noise:
     retries: 2
     conda:
         "../../envs/ser.yaml"
+    threads: 1
     resources:
         runtime=240,
+        mem_mb=2000,
     params:
         # untracked, as for corpora
         source=lambda wildcards, output: sources.noise_source(config["noise"]["format"], wildcards.environment),
@@ -42,6 +44,7 @@ rule noise:
         condition=names(name for name in config["conditions"] if name != CLEAN),
     conda:
         "../../envs/ser.yaml"
+    threads: 1
     resources:
         mem_mb=4000,
         runtime=30,

@@ -19,6 +19,10 @@ rule score:
     localrule: True
     conda:
         "../../envs/ser.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
     params:
         settings=uses("score.py"),
     script:
@@ -38,6 +42,10 @@ rule scores:
     localrule: True
     conda:
         "../../envs/ser.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
     params:
         settings=uses("scores.py"),
     script:
@@ -62,6 +70,10 @@ rule table1:
     localrule: True
     conda:
         "../../envs/ser.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
     params:
         settings=uses(
             "table1.py",
@@ -95,6 +107,10 @@ rule table2:
     localrule: True
     conda:
         "../../envs/ser.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
     params:
         settings=uses("table2.py", "resources/paper-table2.csv", **drawn_from("table2")),
     script:
@@ -120,6 +136,10 @@ rule figure2:
     localrule: True
     conda:
         "../../envs/ser.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
     params:
         settings=uses("figure2.py", **drawn_from("figure2")),
     script:
@@ -145,6 +165,10 @@ rule figure3:
     localrule: True
     conda:
         "../../envs/ser.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
     params:
         settings=uses("figure3.py", **drawn_from("figure3")),
     script:

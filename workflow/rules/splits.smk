@@ -18,6 +18,10 @@ rule source_split:
     localrule: True
     conda:
         "../../envs/ser.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
     params:
         settings=uses("source_split.py"),
     script:
@@ -36,6 +40,10 @@ rule target_split:
     localrule: True
     conda:
         "../../envs/ser.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
     params:
         settings=uses("target_split.py", **config["few_shot"]),
     script:
@@ -55,6 +63,10 @@ rule few_shot:
     localrule: True
     conda:
         "../../envs/ser.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
     params:
         settings=uses("few_shot.py"),
     script:
