@@ -222,9 +222,8 @@ def configured(experiment):
 
 def archives_used_by(*names_of_experiments):
     """What ingestion noted of the corpora behind some experiments."""
-    needed = experiments.predictions(config, names_of_experiments)
-    used = {p.source for p in needed} | {p.target for p in needed}
-    return [f"results/corpora/{corpus}/archive.json" for corpus in config["corpora"] if corpus in used]
+    used = experiments.used_corpora(config, names_of_experiments)
+    return [f"results/corpora/{corpus}/archive.json" for corpus in used]
 
 
 def one_run_per_model():

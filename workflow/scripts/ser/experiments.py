@@ -48,8 +48,8 @@ def _needed_by(experiment: dict, seeds: list[int]) -> Iterator[Prediction]:
                                 yield Prediction(model, source, target, shots, seed, condition)
 
 
-def used_corpora(config: dict) -> list[str]:
-    """Corpora that an experiment uses, in the config's order."""
-    needed = predictions(config)
+def used_corpora(config: dict, experiments: Iterable[str] = EXPERIMENTS) -> list[str]:
+    """Corpora that the named experiments use, in the config's order."""
+    needed = predictions(config, experiments)
     used = {p.source for p in needed} | {p.target for p in needed}
     return [corpus for corpus in config["corpora"] if corpus in used]

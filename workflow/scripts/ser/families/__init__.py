@@ -13,8 +13,6 @@ from types import ModuleType
 from ser.code import ROOT
 from ser.errors import UserError
 
-FAMILIES = ("cnn-lstm", "wav2vec2", "whisper")
-
 
 def sources(family: str) -> list[str]:
     """The family's module, as a path from the repository's root; empty if this version has none."""
