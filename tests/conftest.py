@@ -71,3 +71,21 @@ def real_rows(corpus: str) -> list[dict]:
         for emotion, count in zip(EMOTIONS, of_group, strict=True)
         for i in range(count)
     ]
+
+
+DIFFERENCES: dict[str, list[float]] = {}
+
+
+def assert_equal_to(tolerance: float, actual, expected, equality: str) -> None:
+    """Assert that the largest absolute difference is within a tolerance, and keep it for the summary of the tests."""
+    difference = float((torch.as_tensor(actual) - torch.as_tensor(expected)).abs().max())
+    DIFFERENCES.setdefault(equality, []).append(difference)
+    assert difference <= tolerance, f"{equality}: {difference} > {tolerance}"
+
+
+def pytest_terminal_summary(terminalreporter):
+    """The largest difference of every equality that was tested."""
+    if DIFFERENCES:
+        terminalreporter.section("largest differences")
+        for equality, differences in sorted(DIFFERENCES.items()):
+            terminalreporter.write_line(f"{max(differences):.1e}  of {len(differences):3d}  {equality}")

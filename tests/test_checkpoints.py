@@ -1,40 +1,19 @@
 """Encoders out of small random checkpoints in Hugging Face format: safetensors and pickles, both families."""
 
+import hashlib
 import json
 
 import pytest
 import torch
+import yaml
+from conftest import ROOT
 from safetensors.torch import load_file
+from small_checkpoints import GROUP_NORM, LAYER_NORM, SMALL_WAV2VEC2, SMALL_WHISPER
 from transformers import Wav2Vec2Config, Wav2Vec2ForCTC, Wav2Vec2Model, WhisperConfig, WhisperForConditionalGeneration
+from workflow_tools import Workflow
 
 from ser import checkpoints
 from ser.errors import UserError
-
-SMALL_WAV2VEC2 = {
-    "hidden_size": 16,
-    "num_hidden_layers": 1,
-    "num_attention_heads": 2,
-    "intermediate_size": 24,
-    "conv_dim": [8] * 7,
-    "num_conv_pos_embeddings": 4,
-    "num_conv_pos_embedding_groups": 2,
-    "vocab_size": 5,
-}
-SMALL_WHISPER = {
-    "d_model": 16,
-    "encoder_layers": 1,
-    "decoder_layers": 1,
-    "encoder_attention_heads": 2,
-    "decoder_attention_heads": 2,
-    "encoder_ffn_dim": 24,
-    "decoder_ffn_dim": 24,
-    "vocab_size": 20,
-    "pad_token_id": 0,
-    "bos_token_id": 1,
-    "eos_token_id": 2,
-    "decoder_start_token_id": 1,
-}
-
 
 SETTINGS = {"config.json": '{"model_type": "wav2vec2"}', "preprocessor_config.json": "{}"}
 
@@ -52,11 +31,9 @@ def save(model, folder, kind):
 class TestEncoder:
     """The encoder's tensors, all of them and nothing else, under the names of the encoder alone."""
 
-    @pytest.mark.parametrize("norm", ["group", "layer"])
+    @pytest.mark.parametrize("norm", [GROUP_NORM, LAYER_NORM])
     def test_wav2vec2(self, tmp_path, kind, norm):
-        model = Wav2Vec2ForCTC(
-            Wav2Vec2Config(**SMALL_WAV2VEC2, feat_extract_norm=norm, do_stable_layer_norm=norm == "layer")
-        )
+        model = Wav2Vec2ForCTC(Wav2Vec2Config(**SMALL_WAV2VEC2 | norm))
         save(model, tmp_path, kind)
         encoder = checkpoints.read_encoder(tmp_path, "wav2vec2")
         alone = Wav2Vec2Model(model.config)
@@ -116,10 +93,6 @@ def test_offline_without_a_cache_says_what_is_missing(tmp_path, monkeypatch):
 
 
 def test_the_rule_keeps_the_encoder_of_a_local_folder(tmp_path):
-    import yaml
-    from conftest import ROOT
-    from workflow_tools import Workflow
-
     workflow = Workflow(tmp_path / "repository")
     model = Wav2Vec2ForCTC(Wav2Vec2Config(**SMALL_WAV2VEC2))
     folder = workflow.directory / "checkpoints" / "small"
@@ -137,5 +110,6 @@ def test_the_rule_keeps_the_encoder_of_a_local_folder(tmp_path):
     workflow.run("--cores", "1", weights)
     kept = load_file(workflow.directory / weights)
     assert kept.keys() == model.wav2vec2.state_dict().keys()
-    revision = json.loads((workflow.directory / weights).with_name("revision.json").read_text())
-    assert revision == {"checkpoint": "checkpoints/small", "revision": None}
+    record = json.loads((workflow.directory / weights).with_name("revision.json").read_text())
+    checksum = hashlib.sha256((workflow.directory / weights).read_bytes()).hexdigest()
+    assert record == {"checkpoint": "checkpoints/small", "revision": None, "sha256": checksum}

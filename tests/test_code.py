@@ -13,7 +13,7 @@ def names(*sources):
 
 
 def test_follows_imports_at_any_depth():
-    behind = names("workflow/scripts/finetune.py", *families.sources("cnn-lstm"))
+    behind = names("workflow/scripts/finetune.py", families.source("cnn-lstm"))
     assert {
         "finetune.py",
         "ser/training.py",
@@ -36,7 +36,7 @@ def test_light_jobs_do_not_import_torch(script):
 
 @pytest.mark.parametrize("script", ["finetune", "predict"])
 def test_cnn_lstm_imports_neither_transformers_nor_peft(script):
-    sources = code.files_behind(f"workflow/scripts/{script}.py", *families.sources("cnn-lstm"))
+    sources = code.files_behind(f"workflow/scripts/{script}.py", families.source("cnn-lstm"))
     for path in sources:
         text = path.read_text(encoding="utf-8")
         assert not any(

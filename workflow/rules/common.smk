@@ -147,9 +147,9 @@ def model_settings(name):
     return {key: value for key, value in entry.items() if key not in ("title", "training")}
 
 
-def family_sources(name):
+def family_source(name):
     """The module of a model's family, which scripts load by a computed name."""
-    return families.sources(config["models"][name]["family"])
+    return families.source(config["models"][name]["family"])
 
 
 def frames_of(model, corpus, condition):
@@ -159,10 +159,12 @@ def frames_of(model, corpus, condition):
 
 
 def encoder_of(wildcards):
-    """The encoder a model starts from; CNN-LSTM has none."""
+    """The encoder a model starts from, its weights first; CNN-LSTM has none."""
     if config["models"][wildcards.model]["family"] == "cnn-lstm":
         return []
-    return f"resources/encoders/{encoder_name(config['models'][wildcards.model])}/model.safetensors"
+    folder = f"resources/encoders/{encoder_name(config['models'][wildcards.model])}"
+    kept = ("model.safetensors", "config.json", "preprocessor_config.json", "revision.json")
+    return [f"{folder}/{name}" for name in kept]
 
 
 def encoder_name(entry):
@@ -269,16 +271,8 @@ def configured_results():
 
 
 def refuse_what_cannot_be_done(dag):
-    """Before any work: stop if a corpus is needed that cannot be downloaded, or a family that cannot be trained."""
-    problems = set()
-    for job in dag.needrun_jobs():
-        if job.name == "download_corpus":
-            problems.add(refusal_of(corpus_behind(job.wildcards.archive)))
-        if job.name == "finetune" and not family_sources(job.wildcards.model):
-            family = config["models"][job.wildcards.model]["family"]
-            problems.add(
-                f"models.{job.wildcards.model}: this version cannot train family {family} yet. Take the model out of"
-                " the experiments to run the others."
-            )
+    """Before any work: stop if a corpus is needed that cannot be downloaded."""
+    needed = {job.wildcards.archive for job in dag.needrun_jobs() if job.name == "download_corpus"}
+    problems = {refusal_of(corpus_behind(archive)) for archive in needed}
     if problems := sorted(problems - {None}):
         raise WorkflowError("nothing was started:\n" + "\n".join(f"  - {problem}" for problem in problems))

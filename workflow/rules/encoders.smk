@@ -25,6 +25,10 @@ rule encoder:
         mem_mb=16000,
         runtime=120,
     params:
-        settings=lambda wildcards: uses("encoder.py", **encoder_checkpoint(wildcards)),
+        settings=lambda wildcards: uses(
+            "encoder.py",
+            families.source(encoder_checkpoint(wildcards)["family"]),
+            **encoder_checkpoint(wildcards),
+        ),
     script:
         "../scripts/encoder.py"

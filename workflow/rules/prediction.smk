@@ -27,7 +27,7 @@ rule predict:
     params:
         settings=lambda wildcards: uses(
             "predict.py",
-            *family_sources(wildcards.model),
+            family_source(wildcards.model),
             model=model_settings(wildcards.model),
             **config["prediction"],
         ),

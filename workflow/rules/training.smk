@@ -36,7 +36,7 @@ rule finetune:
     params:
         settings=lambda wildcards: uses(
             "finetune.py",
-            *family_sources(wildcards.model),
+            family_source(wildcards.model),
             model=model_settings(wildcards.model),
             training=config["models"][wildcards.model]["training"],
         ),

@@ -13,26 +13,28 @@ def main(snakemake):
     started = time.perf_counter()
     torch.set_num_threads(snakemake.threads)
     wildcards, inputs, settings = snakemake.wildcards, snakemake.input, snakemake.params.settings
-    family = settings["model"]["family"]
     device = runs.choose_device(snakemake.resources.gpu)
     seed = int(wildcards.seed)
+    run_name = f"{wildcards.model}, {wildcards.source} to {wildcards.target}, {wildcards.shots} shots, seed {seed}"
+    family, encoder = families.load(settings["model"]["family"]), runs.encoder_folder(inputs.encoder)
+    model = training.initialise(family.build, settings["model"], encoder, seed).to(device)
 
     roles = {row["utterance"]: row["role"] for row in files.read_rows(inputs.source_split)}
     train_names = [utterance for utterance, role in roles.items() if role == "train"]
     dev_names = [utterance for utterance, role in roles.items() if role == "dev"]
-    train = runs.read_examples(family, inputs.source_frames, inputs.source_utterances, train_names)
-    dev = runs.read_examples(family, inputs.source_frames, inputs.source_utterances, dev_names)
+    train = runs.read_examples(model, inputs.source_frames, inputs.source_utterances, train_names, device)
+    dev = runs.read_examples(model, inputs.source_frames, inputs.source_utterances, dev_names, device)
     seconds = runs.seconds_of(inputs.source_utterances, train_names)
     if shots := inputs.get("subset"):
         subset = [row["utterance"] for row in files.read_rows(shots)]
-        samples = runs.read_examples(family, inputs.target_frames, inputs.target_utterances, subset)
+        samples = runs.read_examples(model, inputs.target_frames, inputs.target_utterances, subset, device)
         train = runs.together(train, samples)
         seconds += runs.seconds_of(inputs.target_utterances, subset)
 
-    run_name = f"{wildcards.model}, {wildcards.source} to {wildcards.target}, {wildcards.shots} shots, seed {seed}"
+    # an encoder's weights are in the fingerprint by the checksum that its revision.json keeps
+    read_whole = [path for path in inputs if path not in inputs.encoder[:1]]
     state_path = runs.state_path(snakemake.output.weights)
     try:
-        model = training.initialise(families.load(family).build, settings["model"], seed)
         progress = training.fine_tune(
             model,
             train,
@@ -41,7 +43,7 @@ def main(snakemake):
             seed=seed,
             device=device,
             state_path=state_path,
-            fingerprint=runs.fingerprint({**settings, "run": run_name, "device": device.type}, list(inputs)),
+            fingerprint=runs.fingerprint({**settings, "run": run_name, "device": device.type}, read_whole),
         )
     except UserError as error:
         raise UserError(f"{run_name}: {error}") from error

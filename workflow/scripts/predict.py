@@ -13,11 +13,11 @@ def main(snakemake):
     settings = snakemake.params.settings
     family = families.load(settings["model"]["family"])
     device = runs.choose_device(snakemake.resources.gpu)
-    model = family.build(settings["model"])
+    model = family.build(settings["model"], runs.encoder_folder(snakemake.input.encoder)).to(device)
     training.load_trained_state(model, snakemake.input.weights)
     rows = files.read_rows(snakemake.input.utterances)
-    frames = family.open_frames(snakemake.input.frames, rows)
-    predicted = inference.probabilities(model.to(device), frames, settings["batch_size"], device)
+    frames = model.read_frames(snakemake.input.frames, rows, [row["utterance"] for row in rows], device)
+    predicted = inference.probabilities(model, frames, settings["batch_size"], device)
     files.write_rows(
         snakemake.output.predictions,
         COLUMNS,

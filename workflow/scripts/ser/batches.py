@@ -1,11 +1,25 @@
-"""Batches of utterances of similar length, different in every epoch."""
+"""Frames of utterances, and batches of similar length, different in every epoch."""
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
+from torch.nn.utils.rnn import pad_sequence
 
 BATCHES_SORTED_TOGETHER = 16
+
+
+class Frames(NamedTuple):
+    """What the untrained part of a model makes of one utterance."""
+
+    values: torch.Tensor  # float32, (frames, width)
+    real: int  # how many of them, from the first, are the utterance's own; what follows is context
+
+    @classmethod
+    def all_real(cls, values: torch.Tensor) -> "Frames":
+        """Frames without context."""
+        return cls(values, len(values))
 
 
 def random_batches(lengths: Sequence[int], batch_size: int, generator: np.random.Generator) -> list[np.ndarray]:
@@ -32,10 +46,18 @@ def sorted_batches(lengths: Sequence[int], batch_size: int) -> Iterator[np.ndarr
         yield order[start : start + batch_size]
 
 
-def pad(frames: Sequence[np.ndarray], device) -> tuple[torch.Tensor, torch.Tensor]:
-    """Stack utterances' frames with zeros behind: (batch, longest, width) on the device, and lengths on the CPU."""
-    lengths = torch.tensor([len(utterance) for utterance in frames])
-    padded = np.zeros((len(frames), int(lengths.max()), frames[0].shape[1]), np.float32)
-    for row, utterance in zip(padded, frames, strict=True):
-        row[: len(utterance)] = utterance
-    return torch.from_numpy(padded).to(device, non_blocking=True), lengths
+def pad(utterances: Sequence[Frames], device) -> tuple[torch.Tensor, torch.Tensor]:
+    """Stack frames with zeros behind: (batch, longest, width) on the device, and real lengths on the CPU."""
+    padded = pad_sequence([utterance.values for utterance in utterances], batch_first=True)
+    return padded.to(device, non_blocking=True), torch.tensor([utterance.real for utterance in utterances])
+
+
+def real_frames(lengths: torch.Tensor, frames: int, device) -> torch.Tensor:
+    """True on real frames, False on padding: (batch, frames) on the device."""
+    return (torch.arange(frames) < lengths.unsqueeze(1)).to(device)
+
+
+def mean_of_real_frames(hidden: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+    """Average pooling over each utterance's own frames: (batch, frames, width) to (batch, width)."""
+    mask = real_frames(lengths, hidden.shape[1], hidden.device).unsqueeze(-1)
+    return hidden.masked_fill(~mask, 0).sum(dim=1) / lengths.to(hidden.device).unsqueeze(1)

@@ -3,6 +3,7 @@
 import json
 import pickle
 import re
+import zipfile
 from pathlib import Path
 
 import torch
@@ -85,7 +86,7 @@ def read_encoder(folder: Path, family: str) -> dict[str, torch.Tensor]:
     for name, tensor in tensors.items():
         if not re.match(NOT_ENCODER[family], name):
             prefix = next((p for p in PREFIXES[family] if name.startswith(p)), "")
-            kept[name.removeprefix(prefix)] = tensor.contiguous()
+            kept[name.removeprefix(prefix)] = tensor.float().contiguous()  # some are published in half precision
     if not kept:
         raise UserError(f"{folder} holds no tensors of a {family} encoder: {listing(tensors)}")
     return kept
@@ -113,6 +114,7 @@ def _read_weights(path: Path) -> dict[str, torch.Tensor]:
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
-        return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        # files from before torch 1.6 are no zip archives and cannot be memory-mapped
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError) as error:
         raise UserError(f"{path} cannot be read as weights: {error}") from error

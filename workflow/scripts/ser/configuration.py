@@ -21,6 +21,14 @@ Strict = validators.extend(
         "number", lambda _, value: isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
     ),
 )
+# The parameters of each way to tune an encoder, and their defaults.
+TUNING = {
+    "frozen": {},
+    "full": {},
+    "lora": {"rank": 16, "alpha": 16},
+    "adapter": {"bottleneck": 128},
+    "prompt": {"length": 5},
+}
 SCHEMA = Path(__file__).resolve().parents[2] / "schemas" / "config.schema.yaml"
 
 
@@ -36,11 +44,22 @@ def load(config: Mapping) -> dict:
     if errors:
         _refuse([message for error in errors for message in _explain(error)])
     _with_defaults(schema).validate(config)
-    for model in config["models"].values():
-        model["training"] = config["training"] | model.get("training", {})
     if problems := list(_contradictions(config)):
         _refuse(problems)
+    for model in config["models"].values():
+        _complete(model, config["training"])
     return config
+
+
+def _complete(model: dict, training: dict) -> None:
+    """Fill in what a model's entry leaves open, in place."""
+    model["training"] = training | model.get("training", {})
+    if model["family"] == "cnn-lstm":
+        return
+    model.setdefault("weights", "pretrained")
+    if model["family"] == "whisper":
+        model.setdefault("context", "utterance")
+    model["tuning"] = TUNING[model["tuning"]["method"]] | model["tuning"]
 
 
 def _refuse(problems: list[str]):
@@ -152,8 +171,21 @@ def _model_problems(model: dict):
         )
     if "tuning" not in model:
         yield f"tuning: family {model['family']} needs one, for example {{method: lora, rank: 16}}"
+    else:
+        yield from _tuning_problems(model["tuning"], model.get("weights", "pretrained"))
     if "context" in model and model["family"] != "whisper":
         yield f"context: only family whisper has it, this is {model['family']}"
+
+
+def _tuning_problems(tuning: dict, weights: str):
+    method = tuning["method"]
+    for name in sorted(tuning.keys() - {"method"} - TUNING[method].keys()):
+        yield f"tuning.{name}: method {method} has no such parameter; it has {', '.join(TUNING[method]) or 'none'}"
+    if weights == "random" and method != "full":
+        yield (
+            f"tuning.method: {method} would keep random weights as they are; with `weights: random` everything is"
+            " trained, which is method full"
+        )
 
 
 def _experiment_problems(experiment: dict, config: dict):

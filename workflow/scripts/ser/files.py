@@ -1,6 +1,7 @@
 """Reading tables without guessing types, and writing files that are whole or absent."""
 
 import csv
+import hashlib
 import json
 import os
 from collections.abc import Iterator
@@ -26,6 +27,12 @@ def written_whole(path: str | os.PathLike) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def sha256(path: str | os.PathLike) -> str:
+    """Checksum of a file's bytes, in hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def read_rows(path: str | os.PathLike) -> list[dict[str, str]]:

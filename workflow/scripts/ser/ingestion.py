@@ -1,6 +1,5 @@
 """From a published archive to 16 kHz mono audio and a table of utterances."""
 
-import hashlib
 import os
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from ser.archives import Archive
 from ser.audio import decode
 from ser.corpora import read_contents
 from ser.errors import UserError
+from ser.files import sha256
 from ser.vocabulary import SAMPLE_RATE
 
 
@@ -50,5 +50,4 @@ def ingest(path: str | os.PathLike, settings: dict) -> tuple[list[dict], list[np
 def _size_and_digest(path: Path) -> dict:
     if path.is_dir():
         return {"bytes": None, "sha256": None}
-    with open(path, "rb") as file:
-        return {"bytes": path.stat().st_size, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
+    return {"bytes": path.stat().st_size, "sha256": sha256(path)}

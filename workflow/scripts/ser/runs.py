@@ -6,6 +6,7 @@ import logging
 import os
 import platform
 import resource
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
@@ -14,11 +15,12 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from ser import families
-from ser.files import read_rows
+from ser.files import read_rows, sha256
 from ser.training import Examples, Progress, uses_bfloat16
 
 log = logging.getLogger(__name__)
+
+PACKAGES = ("numpy", "peft", "safetensors", "torch", "transformers")  # whose versions a run records, if it used them
 
 
 def choose_device(gpus: int) -> torch.device:
@@ -35,18 +37,20 @@ def fingerprint(settings: dict, inputs: Sequence[str | os.PathLike]) -> str:
     """Content hash of a run's settings, code (whose hash is among the settings) and input files."""
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     for path in inputs:
-        with open(path, "rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
+        digest.update(sha256(path).encode())
     return digest.hexdigest()
 
 
-def read_examples(family: str, frames_path, utterances_path, wanted: Sequence[str]) -> Examples:
+def encoder_folder(files: Sequence[str]) -> Path | None:
+    """The folder of an encoder's files; None for a model that starts from none."""
+    return Path(files[0]).parent if files else None
+
+
+def read_examples(model: nn.Module, frames_path, utterances_path, wanted: Sequence[str], device) -> Examples:
     """Frames and emotions of the wanted utterances of one corpus, in the corpus's order."""
-    rows = read_rows(utterances_path)
-    frames = families.load(family).open_frames(frames_path, rows)
-    chosen = set(wanted)
-    pairs = [(f, row["emotion"]) for f, row in zip(frames, rows, strict=True) if row["utterance"] in chosen]
-    return Examples([f for f, _ in pairs], [emotion for _, emotion in pairs])
+    rows, chosen = read_rows(utterances_path), set(wanted)
+    frames = model.read_frames(frames_path, rows, chosen, device)
+    return Examples(frames, [row["emotion"] for row in rows if row["utterance"] in chosen])
 
 
 def seconds_of(utterances_path, wanted: Sequence[str]) -> float:
@@ -61,9 +65,13 @@ def together(first: Examples, second: Examples) -> Examples:
 
 
 def count_parameters(model: nn.Module) -> dict[str, int]:
-    """Parameters in total and those that training changes."""
+    """Parameters in total, those of the encoder that it started from, and those that training changes."""
     sizes = [(parameter.numel(), parameter.requires_grad) for parameter in model.parameters()]
-    return {"total": sum(size for size, _ in sizes), "trained": sum(size for size, trained in sizes if trained)}
+    return {
+        "total": sum(size for size, _ in sizes),
+        "encoder": getattr(model, "encoder_parameters", 0),
+        "trained": sum(size for size, trained in sizes if trained),
+    }
 
 
 def record_of_run(
@@ -94,7 +102,7 @@ def record_of_run(
         "seconds": time.perf_counter() - started,
         "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         "peak_gpu_memory_bytes": torch.cuda.max_memory_allocated() if on_gpu else None,
-        "versions": {name: version(name) for name in ("torch", "numpy", "safetensors")}
+        "versions": {name: version(name) for name in PACKAGES if name in sys.modules}
         | {"python": platform.python_version()},
     }
 

@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
-from ser.batches import pad, random_batches
+from ser.batches import Frames, pad, random_batches
 from ser.errors import UserError
 from ser.files import written_whole
 from ser.inference import probabilities
@@ -31,9 +31,9 @@ HISTORY_COLUMNS = ("epoch", "train_loss", "dev_loss", "dev_uar")
 
 @dataclass(frozen=True)
 class Examples:
-    """Utterances as a model sees them: frames of shape (frames, width) each, and their emotions."""
+    """Utterances as a model sees them: frames, and their emotions."""
 
-    frames: Sequence[np.ndarray]
+    frames: Sequence[Frames]
     emotions: Sequence[str]
 
     @property
@@ -52,10 +52,10 @@ class Progress:
     best_weights: dict[str, torch.Tensor] = field(default_factory=dict)
 
 
-def initialise(build, settings: dict, seed: int) -> nn.Module:
+def initialise(build, settings: dict, encoder, seed: int) -> nn.Module:
     """Build a model whose random weights depend on the repetition alone."""
     torch.manual_seed(named_seed("initialisation", seed))
-    return build(settings)
+    return build(settings, encoder)
 
 
 def fine_tune(
@@ -88,7 +88,7 @@ def fine_tune(
     trained = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
     optimizer = Adam(trained, settings["learning_rate"])
     progress = _resume(state_path, fingerprint, model, optimizer)
-    lengths = [len(frames) for frames in train.frames]
+    lengths = [len(frames.values) for frames in train.frames]
     labels = torch.from_numpy(train.labels)
 
     for epoch in range(progress.epochs_done + 1, settings["epochs"] + 1):

@@ -1,7 +1,7 @@
 """Model families. Each is a module with
 
-- `build(settings)`: the model, a `torch.nn.Module` from padded frames and lengths to logits;
-- `open_frames(path, utterances)`: the front end's frames of every utterance.
+- `build(settings, encoder)`: the model, a `torch.nn.Module` from padded frames and lengths to logits, whose
+  `read_frames(path, utterances, wanted, device)` gives what the part of it that is never trained makes of utterances.
 
 A rule names the family's module among the sources of its job, and `load` imports that one only.
 """
@@ -10,19 +10,12 @@ import importlib
 from pathlib import Path
 from types import ModuleType
 
-from ser.code import ROOT
-from ser.errors import UserError
 
-
-def sources(family: str) -> list[str]:
-    """The family's module, as a path from the repository's root; empty if this version has none."""
-    path = Path("workflow", "scripts", "ser", "families", f"{family.replace('-', '_')}.py")
-    return [str(path)] if (ROOT / path).is_file() else []
+def source(family: str) -> str:
+    """The family's module, as a path from the repository's root."""
+    return str(Path("workflow", "scripts", "ser", "families", f"{family.replace('-', '_')}.py"))
 
 
 def load(family: str) -> ModuleType:
-    """Import a family's module. Raises `UserError` if this version has none."""
-    try:
-        return importlib.import_module(f"ser.families.{family.replace('-', '_')}")
-    except ModuleNotFoundError as error:
-        raise UserError(f"models of family {family!r} cannot be trained by this version") from error
+    """Import a family's module."""
+    return importlib.import_module(f"ser.families.{family.replace('-', '_')}")

@@ -4,13 +4,14 @@ The paper gives a large kernel first and smaller ones after it, 128 LSTM units a
 128; what it leaves open is in docs/protocol.md.
 """
 
-import itertools
+from collections.abc import Collection
 
 import numpy as np
 import torch
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from ser.batches import Frames, mean_of_real_frames, real_frames
 from ser.log_mel_frames import BANDS, frame_count
 from ser.vocabulary import EMOTIONS
 
@@ -19,16 +20,9 @@ KERNELS = (9, 5, 3)
 POOLING = (4, 2, 1)
 
 
-def build(settings: dict) -> nn.Module:
-    """A freshly initialised model; this family has no settings of its own."""
+def build(settings: dict, encoder=None) -> nn.Module:
+    """A freshly initialised model; this family has no settings of its own, and no encoder to start from."""
     return CnnLstm()
-
-
-def open_frames(path, utterances: list[dict]) -> list[np.ndarray]:
-    """Memory-mapped log-mel frames of every utterance of a corpus: float32, (frames, 64) each."""
-    frames = np.load(path, mmap_mode="r")
-    ends = list(itertools.accumulate(frame_count(int(row["samples"])) for row in utterances))
-    return [frames[start:end] for start, end in zip([0, *ends[:-1]], ends, strict=True)]
 
 
 class CnnLstm(nn.Module):
@@ -46,6 +40,22 @@ class CnnLstm(nn.Module):
         self.dense = nn.Linear(2 * UNITS, DENSE)
         self.output = nn.Linear(DENSE, len(EMOTIONS))
 
+    def read_frames(self, path, utterances: list[dict], wanted: Collection[str], device) -> list[Frames]:
+        """Memory-mapped log-mel frames of the wanted utterances of a corpus: float32, (frames, 64) each.
+
+        Args:
+            path: the corpus's log_mel.npy.
+            utterances: all rows of the corpus.
+        """
+        frames = torch.from_numpy(np.load(path, mmap_mode="c"))  # copy on write, which nobody does
+        by_utterance = frames.split([frame_count(int(row["samples"])) for row in utterances])
+        chosen = set(wanted)
+        return [
+            Frames.all_real(own)
+            for own, row in zip(by_utterance, utterances, strict=True)
+            if row["utterance"] in chosen
+        ]
+
     def forward(self, frames: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """Logits of shape (batch, 4).
 
@@ -55,7 +65,7 @@ class CnnLstm(nn.Module):
         """
         hidden = frames.transpose(1, 2)  # (batch, bands, frames)
         for convolution, norm, pooling in zip(self.convolutions, self.norms, POOLING, strict=True):
-            mask = _mask(lengths, hidden.shape[-1]).to(hidden.device)
+            mask = real_frames(lengths, hidden.shape[-1], hidden.device)
             # zeros beyond the end are what an utterance alone is padded with
             hidden = convolution(hidden * mask.unsqueeze(1))
             hidden = _normalise_real_frames(norm, hidden, mask)
@@ -64,14 +74,8 @@ class CnnLstm(nn.Module):
             hidden = nn.functional.max_pool1d(hidden, pooling, ceil_mode=True)
             lengths = (lengths + pooling - 1) // pooling
         packed = pack_padded_sequence(hidden.transpose(1, 2), lengths, batch_first=True, enforce_sorted=False)
-        states, _ = pad_packed_sequence(self.lstm(packed)[0], batch_first=True)  # zeros beyond the end
-        pooled = states.sum(dim=1) / lengths.to(states.device).unsqueeze(1)
-        return self.output(torch.relu(self.dense(pooled)))
-
-
-def _mask(lengths: torch.Tensor, frames: int) -> torch.Tensor:
-    """True on real frames: (batch, frames)."""
-    return torch.arange(frames) < lengths.unsqueeze(1)
+        states, _ = pad_packed_sequence(self.lstm(packed)[0], batch_first=True)
+        return self.output(torch.relu(self.dense(mean_of_real_frames(states, lengths))))
 
 
 def _normalise_real_frames(norm: nn.BatchNorm1d, hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:

@@ -1,0 +1,71 @@
+"""Small random checkpoints of the four true architectures, saved as Hugging Face folders."""
+
+from pathlib import Path
+
+import torch
+from transformers import (
+    Wav2Vec2Config,
+    Wav2Vec2FeatureExtractor,
+    Wav2Vec2ForPreTraining,
+    WhisperConfig,
+    WhisperFeatureExtractor,
+    WhisperForConditionalGeneration,
+)
+
+SMALL_WAV2VEC2 = {
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 48,
+    "conv_dim": [16] * 7,
+    "num_conv_pos_embeddings": 16,
+    "num_conv_pos_embedding_groups": 4,
+    "codevector_dim": 8,
+    "proj_codevector_dim": 8,
+    "num_codevectors_per_group": 4,
+}
+GROUP_NORM = {"feat_extract_norm": "group"}  # the base model
+LAYER_NORM = {"feat_extract_norm": "layer", "do_stable_layer_norm": True, "conv_bias": True}  # XLSR and MMS
+SMALL_WHISPER = {
+    "d_model": 32,
+    "encoder_layers": 2,
+    "decoder_layers": 1,
+    "encoder_attention_heads": 2,
+    "decoder_attention_heads": 2,
+    "encoder_ffn_dim": 48,
+    "decoder_ffn_dim": 24,
+    "vocab_size": 20,
+    "pad_token_id": 0,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+    "decoder_start_token_id": 1,
+}
+
+
+def save_wav2vec2(folder: Path, **settings):
+    """A wav2vec 2.0 checkpoint as published, quantizer included."""
+    model = Wav2Vec2ForPreTraining(Wav2Vec2Config(**SMALL_WAV2VEC2 | settings))
+    perturb(model)
+    model.save_pretrained(folder)
+    with_mask = model.config.feat_extract_norm == "layer"
+    Wav2Vec2FeatureExtractor(return_attention_mask=with_mask).save_pretrained(folder)
+    return model.wav2vec2.eval()
+
+
+def save_whisper(folder: Path, **settings):
+    """A Whisper checkpoint as published, decoder included."""
+    model = WhisperForConditionalGeneration(WhisperConfig(**SMALL_WHISPER | settings))
+    positions = model.model.encoder.embed_positions.weight.clone()
+    perturb(model)
+    model.model.encoder.embed_positions.weight.data.copy_(positions)
+    model.save_pretrained(folder)
+    WhisperFeatureExtractor(feature_size=model.config.num_mel_bins).save_pretrained(folder)
+    return model.model.encoder.eval()
+
+
+def perturb(model) -> None:
+    """Move every weight, norms and biases too, so that none is at a value that hides a mistake."""
+    with torch.no_grad():
+        for parameter in model.parameters():
+            inputs = parameter[0].numel() if parameter.ndim > 1 else 100
+            parameter.add_(torch.randn_like(parameter) * inputs**-0.5)

@@ -1,0 +1,535 @@
+"""Pre-trained encoders: equal to transformers' own, in any batch, under every way to tune them."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import ROOT, assert_equal_to
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from small_checkpoints import GROUP_NORM, LAYER_NORM, perturb, save_wav2vec2, save_whisper
+from torch import nn
+from transformers import (
+    Wav2Vec2FeatureExtractor,
+    Wav2Vec2Model,
+    WhisperFeatureExtractor,
+    WhisperModel,
+)
+
+from ser import checkpoints, families, inference, runs, training
+from ser.batches import Frames, mean_of_real_frames, pad
+from ser.configuration import TUNING
+from ser.errors import UserError
+from ser.training import Examples
+from ser.tuning import Adapted, PromptedLayer
+from ser.vocabulary import EMOTIONS
+
+CPU = torch.device("cpu")
+RATE = 16_000
+
+# The four architectures, small; and at their true widths, with two layers of 12 or 24.
+SMALL = {
+    "group norm": (save_wav2vec2, GROUP_NORM),
+    "layer norm": (save_wav2vec2, LAYER_NORM),
+    "Whisper": (save_whisper, {}),
+    "Whisper, 128 bands": (save_whisper, {"num_mel_bins": 128}),
+}
+WAV2VEC2_BASE = {"hidden_size": 768, "num_attention_heads": 12, "intermediate_size": 3072}
+LARGE = {"hidden_size": 1024, "num_attention_heads": 16, "intermediate_size": 4096}
+TRUE_CONVOLUTIONS = {"conv_dim": [512] * 7, "num_conv_pos_embeddings": 128, "num_conv_pos_embedding_groups": 16}
+WHISPER_MEDIUM = {"d_model": 1024, "encoder_attention_heads": 16, "encoder_ffn_dim": 4096}
+FULL = {
+    "group norm, full size": (save_wav2vec2, GROUP_NORM | TRUE_CONVOLUTIONS | WAV2VEC2_BASE),
+    "layer norm, full size": (save_wav2vec2, LAYER_NORM | TRUE_CONVOLUTIONS | LARGE),
+    "Whisper, full size": (save_whisper, WHISPER_MEDIUM),
+}
+ARCHITECTURES = SMALL | FULL
+
+
+class Checkpoint:
+    """A checkpoint as published, its folder as the `encoder` rule leaves it, and transformers' own model of it."""
+
+    def __init__(self, name: str, folder: Path):
+        save, settings = ARCHITECTURES[name]
+        self.name = name
+        self.family = "whisper" if save is save_whisper else "wav2vec2"
+        self.published, self.encoder = folder / "published", folder / "encoder"
+        save(self.published, **settings)
+        self.encoder.mkdir()
+        for file in ("config.json", "preprocessor_config.json"):
+            (self.encoder / file).write_bytes((self.published / file).read_bytes())
+        save_file(checkpoints.read_encoder(self.published, self.family), self.encoder / "model.safetensors")
+        if self.family == "wav2vec2":
+            self.extractor = Wav2Vec2FeatureExtractor.from_pretrained(self.published)
+            self.reference = Wav2Vec2Model.from_pretrained(self.published).eval()
+        else:
+            self.extractor = WhisperFeatureExtractor.from_pretrained(self.published)
+            self.reference = WhisperModel.from_pretrained(self.published).encoder.eval()
+
+    def build(self, method="frozen", weights="pretrained", context="utterance", **parameters):
+        """The workflow's model of this checkpoint."""
+        tuning = TUNING[method] | {"method": method} | parameters
+        settings = {"family": self.family, "weights": weights, "context": context, "tuning": tuning}
+        return families.load(self.family).build(settings, self.encoder).eval()
+
+    def stock_states(self, waveform: np.ndarray) -> torch.Tensor:
+        """transformers' last hidden states of one utterance."""
+        inputs = self.extractor(waveform, sampling_rate=RATE, return_tensors="pt")
+        with torch.no_grad():
+            return self.reference(next(iter(inputs.values()))).last_hidden_state[0]
+
+
+@pytest.fixture(scope="module", params=ARCHITECTURES)
+def checkpoint(request, tmp_path_factory):
+    return Checkpoint(request.param, tmp_path_factory.mktemp("checkpoint"))
+
+
+@pytest.fixture(scope="module", params=SMALL)
+def small(request, tmp_path_factory):
+    return Checkpoint(request.param, tmp_path_factory.mktemp("small"))
+
+
+def speech(seconds: float) -> np.ndarray:
+    """16-bit noise at a random level, as quiet or as loud as speech: new in every run."""
+    rng = np.random.default_rng()
+    samples = rng.standard_normal(int(seconds * RATE)) * rng.uniform(500, 10_000)
+    return np.clip(np.rint(samples), -32768, 32767).astype(np.float32) / 32768
+
+
+def utterances():
+    """Some of very different lengths; the shortest is one window."""
+    return [speech(seconds) for seconds in (0.025, 0.31, 1.4, 2.03, 3.2)]
+
+
+def constant_part(model, waveforms):
+    with torch.no_grad():
+        features = [model.encoder.features(waveform) for waveform in waveforms]
+        return features if model.trains_all else [model.encoder.front_end(f, CPU) for f in features]
+
+
+@torch.no_grad()
+def states_of(model, frames):
+    """Hidden states of a batch, each utterance's own frames."""
+    padded, lengths = pad(frames, CPU)
+    if model.trains_all:
+        padded, lengths = model._trained_front_end(padded, lengths)
+    return [states[:length] for states, length in zip(model.encoder(padded, lengths), lengths, strict=True)]
+
+
+class TestEqualToTransformers:
+    """Hidden states are those of the stock model, float32, for an utterance alone."""
+
+    def test_alone(self, checkpoint):
+        if checkpoint.family == "whisper":
+            pytest.skip("the stock encoder takes 30 s: see the next test")
+        model = checkpoint.build()
+        for waveform in utterances():
+            (states,) = states_of(model, constant_part(model, [waveform]))
+            expected = checkpoint.stock_states(waveform)
+            assert states.shape == expected.shape
+            assert_equal_to(1e-5, states, expected, f"alone, against transformers: {checkpoint.name}")
+
+    def test_whisper_with_30_s_of_context(self, checkpoint):
+        if checkpoint.family != "whisper":
+            pytest.skip("Whisper only")
+        model = checkpoint.build(context="30s")
+        for waveform in [speech(0.3), speech(7.77), speech(31)]:
+            (states,) = states_of(model, constant_part(model, [waveform]))
+            expected = checkpoint.stock_states(waveform)
+            assert len(states) == min(1500, -(-len(waveform) // 320))
+            assert_equal_to(1e-5, states, expected[: len(states)], f"30 s, against transformers: {checkpoint.name}")
+
+    def test_whisper_with_its_own_context_fills_the_stock_encoder(self, checkpoint):
+        if checkpoint.family != "whisper":
+            pytest.skip("Whisper only")
+        model, waveform = checkpoint.build(), speech(30)
+        (states,) = states_of(model, constant_part(model, [waveform]))
+        assert_equal_to(
+            1e-5, states, checkpoint.stock_states(waveform), f"30 s of speech, against transformers: {checkpoint.name}"
+        )
+
+    def test_features(self, checkpoint):
+        model = checkpoint.build()
+        for waveform in [*utterances(), speech(31)]:
+            features = model.encoder.features(waveform)
+            expected = checkpoint.extractor(waveform, sampling_rate=RATE, return_tensors="pt")
+            if checkpoint.family == "wav2vec2":
+                assert_equal_to(0, features.values[:, 0], expected.input_values[0], "normalised waveforms")
+            else:
+                log_mel = expected.input_features[0].T
+                assert features.real == len(features.values) == min(3000, -(-len(waveform) // 160))
+                assert_equal_to(1e-5, features.values, log_mel[: features.real], "Whisper's log-mels")
+
+
+class TestBatches:
+    """An utterance's hidden states do not depend on what it is batched with."""
+
+    @pytest.mark.parametrize("weights", ["pretrained", "random"])
+    def test_batched_equals_alone(self, checkpoint, weights):
+        model = checkpoint.build(method="full", weights=weights)
+        perturb_slightly(model)
+        frames = constant_part(model, utterances())
+        for states, own in zip(states_of(model, frames), frames, strict=True):
+            (alone,) = states_of(model, [own])
+            assert_equal_to(1e-5, states, alone, f"batched, against alone: {checkpoint.name}, {weights} weights")
+
+    def test_a_front_end_in_training_sees_no_padding(self, checkpoint):
+        model = checkpoint.build(method="full", weights="random")
+        perturb_slightly(model)
+        features = constant_part(model, utterances())
+        with torch.no_grad():
+            frames, lengths = model.train()._trained_front_end(*pad(features, CPU))
+            for padded, length, own in zip(frames, lengths, features, strict=True):
+                alone = model.encoder.front_end(own, CPU)
+                assert alone.real == length
+                assert_equal_to(
+                    1e-5, padded[:length], alone.values, f"front end in training, against alone: {checkpoint.name}"
+                )
+
+    def test_batched_with_30_s_of_context(self, small):
+        if small.family != "whisper":
+            pytest.skip("Whisper only")
+        model = small.build(context="30s")
+        frames = constant_part(model, utterances()[:3])
+        for states, own in zip(states_of(model, frames), frames, strict=True):
+            (alone,) = states_of(model, [own])
+            assert_equal_to(1e-5, states, alone, f"batched, against alone: {small.name}, 30 s")
+
+    @pytest.mark.parametrize("method", TUNING)
+    def test_probabilities_under_every_method(self, small, method, tmp_path):
+        model = small.build(method)
+        perturb(model.head)
+        frames = read(model, tmp_path, utterances())
+        alone = inference.probabilities(model, frames, 1, CPU)
+        together = inference.probabilities(model, frames, 5, CPU)
+        assert_equal_to(1e-5, together, alone, f"probabilities batched, against alone: {method}")
+
+    def test_the_usual_padding_would_differ(self, tmp_path):
+        checkpoint = Checkpoint("group norm", tmp_path)
+        short, long = speech(0.5), speech(3)
+        inputs = checkpoint.extractor([short, long], sampling_rate=RATE, padding=True, return_tensors="pt")
+        with torch.no_grad():
+            padded = checkpoint.reference(inputs.input_values).last_hidden_state[0]
+        alone = checkpoint.stock_states(short)
+        assert (padded[: len(alone)] - alone).abs().max() > 0.1
+
+
+def perturb_slightly(model):
+    """Norms' weights and biases off 1 and 0, where random initialisation leaves them."""
+    with torch.no_grad():
+        for module in model.modules():
+            if isinstance(module, nn.GroupNorm | nn.LayerNorm):
+                for parameter in module.parameters():
+                    parameter.add_(torch.randn_like(parameter) * 0.1)
+
+
+def read(model, folder, waveforms, wanted=None) -> list[Frames]:
+    """Frames of a corpus that consists of these waveforms."""
+    samples = [(waveform * 32768).astype(np.int16) for waveform in waveforms]
+    np.save(folder / "audio.npy", np.concatenate(samples))
+    starts = np.cumsum([0, *map(len, samples)])
+    rows = [
+        {"utterance": str(i), "start": str(start), "samples": str(len(own))}
+        for i, (start, own) in enumerate(zip(starts, samples, strict=False))
+    ]
+    return model.read_frames(folder / "audio.npy", rows, wanted or {row["utterance"] for row in rows}, CPU)
+
+
+class TestTuning:
+    """What each method trains, and what it changes before it has trained."""
+
+    @pytest.mark.parametrize("method", ["adapter", "lora"])
+    def test_nothing_changes_before_training(self, small, method):
+        plain, tuned = small.build("full"), small.build(method)
+        frames = constant_part(plain, utterances())
+        for states, expected in zip(states_of(tuned, frames), states_of(plain, frames), strict=True):
+            assert_equal_to(0, states, expected, f"{method} before training, against the encoder")
+
+    @pytest.mark.parametrize(
+        ("method", "trained"),
+        [("frozen", ()), ("lora", ("lora_A", "lora_B")), ("adapter", ("down", "up")), ("prompt", ("prompt",))],
+    )
+    def test_only_what_is_added_is_trained(self, small, method, trained):
+        model = small.build(method)
+        names = {name for name, parameter in model.encoder.named_parameters() if parameter.requires_grad}
+        assert all(any(word in name.split(".") for word in trained) for name in names)
+        layers = len(model.encoder.layers)
+        count = {"frozen": 0, "lora": 4 * layers, "adapter": 4 * layers, "prompt": layers}[method]
+        assert len(names) == count
+        assert all(parameter.requires_grad for parameter in model.head.parameters())
+
+    def test_full_leaves_the_convolutions_frozen(self, small):
+        model = small.build("full")
+        frozen = {name for name, parameter in model.encoder.named_parameters() if not parameter.requires_grad}
+        assert frozen
+        assert {name.split(".")[0] for name in frozen} <= {"convolutions", "positions"}
+
+    def test_random_weights_train_everything(self, small):
+        torch.manual_seed(1)
+        model = small.build("full", weights="random")
+        frozen = {name for name, parameter in model.named_parameters() if not parameter.requires_grad}
+        assert frozen <= {"encoder.positions.weight"}  # Whisper's sinusoids, which no one trains
+        trained = next(iter(model.encoder.layers[0].parameters()))
+        assert not torch.equal(trained, next(iter(small.build("full").encoder.layers[0].parameters())))
+
+    def test_an_adapters_residual_is_added_once(self):
+        linear = nn.Linear(6, 4)
+        adapted = Adapted(linear, bottleneck=3)
+        perturb(adapted)
+        inputs = torch.randn(5, 6)
+        output = linear(inputs)
+        change = torch.relu(output @ adapted.down.weight.T + adapted.down.bias) @ adapted.up.weight.T + adapted.up.bias
+        torch.testing.assert_close(adapted(inputs), output + change)
+
+    def test_prompts_are_attended_to_and_removed(self, small):
+        layer = small.build("full").encoder.layers[0]
+        hidden_size = small.reference.config.hidden_size
+        prompted = PromptedLayer(layer, 3, hidden_size)
+        hidden = torch.randn(2, 7, hidden_size)
+        with torch.no_grad():
+            joined = torch.cat([prompted.prompt.expand(2, -1, -1), hidden], dim=1)
+            torch.testing.assert_close(prompted(hidden), layer(joined, attention_mask=None)[:, 3:])
+            mask = torch.tensor([[True] * 7, [True] * 4 + [False] * 3])[:, None, None, :]
+            (short,) = prompted(hidden[1:, :4])
+            torch.testing.assert_close(prompted(hidden, attention_mask=mask)[1, :4], short)
+            whole = mask.expand(-1, -1, 7, -1)
+            torch.testing.assert_close(prompted(hidden, attention_mask=whole)[1, :4], short)
+
+    def test_what_checkpoints_hide_in_training_is_off_and_dropout_is_on(self, tmp_path):
+        hidden_sources = {"layerdrop": 1.0, "mask_time_prob": 0.9, "apply_spec_augment": True, "hidden_dropout": 0.0}
+        quiet = {"attention_dropout": 0.0, "activation_dropout": 0.0, "feat_proj_dropout": 0.0}
+        ARCHITECTURES["dropping"] = (save_wav2vec2, LAYER_NORM | hidden_sources | quiet)
+        ARCHITECTURES["dropout"] = (save_wav2vec2, LAYER_NORM)
+        for name, deterministic in (("dropping", True), ("dropout", False)):
+            model = Checkpoint(name, tmp_path / name).build("lora")
+            frames = constant_part(model, [speech(1)])
+            (expected,) = states_of(model, frames)
+            (training_mode,) = states_of(model.train(), frames)
+            assert torch.equal(training_mode, expected) == deterministic
+
+    def test_a_frozen_encoder_never_drops(self, small, tmp_path):
+        model = small.build("frozen")
+        waveforms = utterances()
+        frames = read(model, tmp_path, waveforms)
+        model.train()
+        assert not model.encoder.training
+        assert model.head.training
+        again = read(model, tmp_path, waveforms)
+        unpooled = constant_part(model, waveforms)
+        for own, repeated, whole in zip(frames, again, unpooled, strict=True):
+            assert own.values.shape == (1, small.reference.config.hidden_size)
+            assert torch.equal(own.values, repeated.values)
+            (states,) = states_of(model, [whole])
+            torch.testing.assert_close(own.values[0], states.mean(dim=0), atol=1e-5, rtol=0)
+
+    def test_pooling_leaves_padding_out(self):
+        hidden = torch.randn(2, 5, 3)
+        pooled = mean_of_real_frames(hidden, torch.tensor([5, 2]))
+        torch.testing.assert_close(pooled, torch.stack([hidden[0].mean(dim=0), hidden[1, :2].mean(dim=0)]))
+
+    def test_lora_gradients_are_those_of_transformers_and_peft(self, checkpoint):
+        """The plain graph: stock model, peft around it, waveforms through its own forward, one utterance at a time."""
+        from peft import LoraConfig, get_peft_model
+
+        model = checkpoint.build("lora", context="30s")
+        stock = checkpoint.reference
+        targets = list(model.encoder.feed_forward)
+        plain = get_peft_model(stock, LoraConfig(r=16, lora_alpha=16, target_modules=targets, lora_dropout=0.0))
+        try:
+            compare_gradients(checkpoint, model, plain)
+        finally:
+            plain.unload()
+            stock.requires_grad_(True)
+
+
+def compare_gradients(checkpoint, model, plain):
+    ours = {name: p for name, p in model.encoder.layers.named_parameters() if "lora_" in name}
+    theirs = {name.split("layers.")[1]: p for name, p in plain.named_parameters() if "lora_" in name}
+    assert ours.keys() == theirs.keys()
+    with torch.no_grad():
+        for name, parameter in ours.items():
+            parameter.copy_(torch.randn_like(parameter) * 0.05)  # B is zero at first, and then A has no gradient
+            theirs[name].copy_(parameter)
+    waveforms, labels = [speech(0.4), speech(2.1), speech(1.3)], torch.tensor([0, 3, 1])
+    frames, lengths = pad(constant_part(model, waveforms), CPU)
+    nn.functional.cross_entropy(model(frames, lengths), labels, reduction="sum").backward()
+    for waveform, label in zip(waveforms, labels, strict=True):
+        inputs = checkpoint.extractor(waveform, sampling_rate=RATE, return_tensors="pt")
+        states = plain(next(iter(inputs.values()))).last_hidden_state
+        real = int(model.encoder.front_end(model.encoder.features(waveform), CPU).real)
+        logits = model.head(states[:, :real].mean(dim=1))
+        nn.functional.cross_entropy(logits, label.unsqueeze(0), reduction="sum").backward()
+    for name, parameter in ours.items():
+        scale = float(theirs[name].grad.abs().max())
+        assert scale > 0
+        assert_equal_to(
+            1e-4, parameter.grad / scale, theirs[name].grad / scale, f"LoRA gradients, relative: {checkpoint.name}"
+        )
+
+
+SETTINGS = {"epochs": 2, "batch_size": 4, "learning_rate": 1.0e-3, "precision": "float32"}
+
+
+def fine_tuned(model, folder, waveforms, seed=1):
+    examples = Examples(read(model, folder, waveforms), [EMOTIONS[i % 4] for i in range(len(waveforms))])
+    return training.fine_tune(
+        model,
+        examples,
+        examples,
+        settings=SETTINGS,
+        seed=seed,
+        device=CPU,
+        state_path=folder / "resume.safetensors",
+        fingerprint="same",
+    )
+
+
+class TestRuns:
+    """Trained, saved, loaded: only what was trained is kept, and it predicts the same."""
+
+    @pytest.mark.parametrize("method", [*TUNING, "random"])
+    def test_reloads_to_the_same_predictions(self, small, method, tmp_path):
+        waveforms = [speech(0.5) for _ in range(9)]
+        torch.manual_seed(3)
+        options = {"method": "full", "weights": "random"} if method == "random" else {"method": method}
+        model = small.build(**options)
+        before = {name: value.clone() for name, value in model.state_dict().items()}
+        progress = fine_tuned(model, tmp_path, waveforms)
+        save_file(progress.best_weights, tmp_path / "weights.safetensors")
+
+        trained = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
+        with safe_open(tmp_path / "weights.safetensors", "pt") as file:
+            assert set(file.keys()) == trained
+        for name, value in model.state_dict().items():
+            if name not in trained:
+                assert torch.equal(value, before[name]), name
+        assert runs.count_parameters(model)["trained"] == sum(w.numel() for w in progress.best_weights.values())
+
+        training.load_trained_state(model, tmp_path / "weights.safetensors")
+        expected = inference.probabilities(model, read(model, tmp_path, waveforms), 4, CPU)
+        torch.manual_seed(4)
+        loaded = small.build(**options)
+        training.load_trained_state(loaded, tmp_path / "weights.safetensors")
+        again = inference.probabilities(loaded, read(loaded, tmp_path, waveforms), 4, CPU)
+        np.testing.assert_array_equal(again, expected)
+        assert (np.abs(expected - expected[0]) > 1e-6).any()
+
+    def test_every_trained_parameter_moves(self, small, tmp_path):
+        for method in TUNING:
+            model = small.build(method)
+            before = {name: value.clone() for name, value in model.named_parameters()}
+            fine_tuned(model, tmp_path, [speech(0.5) for _ in range(8)])
+            (tmp_path / "resume.safetensors").unlink()
+            for name, parameter in model.named_parameters():
+                # a key's bias shifts all of a query's scores alike, so its gradient is zero
+                if not name.endswith("k_proj.bias"):
+                    assert torch.equal(parameter, before[name]) != parameter.requires_grad, (method, name)
+
+    def test_interrupted_equals_uninterrupted(self, tmp_path, monkeypatch):
+        checkpoint, waveforms = Checkpoint("layer norm", tmp_path), [speech(0.5) for _ in range(9)]
+
+        def run(name):
+            (tmp_path / name).mkdir(exist_ok=True)
+            torch.manual_seed(5)
+            return fine_tuned(checkpoint.build("lora"), tmp_path / name, waveforms)
+
+        whole, evaluate = run("whole"), training.evaluate
+        epochs = iter([evaluate])
+        with monkeypatch.context() as patched:
+            patched.setattr(training, "evaluate", lambda *arguments: next(epochs)(*arguments))
+            with pytest.raises(StopIteration):
+                run("cut")
+        assert (tmp_path / "cut" / "resume.safetensors").exists()
+        resumed = run("cut")
+        assert resumed.history == whole.history
+        for name, tensor in whole.best_weights.items():
+            assert torch.equal(tensor, resumed.best_weights[name]), name
+
+    def test_only_wanted_utterances_are_read(self, small, tmp_path):
+        model, waveforms = small.build("lora"), utterances()
+        everything = read(model, tmp_path, waveforms)
+        (only,) = read(model, tmp_path, waveforms, {"3"})
+        assert torch.equal(only.values, everything[3].values)
+
+
+class TestMistakes:
+    """What does not fit is refused in one sentence, before any training."""
+
+    @pytest.fixture
+    def folder(self, tmp_path):
+        return Checkpoint("group norm", tmp_path).encoder
+
+    def settings(self, folder):
+        return json.loads((folder / "config.json").read_text())
+
+    def load(self, folder):
+        families.load("wav2vec2").load(self.settings(folder), load_file(folder / "model.safetensors"), folder)
+
+    def change(self, folder, file="config.json", **settings):
+        path = folder / file
+        path.write_text(json.dumps(json.loads(path.read_text()) | settings))
+
+    def test_missing_weights(self, folder):
+        tensors = load_file(folder / "model.safetensors")
+        del tensors["encoder.layers.1.feed_forward.output_dense.weight"]
+        save_file(tensors, folder / "model.safetensors")
+        with pytest.raises(UserError, match=r"lack what its config\.json describes: encoder\.layers\.1\.feed_forward"):
+            self.load(folder)
+
+    def test_weights_of_another_shape(self, folder):
+        self.change(folder, intermediate_size=50)
+        with pytest.raises(UserError, match=r"do not fit its config\.json: size mismatch for encoder\.layers\.0"):
+            self.load(folder)
+
+    def test_more_weights_than_described(self, folder):
+        self.change(folder, num_hidden_layers=1)
+        with pytest.raises(UserError, match=r"does not describe these weights: encoder\.layers\.1"):
+            self.load(folder)
+
+    def test_another_sampling_rate(self, folder):
+        self.change(folder, "preprocessor_config.json", sampling_rate=8000)
+        settings = {"weights": "pretrained", "tuning": {"method": "frozen"}}
+        with pytest.raises(UserError, match="expects audio at 8000 Hz"):
+            families.load("wav2vec2").build(settings, folder)
+
+    def test_other_mel_bands(self, tmp_path):
+        checkpoint = Checkpoint("Whisper", tmp_path)
+        self.change(checkpoint.encoder, "preprocessor_config.json", feature_size=128)
+        with pytest.raises(UserError, match=r"wants 80 mel bands, its preprocessor_config\.json makes 128"):
+            checkpoint.build()
+
+    def test_too_short_for_a_frame(self, folder, tmp_path):
+        self.change(folder, conv_kernel=[600, 3, 3, 3, 3, 2, 2])
+        settings = {"weights": "random", "tuning": {"method": "full"}}
+        model = families.load("wav2vec2").build(settings, folder)
+        with pytest.raises(UserError, match="0: 400 samples are too few"):
+            read(model, tmp_path, [speech(0.025)])
+
+
+class TestLeanImports:
+    """Jobs import neither the compiler nor scipy.optimize, and whoever wants them still can."""
+
+    @pytest.mark.parametrize("module", ["ser.families.wav2vec2", "ser.families.whisper"])
+    def test_start(self, module):
+        code = f"""
+            import sys, importlib
+            importlib.import_module({module!r})
+            from ser.tuning import _add_lora
+            import torch
+            _add_lora(torch.nn.ModuleDict({{"a": torch.nn.Linear(2, 2)}}), ("a", "b"), 1, 1)
+            heavy = {{"sympy", "torch._dynamo", "torch._inductor", "scipy.optimize", "torch.distributed.tensor"}}
+            assert not heavy & sys.modules.keys(), heavy & sys.modules.keys()
+            assert torch.distributed.is_available()
+            from scipy.optimize import linear_sum_assignment
+            assert linear_sum_assignment([[1, 0], [0, 1]])[0].shape == (2,)
+            assert torch.compile(lambda x: x + 1, backend="eager")(torch.ones(1)).item() == 2
+        """
+        environment = os.environ | {"PYTHONPATH": str(ROOT / "workflow" / "scripts")}
+        lines = "\n".join(line.strip() for line in code.strip().splitlines())
+        result = subprocess.run([sys.executable, "-c", lines], env=environment, capture_output=True, text=True)
+        assert result.returncode == 0, result.stderr

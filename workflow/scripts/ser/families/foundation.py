@@ -1,0 +1,141 @@
+"""What the pre-trained encoders share: tuning, average pooling, the head, and where training begins."""
+
+from collections.abc import Collection
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+from torch import nn
+
+from ser.audio import as_float, open_audio
+from ser.batches import Frames, mean_of_real_frames, pad, sorted_batches
+from ser.errors import UserError, listing
+from ser.files import read_json
+from ser.tuning import tune
+from ser.vocabulary import EMOTIONS, SAMPLE_RATE
+
+HIDDEN, DROPOUT = 256, 0.1
+POOLED_TOGETHER = 16
+
+
+class FoundationModel(nn.Module):
+    """Encoder, average over an utterance's own frames, hidden layer, output.
+
+    What comes before the first trained parameter is constant, so it is computed once per run, by `read_frames`,
+    and `forward` goes on from there: behind the features if everything is trained, behind the pooling if the
+    encoder is frozen, else behind the front end.
+
+    Args:
+        encoder: see `ser.families.wav2vec2.Encoder`, `ser.families.whisper.Encoder`.
+        settings: the model's entry, with `weights` and `tuning`.
+    """
+
+    def __init__(self, encoder: nn.Module, settings: dict):
+        super().__init__()
+        self.encoder = encoder
+        self.encoder_parameters = sum(parameter.numel() for parameter in encoder.parameters())
+        self.trains_all = settings["weights"] == "random"
+        self.is_frozen = settings["tuning"]["method"] == "frozen"
+        if not self.trains_all:
+            tune(encoder, settings["tuning"])
+        self.head = nn.Sequential(
+            nn.Linear(encoder.hidden_size, HIDDEN),
+            nn.ReLU(),
+            nn.Dropout(DROPOUT),
+            nn.Linear(HIDDEN, len(EMOTIONS)),
+        )
+
+    def train(self, mode: bool = True) -> "FoundationModel":
+        """As usual, but a frozen encoder keeps evaluating: no dropout in what is constant."""
+        super().train(mode)
+        if self.is_frozen:
+            self.encoder.eval()
+        return self
+
+    def forward(self, frames: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """Logits of shape (batch, 4).
+
+        Args:
+            frames: (batch, frames, width), as `read_frames` gave them, padded.
+            lengths: real frames of each utterance, (batch,), int64 on the CPU.
+        """
+        if self.is_frozen:
+            return self.head(frames.squeeze(1))
+        if self.trains_all:
+            frames, lengths = self._trained_front_end(frames, lengths)
+        return self.head(mean_of_real_frames(self.encoder(frames, lengths), lengths))
+
+    def _trained_front_end(self, features, lengths):
+        """In training, of the padded batch; in evaluation, of each utterance alone, as the stock model computes it."""
+        if self.training:
+            return self.encoder.padded_front_end(features, lengths)
+        alone = [Frames(own, int(length)) for own, length in zip(features, lengths, strict=True)]
+        return pad([self.encoder.front_end(own, features.device) for own in alone], features.device)
+
+    @torch.no_grad()
+    def read_frames(self, path, utterances: list[dict], wanted: Collection[str], device) -> list[Frames]:
+        """The constant part's output for the wanted utterances of a corpus, in float32, on the device.
+
+        Args:
+            path: the corpus's audio.npy.
+            utterances: all rows of the corpus.
+
+        Raises `UserError`, naming the utterance, if it is too short for the encoder.
+        """
+        self.eval()
+        audio, chosen, frames = open_audio(path), set(wanted), []
+        for row in utterances:
+            if row["utterance"] in chosen:
+                start = int(row["start"])
+                waveform = as_float(audio[start : start + int(row["samples"])])
+                try:
+                    features = self.encoder.features(waveform)
+                    frames.append(features if self.trains_all else self.encoder.front_end(features, device))
+                except ValueError as error:
+                    raise UserError(f"{row['utterance']}: {error}") from error
+        return self._pooled(frames, device) if self.is_frozen else frames
+
+    def _pooled(self, frames: list[Frames], device) -> list[Frames]:
+        pooled = [None] * len(frames)
+        for batch in sorted_batches([len(utterance.values) for utterance in frames], POOLED_TOGETHER):
+            padded, lengths = pad([frames[i] for i in batch], device)
+            vectors = mean_of_real_frames(self.encoder(padded, lengths), lengths)
+            for i, vector in zip(batch, vectors, strict=True):
+                pooled[i] = Frames.all_real(vector.unsqueeze(0))
+        return pooled
+
+
+def fill(skeleton: nn.Module, tensors: dict[str, torch.Tensor], ignored: Collection[str], where) -> None:
+    """Give a module on the meta device its weights, without a copy.
+
+    Raises `UserError`, naming the file, if tensors are missing, unknown or of another shape.
+    """
+    tensors = {name: tensor for name, tensor in tensors.items() if name not in ignored}
+    try:
+        missing, unexpected = skeleton.load_state_dict(tensors, strict=False, assign=True)
+    except RuntimeError as error:
+        details = "; ".join(line.strip() for line in str(error).splitlines()[1:])
+        raise UserError(f"{where}: the weights do not fit its config.json: {details}") from error
+    if missing:
+        raise UserError(f"{where}: the weights lack what its config.json describes: {listing(missing)}")
+    if unexpected:
+        raise UserError(f"{where}: its config.json does not describe these weights: {listing(unexpected)}")
+
+
+def encoder_files(folder) -> tuple[dict, dict]:
+    """`config.json` and `preprocessor_config.json` of an encoder. Raises `UserError` at another rate than 16 kHz."""
+    preprocessor = read_json(Path(folder, "preprocessor_config.json"))
+    if (rate := preprocessor.get("sampling_rate", SAMPLE_RATE)) != SAMPLE_RATE:
+        raise UserError(f"{folder}: the encoder expects audio at {rate} Hz; this workflow's corpora have {SAMPLE_RATE}")
+    return read_json(Path(folder, "config.json")), preprocessor
+
+
+def encoder_weights(folder) -> dict[str, torch.Tensor]:
+    """An encoder's tensors, memory-mapped."""
+    return load_file(Path(folder, "model.safetensors"))
+
+
+def waveform_tensor(waveform: np.ndarray) -> torch.Tensor:
+    """(samples,) to (samples, 1): a waveform is frames of width 1."""
+    return torch.from_numpy(waveform).unsqueeze(-1)

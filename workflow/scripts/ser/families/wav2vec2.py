@@ -1,0 +1,153 @@
+"""wav2vec 2.0 encoders (Baevski et al., 2020): Wav2Vec2, XLSR, MMS, from transformers' own layers.
+
+The front end, seven convolutions over the waveform, sees each utterance alone: the base model's group norm takes
+its statistics over the whole input, padding included, so batching waveforms would change every output.
+"""
+
+import numpy as np
+import torch
+from torch import nn
+
+from ser.batches import Frames, real_frames
+from ser.families.foundation import FoundationModel, encoder_files, encoder_weights, fill, waveform_tensor
+from ser.lean_imports import lean_imports
+
+with lean_imports():
+    from transformers.models.wav2vec2.configuration_wav2vec2 import Wav2Vec2Config
+    from transformers.models.wav2vec2.feature_extraction_wav2vec2 import Wav2Vec2FeatureExtractor
+    from transformers.models.wav2vec2.modeling_wav2vec2 import Wav2Vec2Model
+
+# The checkpoint's dropouts stay; what else it hides in training is off (docs/protocol.md).
+OFF = {
+    "layerdrop": 0.0,
+    "apply_spec_augment": False,
+    "mask_time_prob": 0.0,
+    "mask_feature_prob": 0.0,
+    "add_adapter": False,
+}
+IGNORED = ("masked_spec_embed",)  # SpecAugment's vector
+
+
+def build(settings: dict, encoder) -> FoundationModel:
+    """The model of a configuration's entry, from an encoder's folder."""
+    config, preprocessor = encoder_files(encoder)
+    if settings["weights"] == "random":
+        model = Wav2Vec2Model(encoder_config(config))
+    else:
+        model = load(config, encoder_weights(encoder), encoder)
+    return FoundationModel(Encoder(model, Wav2Vec2FeatureExtractor.from_dict(preprocessor)), settings)
+
+
+def encoder_config(config: dict) -> Wav2Vec2Config:
+    """transformers' configuration of a checkpoint, for fine-tuning here."""
+    kept = Wav2Vec2Config.from_dict(config | OFF)
+    kept._attn_implementation = "sdpa"
+    return kept
+
+
+def load(config: dict, tensors: dict[str, torch.Tensor], where) -> Wav2Vec2Model:
+    """transformers' model with a checkpoint's weights. Raises `UserError` if they do not fit."""
+    with torch.device("meta"):
+        model = Wav2Vec2Model(encoder_config(config))
+    fill(model, tensors, IGNORED, where)
+    return model
+
+
+class Encoder(nn.Module):
+    """A wav2vec 2.0 encoder as front end and body.
+
+    Args:
+        model: with its weights.
+        extractor: the checkpoint's, for the normalisation of the waveform.
+    """
+
+    feed_forward = ("intermediate_dense", "output_dense")
+
+    def __init__(self, model: Wav2Vec2Model, extractor: Wav2Vec2FeatureExtractor):
+        super().__init__()
+        self.convolutions = model.feature_extractor.conv_layers
+        self.projection = model.feature_projection
+        self.body = model.encoder
+        self.hidden_size = model.config.hidden_size
+        self._extractor = extractor
+
+    @property
+    def layers(self) -> nn.ModuleList:
+        """The transformer's layers."""
+        return self.body.layers
+
+    def projection_and_body(self) -> list[nn.Module]:
+        """Everything but the convolutions."""
+        return [self.projection, self.body]
+
+    def features(self, waveform: np.ndarray) -> Frames:
+        """The waveform as the checkpoint wants it, normalised over its real samples: (samples, 1).
+
+        Args:
+            waveform: float32 in [-1, 1), 16 kHz.
+
+        Raises `ValueError` if it is too short to make a frame.
+        """
+        if self._frames_behind(torch.tensor(len(waveform))) < 1:
+            raise ValueError(f"{len(waveform)} samples are too few for one frame of this encoder")
+        values = self._extractor(waveform, sampling_rate=self._extractor.sampling_rate).input_values[0]
+        return Frames.all_real(waveform_tensor(values))
+
+    def front_end(self, features: Frames, device) -> Frames:
+        """One utterance through the convolutions: (frames, channels)."""
+        hidden = features.values[: features.real].to(device).T.unsqueeze(0)  # (1, 1, samples)
+        for layer in self.convolutions:
+            hidden = layer(hidden)
+        return Frames.all_real(hidden.squeeze(0).T.contiguous())
+
+    def padded_front_end(self, features: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """A batch through the convolutions, each utterance as if it were alone, for training them.
+
+        Args:
+            features: (batch, samples, 1), padded.
+            lengths: real samples of each utterance.
+
+        Returns frames of shape (batch, frames, channels), and how many are real. A real frame sees no padding: the
+        convolutions have none of their own, and a group norm takes its statistics over real frames.
+        """
+        hidden = features.transpose(1, 2)
+        for layer in self.convolutions:
+            lengths = _frames_behind(layer.conv, lengths)
+            if isinstance(getattr(layer, "layer_norm", None), nn.GroupNorm):
+                hidden = layer.conv(hidden)
+                mask = real_frames(lengths, hidden.shape[-1], hidden.device)
+                hidden = layer.activation(_normalise_real_frames(layer.layer_norm, hidden, mask))
+            else:
+                hidden = layer(hidden)
+        return hidden.transpose(1, 2), lengths
+
+    def forward(self, frames: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """The body: (batch, frames, channels) to (batch, frames, hidden), the same for an utterance in any batch."""
+        hidden, _ = self.projection(frames)
+        mask = real_frames(lengths, frames.shape[1], frames.device)
+        return self.body(hidden, attention_mask=mask).last_hidden_state
+
+    def _frames_behind(self, samples: torch.Tensor) -> torch.Tensor:
+        for layer in self.convolutions:
+            samples = _frames_behind(layer.conv, samples)
+        return samples
+
+
+def _frames_behind(convolution: nn.Conv1d, frames: torch.Tensor) -> torch.Tensor:
+    """Frames that a convolution without padding makes of frames."""
+    return torch.div(frames - convolution.kernel_size[0], convolution.stride[0], rounding_mode="floor") + 1
+
+
+def _normalise_real_frames(norm: nn.GroupNorm, hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Group norm with a group a channel, over real frames alone.
+
+    Args:
+        hidden: (batch, channels, frames).
+        mask: (batch, frames), True on real frames.
+    """
+    mask = mask.unsqueeze(1)
+    count = mask.sum(dim=-1, keepdim=True)
+    mean = hidden.masked_fill(~mask, 0).sum(dim=-1, keepdim=True) / count
+    centred = (hidden - mean).masked_fill(~mask, 0)
+    variance = centred.square().sum(dim=-1, keepdim=True) / count
+    return centred * torch.rsqrt(variance + norm.eps) * norm.weight[:, None] + norm.bias[:, None]
