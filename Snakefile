@@ -30,3 +30,4 @@ rule all:
 
 onstart:
     refuse_what_cannot_be_done(workflow.dag)
+    start_jobs_without_a_rate_limit(workflow)

@@ -2,6 +2,13 @@
 
 import hashlib
 import json
+import os
+import re
+import subprocess
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 import torch
@@ -113,3 +120,142 @@ def test_the_rule_keeps_the_encoder_of_a_local_folder(tmp_path):
     record = json.loads((workflow.directory / weights).with_name("revision.json").read_text())
     checksum = hashlib.sha256((workflow.directory / weights).read_bytes()).hexdigest()
     assert record == {"checkpoint": "checkpoints/small", "revision": None, "sha256": checksum}
+
+
+class Hub(ThreadingHTTPServer):
+    """A hub of one repository on this machine, as far as `huggingface_hub` asks: what it lists, and its files."""
+
+    REPOSITORY, COMMIT = "group/encoder", "0123456789abcdef0123456789abcdef01234567"
+
+    def __init__(self, folder):
+        self.folder, self.served = folder, []
+        super().__init__(("127.0.0.1", 0), HubRequest)
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def locate(self, cache, repository=REPOSITORY, revision=COMMIT, **environment):
+        """Call `checkpoints.locate` in a process of its own, whose hub this is."""
+        code = (
+            "import sys; from ser import checkpoints; from ser.errors import UserError\n"
+            f"try: print(*checkpoints.locate({repository!r}, {revision!r}))\n"
+            "except UserError as error: sys.exit(f'refused: {error}')"
+        )
+        variables = {
+            "HF_ENDPOINT": f"http://127.0.0.1:{self.server_port}",
+            "HF_HOME": str(cache),
+            "HF_HUB_DISABLE_XET": "1",
+            "PYTHONPATH": str(ROOT / "workflow" / "scripts"),
+        }
+        without_proxy = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
+        return subprocess.run(
+            [sys.executable, "-c", code],
+            env=without_proxy | variables | environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+
+class HubRequest(BaseHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+    def do_HEAD(self):
+        self.answer(body=False)
+
+    def do_GET(self):
+        self.answer(body=True)
+
+    def answer(self, body):
+        hub, path = self.server, self.path.split("?")[0]
+        names = sorted(file.name for file in hub.folder.iterdir())
+        if f"/{hub.REPOSITORY}/" not in path + "/":
+            return self.reply(404, b"", {"X-Error-Code": "RepoNotFound"})
+        if hub.COMMIT not in path:
+            return self.reply(404, b"", {"X-Error-Code": "RevisionNotFound"})
+        if path.startswith("/api/models/") and "/tree/" in path:
+            return self.reply(
+                200, json.dumps([{"type": "file", "path": n, "size": 1, "oid": "0"} for n in names]).encode()
+            )
+        if path.startswith("/api/models/"):
+            content = {"id": hub.REPOSITORY, "sha": hub.COMMIT, "siblings": [{"rfilename": name} for name in names]}
+            return self.reply(200, json.dumps(content).encode())
+        content = (hub.folder / path.rpartition("/")[2]).read_bytes()
+        if body:
+            hub.served.append(path.rpartition("/")[2])
+        tag = hashlib.sha1(content).hexdigest()
+        return self.reply(
+            200, content if body else b"", {"ETag": f'"{tag}"', "X-Repo-Commit": hub.COMMIT}, len(content)
+        )
+
+    def reply(self, status, content, headers=None, length=None):
+        self.send_response(status)
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(content) if length is None else length))
+        self.end_headers()
+        self.wfile.write(content)
+
+
+class TestHub:
+    """Fetched from a hub at its pinned commit, once, in one format; offline from the cache."""
+
+    @pytest.fixture
+    def hub(self, tmp_path):
+        folder = tmp_path / "published"
+        save(Wav2Vec2Model(Wav2Vec2Config(**SMALL_WAV2VEC2)), folder, "safetensors")
+        (folder / "pytorch_model.bin").write_bytes(b"another format of the same weights")
+        (folder / "modeling_custom.py").write_text("raise SystemExit('remote code was run')")
+        (folder / "README.md").write_text("a card")
+        with Hub(folder) as hub:
+            yield hub
+            hub.shutdown()
+
+    def test_one_format_and_nothing_more(self, hub, tmp_path):
+        result = hub.locate(tmp_path / "cache")
+        assert result.returncode == 0, result.stderr
+        folder, revision = result.stdout.split()
+        assert revision == hub.COMMIT
+        assert sorted(hub.served) == ["config.json", "model.safetensors", "preprocessor_config.json"]
+        assert checkpoints.read_encoder(Path(folder), "wav2vec2")
+
+    def test_the_older_format_where_there_is_no_other(self, hub, tmp_path):
+        torch.save(load_file(hub.folder / "model.safetensors"), hub.folder / "pytorch_model.bin")
+        (hub.folder / "model.safetensors").unlink()
+        result = hub.locate(tmp_path / "cache")
+        assert sorted(hub.served) == ["config.json", "preprocessor_config.json", "pytorch_model.bin"]
+        assert checkpoints.read_encoder(Path(result.stdout.split()[0]), "wav2vec2")
+
+    def test_offline_from_a_filled_cache(self, hub, tmp_path):
+        online = hub.locate(tmp_path / "cache")
+        served = len(hub.served)
+        offline = hub.locate(tmp_path / "cache", HF_HUB_OFFLINE="1", HF_ENDPOINT="http://127.0.0.1:9")
+        assert offline.stdout == online.stdout, offline.stderr
+        assert len(hub.served) == served
+
+    def test_unreachable_with_an_empty_cache(self, hub, tmp_path):
+        result = hub.locate(tmp_path / "cache", HF_ENDPOINT="http://127.0.0.1:9")
+        assert re.search(
+            r"refused: group/encoder at revision 0123.* (cannot be reached|could not be fetched)", result.stderr
+        )
+
+    @pytest.mark.parametrize(
+        ("change", "message"),
+        [
+            ({"repository": "group/nothing"}, "group/nothing at revision 0123"),
+            ({"revision": "f" * 40}, f"group/encoder at revision {'f' * 40}"),
+        ],
+    )
+    def test_unknown_repository_or_revision(self, hub, tmp_path, change, message):
+        result = hub.locate(tmp_path / "cache", **change)
+        assert f"refused: {message}" in result.stderr
+        assert "does not exist on the Hugging Face hub, or is private" in result.stderr
+
+    def test_a_repository_without_weights(self, hub, tmp_path):
+        for name in ("model.safetensors", "pytorch_model.bin"):
+            (hub.folder / name).unlink()
+        assert "has no weights in a format that is read" in hub.locate(tmp_path / "cache").stderr
+
+
+def test_a_local_folder_that_is_not_there(tmp_path):
+    with pytest.raises(UserError, match="does not exist: correct the model's `checkpoint`"):
+        checkpoints.locate(str(tmp_path / "nowhere"), None)

@@ -52,6 +52,13 @@ def test_shipped_configurations_are_accepted(path):
         ({"models__xlsr__revision": "main"}, r"models\.xlsr\.revision: 'main' is not allowed"),
         ({"models__xlsr__tuning": ...}, r"models\.xlsr\.tuning: family wav2vec2 needs one"),
         ({"models__xlsr__context": "30s"}, r"models\.xlsr\.context: only family whisper"),
+        (
+            {"models__xlsr__tuning__length": 5},
+            r"xlsr\.tuning\.length: method lora has no such parameter; it has rank, alpha",
+        ),
+        ({"models__xlsr-frozen__tuning__rank": 8}, r"tuning\.rank: method frozen has no such parameter; it has none"),
+        ({"models__xlsr__weights": "random"}, r"xlsr\.tuning\.method: lora would keep random weights as they are"),
+        ({"models__xlsr__tuning__rank": 0}, r"models\.xlsr\.tuning\.rank: 0 must be at least 1"),
         ({"models__cnn-lstm__checkpoint": "a/b"}, r"models\.cnn-lstm\.checkpoint: family cnn-lstm has no encoder"),
         ({"experiments__table2__models": ["xslr"]}, r"'xslr' is not among the models; did you mean 'xlsr'\?"),
         ({"experiments__figure2__targets": ["IEMOCAP"]}, r"'IEMOCAP' is the source"),
@@ -88,6 +95,28 @@ def test_defaults_and_overrides():
     assert config["few_shot"] == {"pool_per_emotion": 50}
     assert config["device"] == "auto"
     assert config["corpora"]["EMOVO"]["verify"] == "names"
+    assert config["models"]["xlsr"]["weights"] == "pretrained"
+    assert config["models"]["whisper"]["context"] == "utterance"
+
+
+@pytest.mark.parametrize(
+    ("method", "complete"),
+    [
+        ("frozen", {}),
+        ("full", {}),
+        ("lora", {"rank": 16, "alpha": 16}),
+        ("adapter", {"bottleneck": 128}),
+        ("prompt", {"length": 5}),
+    ],
+)
+def test_a_methods_parameters_have_defaults(method, complete):
+    config = configuration.load(edited({"models__xlsr__tuning": {"method": method}}))
+    assert config["models"]["xlsr"]["tuning"] == {"method": method} | complete
+
+
+def test_a_path_is_no_repository():
+    local = {"models__xlsr__checkpoint": "resources/my/encoder", "models__xlsr__revision": ...}
+    assert "revision" not in configuration.load(edited(local))["models"]["xlsr"]
 
 
 def test_the_papers_grid():

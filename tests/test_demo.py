@@ -1,5 +1,6 @@
 """A cut-down demo from speech synthesis to tables and figures, and what edits make it plan again."""
 
+import hashlib
 import io
 import time
 import zipfile
@@ -13,12 +14,14 @@ import pytest
 import soundfile
 import yaml
 from conftest import ROOT
+from safetensors.torch import load_file
 from workflow_tools import Workflow
 
 from ser.files import read_json, read_rows
 from ser.metrics import unweighted_average_recall
 from ser.vocabulary import EMOTIONS, UTTERANCE_COLUMNS
 
+FIGURES = ("figures/figure2", "figures/figure3")
 PAIRS = [("English", "German"), ("English", "Italian"), ("German", "English"), ("German", "Italian")]
 
 
@@ -27,11 +30,22 @@ def demo(tmp_path_factory):
     """The demo's own configuration with fewer pairs, targets and sizes, run to its end."""
     workflow = Workflow(tmp_path_factory.mktemp("demo") / "repository")
     config = yaml.safe_load((ROOT / "demo" / "config" / "config.yaml").read_text(encoding="utf-8"))
-    models = ["cnn-lstm"]
+    one_pair = {"sources": ["English"], "targets": ["German"]}
     config["experiments"] = {
-        "table2": {"models": models, "sources": ["English", "German"], "targets": ["English", "German", "Italian"]},
-        "figure2": {"models": models, "source": "English", "targets": ["German"], "shots": [0, 50]},
-        "figure3": {"models": models, "source": "English", "targets": ["German"], "condition": "noisy"},
+        "table2": {
+            "models": ["cnn-lstm", "xlsr"],
+            "sources": ["English", "German"],
+            "targets": ["English", "German", "Italian"],
+        },
+        "figure2": {"models": ["cnn-lstm"], "source": "English", "targets": ["German"], "shots": [0, 50]},
+        "figure3": {
+            "models": ["cnn-lstm", "whisper"],
+            "source": "English",
+            "targets": ["German"],
+            "condition": "noisy",
+        },
+        "random_init": {"models": ["cnn-lstm", "wav2vec2-random"]} | one_pair,
+        "tuning": {"models": ["xlsr-frozen", "xlsr-adapter", "xlsr-prompt", "xlsr"]} | one_pair,
     }
     workflow.configure(config)
     workflow.run("--cores", "2")
@@ -47,7 +61,7 @@ class TestResults:
     """What the run leaves, and that it means what it says."""
 
     def test_corpora(self, results):
-        counts = {"English": 400, "German": 400, "Italian": 336}
+        counts = {"English": 240, "German": 240, "Italian": 240}
         for corpus, utterances in counts.items():
             rows = read_rows(results / f"corpora/{corpus}/utterances.csv")
             assert tuple(rows[0]) == UTTERANCE_COLUMNS
@@ -84,7 +98,8 @@ class TestResults:
         assert len({row["environment"] for row in rows}) == 5
 
     def test_zero_shot_runs_are_shared(self, results):
-        runs = sorted(str(path.parent.relative_to(results / "runs")) for path in results.glob("runs/**/run.json"))
+        written = results.glob("runs/cnn-lstm/**/run.json")
+        runs = sorted(str(path.parent.relative_to(results / "runs")) for path in written)
         assert runs == [
             *(f"cnn-lstm/English-to-German/50-shot/seed{seed}" for seed in (1, 2)),
             *(f"cnn-lstm/{source}-to-any/0-shot/seed{seed}" for source in ("English", "German") for seed in (1, 2)),
@@ -93,7 +108,7 @@ class TestResults:
         assert {path.name for path in folder.iterdir()} == {"weights.safetensors", "history.csv", "run.json"}
         run = read_json(folder / "run.json")
         history = read_rows(folder / "history.csv")
-        assert len(history) == run["settings"]["training"]["epochs"] == 8
+        assert len(history) == run["settings"]["training"]["epochs"] == 6
         assert run["dev_uar"] == max(float(row["dev_uar"]) for row in history)
         zero_shot = read_json(results / "runs" / runs[2] / "run.json")
         assert run["train_utterances"] == zero_shot["train_utterances"] + 50
@@ -118,19 +133,21 @@ class TestResults:
 
     def test_table2(self, results):
         table = pd.read_csv(results / "tables/table2.csv")
-        assert list(table.columns) == ["source", "target", "cnn-lstm"]
+        assert list(table.columns) == ["source", "target", "cnn-lstm", "xlsr"]
         assert list(zip(table["source"], table["target"], strict=True)) == PAIRS
         scores = pd.read_csv(results / "scores.csv").query("condition == 'clean' and test_set == 'all'")
         for row in table.itertuples():
             of_pair = scores[(scores["source"] == row.source) & (scores["target"] == row.target)]
-            assert len(of_pair) == 2
-            assert row[3] == pytest.approx(of_pair["uar"].mean(), abs=1e-3)
+            for position, model in ((3, "cnn-lstm"), (4, "xlsr")):
+                of_model = of_pair[of_pair["model"] == model]
+                assert len(of_model) == 2
+                assert row[position] == pytest.approx(of_model["uar"].mean(), abs=1e-3)
         detail = pd.read_csv(results / "tables/table2_detail.csv")
         assert (detail["seeds"] == 2).all()
         assert detail["paper"].isna().all()  # the paper knows no synthetic corpora
 
     def test_everything_says_what_it_is(self, results):
-        for name in ("tables/table1", "tables/table2_detail", "figures/figure2", "figures/figure3"):
+        for name in ("tables/table1", "tables/table2_detail", "tables/tuning_detail", "figures/tuning", *FIGURES):
             assert set(pd.read_csv(results / f"{name}.csv")["note"]) == {"synthetic demo"}
 
     def test_figures(self, results):
@@ -139,15 +156,53 @@ class TestResults:
         split = pd.read_csv(results / "splits/German/seed1/target.csv")
         assert figure2["n"].tolist() == [(split["role"] == "test").sum()] * 2
         figure3 = pd.read_csv(results / "figures/figure3.csv")
-        assert figure3["condition"].tolist() == ["clean", "noisy"]
+        assert figure3["condition"].tolist() == ["clean", "noisy"] * 2
         assert figure3["loss"][1] == pytest.approx(figure3["uar"][0] - figure3["uar"][1], abs=1e-3)
-        for name in ("tables/table1", "tables/table2", "figures/figure2", "figures/figure3"):
+        tables = (f"tables/{name}" for name in ("table1", "table2", "random_init", "tuning"))
+        for name in (*tables, *FIGURES, "figures/random_init", "figures/tuning"):
             assert plt.imread(results / f"{name}.png").std() > 0.02
 
-    def test_table1(self, results):
-        row = pd.read_csv(results / "tables/table1.csv", keep_default_na=False).iloc[0]
-        assert (row["model"], row["pretraining_data"]) == ("cnn-lstm", "none")
+    def test_table1(self, demo, results):
+        """Parameters are those of the files: the encoder's as kept, the trained ones as saved."""
+        table = pd.read_csv(results / "tables/table1.csv", keep_default_na=False).set_index("model")
+        row = table.loc["cnn-lstm"]
+        assert row["pretraining_data"] == "none"
         assert row["parameters"] == row["trained_parameters"] > 100_000
+        encoder = load_file(demo.directory / "resources/encoders/resources--demo--checkpoints--xlsr/model.safetensors")
+        count = sum(tensor.numel() for tensor in encoder.values())
+        for model in ("xlsr", "xlsr-frozen", "xlsr-adapter", "xlsr-prompt"):
+            weights = load_file(results / f"runs/{model}/English-to-any/0-shot/seed1/weights.safetensors")
+            trained = sum(tensor.numel() for tensor in weights.values())
+            row = table.loc[model]
+            assert row[["encoder_parameters", "trained_parameters"]].tolist() == [count, trained]
+            head = 64 * 256 + 256 + 256 * 4 + 4
+            assert row["parameters"] == count + trained
+            assert (trained == head) == (model == "xlsr-frozen")
+        random = table.loc["wav2vec2-random"]
+        assert random["parameters"] == random["trained_parameters"] == random["encoder_parameters"] + head
+        assert random["pretraining_data"] == "none"
+
+    def test_comparisons(self, results):
+        """The tuning methods and the random initialisation have a table and a figure, both made of the scores."""
+        scores = pd.read_csv(results / "scores.csv").query("test_set == 'all' and condition == 'clean' and shots == 0")
+        of_pair = scores.query("source == 'English' and target == 'German'")
+        means = of_pair.groupby("model")["uar"].mean()
+        for experiment, models in (
+            ("tuning", ["xlsr-frozen", "xlsr-adapter", "xlsr-prompt", "xlsr"]),
+            ("random_init", ["cnn-lstm", "wav2vec2-random"]),
+        ):
+            table = pd.read_csv(results / f"tables/{experiment}.csv")
+            assert table.columns.tolist() == ["source", "target", *models]
+            drawn = pd.read_csv(results / f"figures/{experiment}.csv")
+            assert drawn["model"].tolist() == models
+            for values in (table.iloc[0, 2:], drawn["uar"]):
+                assert values.tolist() == pytest.approx(means[models].tolist(), abs=1e-3)
+
+    def test_an_encoder_says_where_it_comes_from(self, demo):
+        folder = demo.directory / "resources/encoders/resources--demo--checkpoints--whisper"
+        record = read_json(folder / "revision.json")
+        assert record["checkpoint"] == "resources/demo/checkpoints/whisper"
+        assert record["sha256"] == hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
 
     def test_emotion_carries_across_languages(self, results):
         """A permutation test within every file of predictions: mean UAR against 2000 shufflings."""
@@ -169,6 +224,12 @@ class TestResults:
             for seed in (1, 2)
         ]
         assert np.mean(within) > np.mean(observed)
+
+
+# Every run and result but those of CNN-LSTM, and what both enter.
+BEHIND_ENCODERS = {"finetune": 14, "predict": 20, "score": 4, "scores": 1, "table1": 1, "table2": 1, "figure3": 1}
+BEHIND_ENCODERS |= {"comparison_table": 2, "comparison_figure": 2}
+COMPARISONS = {"comparison_table": 2, "comparison_figure": 2}
 
 
 class TestReruns:
@@ -210,19 +271,21 @@ class TestReruns:
             ("ser/audit.py", {"audit": 3}),
             (
                 "ser/families/cnn_lstm.py",
-                {"finetune": 6, "predict": 12, "score": 3, "scores": 1, "table1": 1, "table2": 1}
-                | {"figure2": 1, "figure3": 1},
+                {"finetune": 6, "predict": 12, "score": 4, "scores": 1, "table1": 1, "table2": 1}
+                | {"figure2": 1, "figure3": 1, "comparison_table": 1, "comparison_figure": 1},
             ),
             (
                 "ser/noise.py",
-                {"noise": 1, "log_mel": 1, "predict": 2, "score": 1, "scores": 1, "figure3": 1},
+                {"noise": 1, "log_mel": 1, "predict": 4, "score": 1, "scores": 1, "figure3": 1},
             ),
             (
                 "ser/fewshot.py",
                 {"few_shot": 2, "finetune": 2, "predict": 2, "score": 1, "scores": 1, "figure2": 1},
             ),
             ("ser/corpora/urdu.py", {}),
-            ("ser/checkpoints.py", {}),
+            ("ser/checkpoints.py", {"encoder": 3} | BEHIND_ENCODERS),
+            ("ser/families/whisper.py", {"demo_checkpoint": 3, "encoder": 3} | BEHIND_ENCODERS),
+            ("ser/demo/pretraining.py", {"demo_checkpoint": 3, "encoder": 3} | BEHIND_ENCODERS),
         ],
     )
     def test_editing_a_module_plans_what_runs_it(self, demo, module, rules):
@@ -240,7 +303,12 @@ class TestReruns:
         [
             (
                 lambda config: config["conditions"]["noisy"].update(snr_db=5),
-                {"noise": 1, "log_mel": 1, "predict": 2, "score": 1, "scores": 1, "figure3": 1},
+                {"noise": 1, "log_mel": 1, "predict": 4, "score": 1, "scores": 1, "figure3": 1},
+            ),
+            (
+                lambda config: config["models"]["xlsr"]["tuning"].update(rank=8),
+                {"finetune": 4, "predict": 8, "score": 2, "scores": 1, "table1": 1, "table2": 1}
+                | {"comparison_table": 1, "comparison_figure": 1},
             ),
             (
                 lambda config: config["experiments"]["figure2"].update(shots=[0, 50, 100]),
@@ -248,20 +316,23 @@ class TestReruns:
             ),
             (
                 lambda config: config.update(seeds=[1]),
-                {"score": 3, "scores": 1, "table2": 1, "figure2": 1, "figure3": 1},
+                {"score": 5, "scores": 1, "table2": 1, "figure2": 1, "figure3": 1} | COMPARISONS,
             ),
             (lambda config: config.update(device="auto"), {}),
-            (lambda config: config.update(label="other"), {"table1": 1, "table2": 1, "figure2": 1, "figure3": 1}),
+            (
+                lambda config: config.update(label="other"),
+                {"table1": 1, "table2": 1, "figure2": 1, "figure3": 1} | COMPARISONS,
+            ),
             (
                 lambda config: (
                     config["prediction"].update(batch_size=7)
                     if "prediction" in config
                     else config.update(prediction={"batch_size": 7})
                 ),
-                {"predict": 12, "score": 3, "scores": 1, "table2": 1, "figure2": 1, "figure3": 1},
+                {"predict": 32, "score": 5, "scores": 1, "table2": 1, "figure2": 1, "figure3": 1} | COMPARISONS,
             ),
         ],
-        ids=["SNR", "few-shot sizes", "seed removed", "device", "label", "prediction batch size"],
+        ids=["SNR", "LoRA rank", "few-shot sizes", "seed removed", "device", "label", "prediction batch size"],
     )
     def test_editing_the_configuration_plans_what_uses_it(self, demo, edit, rules):
         before = (demo.directory / "config" / "config.yaml").read_text(encoding="utf-8")
@@ -286,7 +357,7 @@ class TestReruns:
         """SIGKILL of the job after its first epochs; the rerun continues, and equals an uninterrupted one."""
         before = demo.config()
         config = demo.config()
-        config["models"]["again"] = config["models"]["cnn-lstm"] | {"training": {"epochs": 6}}
+        config["models"]["again"] = config["models"]["cnn-lstm"] | {"training": {"epochs": 8}}
         demo.configure(config)
         folder = results / "runs/again/English-to-any/0-shot/seed1"
         weights, state = folder / "weights.safetensors", folder / "resume.safetensors"

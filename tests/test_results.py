@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from conftest import ROOT
 
-from ser import figure2, figure3, files, scores, summaries, table1, table2
+from ser import comparison, figure2, figure3, files, scores, summaries, table1, table2
 from ser.vocabulary import EMOTIONS
 
 EXPERIMENT = {"models": ["cnn-lstm", "xlsr"], "sources": ["EMODB", "URDU"], "targets": ["EMODB", "URDU"]}
@@ -130,19 +130,37 @@ def test_figure3_pairs_runs():
     assert ("xlsr", "noisy") not in bars.index
 
 
+def test_comparisons_leave_other_pairs_and_models_out():
+    experiment = {"models": ["xlsr", "cnn-lstm"], "sources": ["URDU", "EMODB"], "targets": ["EMODB", "URDU"]}
+    frame = pd.DataFrame(
+        rows_of([40, 50])
+        + rows_of([60], model="xlsr", source="URDU", target="EMODB")
+        + rows_of([99], model="mms")
+        + rows_of([99], target="EMOVO")
+        + rows_of([99], condition="noisy")
+        + rows_of([99], test_set="test")
+        + rows_of([99], shots=50)
+    )
+    cells = comparison.cells(frame, experiment)
+    assert cells[["model", "source", "target", "uar", "seeds"]].values.tolist() == [
+        ["xlsr", "URDU", "EMODB", 60, 1],
+        ["cnn-lstm", "EMODB", "URDU", 45, 2],
+    ]
+
+
 def test_table1_tells_pretrained_from_random():
     models = {
         "cnn-lstm": {"family": "cnn-lstm"},
         "wav2vec2": {"family": "wav2vec2", "checkpoint": "facebook/wav2vec2-base", "tuning": {"method": "lora"}},
     }
     models["random"] = models["wav2vec2"] | {"weights": "random", "tuning": {"method": "full"}}
-    runs = [{"model": name, "parameters": {"total": 10, "trained": 5}} for name in models]
+    runs = [{"model": name, "parameters": {"total": 10, "encoder": 7, "trained": 5}} for name in models]
     table = table1.rows(models, list(models), dict.fromkeys(models, "title"), runs).set_index("model")
     assert table["hours"].fillna(0).tolist() == [0, 960, 0]
     assert table["pretraining_data"].tolist() == ["none", "LibriSpeech", "none"]
 
 
-@pytest.mark.parametrize("script", ["table2", "figure2", "figure3"])
+@pytest.mark.parametrize("script", ["table2", "figure2", "figure3", "comparison_figure"])
 def test_drawing_survives_gaps(tmp_path, monkeypatch, script):
     """One model wholly missing, one repetition only: a picture all the same, with the gap visible."""
     monkeypatch.syspath_prepend(str(ROOT / "workflow" / "scripts"))
@@ -159,6 +177,9 @@ def test_drawing_survives_gaps(tmp_path, monkeypatch, script):
     if script == "table2":
         detail = table2.detail(pd.DataFrame(rows_of([50])), EXPERIMENT, {})
         module.draw(detail, titles, ["synthetic demo"], path)
+    elif script == "comparison_figure":
+        shown = comparison.cells(pd.DataFrame(rows_of([50])), EXPERIMENT)
+        module.draw(shown, EXPERIMENT, titles, ["synthetic demo"], path)
     else:
         experiment = {"models": ["cnn-lstm", "xlsr"], "source": "EMODB", "targets": ["URDU"]}
         experiment |= {"shots": [0, 50]} if script == "figure2" else {"condition": "noisy"}

@@ -34,7 +34,8 @@ class Workflow:
             shutil.copy2(ROOT / "resources" / name, folder / "resources" / name)
         (self.directory / "config").mkdir(parents=True, exist_ok=True)
         if directory == "demo":
-            shutil.copytree(ROOT / "demo" / "speech", self.directory / "speech")
+            for part in ("speech", "checkpoints"):
+                shutil.copytree(ROOT / "demo" / part, self.directory / part)
 
     def start(self, *arguments: str, output=subprocess.DEVNULL) -> subprocess.Popen:
         """Start Snakemake in the working directory."""

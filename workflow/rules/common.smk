@@ -184,6 +184,8 @@ def encoder_checkpoint(wildcards):
 def local_checkpoint(wildcards):
     """Files of a checkpoint that is a local folder; a repository's revision pins it instead."""
     folder = Path(encoder_checkpoint(wildcards)["checkpoint"])
+    if is_made_by_demo(folder):
+        return [str(folder / name) for name in ("config.json", "preprocessor_config.json", "model.safetensors")]
     patterns = ("config.json", "preprocessor_config.json", "*.safetensors", "pytorch_model*.bin")
     return sorted(str(path) for pattern in patterns for path in folder.glob(pattern))
 
@@ -216,6 +218,9 @@ def test_sets_of(wildcards):
     """The target splits of every corpus and repetition that an experiment scores."""
     needed = {(p.target, p.seed) for p in experiments.predictions(config, [wildcards.experiment])}
     return [f"results/splits/{target}/seed{seed}/target.csv" for target, seed in sorted(needed)]
+
+
+COMPARISONS = ("random_init", "tuning")  # experiments with a table and a figure of their own name
 
 
 def configured(experiment):
@@ -260,14 +265,24 @@ def configured_results():
     audits = [f"results/corpora/{corpus}/audit.json" for corpus in experiments.used_corpora(config)]
     if not models_in_use():
         return []
-    tables = ["table1", *(["table2"] if configured("table2") else [])]
-    figures = [name for name in ("figure2", "figure3") if configured(name)]
+    tables = ["table1", *(name for name in ("table2", *COMPARISONS) if configured(name))]
+    figures = [name for name in ("figure2", "figure3", *COMPARISONS) if configured(name)]
     return [
         *audits,
         "results/scores.csv",
         *(f"results/tables/{name}.{kind}" for name in tables for kind in ("csv", "png")),
         *(f"results/figures/{name}.{kind}" for name in figures for kind in ("csv", "png")),
     ]
+
+
+def start_jobs_without_a_rate_limit(workflow):
+    """Let the scheduler sleep between jobs on one machine.
+
+    Snakemake 9.27 limits what it starts to 100 jobs a second by a timer that wakes the scheduler, and every time that it
+    wakes it sets another: after some hundred jobs it is busy with nothing else (docs/benchmarks.md).
+    """
+    if workflow.local_exec:
+        workflow.scheduler.job_rate_limiter = None
 
 
 def refuse_what_cannot_be_done(dag):

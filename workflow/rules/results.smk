@@ -117,6 +117,64 @@ rule table2:
         "../scripts/table2.py"
 
 
+use rule table2 as comparison_table with:
+    input:
+        scores="results/scores/{experiment}.csv",
+        archives=lambda wildcards: archives_used_by(wildcards.experiment),
+    output:
+        csv="results/tables/{experiment}.csv",
+        detail="results/tables/{experiment}_detail.csv",
+        png=report(
+            "results/tables/{experiment}.png",
+            caption="../report/comparison.rst",
+            category="Tables",
+            labels={"table": "{experiment}", "shows": "UAR across languages"},
+        ),
+    log:
+        "results/logs/comparison_table/{experiment}.log",
+    benchmark:
+        "results/benchmarks/comparison_table/{experiment}.tsv"
+    wildcard_constraints:
+        experiment=names(COMPARISONS),
+    params:
+        settings=lambda wildcards: uses(
+            "table2.py",
+            "resources/paper-table2.csv",
+            **drawn_from(wildcards.experiment),
+        ),
+
+
+rule comparison_figure:
+    input:
+        scores="results/scores/{experiment}.csv",
+        archives=lambda wildcards: archives_used_by(wildcards.experiment),
+    output:
+        csv="results/figures/{experiment}.csv",
+        png=report(
+            "results/figures/{experiment}.png",
+            caption="../report/comparison.rst",
+            category="Figures",
+            labels={"figure": "{experiment}", "shows": "models compared"},
+        ),
+    log:
+        "results/logs/comparison_figure/{experiment}.log",
+    benchmark:
+        "results/benchmarks/comparison_figure/{experiment}.tsv"
+    wildcard_constraints:
+        experiment=names(COMPARISONS),
+    localrule: True
+    conda:
+        "../../envs/ser.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        settings=lambda wildcards: uses("comparison_figure.py", **drawn_from(wildcards.experiment)),
+    script:
+        "../scripts/comparison_figure.py"
+
+
 rule figure2:
     input:
         scores="results/scores/figure2.csv",

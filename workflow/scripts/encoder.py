@@ -1,5 +1,7 @@
 """Fetch a checkpoint, and keep its encoder."""
 
+from ser import lean_imports  # noqa: F401, isort: skip (before torch)
+
 import shutil
 
 from safetensors.torch import save_file

@@ -1,5 +1,7 @@
 """Fine-tune one model on one source, with samples of a target or without."""
 
+from ser import lean_imports  # noqa: F401, isort: skip (before torch)
+
 import time
 
 import torch

@@ -1,5 +1,7 @@
 """Label every utterance of a target, in one condition, with a fine-tuned model."""
 
+from ser import lean_imports  # noqa: F401, isort: skip (before torch)
+
 import torch
 
 from ser import families, files, inference, job, runs, training

@@ -25,6 +25,7 @@ def draw(table: pd.DataFrame, notes: list[str], path) -> None:
             f"{row.hours:,}" if pd.notna(row.hours) else "",
             row.languages,
             f"{row.parameters / 1e6:.2f}",
+            f"{row.encoder_parameters / 1e6:.2f}" if row.encoder_parameters else "",
             f"{row.trained_parameters / 1e6:.2f}",
         ]
         for row in table.itertuples()
@@ -37,10 +38,11 @@ def draw(table: pd.DataFrame, notes: list[str], path) -> None:
         "Hours",
         "Languages",
         "Parameters\n(million)",
-        "Trained\n(million)",
+        "of which\nencoder",
+        "of which\ntrained",
     ]
     drawing.set_style()
-    widths = [1.5, 2.6, 2.2, 0.8, 1.1, 1.2, 1.0]
+    widths = [1.8, 3.2, 2.2, 0.8, 1.1, 1.2, 1.0, 1.0]
     figure = drawing.draw_table(cells, header, widths, row_height=max(0.4, 0.17 * lines))
     drawing.add_footnotes(figure, notes)
     drawing.save(figure, path)

@@ -33,6 +33,8 @@ def locate(checkpoint: str, revision: str | None) -> tuple[Path, str | None]:
     """
     if Path(checkpoint).is_dir():
         return Path(checkpoint), None
+    if revision is None:
+        raise UserError(f"{checkpoint} does not exist: correct the model's `checkpoint`, a folder or a repository")
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import (
         HfHubHTTPError,

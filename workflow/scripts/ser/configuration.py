@@ -164,7 +164,7 @@ def _model_problems(model: dict):
         return
     if "checkpoint" not in model:
         yield f"checkpoint: family {model['family']} needs one"
-    elif "revision" not in model and not Path(model["checkpoint"]).is_dir():
+    elif "revision" not in model and not is_local(model["checkpoint"]):
         yield (
             f"revision: {model['checkpoint']} is no local folder, so it is a Hugging Face repository, and needs the"
             " commit that pins it"
@@ -175,6 +175,11 @@ def _model_problems(model: dict):
         yield from _tuning_problems(model["tuning"], model.get("weights", "pretrained"))
     if "context" in model and model["family"] != "whisper":
         yield f"context: only family whisper has it, this is {model['family']}"
+
+
+def is_local(checkpoint: str) -> bool:
+    """Whether a checkpoint is a folder, or a path that no repository's name can be, and not a repository."""
+    return Path(checkpoint).is_dir() or checkpoint.startswith((".", "/", "~")) or checkpoint.count("/") > 1
 
 
 def _tuning_problems(tuning: dict, weights: str):

@@ -8,6 +8,11 @@ import torch
 from torch.optim.adam import adam
 
 
+def trained_parameters(model: torch.nn.Module) -> dict[str, torch.nn.Parameter]:
+    """The parameters that training changes, by name."""
+    return {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+
+
 class Adam:
     """Adam (Kingma and Ba, 2015) with PyTorch's defaults but for the learning rate.
 

@@ -18,6 +18,7 @@ COLUMNS = (
     "hours",
     "languages",
     "parameters",
+    "encoder_parameters",
     "trained_parameters",
     "source",
 )
@@ -28,7 +29,8 @@ def rows(models: dict[str, dict], order: Sequence[str], titles: dict[str, str], 
 
     Args:
         models: entries of the configuration.
-        runs: a `run.json` of every model, for the parameters counted in training.
+        runs: a `run.json` of every model, for the parameters counted in the model as it was built from its
+            checkpoint: all of them, the encoder's as published, and those that training changes.
     """
     facts = yaml.safe_load(CHECKPOINTS.read_text(encoding="utf-8"))
     parameters = {run["model"]: run["parameters"] for run in runs}
@@ -49,6 +51,7 @@ def rows(models: dict[str, dict], order: Sequence[str], titles: dict[str, str], 
                 "hours": known.get("hours"),
                 "languages": known.get("languages", ""),
                 "parameters": parameters[name]["total"],
+                "encoder_parameters": parameters[name]["encoder"],
                 "trained_parameters": parameters[name]["trained"],
                 "source": known.get("source", ""),
             }

@@ -20,7 +20,7 @@ from ser.errors import UserError
 from ser.files import written_whole
 from ser.inference import probabilities
 from ser.metrics import unweighted_average_recall
-from ser.optimizer import Adam
+from ser.optimizer import Adam, trained_parameters
 from ser.randomness import named_generator, named_seed
 from ser.vocabulary import EMOTIONS
 
@@ -85,8 +85,7 @@ def fine_tune(
     if missing := [emotion for emotion in EMOTIONS if emotion not in set(train.emotions)]:
         raise UserError(f"the training data has no {' and no '.join(missing)} utterance: nothing could learn it")
     model.to(device)
-    trained = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
-    optimizer = Adam(trained, settings["learning_rate"])
+    optimizer = Adam(trained_parameters(model), settings["learning_rate"])
     progress = _resume(state_path, fingerprint, model, optimizer)
     lengths = [len(frames.values) for frames in train.frames]
     labels = torch.from_numpy(train.labels)
@@ -156,8 +155,7 @@ def precision_context(device: torch.device, precision: str):
 
 def trained_state(model: nn.Module) -> dict[str, torch.Tensor]:
     """Copies, on the CPU, of all that training changes: trained parameters and buffers."""
-    trained = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
-    trained |= {name for name, _ in model.named_buffers()}
+    trained = trained_parameters(model).keys() | {name for name, _ in model.named_buffers()}
     return {name: value.detach().cpu().clone() for name, value in model.state_dict().items() if name in trained}
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from ser.errors import UserError
 
 # From espeak-ng/speak_lib.h.
-RETRIEVAL = 1
+SYNCHRONOUS = 2  # the other way to get samples, through a thread and its queue, spends its time asleep
 CHARS_UTF8 = 1
 PARAMETERS = {"rate": 1, "volume": 2, "pitch": 3, "range": 4}
 BUFFER_MILLISECONDS = 200
@@ -33,7 +33,7 @@ class Espeak:
     def __init__(self):
         self._library = ctypes.cdll.LoadLibrary(espeakng_loader.get_library_path())
         self.sample_rate = self._library.espeak_Initialize(
-            RETRIEVAL, BUFFER_MILLISECONDS, espeakng_loader.get_data_path().encode(), 0
+            SYNCHRONOUS, BUFFER_MILLISECONDS, espeakng_loader.get_data_path().encode(), 0
         )
         if self.sample_rate <= 0:
             raise UserError("eSpeak NG cannot be initialised: reinstall the package espeakng-loader")

@@ -1,6 +1,7 @@
 """What the pre-trained encoders share: tuning, average pooling, the head, and where training begins."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -84,7 +85,12 @@ class FoundationModel(nn.Module):
         Raises `UserError`, naming the utterance, if it is too short for the encoder.
         """
         self.eval()
-        audio, chosen, frames = open_audio(path), set(wanted), []
+        with _without_onednn():
+            frames = self._constant_frames(path, utterances, set(wanted), device)
+        return self._pooled(frames, device) if self.is_frozen else frames
+
+    def _constant_frames(self, path, utterances, chosen, device) -> list[Frames]:
+        audio, frames = open_audio(path), []
         for row in utterances:
             if row["utterance"] in chosen:
                 start = int(row["start"])
@@ -94,7 +100,7 @@ class FoundationModel(nn.Module):
                     frames.append(features if self.trains_all else self.encoder.front_end(features, device))
                 except ValueError as error:
                     raise UserError(f"{row['utterance']}: {error}") from error
-        return self._pooled(frames, device) if self.is_frozen else frames
+        return frames
 
     def _pooled(self, frames: list[Frames], device) -> list[Frames]:
         pooled = [None] * len(frames)
@@ -106,8 +112,18 @@ class FoundationModel(nn.Module):
         return pooled
 
 
+@contextmanager
+def _without_onednn() -> Iterator[None]:
+    """oneDNN, on a CPU, compiles a convolution anew for every length of input, and here every utterance has its own."""
+    before = torch.backends.mkldnn.set_flags(_enabled=False)
+    try:
+        yield
+    finally:
+        torch.backends.mkldnn.set_flags(_enabled=before[0])
+
+
 def fill(skeleton: nn.Module, tensors: dict[str, torch.Tensor], ignored: Collection[str], where) -> None:
-    """Give a module on the meta device its weights, without a copy.
+    """Give an uninitialised module its weights, without a copy.
 
     Raises `UserError`, naming the file, if tensors are missing, unknown or of another shape.
     """

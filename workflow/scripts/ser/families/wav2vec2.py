@@ -13,6 +13,7 @@ from ser.families.foundation import FoundationModel, encoder_files, encoder_weig
 from ser.lean_imports import lean_imports
 
 with lean_imports():
+    from transformers.initialization import no_init_weights
     from transformers.models.wav2vec2.configuration_wav2vec2 import Wav2Vec2Config
     from transformers.models.wav2vec2.feature_extraction_wav2vec2 import Wav2Vec2FeatureExtractor
     from transformers.models.wav2vec2.modeling_wav2vec2 import Wav2Vec2Model
@@ -47,7 +48,7 @@ def encoder_config(config: dict) -> Wav2Vec2Config:
 
 def load(config: dict, tensors: dict[str, torch.Tensor], where) -> Wav2Vec2Model:
     """transformers' model with a checkpoint's weights. Raises `UserError` if they do not fit."""
-    with torch.device("meta"):
+    with no_init_weights():  # every weight is the checkpoint's
         model = Wav2Vec2Model(encoder_config(config))
     fill(model, tensors, IGNORED, where)
     return model

@@ -15,6 +15,7 @@ from ser.families.foundation import FoundationModel, encoder_files, encoder_weig
 from ser.lean_imports import lean_imports
 
 with lean_imports():
+    from transformers.initialization import no_init_weights
     from transformers.models.whisper.configuration_whisper import WhisperConfig
     from transformers.models.whisper.feature_extraction_whisper import WhisperFeatureExtractor
     from transformers.models.whisper.modeling_whisper import WhisperEncoder
@@ -47,7 +48,7 @@ def encoder_config(config: dict) -> WhisperConfig:
 
 def load(config: dict, tensors: dict[str, torch.Tensor], where) -> WhisperEncoder:
     """transformers' encoder with a checkpoint's weights. Raises `UserError` if they do not fit."""
-    with torch.device("meta"):
+    with no_init_weights():  # every weight is the checkpoint's
         model = WhisperEncoder(encoder_config(config))
     fill(model, tensors, (), where)
     model.embed_positions.requires_grad_(False)
@@ -81,23 +82,8 @@ class Encoder(nn.Module):
         return [self.layers, self.norm]
 
     def features(self, waveform: np.ndarray) -> Frames:
-        """Log-mel frames as the checkpoint's extractor makes them: (frames, bands), 100 a second.
-
-        Args:
-            waveform: float32 in [-1, 1), 16 kHz.
-        """
-        extractor = self._extractor
-        waveform = waveform[: extractor.n_samples]
-        own = -(-len(waveform) // extractor.hop_length)
-        if not self._whole_context:
-            # zeros for the last frame's window, as in 30 s: nothing of what is cut off reaches the frames that are kept
-            waveform = np.pad(waveform, (0, min(extractor.n_fft, extractor.n_samples - len(waveform))))
-        padding = "max_length" if self._whole_context else "do_not_pad"
-        result = extractor(
-            waveform, sampling_rate=extractor.sampling_rate, padding=padding, truncation=True, return_tensors="pt"
-        )
-        log_mel = result.input_features[0].T
-        return Frames((log_mel if self._whole_context else log_mel[:own]).contiguous(), own)
+        """Log-mel frames as the checkpoint's extractor makes them: (frames, bands), 100 a second."""
+        return log_mel(self._extractor, waveform, self._whole_context)
 
     def front_end(self, features: Frames, device) -> Frames:
         """One utterance through the convolutions, with positions: (frames, hidden), 50 a second."""
@@ -132,3 +118,23 @@ class Encoder(nn.Module):
         for layer in self.layers:
             hidden = layer(hidden, attention_mask=mask)
         return self.norm(hidden)
+
+
+def log_mel(extractor: WhisperFeatureExtractor, waveform: np.ndarray, whole_context: bool = False) -> Frames:
+    """Log-mel frames of an utterance, of 30 s at most: (frames, bands), 100 a second.
+
+    Args:
+        waveform: float32 in [-1, 1), 16 kHz.
+        whole_context: whether the frames of the silence up to 30 s are kept behind the utterance's own.
+    """
+    waveform = waveform[: extractor.n_samples]
+    own = -(-len(waveform) // extractor.hop_length)
+    if not whole_context:
+        # zeros for the last frame's window, as in 30 s: nothing of what is cut off reaches the frames that are kept
+        waveform = np.pad(waveform, (0, min(extractor.n_fft, extractor.n_samples - len(waveform))))
+    padding = "max_length" if whole_context else "do_not_pad"
+    result = extractor(
+        waveform, sampling_rate=extractor.sampling_rate, padding=padding, truncation=True, return_tensors="pt"
+    )
+    frames = result.input_features[0].T
+    return Frames((frames if whole_context else frames[:own]).contiguous(), own)

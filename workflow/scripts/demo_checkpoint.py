@@ -1,0 +1,26 @@
+"""Pre-train one of the demo's tiny encoders, and save it as a checkpoint in Hugging Face format."""
+
+from ser import lean_imports  # noqa: F401, isort: skip (before torch)
+
+from pathlib import Path
+
+import torch
+import yaml
+from safetensors.torch import save_file
+
+from ser import files, job
+from ser.demo import pretraining
+
+
+def main(snakemake):
+    torch.set_num_threads(snakemake.threads)
+    architecture = yaml.safe_load(Path(snakemake.input.architecture).read_text(encoding="utf-8"))
+    weights, config, preprocessor = pretraining.pretrain(**architecture)
+    with files.written_whole(snakemake.output.weights) as temporary:
+        save_file(weights, temporary)
+    files.write_json(snakemake.output.config, config)
+    files.write_json(snakemake.output.preprocessor, preprocessor)
+
+
+if __name__ == "__main__":
+    job.run(snakemake, main)
