@@ -36,6 +36,7 @@ def locate(checkpoint: str, revision: str | None) -> tuple[Path, str | None]:
     if revision is None:
         raise UserError(f"{checkpoint} does not exist: correct the model's `checkpoint`, a folder or a repository")
     from huggingface_hub import snapshot_download
+    from huggingface_hub.constants import HF_HUB_OFFLINE
     from huggingface_hub.errors import (
         HfHubHTTPError,
         LocalEntryNotFoundError,
@@ -46,7 +47,7 @@ def locate(checkpoint: str, revision: str | None) -> tuple[Path, str | None]:
     where = f"{checkpoint} at revision {revision}"
     try:
         folder = Path(snapshot_download(checkpoint, revision=revision, allow_patterns=[*SETTINGS, "*.index.json"]))
-        names = _hub_files(checkpoint, revision)
+        names = {path.name for path in folder.iterdir()} if HF_HUB_OFFLINE else _hub_files(checkpoint, revision)
         chosen = next((name for name in WEIGHTS if name in names), None)
         if chosen is None:
             raise UserError(f"{where} has no weights in a format that is read ({', '.join(WEIGHTS)})")
@@ -67,11 +68,9 @@ def locate(checkpoint: str, revision: str | None) -> tuple[Path, str | None]:
 
 
 def _hub_files(checkpoint: str, revision: str | None) -> set[str]:
-    """Names of a repository's files; offline, of those in the cache."""
-    from huggingface_hub import HfApi, constants, snapshot_download
+    """Names of a repository's files."""
+    from huggingface_hub import HfApi
 
-    if constants.HF_HUB_OFFLINE:
-        return {path.name for path in Path(snapshot_download(checkpoint, revision=revision)).iterdir()}
     return set(HfApi().list_repo_files(checkpoint, revision=revision))
 
 
