@@ -248,9 +248,9 @@ def titles(models):
 
 
 def models_in_use():
-    """Names of all models that an experiment uses, in the configuration's order."""
-    used = {p.model for p in experiments.predictions(config)}
-    return [name for name in config["models"] if name in used]
+    """Names of all models that an experiment uses, in the order in which the experiments list them."""
+    listed = [config["experiments"][name]["models"] for name in experiments.EXPERIMENTS if configured(name)]
+    return list(dict.fromkeys(model for models in listed for model in models))
 
 
 def drawn_from(experiment):
