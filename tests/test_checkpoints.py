@@ -204,6 +204,7 @@ class TestHub:
         folder = tmp_path / "published"
         save(Wav2Vec2Model(Wav2Vec2Config(**SMALL_WAV2VEC2)), folder, "safetensors")
         (folder / "pytorch_model.bin").write_bytes(b"another format of the same weights")
+        (folder / "adapter.eng.safetensors").write_bytes(b"of another task")
         (folder / "modeling_custom.py").write_text("raise SystemExit('remote code was run')")
         (folder / "README.md").write_text("a card")
         with Hub(folder) as hub:

@@ -187,8 +187,9 @@ class TestBatches:
             for padded, length, own in zip(frames, lengths, features, strict=True):
                 alone = model.encoder.front_end(own, CPU)
                 assert alone.real == length
+                # seven convolutions add up rounding that differs with the input's length
                 assert_equal_to(
-                    1e-5, padded[:length], alone.values, f"front end in training, against alone: {checkpoint.name}"
+                    3e-5, padded[:length], alone.values, f"front end in training, against alone: {checkpoint.name}"
                 )
 
     def test_batched_with_30_s_of_context(self, small):

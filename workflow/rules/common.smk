@@ -186,7 +186,7 @@ def local_checkpoint(wildcards):
     folder = Path(encoder_checkpoint(wildcards)["checkpoint"])
     if is_made_by_demo(folder):
         return [str(folder / name) for name in ("config.json", "preprocessor_config.json", "model.safetensors")]
-    patterns = ("config.json", "preprocessor_config.json", "*.safetensors", "pytorch_model*.bin")
+    patterns = ("config.json", "preprocessor_config.json", "model*.safetensors", "pytorch_model*.bin")
     return sorted(str(path) for pattern in patterns for path in folder.glob(pattern))
 
 

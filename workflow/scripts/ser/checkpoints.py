@@ -51,7 +51,7 @@ def locate(checkpoint: str, revision: str | None) -> tuple[Path, str | None]:
         chosen = next((name for name in WEIGHTS if name in names), None)
         if chosen is None:
             raise UserError(f"{where} has no weights in a format that is read ({', '.join(WEIGHTS)})")
-        patterns = ["*.safetensors"] if "safetensors" in chosen else ["pytorch_model*.bin"]
+        patterns = ["model*.safetensors"] if "safetensors" in chosen else ["pytorch_model*.bin"]
         folder = Path(snapshot_download(checkpoint, revision=revision, allow_patterns=[*SETTINGS, chosen, *patterns]))
     except (RepositoryNotFoundError, RevisionNotFoundError) as error:
         raise UserError(
@@ -104,7 +104,7 @@ def check_family(folder: Path, family: str) -> None:
 
 
 def _weight_files(folder: Path) -> list[Path]:
-    for pattern in ("*.safetensors", "pytorch_model*.bin"):
+    for pattern in ("model*.safetensors", "pytorch_model*.bin"):  # other files may be adapters of another task
         if files := sorted(folder.glob(pattern)):
             return files
     raise UserError(f"{folder} holds no weights (model.safetensors or pytorch_model.bin)")

@@ -37,7 +37,7 @@ TINY = {
 }
 MANNERS = {"rate": (100, 250), "pitch": (20, 90), "range": (0, 99), "volume": (40, 115)}  # see `Manner`
 HEARD = ("rate", "pitch", "range")  # volume is lost when an encoder normalises its input
-UTTERANCES, LONGEST = 800, int(1.2 * SAMPLE_RATE)
+UTTERANCES, LONGEST = 500, SAMPLE_RATE
 EPOCHS, BATCH_SIZE, LEARNING_RATE = 4, 8, 2e-3
 
 
@@ -84,7 +84,7 @@ def fresh(family: str, config: dict) -> tuple[nn.Module, object, nn.Module]:
 def read_numbers(voices: list[str]) -> tuple[list[np.ndarray], list[Manner]]:
     """Pairs of numbers, read in every manner by voices of each language in turn.
 
-    Returns waveforms (16 kHz, float32 in [-1, 1), of at most 1.2 s) and manners.
+    Returns waveforms (16 kHz, float32 in [-1, 1), of at most 1 s) and manners.
     """
     espeak, rng = Espeak(), named_generator("numbers", *voices)
     variants = [variant for of_gender in VARIANTS.values() for variant in of_gender]
