@@ -2,8 +2,8 @@
 
 As they start, they import PyTorch's compiler (sympy behind it), its distributed tensors, shape functions for tensors
 without data, and scipy.optimize, of which they need no more than names for decorators; and transformers reads the
-source of all its models, twice, for a table of their names. Together that is 4 of 6.5 CPU seconds a job
-(docs/benchmarks.md).
+source of all its models, twice, for a table of their names. Together that is more than half of the
+CPU seconds before a first step (docs/benchmarks.md).
 
 Torch itself is lean only where this module is imported before it.
 """
