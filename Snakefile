@@ -28,6 +28,13 @@ rule all:
         configured_results(),
 
 
+rule corpora:
+    """Everything that needs no model: corpora fetched, verified, ingested and described."""
+    input:
+        audited_corpora(),
+
+
 onstart:
+    show_licences(workflow.dag)
     refuse_what_cannot_be_done(workflow.dag)
     start_jobs_without_a_rate_limit(workflow)

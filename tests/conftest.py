@@ -13,8 +13,9 @@ torch.set_num_threads(1)  # tests may share the cores with a workflow
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
-from ser.corpora import emodb, emovo  # noqa: E402
+from ser.corpora import emodb, emovo, published_files  # noqa: E402
 from ser.demo.layouts import URDU_SPEAKERS  # noqa: E402
+from ser.randomness import named_generator  # noqa: E402
 from ser.vocabulary import EMOTIONS  # noqa: E402
 
 # Utterances of IEMOCAP's sessions as angry, happy (with excited), neutral, sad: 5531 in all.
@@ -40,6 +41,11 @@ def tone() -> bytes:
     return wav_bytes(0.3 * np.sin(2 * np.pi * 220 * np.arange(8_000) / 16_000))
 
 
+def noise_bytes(name: str, samples: int = 8_000) -> bytes:
+    """A recording that no other name has."""
+    return wav_bytes(0.1 * named_generator("recording", name).standard_normal(samples))
+
+
 def write_tree(folder: Path, members: dict[str, bytes]) -> Path:
     """Write members as files under a folder."""
     for name, content in members.items():
@@ -55,7 +61,7 @@ def real_rows(corpus: str) -> list[dict]:
         labels = emodb.EMOTIONS | ({"L": "sad"} if corpus == "EMODB-420" else {})
         return [
             {"utterance": name[:-4], "speaker": name[:2], "group": name[:2], "emotion": labels[name[5]]}
-            for name in emodb.published_files()
+            for name in published_files("emodb")
             if name[5] in labels
         ]
     if corpus == "EMOVO":

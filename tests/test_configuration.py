@@ -39,7 +39,25 @@ def test_shipped_configurations_are_accepted(path):
         ({"corpora__EMODB__borredom": "sad"}, r"corpora\.EMODB\.borredom: unknown key; did you mean 'boredom'\?"),
         ({"corpora__EMODB__boredom": "sadd"}, r"boredom: 'sadd' is not allowed; did you mean 'sad'\?"),
         ({"corpora__URDU__boredom": "sad"}, r"corpora\.URDU\.boredom: only format emodb"),
-        ({"corpora__URDU__verify": "sha256"}, r"corpora\.URDU\.verify: no sha256 is published"),
+        ({"corpora__EMOVO__verify": "sha256"}, r"corpora\.EMOVO\.verify: no sha256 is known"),
+        ({"corpora__EMOVO__labels": {"x": "sad"}}, r"corpora\.EMOVO\.labels: only format table has it"),
+        ({"corpora__X": {"format": "table", "language": "x"}}, r"corpora\.X\.path: format table needs one"),
+        (
+            {"corpora__X": {"format": "table", "language": "x", "path": "x.csv", "labels": {"joy": "hapy"}}},
+            r"corpora\.X\.labels\.joy: 'hapy' is not allowed; did you mean 'happy'",
+        ),
+        (
+            {"corpora__X": {"format": "table", "language": "x", "path": "x.csv", "verify": "names"}},
+            r"corpora\.X\.verify: only format emodb or emovo or iemocap or ravdess or urdu has it",
+        ),
+        (
+            {
+                "corpora__EMODB-339": {"format": "emodb", "language": "German", "boredom": "drop"},
+                "experiments__table2__targets": ["EMODB-339"],
+            },
+            r"experiments\.table2\.targets: 'EMODB-339' holds the recordings of source 'EMODB'",
+        ),
+        ({"noise__url": "https://example.org/noise.zip"}, r"noise\.url: .* is not allowed \(it must match"),
         ({"corpora__URDU__format": "urd"}, r"'urd' is not allowed; did you mean 'urdu'\?"),
         ({"corpora__URDU__language": ...}, r"corpora\.URDU: 'language' is missing"),
         ({"corpora__EMODB__path": "a", "corpora__EMODB__url": "b"}, r"either a path or a url"),

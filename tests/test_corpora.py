@@ -1,7 +1,9 @@
 """Reading corpora in their real layouts: names, labels, speakers, and archives that are not what they should be."""
 
+import hashlib
 import io
 import tarfile
+import tracemalloc
 import zipfile
 from collections import Counter
 
@@ -10,9 +12,9 @@ import pytest
 import soundfile
 from conftest import wav_bytes, write_tree
 
-from ser import audio, ingestion
+from ser import archives, audio, ingestion
 from ser.archives import Archive
-from ser.corpora import emodb, emovo, read_contents
+from ser.corpora import emovo, open_corpus, published_files
 from ser.demo import layouts
 from ser.demo.writing import write_archive
 from ser.errors import UserError
@@ -24,7 +26,7 @@ IEMOCAP = {"format": "iemocap", "language": "English", "verify": "none"}
 
 
 def emodb_members(content):
-    return {f"wav/{name}": content for name in emodb.published_files()} | {"erkennung.txt": b"text"}
+    return {f"wav/{name}": content for name in published_files("emodb")} | {"erkennung.txt": b"text"}
 
 
 def urdu_members(content):
@@ -75,7 +77,7 @@ def test_counts_in_every_kind_of_archive(tmp_path, tone, kind, settings, members
         write_tree(path, members(tone))
     else:
         write_archive(path, sorted(members(tone).items()))
-    recordings = read_contents(Archive(path), settings["format"], settings).recordings
+    recordings = open_corpus(path, settings)[1].recordings
     assert Counter(recording.emotion for recording in recordings) == counts
     assert recordings == sorted(recordings, key=lambda recording: recording.utterance)
 
@@ -87,20 +89,20 @@ def test_rows_point_into_the_audio(tmp_path):
         members[name] = wav_bytes(rng.uniform(-0.5, 0.5, rng.integers(600, 900)), subtype="PCM_16")
     write_archive(tmp_path / "emovo.zip", members.items())
     rows, waveforms, about = ingestion.ingest(tmp_path / "emovo.zip", EMOVO)
-    audio.write_audio(tmp_path / "audio.npy", waveforms)
+    audio.write_array(tmp_path / "audio.npy", waveforms, sum(row["samples"] for row in rows))
     samples = audio.open_audio(tmp_path / "audio.npy")
     assert samples.dtype == np.int16
     for row in rows:
         start, count = row["start"], row["samples"]
         truth, _ = soundfile.read(io.BytesIO(members[row["file"]]), dtype="int16")
         np.testing.assert_array_equal(samples[start : start + count], truth)
-    assert about["verification"] == {"level": "names", "files": 588}
+    assert about["verification"] == {"level": "names", "files": 588, "warnings": []}
     assert len(about["sha256"]) == 64
 
 
 def test_strings_stay_strings(tmp_path, tone):
     write_archive(tmp_path / "emodb.zip", emodb_members(tone).items())
-    recordings = read_contents(Archive(tmp_path / "emodb.zip"), "emodb", EMODB).recordings
+    recordings = open_corpus(tmp_path / "emodb.zip", EMODB)[1].recordings
     assert {r.speaker for r in recordings} >= {"03", "08", "09"}
     by_name = {r.utterance: r for r in recordings}
     assert by_name["03a01Fa"].emotion == "happy"  # F is Freude
@@ -111,7 +113,7 @@ def test_strings_stay_strings(tmp_path, tone):
 
 def test_iemocap_speaker_is_who_speaks_not_who_is_recorded(tmp_path, tone):
     write_tree(tmp_path, iemocap_members(tone))
-    recordings = read_contents(Archive(tmp_path), "iemocap", IEMOCAP).recordings
+    recordings = open_corpus(tmp_path, IEMOCAP)[1].recordings
     for recording in recordings:
         assert recording.speaker == recording.utterance[:5] + recording.utterance.rsplit("_", 1)[1][0]
         assert recording.group == recording.utterance[:5]
@@ -124,7 +126,7 @@ def test_iemocap_texts_may_be_latin_1_and_windows(tmp_path, tone):
     name = next(n for n in members if n.endswith("Ses01F_impro01.txt"))
     members[name] = "% caf\xe9\n".encode("latin-1") + members[name].replace(b"\n", b"\r\n")
     write_tree(tmp_path, members)
-    assert len(read_contents(Archive(tmp_path), "iemocap", IEMOCAP).recordings) == 240
+    assert len(open_corpus(tmp_path, IEMOCAP)[1].recordings) == 240
 
 
 def test_iemocap_recordings_that_labels_promise_must_be_there(tmp_path, tone):
@@ -133,9 +135,9 @@ def test_iemocap_recordings_that_labels_promise_must_be_there(tmp_path, tone):
     del members[gone]
     write_tree(tmp_path, members)
     with pytest.raises(UserError, match="lacks the recordings of 1 labelled utterances: Ses02F_impro01_F000"):
-        read_contents(Archive(tmp_path), "iemocap", IEMOCAP)
+        open_corpus(tmp_path, IEMOCAP)[1]
     with pytest.raises(UserError, match="not the full release"):
-        read_contents(Archive(write_tree(tmp_path, {gone: tone})), "iemocap", IEMOCAP | {"verify": "names"})
+        open_corpus(write_tree(tmp_path, {gone: tone}), IEMOCAP | {"verify": "names"})[1]
 
 
 class TestEmodbVerification:
@@ -144,11 +146,11 @@ class TestEmodbVerification:
     def test_sha256_refuses_other_audio(self, tmp_path, tone):
         write_archive(tmp_path / "emodb.zip", emodb_members(tone).items())
         with pytest.raises(UserError, match=r"535 of 535 files are not the published recordings.*`verify: names`"):
-            read_contents(Archive(tmp_path / "emodb.zip"), "emodb", EMODB | {"verify": "sha256"})
+            open_corpus(tmp_path / "emodb.zip", EMODB | {"verify": "sha256"})[1]
 
     def test_names_accepts_and_notes_it(self, tmp_path, tone):
         write_archive(tmp_path / "emodb.zip", emodb_members(tone).items())
-        contents = read_contents(Archive(tmp_path / "emodb.zip"), "emodb", EMODB)
+        contents = open_corpus(tmp_path / "emodb.zip", EMODB)[1]
         assert contents.verification["altered"] == 535
         assert contents.verification["note"] == "altered excerpts, not comparable"
 
@@ -157,7 +159,7 @@ class TestEmodbVerification:
         del members["wav/03a01Fa.wav"]
         write_tree(tmp_path, members)
         with pytest.raises(UserError, match=r"missing: 03a01Fa\.wav"):
-            read_contents(Archive(tmp_path), "emodb", EMODB)
+            open_corpus(tmp_path, EMODB)[1]
 
     def test_version_2_is_refused(self, tmp_path, tone):
         names = (
@@ -175,7 +177,7 @@ class TestEmodbVerification:
         assert len(names) == 816
         write_tree(tmp_path, {f"wav/{name}.wav": tone for name in names})
         with pytest.raises(UserError, match="version 2"):
-            read_contents(Archive(tmp_path), "emodb", EMODB)
+            open_corpus(tmp_path, EMODB)[1]
 
 
 class TestWrongArchives:
@@ -184,22 +186,25 @@ class TestWrongArchives:
     def test_another_corpus_is_recognised(self, tmp_path, tone):
         write_tree(tmp_path, urdu_members(tone))
         with pytest.raises(UserError, match=r"is not an archive of format 'emodb'.*looks like format 'urdu'"):
-            read_contents(Archive(tmp_path), "emodb", EMODB)
+            open_corpus(tmp_path, EMODB)[1]
 
     def test_urdu_folder_and_name_must_agree(self, tmp_path, tone):
         write_tree(tmp_path, {"Angry/SM1_F1_H01.wav": tone})
         with pytest.raises(UserError, match="folder of another emotion"):
-            read_contents(Archive(tmp_path), "urdu", URDU)
+            open_corpus(tmp_path, URDU)[1]
 
     def test_urdu_counts(self, tmp_path, tone):
         write_tree(tmp_path, {"Angry/SM1_F1_A01.wav": tone})
         with pytest.raises(UserError, match="1 angry, 0 happy"):
-            read_contents(Archive(tmp_path), "urdu", URDU)
+            open_corpus(tmp_path, URDU)[1]
 
     def test_web_page_instead_of_archive(self, tmp_path):
         path = tmp_path / "corpus.zip"
         path.write_text("<!DOCTYPE html><html>quota exceeded</html>")
         with pytest.raises(UserError, match="it is a web page"):
+            Archive(path)
+        path.write_text("<html><head><title> Quota\nexceeded </title></head></html>")
+        with pytest.raises(UserError, match="it is a web page titled 'Quota"):
             Archive(path)
 
     def test_empty_and_missing(self, tmp_path):
@@ -226,11 +231,105 @@ class TestWrongArchives:
             with pytest.raises(UserError, match="points outside the archive"):
                 Archive(path).scan()
 
-    def test_links_are_not_followed(self, tmp_path, tone):
+    @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE])
+    def test_links_and_devices_in_a_tar_are_refused(self, tmp_path, kind):
+        with tarfile.open(tmp_path / "corpus.tar.gz", "w:gz") as archive:
+            member = tarfile.TarInfo("wav/03a01Fa.wav")
+            member.type, member.linkname = kind, "/etc/passwd"
+            archive.addfile(member)
+        with pytest.raises(UserError, match=r"'wav/03a01Fa.wav' is a link or a device; it is refused"):
+            Archive(tmp_path / "corpus.tar.gz").scan()
+
+    def test_links_in_a_zip_are_refused(self, tmp_path):
+        with zipfile.ZipFile(tmp_path / "corpus.zip", "w") as archive:
+            member = zipfile.ZipInfo("wav/03a01Fa.wav")
+            member.external_attr = 0o120777 << 16
+            archive.writestr(member, "/etc/passwd")
+        with pytest.raises(UserError, match="is a link or a device; it is refused"):
+            Archive(tmp_path / "corpus.zip").scan()
+
+    def test_links_in_the_users_own_folder_are_followed_once(self, tmp_path, tone):
+        write_tree(tmp_path / "elsewhere", {"b.wav": tone})
         write_tree(tmp_path / "corpus", {"a.wav": tone})
-        (tmp_path / "secret.wav").write_bytes(tone)
-        (tmp_path / "corpus" / "b.wav").symlink_to(tmp_path / "secret.wav")
-        assert Archive(tmp_path / "corpus").scan()[0] == ["a.wav"]
+        (tmp_path / "corpus" / "linked").symlink_to(tmp_path / "elsewhere")
+        (tmp_path / "corpus" / "loop").symlink_to(tmp_path / "corpus")
+        (tmp_path / "corpus" / "dangling.wav").symlink_to(tmp_path / "nothing")
+        assert Archive(tmp_path / "corpus").scan()[0] == ["a.wav", "linked/b.wav"]
+
+    @pytest.mark.parametrize("kind", ["zip", "tar.gz"])
+    @pytest.mark.parametrize("members", [1, 40])
+    def test_absurd_expansion_is_refused_before_it_happens(self, tmp_path, kind, members, monkeypatch):
+        monkeypatch.setattr(archives, "FREE_EXPANSION", 1 << 20)
+        path = tmp_path / f"bomb.{kind}"
+        write_archive(path, [(f"wav/{number}.bin", bytes((1 << 27) // members)) for number in range(members)])
+        assert path.stat().st_size < 1 << 20
+        tracemalloc.start()
+        with pytest.raises(UserError, match="which no corpus does; it is refused"):
+            Archive(path).scan()
+        assert tracemalloc.get_traced_memory()[1] < 10 << 20
+        tracemalloc.stop()
+
+    def test_a_member_larger_than_any_recording_is_not_read(self, tmp_path, monkeypatch, tone):
+        monkeypatch.setattr(archives, "LARGEST_MEMBER", len(tone) - 1)
+        write_archive(tmp_path / "corpus.zip", [("video.avi", tone + tone), ("a.wav", tone)])
+        assert Archive(tmp_path / "corpus.zip").scan()[0] == ["a.wav", "video.avi"]
+        with pytest.raises(UserError, match=r"member 'a.wav' has \d+ bytes, more than any recording"):
+            list(Archive(tmp_path / "corpus.zip").read(["a.wav"]))
+
+    def test_backslashes_separate_folders_too(self, tmp_path, tone):
+        write_archive(tmp_path / "corpus.zip", [("wav\\a.wav", tone)])
+        assert [name for name, _ in Archive(tmp_path / "corpus.zip").read(["wav/a.wav"])] == ["wav/a.wav"]
+        write_archive(tmp_path / "evil.zip", [("..\\a.wav", tone)])
+        with pytest.raises(UserError, match="points outside the archive"):
+            Archive(tmp_path / "evil.zip").scan()
+
+
+class TestDamage:
+    """Whatever a download may have suffered is found by reading it once."""
+
+    @pytest.mark.parametrize("kind", ["zip", "tar", "tar.gz", "tar.bz2", "tar.xz"])
+    def test_cut_anywhere(self, tmp_path, kind):
+        rng = np.random.default_rng(1)
+        members = {f"wav/{number}.wav": rng.bytes(512 * number) for number in range(1, 8)}
+        path = tmp_path / f"corpus.{kind}"
+        if kind == "zip":
+            write_archive(path, members.items())
+        else:
+            as_tar(path, members, f"w:{kind[4:]}")
+        whole = path.read_bytes()
+        archive = Archive(path)
+        archive.check()
+        assert archive.sha256() == hashlib.sha256(whole).hexdigest()
+        # every boundary of a member's header and contents in the plain tar is among these
+        last = len(whole.rstrip(b"\0")) if kind == "tar" else len(whole)  # nobody misses a plain tar's padding
+        for end in {*range(0, last, 512), *range(7, last, 997)}:
+            path.write_bytes(whole[:end])
+            with pytest.raises(UserError, match=r"damaged or cut short|readable zip or tar"):
+                Archive(path).check()
+
+    @pytest.mark.parametrize("kind", ["zip", "tar.gz"])
+    def test_a_flipped_byte(self, tmp_path, kind):
+        path = tmp_path / f"corpus.{kind}"
+        write_archive(path, [("a.wav", np.random.default_rng(1).bytes(5_000))])
+        damaged = bytearray(path.read_bytes())
+        damaged[len(damaged) // 2] ^= 1
+        path.write_bytes(damaged)
+        with pytest.raises(UserError, match="damaged or cut short"):
+            Archive(path).check()
+
+
+class TestReadingATarOnce:
+    """What a tar's second reading would want is kept from the first."""
+
+    def test_second_reading_needs_no_archive(self, tmp_path, tone):
+        path = as_tar(tmp_path / "corpus.tar.gz", {"b.wav": tone, "a.wav": tone + b"!", "c.txt": b"text"})
+        archive = Archive(path, wanted=r"\.wav$")
+        names, texts = archive.scan(lambda name: name.endswith(".txt"))
+        assert (names, texts) == (["a.wav", "b.wav", "c.txt"], {"c.txt": b"text"})
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        path.unlink()
+        assert dict(archive.read(["a.wav", "b.wav"])) == {"a.wav": tone + b"!", "b.wav": tone}
+        assert archive.sha256() == digest
 
 
 class TestDecoding:

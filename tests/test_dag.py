@@ -5,7 +5,7 @@ import time
 
 import pytest
 import yaml
-from conftest import ROOT, write_tree
+from conftest import ROOT, noise_bytes, write_tree
 from workflow_tools import Workflow
 
 
@@ -112,10 +112,10 @@ EMOVO_WAVS = [
 
 
 @pytest.fixture
-def small(tmp_path, tone):
+def small(tmp_path):
     """A folder in EMOVO's layout with two utterances of each emotion by each of six speakers."""
     workflow = Workflow(tmp_path / "repository", directory="small")
-    write_tree(workflow.directory / "EMOVO", dict.fromkeys(EMOVO_WAVS, tone))
+    write_tree(workflow.directory / "EMOVO", {name: noise_bytes(name) for name in EMOVO_WAVS})
     config = yaml.safe_load((ROOT / "config" / "emodb-urdu.yaml").read_text(encoding="utf-8"))
     config["corpora"] = {
         "SMALL": {"format": "emovo", "language": "Italian", "path": "EMOVO", "verify": "none"},
@@ -144,7 +144,7 @@ class TestBadInput:
     )
     def test_unreadable_recording(self, small, content, message):
         (small.directory / "EMOVO" / EMOVO_WAVS[3]).write_bytes(content)
-        self.refused(small, "results/corpora/SMALL/utterances.csv", f"EMOVO: {EMOVO_WAVS[3]} {message}")
+        self.refused(small, "results/corpora/SMALL/utterances.csv", "EMOVO: 1 recordings", f"{EMOVO_WAVS[3]} {message}")
 
     def test_no_admissible_source_split(self, small):
         for name in EMOVO_WAVS:
@@ -179,7 +179,7 @@ class TestBadInput:
             path.touch()
         assert small.planned(target) == []
         (small.directory / "EMOVO" / EMOVO_WAVS[0]).unlink()
-        assert small.rules_planned(target) == {"corpus": 1, "audit": 1}
+        assert small.rules_planned(target) == {"corpus": 1, "overlaps": 1, "source_split": 5, "audit": 1}
 
     def test_the_users_own_archive_is_never_downloaded_over(self, small):
         (small.directory / "resources" / "corpora").mkdir(parents=True)

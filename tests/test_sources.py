@@ -1,79 +1,171 @@
-"""Downloads over a real local server: right bytes, wrong bytes, no server."""
+"""Downloads over a real local server: right bytes, wrong bytes, no server, and servers that misbehave."""
 
-import functools
 import hashlib
-import http.server
-import threading
+import io
+import time
 import zipfile
 
+import numpy as np
 import pytest
+from local_server import serve
 
 from ser import sources
 from ser.errors import UserError
 
 
-@pytest.fixture
-def server(tmp_path):
-    (tmp_path / "served").mkdir()
-    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=tmp_path / "served")
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as running:
-        threading.Thread(target=running.serve_forever, daemon=True).start()
-        yield tmp_path / "served", f"http://127.0.0.1:{running.server_port}"
-        running.shutdown()
+def zip_of(content: bytes) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("a.wav", content)
+    return buffer.getvalue()
 
 
-def test_fetches_the_bytes_and_checks_them(tmp_path, server):
-    folder, url = server
-    with zipfile.ZipFile(folder / "a.zip", "w") as archive:
-        archive.writestr("a.wav", bytes(range(256)) * 1000)
-    content = (folder / "a.zip").read_bytes()
-    checksum = f"md5:{hashlib.md5(content).hexdigest()}"
-    sources.fetch({"url": f"{url}/a.zip", "checksum": checksum}, tmp_path / "out" / "a.zip")
-    assert (tmp_path / "out" / "a.zip").read_bytes() == content
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["a.zip"]
-    assert (tmp_path / "out" / "a.zip").stat().st_mode & 0o777 == 0o644
+CONTENT = zip_of(np.random.default_rng(1).bytes(300_000))
+CHECKSUM = f"md5:{hashlib.md5(CONTENT).hexdigest()}"
 
 
-@pytest.mark.parametrize(("path", "reason"), [("a.zip", "hash"), ("missing.zip", "404")])
-def test_wrong_or_missing_bytes_leave_nothing_behind(tmp_path, server, path, reason):
-    folder, url = server
-    (folder / "a.zip").write_bytes(b"other")
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch):
+    monkeypatch.setattr(sources, "PAUSE", 0.01)
+    monkeypatch.setattr(sources, "TIMEOUT", 0.5)
+
+
+def fetched(tmp_path, url: str, checksum: str | None = CHECKSUM) -> bytes:
+    path = tmp_path / "out" / "a.zip"
+    sources.fetch({"url": url, "checksum": checksum}, path)
+    assert [file.name for file in path.parent.iterdir()] == ["a.zip"]
+    assert path.stat().st_mode & 0o777 == 0o644
+    return path.read_bytes()
+
+
+def refused(tmp_path, url: str, reason: str, checksum: str | None = CHECKSUM) -> None:
     with pytest.raises(UserError, match=rf"(?s){reason}.*set `path`"):
-        sources.fetch({"url": f"{url}/{path}", "checksum": "md5:" + "0" * 32}, tmp_path / "out" / "a.zip")
+        sources.fetch({"url": url, "checksum": checksum}, tmp_path / "out" / "a.zip")
     assert list((tmp_path / "out").iterdir()) == []
 
 
-def test_a_web_page_is_no_archive(tmp_path, server):
-    folder, url = server
-    (folder / "a.zip").write_text("<!DOCTYPE html><html>quota exceeded</html>")
-    with pytest.raises(UserError, match="it is a web page"):
-        sources.fetch({"url": f"{url}/a.zip"}, tmp_path / "out" / "a.zip")
-    assert list((tmp_path / "out").iterdir()) == []
+def test_fetches_the_bytes_and_checks_them(tmp_path):
+    with serve({"/a.zip": CONTENT}) as server:
+        assert fetched(tmp_path, f"{server.url}/a.zip") == CONTENT
+        assert server.requests == ["/a.zip"]
 
 
-def test_no_server(tmp_path):
-    with pytest.raises(UserError, match="could not be fetched"):
-        sources.fetch({"url": "http://127.0.0.1:9/a.zip"}, tmp_path / "a.zip")
+class TestServersThatRecover:
+    """The right bytes in the end, each asked for once where the server allows it."""
+
+    def test_fails_twice(self, tmp_path):
+        with serve({"/a.zip": CONTENT}, fail_first=2) as server:
+            assert fetched(tmp_path, f"{server.url}/a.zip") == CONTENT
+            assert len(server.requests) == 3
+
+    @pytest.mark.parametrize("checksum", [CHECKSUM, None])
+    def test_cuts_the_connection_midway(self, tmp_path, checksum):
+        with serve({"/a.zip": CONTENT}, cut_after=100_000) as server:
+            assert fetched(tmp_path, f"{server.url}/a.zip", checksum) == CONTENT
+            assert server.ranges[1] == f"bytes={100_000 // sources.CHUNK * sources.CHUNK}-"
+            assert server.sent < len(CONTENT) + sources.CHUNK * len(server.requests)
+
+    def test_cuts_more_often_than_there_are_attempts(self, tmp_path):
+        with serve({"/a.zip": CONTENT}, cut_after=20_000) as server:
+            assert fetched(tmp_path, f"{server.url}/a.zip") == CONTENT
+            assert len(server.requests) > 2 * sources.ATTEMPTS
+
+    def test_cuts_and_cannot_continue(self, tmp_path):
+        with serve({"/a.zip": CONTENT}, cut_after=100_000, cuts=2, ranges=False) as server:
+            assert fetched(tmp_path, f"{server.url}/a.zip") == CONTENT
+            assert server.sent == len(CONTENT) + 200_000
+
+    def test_stalls_once(self, tmp_path):
+        with serve({"/a.zip": CONTENT}, stall_after=150_000, stalls=1) as server:
+            started = time.monotonic()
+            assert fetched(tmp_path, f"{server.url}/a.zip") == CONTENT
+            assert time.monotonic() - started < 5
+
+    def test_changes_between_two_parts(self, tmp_path):
+        other = zip_of(b"another")
+        with serve({"/a.zip": CONTENT}, cut_after=100_000, then={"/a.zip": other}) as server:
+            assert fetched(tmp_path, f"{server.url}/a.zip", None) == other
+            assert server.ranges[0] is None
+            assert server.ranges[1].startswith("bytes=")
+            assert len(server.ranges) == 2
+
+    def test_sends_another_part_than_asked(self, tmp_path):
+        with serve({"/a.zip": CONTENT}, cut_after=100_000, cuts=1, wrong_part=True) as server:
+            assert fetched(tmp_path, f"{server.url}/a.zip", None) == CONTENT
+
+
+class TestServersThatDoNot:
+    """A clear failure, and nothing left behind."""
+
+    def test_wrong_bytes(self, tmp_path):
+        with serve({"/a.zip": zip_of(b"other")}) as server:
+            refused(tmp_path, f"{server.url}/a.zip", "hash")
+
+    def test_missing(self, tmp_path):
+        with serve({}) as server:
+            refused(tmp_path, f"{server.url}/a.zip", "404")
+            assert len(server.requests) == 1
+
+    def test_always_fails(self, tmp_path):
+        with serve({"/a.zip": CONTENT}, fail_first=99) as server:
+            refused(tmp_path, f"{server.url}/a.zip", "500")
+            assert len(server.requests) == sources.ATTEMPTS
+
+    def test_stalls_for_ever(self, tmp_path):
+        with serve({"/a.zip": CONTENT}, stall_after=0) as server:
+            refused(tmp_path, f"{server.url}/a.zip", "timed out")
+
+    @pytest.mark.parametrize("checksum", [CHECKSUM, None])
+    def test_claims_less_than_there_is(self, tmp_path, checksum):
+        with serve({"/a.zip": CONTENT}, claims=200_000) as server:
+            refused(tmp_path, f"{server.url}/a.zip", "hash" if checksum else "damaged or cut short", checksum)
+
+    @pytest.mark.parametrize("checksum", [CHECKSUM, None])
+    def test_claims_more_than_there_is(self, tmp_path, checksum):
+        with serve({"/a.zip": CONTENT}, claims=400_000, ranges=False) as server:
+            refused(tmp_path, f"{server.url}/a.zip", "IncompleteRead", checksum)
+
+    def test_a_web_page_is_no_archive(self, tmp_path):
+        page = b"<!DOCTYPE html><html><head><title>Quota exceeded</title></head></html>"
+        with serve({"/a.zip": page}) as server:
+            refused(tmp_path, f"{server.url}/a.zip", "what it sent .*it is a web page titled 'Quota exceeded'", None)
+
+    @pytest.mark.parametrize("end", [0, 20, 150_000, len(CONTENT) - 1])
+    def test_half_an_archive(self, tmp_path, end):
+        with serve({"/a.zip": CONTENT[:end]}) as server:
+            refused(tmp_path, f"{server.url}/a.zip", "damaged or cut short|it is empty|it starts with", None)
+
+    def test_no_server(self, tmp_path):
+        refused(tmp_path, "http://127.0.0.1:9/a.zip", "Connection refused")
+
+    @pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://127.0.0.1/a.zip", "nonsense"])
+    def test_no_such_scheme(self, tmp_path, url):
+        refused(tmp_path, url, "could not be fetched")
 
 
 def test_entries_of_one_source_share_an_archive():
     plain = {"format": "emodb", "url": None}
     assert sources.archive_name("EMODB", plain) == sources.archive_name("EMODB-drop", plain)
-    mirror = {"format": "emodb", "url": "http://example.org/x.zip"}
-    assert sources.archive_name("EMODB", mirror) != sources.archive_name("EMODB", plain)
+    mirror = {"format": "emodb", "url": "http://example.org/x.tar.gz"}
+    assert sources.archive_name("EMODB", mirror) == "EMODB-mirror.tar.gz"
 
 
 def test_licensed_corpus_is_refused_with_the_way_to_get_it():
     refusal = sources.refusal("IEMOCAP", {"format": "iemocap", "url": None})
     assert "corpora.IEMOCAP.path" in refusal
     assert "https://sail.usc.edu/iemocap/" in refusal
+    assert "config/open.yaml" in refusal
     assert sources.refusal("URDU", {"format": "urdu", "url": None}) is None
 
 
 def test_every_environment_of_the_paper_is_published():
+    noise = {"format": "demand", "url": None}
     for environment in ("DKITCHEN", "NPARK", "PSTATION", "STRAFFIC", "PCAFETER"):
-        source = sources.noise_source("demand", environment)
+        source = sources.noise_source(noise, environment)
         assert source["url"].endswith(f"{environment}_16k.zip")
         assert source["checksum"].startswith("md5:")
+    moved = sources.noise_source(noise | {"url": "http://example.org/{environment}.zip"}, "NPARK")
+    assert moved["url"] == "http://example.org/NPARK.zip"
+    assert moved["checksum"] == "md5:80f1385a34d7f1705758926b57f138ce"
     with pytest.raises(UserError, match="has no environment 'NOWHERE'"):
-        sources.noise_source("demand", "NOWHERE")
+        sources.noise_source(noise, "NOWHERE")

@@ -26,7 +26,7 @@ class TestEverySplit:
 
     def test_source_keeps_groups_whole_and_emotions_on_both_sides(self, corpus, seed):
         rows = real_rows(corpus)
-        roles = splits.source_split(rows, seed, corpus)
+        roles = splits.source_split(rows, [], seed, corpus)
         assert roles.keys() == {row["utterance"] for row in rows}
         groups = {role: {r["group"] for r in rows if roles[r["utterance"]] == role} for role in ("train", "dev")}
         assert not groups["train"] & groups["dev"]
@@ -37,7 +37,7 @@ class TestEverySplit:
 
     def test_target_keeps_groups_whole_and_fills_the_pool(self, corpus, seed):
         rows = real_rows(corpus)
-        roles = splits.target_split(rows, seed, 50, corpus)
+        roles = splits.target_split(rows, [], seed, 50, corpus)
         groups = {role: {r["group"] for r in rows if roles[r["utterance"]] == role} for role in ("pool", "test")}
         assert not groups["pool"] & groups["test"]
         assert min(counted(rows, roles, "pool")[emotion] for emotion in EMOTIONS) >= 50
@@ -45,7 +45,7 @@ class TestEverySplit:
 
     def test_few_shot_samples_are_nested_balanced_and_from_the_pool(self, corpus, seed):
         rows = real_rows(corpus)
-        roles = splits.target_split(rows, seed, 50, corpus)
+        roles = splits.target_split(rows, [], seed, 50, corpus)
         pool = [row for row in rows if roles[row["utterance"]] == "pool"]
         emotion_of = {row["utterance"]: row["emotion"] for row in rows}
         smaller: list[str] = []
@@ -63,17 +63,19 @@ class TestEverySplit:
 def test_first_target_splits_are_the_best_there_are(corpus, smallest):
     rows = real_rows(corpus)
     for seed in SEEDS:
-        test = counted(rows, splits.target_split(rows, seed, 50, corpus), "test")
+        test = counted(rows, splits.target_split(rows, [], seed, 50, corpus), "test")
         assert min(test[emotion] for emotion in EMOTIONS) == smallest
 
 
 @pytest.mark.parametrize("corpus", CORPORA)
 def test_repetitions_rotate(corpus):
     rows = real_rows(corpus)
-    dev = {frozenset(u for u, r in splits.source_split(rows, s, corpus).items() if r == "dev") for s in SEEDS}
+    dev = {frozenset(u for u, r in splits.source_split(rows, [], s, corpus).items() if r == "dev") for s in SEEDS}
     assert len(dev) == len(SEEDS)
     if corpus != "IEMOCAP":  # its five sessions give fewer distinct test sets of the best size
-        test = {frozenset(u for u, r in splits.target_split(rows, s, 50, corpus).items() if r == "test") for s in SEEDS}
+        test = {
+            frozenset(u for u, r in splits.target_split(rows, [], s, 50, corpus).items() if r == "test") for s in SEEDS
+        }
         assert len(test) == len(SEEDS)
 
 
@@ -81,10 +83,10 @@ def test_iemocap_develops_on_one_session_after_the_other():
     rows = real_rows("IEMOCAP")
     sessions = []
     for seed in SEEDS:
-        roles = splits.source_split(rows, seed, "IEMOCAP")
+        roles = splits.source_split(rows, [], seed, "IEMOCAP")
         sessions.append({row["group"] for row in rows if roles[row["utterance"]] == "dev"})
     assert sorted(next(iter(s)) for s in sessions if len(s) == 1) == ["Ses01", "Ses02", "Ses03", "Ses04", "Ses05"]
-    assert splits.source_split(rows, 6, "IEMOCAP") == splits.source_split(rows, 1, "IEMOCAP")
+    assert splits.source_split(rows, [], 6, "IEMOCAP") == splits.source_split(rows, [], 1, "IEMOCAP")
 
 
 def test_order_agrees_with_enumeration():
@@ -113,9 +115,9 @@ def test_no_admissible_split_names_corpus_counts_and_remedy():
     rows = [{"utterance": f"{g}{e}", "group": g, "emotion": e} for g in "abcdef" for e in EMOTIONS]
     lonely = [row for row in rows if row["emotion"] != "sad" or row["group"] == "a"]
     with pytest.raises(UserError, match=r"TOY cannot be a source.*sad: 1 utterances in 1 groups"):
-        splits.source_split(lonely, 1, "TOY")
+        splits.source_split(lonely, [], 1, "TOY")
     with pytest.raises(UserError, match=r"TOY cannot be split.*Lower `few_shot.pool_per_emotion`"):
-        splits.target_split(rows, 1, 50, "TOY")
+        splits.target_split(rows, [], 1, 50, "TOY")
 
 
 def test_too_few_pool_samples_names_what_is_there():

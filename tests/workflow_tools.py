@@ -12,7 +12,7 @@ import yaml
 from conftest import ROOT
 
 PARTS = ("Snakefile", "workflow", "config", "profiles", "envs")
-SHIPPED = ("sources.yaml", "checkpoints.yaml", "paper-table2.csv", "emodb-v1-sha256.tsv")
+SHIPPED = ("sources.yaml", "checkpoints.yaml", "paper-table2.csv", "emodb-v1-sha256.tsv", "urdu-sha256.tsv")
 
 
 class Workflow:

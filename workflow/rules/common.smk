@@ -8,9 +8,11 @@ from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, str(Path(workflow.basedir, "workflow", "scripts")))
 
-from ser import configuration, experiments, families, sources
+from ser import configuration, corpora, experiments, families, sources
 from ser.code import code_hash, listing_hash
+from ser.corpora import table
 from ser.errors import UserError
+from ser.files import files_under
 from ser.vocabulary import ANY_TARGET, CLEAN
 
 try:
@@ -107,14 +109,22 @@ def is_made_by_demo(path):
 
 
 def corpus_settings(wildcards):
-    """What of a corpus's entry decides the outcome of ingestion; a folder's names and sizes stand for its contents."""
+    """What of a corpus's entry decides the outcome of ingestion, with the names and sizes of files beyond its input."""
     entry = config["corpora"][wildcards.corpus]
     kept = {key: value for key, value in entry.items() if key not in ("path", "url")}
-    if entry["path"] is not None and Path(entry["path"]).is_dir():
-        kept["listing"] = listing_hash(entry["path"])
-    corpus_format = entry["format"]
-    shipped = ["resources/emodb-v1-sha256.tsv"] if corpus_format == "emodb" else []
-    return uses("corpus.py", f"workflow/scripts/ser/corpora/{corpus_format}.py", *shipped, **kept)
+    if beyond := files_beyond_input(entry):
+        kept["listing"] = listing_hash(beyond)
+    return uses("corpus.py", *corpora.sources(entry["format"]), **kept)
+
+
+def files_beyond_input(entry):
+    """Files that a corpus's path stands for: all in a folder, or the audio that a table names."""
+    if entry["format"] == "table":
+        try:
+            return table.audio_files(entry["path"])
+        except UserError:  # ingestion will say what is wrong with the table
+            return []
+    return list(files_under(entry["path"])) if entry["path"] and Path(entry["path"]).is_dir() else []
 
 
 def noise_archives(wildcards):
@@ -220,6 +230,24 @@ def test_sets_of(wildcards):
     return [f"results/splits/{target}/seed{seed}/target.csv" for target, seed in sorted(needed)]
 
 
+def source_splits_of(wildcards):
+    """Training and development splits of a corpus that experiments use."""
+    seeds = {p.seed for p in experiments.predictions(config) if p.source == wildcards.corpus}
+    return [f"results/splits/{wildcards.corpus}/seed{seed}/source.csv" for seed in sorted(seeds)]
+
+
+def target_splits_of(wildcards):
+    """Pool and test splits of a corpus that experiments use."""
+    seeds = {p.seed for p in experiments.predictions(config) if p.target == wildcards.corpus}
+    return [f"results/splits/{wildcards.corpus}/seed{seed}/target.csv" for seed in sorted(seeds)]
+
+
+def subsets_of(wildcards):
+    """Few-shot samples of a corpus that experiments use."""
+    drawn = {(p.shots, p.seed) for p in experiments.predictions(config) if p.shots and p.target == wildcards.corpus}
+    return [f"results/fewshot/{wildcards.corpus}/{shots}-shot/seed{seed}.csv" for shots, seed in sorted(drawn)]
+
+
 COMPARISONS = ("random_init", "tuning")  # experiments with a table and a figure of their own name
 
 
@@ -262,17 +290,22 @@ def drawn_from(experiment):
 
 def configured_results():
     """Everything that the configured experiments end in."""
-    audits = [f"results/corpora/{corpus}/audit.json" for corpus in experiments.used_corpora(config)]
     if not models_in_use():
         return []
     tables = ["table1", *(name for name in ("table2", *COMPARISONS) if configured(name))]
     figures = [name for name in ("figure2", "figure3", *COMPARISONS) if configured(name)]
     return [
-        *audits,
+        *audited_corpora(),
         "results/scores.csv",
         *(f"results/tables/{name}.{kind}" for name in tables for kind in ("csv", "png")),
         *(f"results/figures/{name}.{kind}" for name in figures for kind in ("csv", "png")),
     ]
+
+
+def audited_corpora():
+    """Every corpus of the experiments: fetched, verified, ingested and described."""
+    pages = [f"results/corpora/{corpus}/audit.png" for corpus in experiments.used_corpora(config)]
+    return [*pages, "results/audit.csv"] if pages else []
 
 
 def start_jobs_without_a_rate_limit(workflow):
@@ -283,6 +316,18 @@ def start_jobs_without_a_rate_limit(workflow):
     """
     if workflow.local_exec:
         workflow.scheduler.job_rate_limiter = None
+
+
+def show_licences(dag):
+    """Before any work: the licences of what is about to be fetched or read for the first time."""
+    jobs = list(dag.needrun_jobs())
+    new = {job.wildcards.corpus for job in jobs if job.name == "corpus"}
+    entries = [config["corpora"][corpus] for corpus in config["corpora"] if corpus in new]
+    used = [sources.corpus_source(entry) for entry in entries if not is_made_by_demo(Path(entry["path"] or ""))]
+    if any(job.name == "noise" for job in jobs) and not is_made_by_demo(Path(config["noise"]["path"] or "", "_")):
+        used.append(sources.published()["noise"][config["noise"]["format"]])
+    if notices := sorted({sources.licence_notice(source) for source in used if source}):
+        print("Under licences of their own:", *notices, sep="\n  - ", file=sys.stderr)
 
 
 def refuse_what_cannot_be_done(dag):

@@ -1,8 +1,9 @@
 """Corpora: from a published archive to audio and utterances.
 
 INPUTS  the user's copy of a corpus, or its published source
-OUTPUTS results/corpora/{corpus}/utterances.csv, archive.json, audit.json
+OUTPUTS results/corpora/{corpus}/utterances.csv, archive.json
         results/corpora/{corpus}/clean/audio.npy
+        results/corpora/{corpus}/overlaps.csv, audit.json, audit.png, results/audit.csv
         results/corpora/{corpus}/{condition}/log_mel.npy
 """
 
@@ -16,7 +17,6 @@ rule download_corpus:
         "results/benchmarks/download_corpus/{archive}.tsv"
     wildcard_constraints:
         archive=names(downloads()),
-    retries: 2
     conda:
         "../../envs/ser.yaml"
     threads: 1
@@ -55,14 +55,43 @@ rule corpus:
         "../scripts/corpus.py"
 
 
+rule overlaps:
+    """Pairs of utterances that hold the same recording: no split may part them."""
+    input:
+        utterances="results/corpora/{corpus}/utterances.csv",
+        audio=f"results/corpora/{{corpus}}/{CLEAN}/audio.npy",
+    output:
+        overlaps="results/corpora/{corpus}/overlaps.csv",
+    log:
+        "results/logs/overlaps/{corpus}.log",
+    benchmark:
+        "results/benchmarks/overlaps/{corpus}.tsv"
+    conda:
+        "../../envs/ser.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        settings=uses("overlaps.py"),
+    script:
+        "../scripts/overlaps.py"
+
+
 rule audit:
+    """A corpus on one page; and a check, before most of the training, that no split leaks."""
     input:
         utterances="results/corpora/{corpus}/utterances.csv",
         audio=f"results/corpora/{{corpus}}/{CLEAN}/audio.npy",
         archive="results/corpora/{corpus}/archive.json",
+        overlaps="results/corpora/{corpus}/overlaps.csv",
+        source_splits=source_splits_of,
+        target_splits=target_splits_of,
+        subsets=subsets_of,
     output:
-        audit=report(
-            "results/corpora/{corpus}/audit.json",
+        audit="results/corpora/{corpus}/audit.json",
+        page=report(
+            "results/corpora/{corpus}/audit.png",
             caption="../report/audit.rst",
             category="Corpora",
             labels={"corpus": "{corpus}"},
@@ -71,6 +100,7 @@ rule audit:
         "results/logs/audit/{corpus}.log",
     benchmark:
         "results/benchmarks/audit/{corpus}.tsv"
+    priority: 10
     localrule: True
     conda:
         "../../envs/ser.yaml"
@@ -79,9 +109,32 @@ rule audit:
         mem_mb=2000,
         runtime=30,
     params:
-        settings=uses("audit.py"),
+        settings=uses("audit.py", label=config["label"]),
     script:
         "../scripts/audit.py"
+
+
+rule audits:
+    """All corpora of the experiments in one table."""
+    input:
+        audits=[f"results/corpora/{corpus}/audit.json" for corpus in experiments.used_corpora(config)],
+    output:
+        audits="results/audit.csv",
+    log:
+        "results/logs/audits.log",
+    benchmark:
+        "results/benchmarks/audits.tsv"
+    localrule: True
+    conda:
+        "../../envs/ser.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        settings=uses("audits.py"),
+    script:
+        "../scripts/audits.py"
 
 
 rule log_mel:

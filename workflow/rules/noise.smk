@@ -14,7 +14,6 @@ rule download_noise:
         "results/benchmarks/download_noise/{environment}.tsv"
     wildcard_constraints:
         environment="[A-Z]+",
-    retries: 2
     conda:
         "../../envs/ser.yaml"
     threads: 1
@@ -23,7 +22,7 @@ rule download_noise:
         mem_mb=2000,
     params:
         # untracked, as for corpora
-        source=lambda wildcards, output: sources.noise_source(config["noise"]["format"], wildcards.environment),
+        source=lambda wildcards, output: sources.noise_source(config["noise"], wildcards.environment),
     script:
         "../scripts/download.py"
 

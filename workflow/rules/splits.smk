@@ -1,6 +1,6 @@
 """Speaker-independent splits and few-shot samples, per repetition.
 
-INPUTS  results/corpora/{corpus}/utterances.csv
+INPUTS  results/corpora/{corpus}/utterances.csv, overlaps.csv
 OUTPUTS results/splits/{corpus}/seed{seed}/source.csv, target.csv
         results/fewshot/{target}/{shots}-shot/seed{seed}.csv
 """
@@ -9,6 +9,7 @@ OUTPUTS results/splits/{corpus}/seed{seed}/source.csv, target.csv
 rule source_split:
     input:
         utterances="results/corpora/{corpus}/utterances.csv",
+        overlaps="results/corpora/{corpus}/overlaps.csv",
     output:
         split="results/splits/{corpus}/seed{seed}/source.csv",
     log:
@@ -31,6 +32,7 @@ rule source_split:
 rule target_split:
     input:
         utterances="results/corpora/{corpus}/utterances.csv",
+        overlaps="results/corpora/{corpus}/overlaps.csv",
     output:
         split="results/splits/{corpus}/seed{seed}/target.csv",
     log:

@@ -6,7 +6,7 @@ from ser.errors import UserError
 
 def main(snakemake):
     source = snakemake.params.source
-    job.log.warning("%s: licence: %s (%s)", source["title"], source["licence"], source["homepage"])
+    job.log.info("%s", sources.licence_notice(source))
     if problem := snakemake.params.get("refusal"):
         raise UserError(problem)
     sources.fetch(source, snakemake.output[0])

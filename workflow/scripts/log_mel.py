@@ -1,18 +1,12 @@
 """Compute the log-mel frames of a whole corpus once, for all runs of CNN-LSTM."""
 
-import numpy as np
-
 from ser import audio, files, job, log_mel
 
 
 def main(snakemake):
-    samples = audio.open_audio(snakemake.input.audio)
-    frames = []
-    for row in files.read_rows(snakemake.input.utterances):
-        start, end = int(row["start"]), int(row["start"]) + int(row["samples"])
-        frames.append(log_mel.log_mel(audio.as_float(samples[start:end])))
-    with files.written_whole(snakemake.output.frames) as temporary:
-        np.save(temporary, np.concatenate(frames))
+    waveforms = audio.waveforms_of(files.read_rows(snakemake.input.utterances), audio.open_audio(snakemake.input.audio))
+    frames = [log_mel.log_mel(audio.as_float(waveform)) for waveform in waveforms]
+    audio.write_array(snakemake.output.frames, frames, sum(map(len, frames)))
 
 
 if __name__ == "__main__":

@@ -12,17 +12,17 @@ def main(snakemake):
         for environment, archive in zip(settings["environments"], snakemake.input.noise, strict=True)
     }
     clean = audio.open_audio(snakemake.input.audio)
-    rows, waveforms = [], []
-    for row in files.read_rows(snakemake.input.utterances):
-        start, samples = int(row["start"]), int(row["samples"])
-        mixture = noise.mix_at_snr(
-            row["utterance"], clean[start : start + samples], noises, settings["environments"], settings["snr_db"]
-        )
-        waveforms.append(mixture.samples)
-        rows.append(
-            (row["utterance"], mixture.environment, mixture.offset, f"{mixture.snr_db:.5f}", f"{mixture.gain:.9f}")
-        )
-    audio.write_audio(snakemake.output.audio, waveforms)
+    utterances = files.read_rows(snakemake.input.utterances)
+    rows = []
+
+    def mixtures():
+        for row, speech in zip(utterances, audio.waveforms_of(utterances, clean), strict=True):
+            mixture = noise.mix_at_snr(row["utterance"], speech, noises, settings["environments"], settings["snr_db"])
+            figures = (mixture.environment, mixture.offset, f"{mixture.snr_db:.5f}", f"{mixture.gain:.9f}")
+            rows.append((row["utterance"], *figures))
+            yield mixture.samples
+
+    audio.write_array(snakemake.output.audio, mixtures(), len(clean))
     files.write_rows(snakemake.output.mixing, COLUMNS, rows)
 
 

@@ -4,8 +4,10 @@ from ser import files, job, splits
 
 
 def main(snakemake):
-    rows = files.read_rows(snakemake.input.utterances)
-    roles = splits.source_split(rows, int(snakemake.wildcards.seed), snakemake.wildcards.corpus)
+    rows, overlaps = files.read_rows(snakemake.input.utterances), files.read_rows(snakemake.input.overlaps)
+    wildcards = snakemake.wildcards
+    roles = splits.source_split(rows, overlaps, int(wildcards.seed), wildcards.corpus)
+    splits.check_no_leak(rows, overlaps, roles, snakemake.output.split)
     files.write_rows(snakemake.output.split, ("utterance", "role"), roles.items())
 
 

@@ -4,9 +4,11 @@ from ser import files, job, splits
 
 
 def main(snakemake):
-    rows = files.read_rows(snakemake.input.utterances)
-    pool_per_emotion = snakemake.params.settings["pool_per_emotion"]
-    roles = splits.target_split(rows, int(snakemake.wildcards.seed), pool_per_emotion, snakemake.wildcards.corpus)
+    rows, overlaps = files.read_rows(snakemake.input.utterances), files.read_rows(snakemake.input.overlaps)
+    wildcards = snakemake.wildcards
+    least = snakemake.params.settings["pool_per_emotion"]
+    roles = splits.target_split(rows, overlaps, int(wildcards.seed), least, wildcards.corpus)
+    splits.check_no_leak(rows, overlaps, roles, snakemake.output.split)
     files.write_rows(snakemake.output.split, ("utterance", "role"), roles.items())
 
 

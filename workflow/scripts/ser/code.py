@@ -1,8 +1,9 @@
-"""What a job runs and reads that Snakemake does not track: imported modules, and files in a folder."""
+"""What a job runs and reads that Snakemake does not track: imported modules, and files that a path stands for."""
 
 import ast
 import functools
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 
 SCRIPTS = Path(__file__).resolve().parents[1]
@@ -58,11 +59,10 @@ def code_hash(*sources: str) -> str:
     return digest.hexdigest()[:16]
 
 
-def listing_hash(folder: str | Path) -> str:
-    """Hash of the names and sizes of all files in a folder: not of their times, nor of every byte."""
+def listing_hash(paths: Iterable[str | Path]) -> str:
+    """Hash of the names and sizes of some files: not of their times, nor of every byte. A file may be absent."""
     digest = hashlib.sha256()
-    folder = Path(folder)
-    for path in sorted(folder.rglob("*")):
-        if path.is_file():
-            digest.update(f"{path.relative_to(folder)}\0{path.stat().st_size}\0".encode())
+    for path in map(Path, paths):
+        size = path.stat().st_size if path.is_file() else None
+        digest.update(f"{path}\0{size}\0".encode())
     return digest.hexdigest()[:16]

@@ -9,6 +9,7 @@ from pathlib import Path
 import yaml
 from jsonschema import Draft202012Validator, validators
 
+from ser.corpora import CHECKSUMS, PUBLISHED
 from ser.errors import UserError
 from ser.vocabulary import ANY_TARGET, CLEAN
 
@@ -48,6 +49,9 @@ def load(config: Mapping) -> dict:
         _refuse(problems)
     for model in config["models"].values():
         _complete(model, config["training"])
+    for corpus in config["corpora"].values():
+        if "labels" in corpus:
+            corpus["labels"] = {str(label): emotion for label, emotion in corpus["labels"].items()}  # a CSV has text
     return config
 
 
@@ -146,13 +150,16 @@ def _contradictions(config: dict):
 
 
 def _corpus_problems(corpus: dict):
-    if corpus["format"] != "emodb":
-        if "boredom" in corpus:
-            yield f"boredom: only format emodb has it, this is {corpus['format']}"
-        if corpus["verify"] == "sha256":
-            yield f"verify: no sha256 is published for format {corpus['format']}; allowed are names, none"
+    only = {"boredom": ("emodb",), "labels": ("table",), "verify": PUBLISHED}
+    for key, formats in only.items():
+        if key in corpus and corpus["format"] not in formats:
+            yield f"{key}: only format {' or '.join(formats)} has it, this is {corpus['format']}"
+    if corpus.get("verify") == "sha256" and corpus["format"] not in CHECKSUMS:
+        yield f"verify: no sha256 is known for format {corpus['format']}; allowed are names, none"
     if corpus["path"] and corpus["url"]:
         yield "url: give either a path or a url, not both"
+    if corpus["format"] == "table" and not corpus["path"]:
+        yield "path: format table needs one, the CSV that names the audio files"
 
 
 def _model_problems(model: dict):
@@ -205,6 +212,14 @@ def _experiment_problems(experiment: dict, config: dict):
         for name in names:
             if name not in config[kind]:
                 yield f"{key}: {name!r} is not among the {kind}; {_nearest(name, config[kind])}"
+    corpora = config["corpora"]
+    for source in references["sources"][1] + references["source"][1]:
+        for target in experiment["targets"]:
+            if source != target and {source, target} <= corpora.keys() and _same(corpora[source], corpora[target]):
+                yield (
+                    f"targets: {target!r} holds the recordings of source {source!r} (both are the published"
+                    f" {corpora[source]['format']}): trained and tested on the same speakers, a pair means nothing"
+                )
     if experiment.get("source") in experiment["targets"]:
         yield f"targets: {experiment['source']!r} is the source; a target must be another corpus"
     if (
@@ -215,3 +230,11 @@ def _experiment_problems(experiment: dict, config: dict):
         yield "targets: the only target is the only source; a pair needs two corpora"
     if experiment.get("condition") == CLEAN:
         yield "condition: 'clean' is what the noisy condition is compared with; name another"
+
+
+def _same(corpus: dict, other: dict) -> bool:
+    """Whether two entries are variants of one published corpus, by what their archives are checked for."""
+    return corpus["format"] == other["format"] and "none" not in (
+        corpus.get("verify", "none"),
+        other.get("verify", "none"),
+    )

@@ -1,12 +1,15 @@
 """Reading tables without guessing types, and writing files that are whole or absent."""
 
 import csv
+import errno
 import hashlib
 import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # what writing fails with when there is no more room
 
 
 @contextmanager
@@ -35,9 +38,9 @@ def sha256(path: str | os.PathLike) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def read_rows(path: str | os.PathLike) -> list[dict[str, str]]:
+def read_rows(path: str | os.PathLike, encoding: str = "utf-8") -> list[dict[str, str]]:
     """Read a CSV with every value as the string it is (speaker `03` stays `03`)."""
-    with open(path, newline="", encoding="utf-8") as file:
+    with open(path, newline="", encoding=encoding) as file:
         return list(csv.DictReader(file))
 
 
@@ -59,3 +62,16 @@ def write_json(path: str | os.PathLike, content) -> None:
 def read_json(path: str | os.PathLike):
     """Read one JSON document."""
     return json.loads(Path(path).read_text(encoding="utf-8"))
+
+
+def files_under(folder: str | os.PathLike) -> Iterator[Path]:
+    """All files of a folder at any depth, in the order of their names, through links too, each folder once."""
+    entered = set()
+    for root, subfolders, files in os.walk(folder, followlinks=True):
+        status = os.stat(root)
+        if (status.st_dev, status.st_ino) in entered:
+            subfolders.clear()
+            continue
+        entered.add((status.st_dev, status.st_ino))
+        subfolders.sort()
+        yield from (path for file in sorted(files) if (path := Path(root, file)).is_file())

@@ -1,33 +1,49 @@
 """From a published archive to 16 kHz mono audio and a table of utterances."""
 
+import hashlib
 import os
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
-from ser.archives import Archive
 from ser.audio import decode
-from ser.corpora import read_contents
-from ser.errors import UserError
-from ser.files import sha256
+from ser.corpora import open_corpus
+from ser.errors import UserError, listing
 from ser.vocabulary import SAMPLE_RATE
 
 
-def ingest(path: str | os.PathLike, settings: dict) -> tuple[list[dict], list[np.ndarray], dict]:
+def ingest(path: str | os.PathLike, settings: dict) -> tuple[list[dict], Iterator[np.ndarray], dict]:
     """Read a corpus's four-class utterances, sorted by name.
 
-    Returns the rows of `utterances.csv`, one int16 waveform per row, and what is known of the
-    archive: its bytes, sha256 (a folder has none) and how its contents were verified.
+    Returns the rows of `utterances.csv`; an iterator over one int16 waveform per row; and what is
+    known of the archive: its name, format, bytes and sha256 (a folder has none of the latter two), a
+    digest of the recordings used whatever they are packed in, and how its contents were verified.
+    What is decoded waits in a temporary file, so memory does not grow with the corpus.
+
+    Raises `UserError` naming all files that cannot be used.
     """
-    archive = Archive(path)
-    contents = read_contents(archive, settings["format"], settings)
+    archive, contents = open_corpus(path, settings)
     by_file = {recording.file: recording for recording in contents.recordings}
-    waveforms = {by_file[name].utterance: decode(content, f"{path}: {name}") for name, content in archive.read(by_file)}
-    if absent := [recording.file for recording in contents.recordings if recording.utterance not in waveforms]:
-        raise UserError(f"{path} changed while it was read: {absent[0]} is gone")
+    decoded = tempfile.TemporaryFile()  # noqa: SIM115 (it lives as long as the iterator)
+    places, digests, problems = {}, {}, []
+    for name, content in archive.read(by_file):
+        digests[name] = hashlib.sha256(content).hexdigest()
+        try:
+            samples = decode(content, name)
+        except UserError as error:
+            problems.append(str(error))
+        else:
+            places[name] = (decoded.tell() // samples.itemsize, len(samples))
+            decoded.write(samples.tobytes())
+    if problems:
+        raise UserError(f"{path}: {len(problems)} recordings cannot be used:\n  " + "\n  ".join(sorted(problems)[:20]))
+    if absent := sorted(by_file.keys() - digests.keys()):
+        raise UserError(f"{path} changed while it was read; gone are {listing(absent)}")
     rows, start = [], 0
     for recording in contents.recordings:
-        samples = len(waveforms[recording.utterance])
+        _, samples = places[recording.file]
         rows.append(
             {
                 "utterance": recording.utterance,
@@ -43,11 +59,20 @@ def ingest(path: str | os.PathLike, settings: dict) -> tuple[list[dict], list[np
             }
         )
         start += samples
-    about = {"archive": Path(path).name, "format": settings["format"], **_size_and_digest(Path(path))}
-    return rows, [waveforms[row["utterance"]] for row in rows], about | {"verification": contents.verification}
+    about = {
+        "archive": Path(path).name,
+        "format": settings["format"],
+        "bytes": None if Path(path).is_dir() else Path(path).stat().st_size,
+        "sha256": archive.sha256(),
+        "recordings_sha256": hashlib.sha256("".join(sorted(digests.values())).encode()).hexdigest(),
+        "verification": contents.verification,
+    }
+    return rows, _in_order(decoded, [places[row["file"]] for row in rows]), about
 
 
-def _size_and_digest(path: Path) -> dict:
-    if path.is_dir():
-        return {"bytes": None, "sha256": None}
-    return {"bytes": path.stat().st_size, "sha256": sha256(path)}
+def _in_order(decoded, places: list[tuple[int, int]]) -> Iterator[np.ndarray]:
+    with decoded:
+        decoded.flush()
+        samples = np.memmap(decoded, np.int16, mode="r")
+        for start, length in places:
+            yield samples[start : start + length]

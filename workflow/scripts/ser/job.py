@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable
 
 from ser.errors import UserError
+from ser.files import FULL_DISK
 
 log = logging.getLogger("ser")
 
@@ -28,6 +29,9 @@ def run(snakemake, main: Callable) -> None:
     except UserError as error:
         log.error("%s: %s", snakemake.rule, error)
         sys.exit(1)
-    except Exception:
-        log.exception("%s failed unexpectedly:", snakemake.rule)
+    except Exception as error:
+        if getattr(error, "errno", None) in FULL_DISK:
+            log.error("%s: the disk or quota is full (%s). Make room and run again.", snakemake.rule, error)
+        else:
+            log.exception("%s failed unexpectedly:", snakemake.rule)
         sys.exit(1)

@@ -5,29 +5,32 @@ The admissible splits of a corpus are ordered by the size of the smallest emotio
 first, ties in a random order; repetition k takes the k-th. So every repetition has another split as
 long as there are as many, the first are the best there are, and adding a repetition moves none.
 
+Groups with utterances that hold the same recording stay together, as if they were one.
+
 The order is found by integer programming rather than by enumeration, since a corpus of 29 speakers
 has half a billion subsets.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, milp
 
-from ser.errors import UserError
+from ser.errors import UserError, listing
 from ser.randomness import named_generator
 from ser.vocabulary import EMOTIONS
 
 DEVELOPMENT_SHARE = (0.15, 0.25)  # of the source's utterances
 
 
-def source_split(rows: Sequence[dict], seed: int, corpus: str) -> dict[str, str]:
+def source_split(rows: Sequence[dict], overlaps: Sequence[dict], seed: int, corpus: str) -> dict[str, str]:
     """Assign each utterance of a source to `train` or `dev`.
 
-    The development set holds 15 to 25 % of the utterances.
+    The development set holds 15 to 25 % of the utterances. `overlaps` are rows of `overlaps.csv`.
 
     Raises `UserError` if no split of whole groups has every emotion on both sides.
     """
+    rows = with_joined_groups(rows, overlaps)
     groups, counts = count_groups(rows)
     totals = counts.sum(axis=0)
     least, most = (share * totals.sum() for share in DEVELOPMENT_SHARE)
@@ -42,13 +45,17 @@ def source_split(rows: Sequence[dict], seed: int, corpus: str) -> dict[str, str]
     return _roles(rows, {groups[g] for g in held_out}, held_out="dev", left="train")
 
 
-def target_split(rows: Sequence[dict], seed: int, pool_per_emotion: int, corpus: str) -> dict[str, str]:
+def target_split(
+    rows: Sequence[dict], overlaps: Sequence[dict], seed: int, pool_per_emotion: int, corpus: str
+) -> dict[str, str]:
     """Assign each utterance of a target to `pool` (few-shot samples) or `test`.
 
-    The pool holds at least `pool_per_emotion` utterances of every emotion.
+    The pool holds at least `pool_per_emotion` utterances of every emotion. `overlaps` are rows of
+    `overlaps.csv`.
 
     Raises `UserError` if no split of whole groups leaves every emotion in the test set.
     """
+    rows = with_joined_groups(rows, overlaps)
     groups, counts = count_groups(rows)
     held_out = nth_best_split(
         counts,
@@ -64,6 +71,37 @@ def target_split(rows: Sequence[dict], seed: int, pool_per_emotion: int, corpus:
             f" ({_summary(groups, counts)}). Lower `few_shot.pool_per_emotion`."
         )
     return _roles(rows, {groups[g] for g in held_out}, held_out="test", left="pool")
+
+
+def with_joined_groups(rows: Sequence[dict], overlaps: Sequence[dict]) -> list[dict]:
+    """The rows with one group, named by all of them, for groups that share a recording."""
+    group_of = {row["utterance"]: row["group"] for row in rows}
+    together = {group: {group} for group in group_of.values()}
+    for overlap in overlaps:
+        first, second = together[group_of[overlap["utterance"]]], together[group_of[overlap["other"]]]
+        if first is not second:
+            first |= second
+            together |= dict.fromkeys(second, first)
+    return [row | {"group": "+".join(sorted(together[row["group"]]))} for row in rows]
+
+
+def check_no_leak(rows: Sequence[dict], overlaps: Sequence[dict], roles: Mapping[str, str], split: str) -> None:
+    """Raise `UserError` if a speaker, a group or a recording is on both sides of a split, or an utterance on none."""
+    if strays := sorted(roles.keys() ^ {row["utterance"] for row in rows}):
+        raise UserError(f"{split} is not a split of its corpus: {listing(strays)} are in one of the two only")
+    for column in ("speaker", "group"):
+        sides: dict[str, str] = {}
+        for row in rows:
+            side = roles[row["utterance"]]
+            if sides.setdefault(row[column], side) != side:
+                raise UserError(f"{split} leaks: {column} {row[column]} is both in {sides[row[column]]} and in {side}")
+    for overlap in overlaps:
+        one, other = overlap["utterance"], overlap["other"]
+        if roles[one] != roles[other]:
+            raise UserError(
+                f"{split} leaks: {one} ({roles[one]}) and {other} ({roles[other]}) share"
+                f" {float(overlap['seconds']):.2f} s of the same recording"
+            )
 
 
 def count_groups(rows: Sequence[dict]) -> tuple[list[str], np.ndarray]:

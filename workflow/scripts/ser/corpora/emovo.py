@@ -8,7 +8,7 @@ the first channel of every corpus.
 from pathlib import Path
 
 from ser.archives import Archive
-from ser.corpora import Contents, Recording, check_names, matching
+from ser.corpora import Contents, Recording, check_names, matching, warnings_of_strangers
 
 PATTERN = r"(?:^|/)(neu|dis|gio|pau|rab|sor|tri)-([fm][123])-(b[1-3]|l[1-4]|n[1-5]|d[12])\.wav$"
 EMOTIONS = {"rab": "angry", "gio": "happy", "neu": "neutral", "tri": "sad"}
@@ -34,4 +34,5 @@ def contents(archive: Archive, settings: dict) -> Contents:
         if letters in EMOTIONS:
             gender = "male" if speaker.startswith("m") else "female"
             recordings.append(Recording(Path(name).stem, speaker, speaker, gender, EMOTIONS[letters], name))
-    return Contents(recordings, {"level": settings["verify"], "files": len(found)})
+    warnings = warnings_of_strangers(names, found)
+    return Contents(recordings, {"level": settings["verify"], "files": len(found), "warnings": warnings})

@@ -9,7 +9,7 @@ import re
 from collections import Counter
 
 from ser.archives import Archive
-from ser.corpora import Contents, Recording, matching
+from ser.corpora import Contents, Recording, matching, warnings_of_strangers
 from ser.errors import UserError, listing
 
 PATTERN = r"(?:^|/)Session([1-5])/sentences/wav/([^/]+)/((Ses0[1-5])[FM]_[^/]+_([FM])\d+)\.wav$"
@@ -50,7 +50,10 @@ def contents(archive: Archive, settings: dict) -> Contents:
         session, sex = match[4], match[5]
         gender = "male" if sex == "M" else "female"
         recordings.append(Recording(utterance, session + sex, session, gender, emotion, name))
-    return Contents(recordings, {"level": settings["verify"], "files": len(audio)})
+    warnings = warnings_of_strangers(names, {name for name, _ in audio.values()}, below="/sentences/wav/")
+    if unlabelled := sorted(audio.keys() - labels.keys()):
+        warnings.append(f"{len(unlabelled)} utterances have no label and are not used: {listing(unlabelled)}")
+    return Contents(recordings, {"level": settings["verify"], "files": len(audio), "warnings": warnings})
 
 
 def _decoded(content: bytes) -> str:

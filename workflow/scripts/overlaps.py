@@ -1,0 +1,17 @@
+"""Find utterances of a corpus that hold the same recording, wholly or in part."""
+
+from dataclasses import asdict, fields
+
+from ser import audio, files, job, overlaps
+
+
+def main(snakemake):
+    rows = files.read_rows(snakemake.input.utterances)
+    waveforms = audio.waveforms_of(rows, audio.open_audio(snakemake.input.audio))
+    found = overlaps.find_overlaps([row["utterance"] for row in rows], waveforms)
+    columns = [field.name for field in fields(overlaps.Overlap)]
+    files.write_rows(snakemake.output.overlaps, columns, [asdict(overlap) for overlap in found])
+
+
+if __name__ == "__main__":
+    job.run(snakemake, main)
