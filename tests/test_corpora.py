@@ -14,13 +14,14 @@ from conftest import wav_bytes, write_tree
 
 from ser import archives, audio, ingestion
 from ser.archives import Archive
-from ser.corpora import emovo, open_corpus, published_files
+from ser.corpora import emovo, open_corpus, published_files, ravdess
 from ser.demo import layouts
 from ser.demo.writing import write_archive
 from ser.errors import UserError
 
 EMODB = {"format": "emodb", "language": "German", "boredom": "sad", "verify": "names"}
 EMOVO = {"format": "emovo", "language": "Italian", "verify": "names"}
+RAVDESS = {"format": "ravdess", "language": "English", "verify": "names"}
 URDU = {"format": "urdu", "language": "Urdu", "verify": "names"}
 IEMOCAP = {"format": "iemocap", "language": "English", "verify": "none"}
 
@@ -193,6 +194,36 @@ class TestWrongArchives:
         with pytest.raises(UserError, match="folder of another emotion"):
             open_corpus(tmp_path, URDU)[1]
 
+    def test_urdu_names_what_is_missing_and_what_is_unknown(self, tmp_path, tone):
+        members = {f"x/{entry['file']}": tone for entry in published_files("urdu").values()}
+        members["x/Sad/SM25_F99_S0999.wav"] = members.pop("x/Angry/SM1_F10_A010.wav")
+        write_tree(tmp_path, members)
+        with pytest.raises(UserError, match=r"missing: SM1_F10_A010\.wav; unknown: SM25_F99_S0999\.wav"):
+            open_corpus(tmp_path, URDU)
+
+    def test_ravdess_folder_and_name_must_agree(self, tmp_path, tone):
+        members = {f"Actor_{name[18:20]}/{name}": tone for name in ravdess.published_names()}
+        write_tree(tmp_path, members)
+        assert len(open_corpus(tmp_path, RAVDESS)[1].recordings) == 672
+        (tmp_path / "Actor_01" / "03-01-05-01-01-01-01.wav").rename(tmp_path / "Actor_02" / "03-01-05-01-01-01-01.wav")
+        with pytest.raises(UserError, match="lies in another actor's folder"):
+            open_corpus(tmp_path, RAVDESS)
+
+    def test_audio_that_should_not_be_there_is_named_and_left_alone(self, tmp_path, tone):
+        write_tree(tmp_path, {f"wav/{name}": tone for name in published_files("emodb")} | {"wav/extra.wav": tone})
+        contents = open_corpus(tmp_path, EMODB)[1]
+        assert len(contents.recordings) == 420
+        assert contents.verification["warnings"] == [
+            "1 audio files that it should not have are not used: wav/extra.wav"
+        ]
+
+    def test_iemocap_utterances_without_a_label_are_named(self, tmp_path, tone):
+        members = iemocap_members(tone)
+        name = next(n for n in members if n.endswith("Ses02F_impro01_F000.wav"))
+        members[name.replace("F000", "F999")] = tone
+        contents = open_corpus(write_tree(tmp_path, members), IEMOCAP)[1]
+        assert contents.verification["warnings"] == ["1 utterances have no label and are not used: Ses02F_impro01_F999"]
+
     def test_urdu_counts(self, tmp_path, tone):
         write_tree(tmp_path, {"Angry/SM1_F1_A01.wav": tone})
         with pytest.raises(UserError, match="1 angry, 0 happy"):
@@ -351,6 +382,39 @@ class TestDecoding:
         both = np.stack([left, np.roll(left, 8)], axis=1)
         alone = audio.decode(wav_bytes(left, subtype="PCM_16"), "mono")
         np.testing.assert_array_equal(audio.decode(wav_bytes(both, subtype="PCM_16"), "stereo"), alone)
+
+    def test_of_five_channels_the_first(self):
+        waves = 0.4 * np.sin(np.outer(np.arange(16_000), np.arange(1, 6)) / 20)
+        alone = audio.decode(wav_bytes(waves[:, 0], subtype="PCM_16"), "mono")
+        np.testing.assert_array_equal(audio.decode(wav_bytes(waves, subtype="PCM_16"), "five"), alone)
+
+    def test_a_stream_whose_header_does_not_know_its_length(self):
+        wav = bytearray(wav_bytes(np.full(8_000, 0.5), subtype="PCM_16"))
+        wav[4:8] = wav[40:44] = b"\xff\xff\xff\xff"
+        assert len(audio.decode(bytes(wav), "stream")) == 8_000
+
+    @pytest.mark.parametrize("subtype", ["PCM_U8", "PCM_16", "PCM_24", "FLOAT"])
+    def test_a_recording_cut_short_is_named(self, subtype):
+        wav = wav_bytes(np.full(16_000, 0.5), subtype=subtype)
+        with pytest.raises(UserError, match=r"b\.wav is cut short: by its header it is 0\.\d s longer"):
+            audio.decode(wav[: len(wav) * 2 // 3], "b.wav")
+        assert len(audio.decode(wav[:-100], "b.wav")) >= 15_900  # some bytes of a second are nobody's loss
+
+    def test_a_compressed_recording_cut_short_is_named(self):
+        buffer = io.BytesIO()
+        soundfile.write(buffer, np.random.default_rng(1).uniform(-0.5, 0.5, 48_000), 16_000, format="FLAC")
+        content = buffer.getvalue()
+        with pytest.raises(UserError, match=r"b\.flac (is cut short|cannot be read as audio)"):
+            audio.decode(content[: len(content) // 2], "b.flac")
+
+    def test_all_bad_recordings_are_named_at_once(self, tmp_path, tone):
+        members = urdu_members(tone)
+        bad = sorted(name for name in members if name.endswith(".wav"))[:3]
+        for name in bad:
+            members[name] = b"no audio"
+        write_tree(tmp_path, members)
+        with pytest.raises(UserError, match=rf"(?s)3 recordings cannot be used.*{bad[0]}.*{bad[1]}.*{bad[2]}"):
+            ingestion.ingest(tmp_path, URDU)
 
     @pytest.mark.parametrize(
         ("content", "message"),

@@ -268,7 +268,7 @@ class TestReruns:
             ("ser/figure3.py", {"figure3": 1}),
             ("figure2.py", {"figure2": 1}),
             ("ser/table1.py", {"table1": 1}),
-            ("ser/audit.py", {"audit": 3}),
+            ("ser/audit.py", {"audit": 3, "audits": 1}),
             (
                 "ser/families/cnn_lstm.py",
                 {"finetune": 6, "predict": 12, "score": 4, "scores": 1, "table1": 1, "table2": 1}
@@ -280,7 +280,8 @@ class TestReruns:
             ),
             (
                 "ser/fewshot.py",
-                {"few_shot": 2, "finetune": 2, "predict": 2, "score": 1, "scores": 1, "figure2": 1},
+                {"few_shot": 2, "finetune": 2, "predict": 2, "score": 1, "scores": 1, "figure2": 1}
+                | {"audit": 3, "audits": 1},
             ),
             ("ser/corpora/urdu.py", {}),
             ("ser/checkpoints.py", {"encoder": 3} | BEHIND_ENCODERS),
@@ -312,16 +313,18 @@ class TestReruns:
             ),
             (
                 lambda config: config["experiments"]["figure2"].update(shots=[0, 50, 100]),
-                {"few_shot": 2, "finetune": 2, "predict": 2, "score": 1, "scores": 1, "figure2": 1},
+                {"few_shot": 2, "finetune": 2, "predict": 2, "score": 1, "scores": 1, "figure2": 1}
+                | {"audit": 1, "audits": 1},
             ),
             (
                 lambda config: config.update(seeds=[1]),
-                {"score": 5, "scores": 1, "table2": 1, "figure2": 1, "figure3": 1} | COMPARISONS,
+                {"score": 5, "scores": 1, "table2": 1, "figure2": 1, "figure3": 1, "audit": 3, "audits": 1}
+                | COMPARISONS,
             ),
             (lambda config: config.update(device="auto"), {}),
             (
                 lambda config: config.update(label="other"),
-                {"table1": 1, "table2": 1, "figure2": 1, "figure3": 1} | COMPARISONS,
+                {"table1": 1, "table2": 1, "figure2": 1, "figure3": 1, "audit": 3, "audits": 1} | COMPARISONS,
             ),
             (
                 lambda config: (

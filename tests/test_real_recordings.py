@@ -12,7 +12,7 @@ import yaml
 from conftest import ROOT
 from workflow_tools import Workflow
 
-from ser.files import read_json
+from ser.files import read_json, read_rows
 
 FOLDER = os.environ.get("SER_REAL_CORPORA")
 pytestmark = pytest.mark.skipif(not FOLDER, reason="SER_REAL_CORPORA is not set: no real recordings at hand")
@@ -36,6 +36,28 @@ def test_corpora_are_as_published(experiment):
     assert audits["URDU"]["emotions"] == dict.fromkeys(("angry", "happy", "neutral", "sad"), 100)
     assert audits["URDU"]["speakers"] == 29
     assert audits["URDU"]["speaker_only_uar"] == 96
+
+
+def test_urdu_is_the_published_one_and_its_overlaps_are_known(experiment):
+    """Ten pairs share a second or two of one recording, equal but for the last bit; two of them across speakers."""
+    results = experiment.directory / "results/corpora/URDU"
+    verification = read_json(results / "archive.json")["verification"]
+    assert (verification["files"], verification["altered"], verification["warnings"]) == (400, 0, [])
+    overlaps = read_rows(results / "overlaps.csv")
+    assert len(overlaps) == 10
+    assert all(float(row["correlation"]) > 0.98 and 0.98 <= float(row["seconds"]) <= 2 for row in overlaps)
+    across = {(row["utterance"], row["other"]) for row in overlaps if row["utterance"][:3] != row["other"][:3]}
+    assert across == {("SF1_F4_H04", "SF4_F4_H020"), ("SF4_F3_H019", "SF1_F4_H04")}
+    assert read_rows(experiment.directory / "results/corpora/EMODB/overlaps.csv") == []
+
+
+def test_no_split_parts_what_overlaps(experiment):
+    overlaps = read_rows(experiment.directory / "results/corpora/URDU/overlaps.csv")
+    for seed in range(1, 6):
+        for split in ("source", "target"):
+            path = experiment.directory / f"results/splits/URDU/seed{seed}/{split}.csv"
+            roles = {row["utterance"]: row["role"] for row in read_rows(path)}
+            assert all(roles[row["utterance"]] == roles[row["other"]] for row in overlaps)
 
 
 def test_two_rows_of_table2_beside_the_papers(experiment):

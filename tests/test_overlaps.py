@@ -1,0 +1,196 @@
+"""Recordings that are in a corpus more than once, wholly or in part, and the splits that keep them together."""
+
+import numpy as np
+import pytest
+import soxr
+from conftest import named_generator, real_rows
+
+from ser import audit, splits
+from ser.demo.espeak import Espeak, Manner
+from ser.errors import UserError
+from ser.overlaps import exact_duplicates, find_overlaps
+
+WORDS = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen"
+
+
+@pytest.fixture(scope="module")
+def speech():
+    """Sixty seconds of English numbers by twelve voices, int16 at 16 kHz."""
+    espeak = Espeak()
+    spoken = []
+    for number in range(12):
+        voice = f"en+{'mf'[number % 2]}{number % 4 + 1}"
+        text = " ".join(named_generator("words", number).permutation(WORDS.split()))
+        samples = espeak.say(text, voice, Manner(rate=150 + 5 * number, pitch=30 + 3 * number, range=50, volume=80))
+        spoken.append(as_int16(soxr.resample(samples.astype(float), espeak.sample_rate, 16_000)))
+    return spoken
+
+
+def as_int16(samples):
+    return np.clip(np.rint(samples), -32768, 32767).astype(np.int16)
+
+
+def dithered(samples, generator, gain=1.0):
+    """Another rendering of a recording: shifted by part of a sample, at another level, with noise in the last bit."""
+    spectrum = np.fft.rfft(samples)
+    phase = np.exp(-2j * np.pi * generator.uniform(0, 1) * np.arange(len(spectrum)) / len(samples))
+    shifted = np.fft.irfft(spectrum * phase, len(samples))
+    return as_int16(gain * shifted + generator.uniform(-1, 1, len(samples)))
+
+
+@pytest.mark.parametrize("seconds", [0.7, 1.0, 2.0])
+@pytest.mark.parametrize("gain", [0.3, 1.0])
+def test_excerpts_are_found_wherever_they_were_cut(speech, seconds, gain):
+    generator = named_generator("cuts", seconds, gain)
+    for number in range(10):
+        whole = speech[number]
+        start = int(generator.integers(len(whole) - int(seconds * 16_000)))
+        excerpt = dithered(whole[start : start + int(seconds * 16_000)], generator, gain)
+        (overlap,) = find_overlaps(["whole", "other", "excerpt"], [whole, speech[11], excerpt])
+        assert (overlap.utterance, overlap.other) == ("whole", "excerpt") if start else ("excerpt", "whole")
+        assert overlap.lag == pytest.approx(start / 16_000, abs=2 / 16_000)
+        assert overlap.seconds == pytest.approx(seconds, abs=0.02)
+        assert overlap.correlation > 0.97
+
+
+def test_two_cuts_of_one_recording_share_their_middle(speech):
+    whole = speech[0]
+    first, second = whole[:40_000], dithered(whole[24_000:56_000], named_generator("second"))
+    (overlap,) = find_overlaps(["b", "a"], [first, second])
+    assert (overlap.utterance, overlap.other) == ("b", "a")  # the earlier comes first
+    assert overlap.lag == pytest.approx(1.5, abs=1e-3)
+    assert overlap.seconds == pytest.approx(1.0, abs=0.02)
+
+
+def test_other_speech_silence_and_tones_are_not(speech):
+    tone = as_int16(9_000 * np.sin(np.arange(48_000) / 9))
+    quiet = [named_generator("quiet", i).integers(-1, 2, 48_000).astype(np.int16) for i in range(2)]
+    waveforms = [
+        *speech,
+        tone,
+        as_int16(9_000 * np.sin(np.arange(48_000) / 7)),
+        *quiet,
+        np.zeros(48_000, np.int16),
+        speech[0][:100],
+    ]
+    assert find_overlaps([str(i) for i in range(len(waveforms))], waveforms) == []
+
+
+def test_exact_duplicates_are_found_however_often_and_short(speech):
+    short = speech[0][8_000:9_000]
+    waveforms = [*([speech[1]] * 30), short, speech[2], short.copy()]
+    names = [f"u{i:02d}" for i in range(len(waveforms))]
+    assert exact_duplicates(names, waveforms) == [names[:30], ["u30", "u32"]]
+    overlaps = find_overlaps(names, waveforms)
+    assert {(o.utterance, o.other) for o in overlaps} >= {("u00", other) for other in names[1:30]} | {("u30", "u32")}
+    assert all(o.correlation == 1 and o.lag == 0 for o in overlaps if o.utterance in ("u00", "u30"))
+
+
+def pair(one, other, seconds="1.3"):
+    return {"utterance": one, "other": other, "seconds": seconds}
+
+
+class TestSplits:
+    """A recording is on one side only."""
+
+    def test_groups_that_share_a_recording_stay_together(self):
+        rows = real_rows("URDU")
+        of = {
+            speaker: next(row["utterance"] for row in rows if row["speaker"] == speaker) for speaker in ("SF1", "SF4")
+        }
+        overlaps = [pair(of["SF1"], of["SF4"])]
+        parted = 0
+        for seed in range(1, 6):
+            for split in (splits.source_split, lambda *a: splits.target_split(*a[:3], 50, a[3])):
+                roles = split(rows, overlaps, seed, "URDU")
+                assert roles[of["SF1"]] == roles[of["SF4"]]
+                splits.check_no_leak(rows, overlaps, roles, "split.csv")
+                roles = split(rows, [], seed, "URDU")
+                parted += roles[of["SF1"]] != roles[of["SF4"]]
+        assert parted  # without knowing of it, some would have been
+
+    def test_joining_is_transitive_and_leaves_others_alone(self):
+        rows = [{"utterance": f"{g}{i}", "group": g} for g in "abcde" for i in range(2)]
+        joined = splits.with_joined_groups(
+            rows, [pair("a0", "b1"), pair("c0", "d0"), pair("d1", "b0"), pair("e0", "e1")]
+        )
+        assert [row["group"] for row in joined] == ["a+b+c+d"] * 8 + ["e"] * 2
+
+    @pytest.mark.parametrize(
+        ("roles", "overlaps", "message"),
+        [
+            ({"a": "train", "b": "dev", "c": "dev"}, [], "speaker 1 is both in train and in dev"),
+            ({"a": "train", "b": "train", "c": "dev"}, [], "group x is both in train and in dev"),
+            (
+                {"a": "train", "b": "train", "c": "train", "d": "dev"},
+                [pair("b", "d")],
+                r"b \(train\) and d \(dev\) share 1.30 s",
+            ),
+            ({"a": "train", "b": "train"}, [], "c, d are in one of the two only"),
+            ({"a": "train", "b": "train", "c": "train", "d": "dev", "z": "dev"}, [], "z are in one of the two only"),
+        ],
+    )
+    def test_leaks_are_refused(self, roles, overlaps, message):
+        rows = [
+            {"utterance": "a", "speaker": "1", "group": "x"},
+            {"utterance": "b", "speaker": "1", "group": "x"},
+            {"utterance": "c", "speaker": "2", "group": "x"},
+            {"utterance": "d", "speaker": "3", "group": "y"},
+        ]
+        if len(roles) == 3:
+            rows = rows[:3]
+        with pytest.raises(UserError, match=rf"split\.csv (leaks: )?.*{message}"):
+            splits.check_no_leak(rows, overlaps, roles, "split.csv")
+
+
+class TestAudit:
+    """Figures of the audit, against values known beforehand."""
+
+    def test_levels(self):
+        square = np.tile(np.array([16384, -16384], np.int16), 500)
+        assert audit.level_db(square) == pytest.approx(-6.02, abs=0.01)
+        assert audit.level_db(np.zeros(10, np.int16)) == -100
+
+    def test_clipping_is_a_run_at_full_scale(self):
+        loud = np.zeros(100, np.int16)
+        loud[10:13] = 32767
+        assert not audit.is_clipped(loud)
+        loud[13] = -32768
+        assert audit.is_clipped(loud)
+
+    def test_everything_of_a_small_corpus(self):
+        generator = named_generator("small corpus")
+        rows, waveforms = [], []
+        for speaker, emotion in [("1", "angry"), ("1", "happy"), ("2", "neutral"), ("2", "sad"), ("2", "sad")]:
+            rows.append(
+                {
+                    "utterance": f"u{len(rows)}",
+                    "speaker": speaker,
+                    "group": speaker,
+                    "gender": "female" * (speaker == "1"),
+                }
+                | {
+                    "emotion": emotion,
+                    "language": "Latin",
+                    "seconds": "0.5",
+                    "start": 8_000 * len(rows),
+                    "samples": 8_000,
+                }
+            )
+            waveforms.append(generator.integers(-1_000, 1_000, 8_000).astype(np.int16))
+        waveforms[4] = waveforms[3]
+        roles = {"u0": "train", "u1": "train", "u2": "dev", "u3": "dev", "u4": "dev"}
+        report = audit.audit(
+            rows, np.concatenate(waveforms), {"format": "x"}, [pair("u3", "u4")], {"source": {"1": roles}, "target": {}}
+        )
+        assert report["genders"] == {"female": 1, "unknown": 1}
+        assert report["emotions"] == {"angry": 1, "happy": 1, "neutral": 1, "sad": 2}
+        assert report["seconds"] == {"mean": 0.5, "least": 0.5, "median": 0.5, "most": 0.5, "total": 2.5}
+        assert report["speaker_only_uar"] == 50  # angry and sad right, happy and neutral wrong
+        assert report["duplicates"] == [["u3", "u4"]]
+        assert report["overlaps"] == [{"utterances": ["u3", "u4"], "seconds": 1.3, "across_groups": False}]
+        split = report["splits"]["source"]["1"]
+        assert split["groups"] == {"dev": ["2"], "train": ["1"]}
+        assert split["emotions"]["dev"] == {"angry": 0, "happy": 0, "neutral": 1, "sad": 2}
+        assert split["speaker_only_uar"] == 0  # of a new speaker it answers angry
+        assert report["level_db"]["mean"] == pytest.approx(20 * np.log10(1_000 / np.sqrt(3) / 32767), abs=0.2)

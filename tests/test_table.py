@@ -1,0 +1,213 @@
+"""A corpus of one's own: a CSV, and nothing but an entry in the configuration."""
+
+import numpy as np
+import pytest
+import soundfile
+import yaml
+from conftest import ROOT, named_generator, noise_bytes, write_tree
+from workflow_tools import Workflow
+
+from ser import ingestion
+from ser.errors import UserError
+from ser.files import read_json, read_rows, write_rows
+
+SETTINGS = {"format": "table", "language": "Persian"}
+LABELS = {"angry": "ang", "happy": "joy", "neutral": "0", "sad": "sad"}
+
+
+def write_table(folder, rows, columns=("file", "speaker", "emotion"), name="mine.csv"):
+    write_rows(folder / name, columns, rows)
+    return folder / name
+
+
+@pytest.fixture
+def table(tmp_path):
+    """Four files in as many formats and rates, and a CSV with everything it may have."""
+    rng = named_generator("table")
+    wave = 0.1 * rng.standard_normal(96_000)
+    (tmp_path / "audio").mkdir()
+    soundfile.write(tmp_path / "audio" / "a.flac", wave[:44_100], 44_100)
+    soundfile.write(tmp_path / "audio" / "b.ogg", wave[:48_000], 48_000)
+    soundfile.write(tmp_path / "audio" / "c.mp3", wave[:22_050], 22_050)
+    soundfile.write(tmp_path / "audio" / "d.wav", np.stack([wave] * 3, axis=1), 96_000, subtype="PCM_24")
+    rows = [
+        ("audio/a.flac", "03", "angry", "F", "room 1"),
+        ("audio/b.ogg", "03", "happy", "F", "room 1"),
+        ("audio/c.mp3", "4", "neutral", "Male", ""),
+        (str(tmp_path / "audio" / "d.wav"), "5", "sad", "", ""),
+    ]
+    return write_table(tmp_path, rows, ("file", "speaker", "emotion", "gender", "group"))
+
+
+def test_any_rate_and_format(table, tmp_path):
+    rows, waveforms, about = ingestion.ingest(table, SETTINGS)
+    assert [
+        (row["utterance"], row["speaker"], row["group"], row["gender"], row["emotion"], row["language"]) for row in rows
+    ] == [
+        (str(tmp_path / "audio" / "d"), "5", "5", "", "sad", "Persian"),
+        ("audio/a", "03", "room 1", "female", "angry", "Persian"),
+        ("audio/b", "03", "room 1", "female", "happy", "Persian"),
+        ("audio/c", "4", "4", "male", "neutral", "Persian"),
+    ]
+    for waveform in waveforms:
+        assert waveform.dtype == np.int16
+        assert len(waveform) == pytest.approx(16_000, abs=200)
+    assert about["verification"] == {"level": "table", "files": 4, "warnings": []}
+    assert len(about["sha256"]) == len(about["recordings_sha256"]) == 64
+
+
+def test_labels_are_mapped_and_left_out(table):
+    labels = {"anger": "angry", "1": "happy", "disgust": None}
+    rows = read_rows(table)
+    for row, label in zip(rows, ("anger", "1", "neutral", "sad"), strict=True):
+        row["emotion"] = label
+    rows.append({**rows[0], "file": "audio/../audio/a.flac", "emotion": "disgust"})
+    write_rows(table, list(rows[0]), rows)
+    found, _, about = ingestion.ingest(table, SETTINGS | {"labels": labels})
+    assert sorted(row["emotion"] for row in found) == ["angry", "happy", "neutral", "sad"]
+    assert about["verification"]["warnings"] == ["1 files are left out, as `labels` says"]
+    with pytest.raises(UserError, match=r"column `emotion` has '1', 'anger', 'disgust', which is none of angry"):
+        ingestion.ingest(table, SETTINGS)
+
+
+def test_a_spreadsheets_mark_is_no_part_of_the_first_column(table):
+    table.write_bytes(b"\xef\xbb\xbf" + table.read_bytes())
+    assert len(ingestion.ingest(table, SETTINGS)[0]) == 4
+
+
+@pytest.mark.parametrize(
+    ("columns", "rows", "message"),
+    [
+        (("file", "speaker"), [("a", "b")], "it lacks emotion"),
+        (("file;speaker;emotion",), [("a;b;sad",)], "it lacks file, speaker, emotion"),
+        (("file", "speaker", "emotion"), [], "it has no rows"),
+        (("file", "speaker", "emotion"), [("audio/a.flac", "", "sad")], "line 2: speaker is empty"),
+        (("file", "speaker", "emotion"), [("x.wav", "1", "sad")], r"1 of its 1 files do not exist: x\.wav"),
+        (("file", "speaker", "emotion"), [("audio", "1", "sad")], "1 of its 1 files do not exist: audio"),
+        (
+            ("file", "speaker", "emotion"),
+            [("audio/a.flac", "1", "sad")],
+            "no utterance that is angry or happy or neutral",
+        ),
+        (
+            ("file", "speaker", "emotion", "gender"),
+            [("audio/a.flac", "1", "sad", "x")],
+            "line 2: gender 'x' is none of female, male, or empty",
+        ),
+    ],
+)
+def test_what_is_wrong_is_said(table, columns, rows, message):
+    write_table(table.parent, rows, columns)
+    with pytest.raises(UserError, match=rf"mine\.csv.*{message}"):
+        ingestion.ingest(table, SETTINGS)
+
+
+def test_a_file_listed_twice_and_a_speaker_in_two_groups(table):
+    rows = [("audio/a.flac", "1", emotion) for emotion in ("angry", "happy", "neutral", "sad")]
+    write_table(table.parent, rows)
+    with pytest.raises(UserError, match="holds these utterances more than once: audio/a"):
+        ingestion.ingest(table, SETTINGS)
+    rows = [
+        (f"audio/{name}", "1", emotion, group)
+        for name, emotion, group in (
+            ("a.flac", "angry", "x"),
+            ("b.ogg", "happy", "x"),
+            ("c.mp3", "neutral", "y"),
+            ("d.wav", "sad", "x"),
+        )
+    ]
+    write_table(table.parent, rows, ("file", "speaker", "emotion", "group"))
+    with pytest.raises(UserError, match=r"speaker 1 is in the groups [xy] and [xy], so a split could put the speaker"):
+        ingestion.ingest(table, SETTINGS)
+
+
+def test_something_else_than_a_table(tmp_path, tone):
+    (tmp_path / "mine.csv").write_bytes(tone)
+    with pytest.raises(UserError, match=r"mine\.csv (cannot be read as a CSV in UTF-8|must be a CSV)"):
+        ingestion.ingest(tmp_path / "mine.csv", SETTINGS)
+
+
+@pytest.fixture(scope="module")
+def experiment(tmp_path_factory):
+    """Two tables as source and as target, with CNN-LSTM, few-shot too: entries in the configuration alone."""
+    workflow = Workflow(tmp_path_factory.mktemp("table") / "repository", directory="mine")
+    config = yaml.safe_load((ROOT / "config" / "emodb-urdu.yaml").read_text(encoding="utf-8"))
+    for corpus in ("ONE", "TWO"):
+        rows = []
+        for speaker in range(6):
+            for emotion, label in LABELS.items():
+                for take in range(3):
+                    name = f"{speaker}/{label}{take}.wav"
+                    write_tree(workflow.directory / corpus, {name: noise_bytes(f"{corpus} {name}", 6_000)})
+                    rows.append((name, speaker, label if corpus == "TWO" else emotion))
+        write_table(workflow.directory / corpus, rows)
+    labels = {label: emotion for emotion, label in LABELS.items() if label != "sad"} | {0: "neutral"}
+    config |= {"seeds": [1], "few_shot": {"pool_per_emotion": 6}}
+    config["corpora"] = {
+        "ONE": {"format": "table", "language": "Persian", "path": "ONE/mine.csv"},
+        "TWO": {"format": "table", "language": "Greek", "path": "TWO/mine.csv", "labels": labels},
+    }
+    config["training"] = {"epochs": 1}
+    pairs = {"sources": ["ONE", "TWO"], "targets": ["ONE", "TWO"]}
+    figure2 = {"models": ["cnn-lstm"], "source": "ONE", "targets": ["TWO"], "shots": [0, 8]}
+    config["experiments"] |= {"table2": {"models": ["cnn-lstm"]} | pairs, "figure2": figure2}
+    workflow.configure(config)
+    workflow.run("--cores", "2")
+    return workflow
+
+
+def test_is_source_and_target(experiment):
+    results = experiment.directory / "results"
+    table = read_rows(results / "tables/table2.csv")
+    assert [(row["source"], row["target"]) for row in table] == [("ONE", "TWO"), ("TWO", "ONE")]
+    assert all(0 <= float(row["cnn-lstm"]) <= 100 for row in table)
+    assert read_json(results / "corpora/TWO/audit.json")["emotions"] == {
+        "angry": 18,
+        "happy": 18,
+        "neutral": 18,
+        "sad": 18,
+    }
+
+
+def test_a_changed_recording_or_row_is_ingested_again(experiment):
+    target = "results/corpora/ONE/utterances.csv"
+    assert experiment.planned(target) == []
+    recording = experiment.directory / "ONE" / "0" / "ang0.wav"
+    content = recording.read_bytes()
+    recording.touch()
+    assert experiment.planned(target) == []
+    recording.write_bytes(noise_bytes("longer", 6_001))
+    assert experiment.rules_planned(target) == {"corpus": 1}
+    recording.write_bytes(content)
+    table = experiment.directory / "ONE" / "mine.csv"
+    text = table.read_text(encoding="utf-8")
+    table.write_text(text.replace("0/ang0.wav,0,angry", "0/ang0.wav,0,sad"), encoding="utf-8")
+    assert experiment.rules_planned(target) == {"corpus": 1}
+    table.write_text(text, encoding="utf-8")
+    assert experiment.planned(target) == []
+
+
+@pytest.mark.parametrize("kind", ["source", "target", "few-shot"])
+def test_a_split_that_leaks_fails_the_workflow(experiment, kind):
+    """Whoever changed it: the audit reads what training reads."""
+    results = experiment.directory / "results"
+    paths = {
+        "source": results / "splits/ONE/seed1/source.csv",
+        "target": results / "splits/TWO/seed1/target.csv",
+        "few-shot": results / "fewshot/TWO/8-shot/seed1.csv",
+    }
+    path, text = paths[kind], paths[kind].read_text(encoding="utf-8")
+    if kind == "few-shot":
+        tested = next(row["utterance"] for row in read_rows(paths["target"]) if row["role"] == "test")
+        changed, corpus = text + f"{tested}\n", "TWO"
+    else:
+        held_out, left, corpus = ("dev", "train", "ONE") if kind == "source" else ("test", "pool", "TWO")
+        changed = text.replace(f",{held_out}\n", f",{left}\n", 1)
+    path.write_text(changed, encoding="utf-8")
+    try:
+        result = experiment.run("--cores", "1", f"results/corpora/{corpus}/audit.json", check=False)
+    finally:
+        path.write_text(text, encoding="utf-8")
+    assert result.returncode != 0
+    assert f"{path.relative_to(experiment.directory)} leaks: " in result.stdout
+    experiment.run("--cores", "1", f"results/corpora/{corpus}/audit.json")
