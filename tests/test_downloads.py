@@ -173,15 +173,12 @@ def test_audit_of_every_corpus(fetched):
 
 
 def test_environments_are_evenly_used(fetched):
-    """On the corpora's real names, which alone decide."""
     directory, *_ = fetched
-    for corpus, most_off in (("EMODB", 0.25), ("IEMOCAP", 0.1)):
+    for corpus in ("EMODB", "IEMOCAP"):
         mixing = read_rows(directory / f"results/corpora/{corpus}/noisy/mixing.csv")
         counts = Counter(row["environment"] for row in mixing)
-        print(corpus, dict(counts))
         assert set(counts) == set(ENVIRONMENTS)
-        for count in counts.values():
-            assert count == pytest.approx(len(mixing) / 5, rel=most_off)
+        assert max(counts.values()) - min(counts.values()) <= 1
         assert all(abs(float(row["snr_db"]) - 10) < 0.01 for row in mixing)
 
 

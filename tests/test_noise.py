@@ -1,12 +1,16 @@
 """Noise at exactly the ratio asked, the same in any order."""
 
+from collections import Counter
+
 import numpy as np
 import pytest
+from conftest import real_rows
 
 from ser import noise
 from ser.demo import noise as demo_noise
 from ser.demo.writing import write_archive
 from ser.errors import UserError
+from ser.vocabulary import EMOTIONS
 
 ENVIRONMENTS = ["DKITCHEN", "NPARK", "PSTATION", "STRAFFIC", "PCAFETER"]
 
@@ -26,7 +30,7 @@ def speech(level, samples=24_000):
 @pytest.mark.parametrize("level", [40, 1_000, 30_000])
 def test_ratio_of_what_is_written(noises, level, snr_db):
     clean = speech(level)
-    mixture = noise.mix_at_snr("utterance", clean, noises, ENVIRONMENTS, snr_db)
+    mixture = noise.mix_at_snr("utterance", clean, noises["NPARK"], snr_db)
     assert mixture.samples.dtype == np.int16
     added = mixture.samples - mixture.gain * clean.astype(float)
     measured = 10 * np.log10(np.mean((mixture.gain * clean.astype(float)) ** 2) / np.mean(added**2))
@@ -35,34 +39,48 @@ def test_ratio_of_what_is_written(noises, level, snr_db):
 
 
 def test_nothing_clips_and_loudness_is_kept_where_it_can_be(noises):
-    loud = noise.mix_at_snr("loud", speech(30_000), noises, ENVIRONMENTS, 0)
+    loud = noise.mix_at_snr("loud", speech(30_000), noises["DKITCHEN"], 0)
     assert np.abs(loud.samples.astype(int)).max() <= 32767
     assert loud.gain < 1
-    assert noise.mix_at_snr("quiet", speech(500), noises, ENVIRONMENTS, 10).gain == 1
+    assert noise.mix_at_snr("quiet", speech(500), noises["DKITCHEN"], 10).gain == 1
 
 
-def test_depends_on_the_name_alone(noises):
+def test_stretch_depends_on_the_name_alone(noises):
     clean = speech(1_000)
-    first = noise.mix_at_snr("a", clean, noises, ENVIRONMENTS, 10)
-    noise.mix_at_snr("b", clean, noises, ENVIRONMENTS, 10)
-    again = noise.mix_at_snr("a", clean, noises, ENVIRONMENTS, 10)
+    first = noise.mix_at_snr("a", clean, noises["NPARK"], 10)
+    noise.mix_at_snr("b", clean, noises["NPARK"], 10)
+    again = noise.mix_at_snr("a", clean, noises["NPARK"], 10)
     np.testing.assert_array_equal(first.samples, again.samples)
-    draws = [noise.mix_at_snr(f"utterance {i}", clean[:2000], noises, ENVIRONMENTS, 10) for i in range(500)]
-    counts = [sum(draw.environment == environment for draw in draws) for environment in ENVIRONMENTS]
-    assert min(counts) > 70  # 100 expected, with a standard deviation of 9
+    draws = [noise.mix_at_snr(f"utterance {i}", clean[:2000], noises["NPARK"], 10) for i in range(500)]
     assert len({draw.offset for draw in draws}) > 450
 
 
+@pytest.mark.parametrize("corpus", ["EMODB-420", "EMODB-339", "EMOVO", "URDU", "IEMOCAP"])
+def test_environments_are_evenly_used_in_every_emotion_in_whatever_order(corpus):
+    rows = real_rows(corpus)
+    chosen = noise.choose_environments(rows, ENVIRONMENTS)
+    assert noise.choose_environments(rows[::-1], ENVIRONMENTS) == chosen
+    for emotion in (*EMOTIONS, None):
+        counts = Counter(chosen[row["utterance"]] for row in rows if emotion in (None, row["emotion"]))
+        assert set(counts) == set(ENVIRONMENTS)
+        assert max(counts.values()) - min(counts.values()) <= 1
+    assert [chosen[row["utterance"]] for row in rows[:20]] != (ENVIRONMENTS * 4)[:20]  # not by the order of names
+
+
 def test_short_noise_is_repeated(noises):
-    short = {environment: samples[:5_000] for environment, samples in noises.items()}
-    mixture = noise.mix_at_snr("long", speech(1_000), short, ENVIRONMENTS, 10)
+    mixture = noise.mix_at_snr("long", speech(1_000), noises["NPARK"][:5_000], 10)
     assert len(mixture.samples) == 24_000
     assert mixture.snr_db == pytest.approx(10, abs=0.01)
 
 
 def test_a_ratio_that_rounding_makes_impossible_is_refused(noises):
     with pytest.raises(UserError, match=r"utterance faint is too quiet .* 40 dB"):
-        noise.mix_at_snr("faint", speech(5), noises, ENVIRONMENTS, 40)
+        noise.mix_at_snr("faint", speech(5), noises["NPARK"], 40)
+
+
+def test_silent_noise_is_refused():
+    with pytest.raises(UserError, match="the noise is silent from sample 0 on, where utterance a would use it"):
+        noise.mix_at_snr("a", speech(1_000), np.zeros(24_000, np.int16), 10)
 
 
 def test_environment_is_read_by_name(tmp_path):

@@ -13,17 +13,18 @@ def main(snakemake):
     }
     clean = audio.open_audio(snakemake.input.audio)
     utterances = files.read_rows(snakemake.input.utterances)
-    rows = []
+    environments = noise.choose_environments(utterances, settings["environments"])
+    mixing = []
 
     def mixtures():
         for row, speech in zip(utterances, audio.waveforms_of(utterances, clean), strict=True):
-            mixture = noise.mix_at_snr(row["utterance"], speech, noises, settings["environments"], settings["snr_db"])
-            figures = (mixture.environment, mixture.offset, f"{mixture.snr_db:.5f}", f"{mixture.gain:.9f}")
-            rows.append((row["utterance"], *figures))
+            utterance, environment = row["utterance"], environments[row["utterance"]]
+            mixture = noise.mix_at_snr(utterance, speech, noises[environment], settings["snr_db"])
+            mixing.append((utterance, environment, mixture.offset, f"{mixture.snr_db:.5f}", f"{mixture.gain:.9f}"))
             yield mixture.samples
 
     audio.write_array(snakemake.output.audio, mixtures(), len(clean))
-    files.write_rows(snakemake.output.mixing, COLUMNS, rows)
+    files.write_rows(snakemake.output.mixing, COLUMNS, mixing)
 
 
 if __name__ == "__main__":

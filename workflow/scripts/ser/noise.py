@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import numpy as np
 from ser.archives import Archive
 from ser.audio import decode
 from ser.errors import UserError
-from ser.randomness import named_generator
+from ser.randomness import named_generator, named_seed
 
 FULL_SCALE = 32767
 TOLERANCE = 0.01  # dB between the ratio asked and the one measured on what is written
@@ -22,7 +22,6 @@ class Mixture:
     """Noisy speech as written, and how it came about."""
 
     samples: np.ndarray  # int16, shape (samples,)
-    environment: str
     offset: int  # first sample of the noise recording that was used
     snr_db: float  # measured on `samples`
     gain: float  # factor on the speech: less than 1 where the mixture would have clipped
@@ -43,29 +42,34 @@ def read_environment(path, environment: str) -> np.ndarray:
     return decode(content, f"{path}: {name}")
 
 
-def mix_at_snr(
-    utterance: str, speech: np.ndarray, noises: Mapping[str, np.ndarray], environments: Sequence[str], snr_db: float
-) -> Mixture:
-    """Mix one utterance with one environment's noise.
+def choose_environments(rows: Sequence[dict], environments: Sequence[str]) -> dict[str, str]:
+    """An environment for every utterance of a corpus: each as often as any other, in every emotion too.
 
-    Environment and offset are drawn from a seed of the utterance's name, so they depend neither on
-    the other utterances nor on their order. The ratio is that of the mean squares over the whole
-    utterance, measured against what rounding to int16 leaves: the noise's gain is corrected until
-    the written file has it.
+    The utterances take turns in an order that seeds of their names give, whatever the order of the rows.
+    """
+    in_turn = sorted(rows, key=lambda row: (row["emotion"], named_seed("environment", row["utterance"])))
+    return {row["utterance"]: environments[turn % len(environments)] for turn, row in enumerate(in_turn)}
+
+
+def mix_at_snr(utterance: str, speech: np.ndarray, noise: np.ndarray, snr_db: float) -> Mixture:
+    """Mix one utterance with a stretch of noise that a seed of the utterance's name draws.
+
+    The ratio is that of the mean squares over the whole utterance, measured against what rounding to
+    int16 leaves: the noise's gain is corrected until the written file has it.
 
     Args:
         speech: int16, shape (samples,).
-        noises: environment -> int16 recording; a recording shorter than the speech is repeated.
+        noise: int16, shape (samples,); repeated if it is shorter than the speech.
+
+    Raises `UserError` if the noise is silent there, or the speech too quiet to have that ratio in 16 bits.
     """
     generator = named_generator("noise", utterance)
-    environment = environments[generator.integers(len(environments))]
-    noise = noises[environment]
     offset = int(generator.integers(max(1, len(noise) - len(speech) + 1)))
     segment = np.resize(noise[offset:], len(speech)).astype(np.float64)
     clean = speech.astype(np.float64)
     speech_power, noise_power = np.mean(clean**2), np.mean(segment**2)
     if noise_power == 0:
-        raise UserError(f"the noise of {environment} is silent where utterance {utterance} would use it")
+        raise UserError(f"the noise is silent from sample {offset} on, where utterance {utterance} would use it")
 
     noise_gain = math.sqrt(speech_power / noise_power / 10 ** (snr_db / 10))
     for _ in range(8):
@@ -81,7 +85,7 @@ def mix_at_snr(
             f"utterance {utterance} is too quiet for a signal-to-noise ratio of {snr_db} dB: rounding to 16 bits alone"
             f" leaves {measured:.2f} dB. Ask for a lower `snr_db`, or leave the corpus out of this condition."
         )
-    return Mixture(samples, environment, offset, measured, gain)
+    return Mixture(samples, offset, measured, gain)
 
 
 def measured_snr(mixture: np.ndarray, speech: np.ndarray, gain: float) -> float:
