@@ -13,7 +13,7 @@ torch.set_num_threads(1)  # tests may share the cores with a workflow
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
-from ser.corpora import emodb, emovo, published_files  # noqa: E402
+from ser.corpora import emodb, emovo, published_files, ravdess  # noqa: E402
 from ser.demo.layouts import URDU_SPEAKERS  # noqa: E402
 from ser.randomness import named_generator  # noqa: E402
 from ser.vocabulary import EMOTIONS  # noqa: E402
@@ -69,6 +69,17 @@ def real_rows(corpus: str) -> list[dict]:
             {"utterance": name[:-4], "speaker": name[4:6], "group": name[4:6], "emotion": emovo.EMOTIONS[name[:3]]}
             for name in sorted(emovo.published_names())
             if name[:3] in emovo.EMOTIONS
+        ]
+    if corpus == "RAVDESS":
+        return [
+            {
+                "utterance": name[:-4],
+                "speaker": name[18:20],
+                "group": name[18:20],
+                "emotion": ravdess.EMOTIONS[name[6:8]],
+            }
+            for name in sorted(ravdess.published_names())
+            if name[6:8] in ravdess.EMOTIONS
         ]
     counts = IEMOCAP_SESSIONS if corpus == "IEMOCAP" else URDU_SPEAKERS
     return [

@@ -421,12 +421,13 @@ class TestDecoding:
         [
             (b"", "cannot be read as audio"),
             (b"RIFF....WAVEnonsense", "cannot be read as audio"),
+            (bytes(range(256)) * 100, "cannot be read as audio"),
             (wav_bytes(np.zeros(0)), "holds no audio"),
             (wav_bytes(np.zeros(16_000)), "silent"),
             (wav_bytes(np.full(16_000, np.nan), subtype="FLOAT"), "not finite"),
             (wav_bytes(np.full(100, 0.5)), "only 6 ms long"),
         ],
-        ids=["zero-length", "headerless", "no-samples", "silent", "nan", "too-short"],
+        ids=["zero-length", "nonsense", "headerless", "no-samples", "silent", "nan", "too-short"],
     )
     def test_what_is_no_speech_is_named(self, content, message):
         with pytest.raises(UserError, match=rf"a\.zip: b\.wav .*{message}"):

@@ -37,6 +37,17 @@ def test_the_whole_grid_is_planned_without_any_corpus(paper):
     assert counts["predict"] == 675 + 60 + 45
 
 
+def test_the_open_variant_is_the_same_grid_without_iemocap(tmp_path):
+    workflow = Workflow(tmp_path / "repository", directory="open")
+    files = [str(ROOT / "config" / name) for name in ("config.yaml", "open.yaml")]
+    jobs = workflow.planned("--configfile", *files)
+    assert not any("IEMOCAP" in wildcards.values() for _, wildcards in jobs)
+    counts = {rule: sum(job == rule for job, _ in jobs) for rule, _ in jobs}
+    assert (counts["finetune"], counts["predict"]) == (435, 780)
+    downloads = {wildcards["archive"] for rule, wildcards in jobs if rule == "download_corpus"}
+    assert downloads == {"ravdess.zip", "emodb.zip", "emovo.zip", "urdu.zip"}
+
+
 def test_table2_alone_plans_no_few_shot_nor_noise(paper):
     rules = paper.rules_planned("results/tables/table2.csv")
     assert rules["finetune"] == 100

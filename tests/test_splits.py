@@ -1,4 +1,4 @@
-"""Splits and few-shot samples on the four real corpora's true names and counts."""
+"""Splits and few-shot samples on the real corpora's true names and counts."""
 
 from collections import Counter
 from itertools import combinations
@@ -11,7 +11,7 @@ from ser import fewshot, splits
 from ser.errors import UserError
 from ser.vocabulary import EMOTIONS
 
-CORPORA = ("IEMOCAP", "EMODB-420", "EMODB-339", "EMOVO", "URDU")
+CORPORA = ("IEMOCAP", "EMODB-420", "EMODB-339", "EMOVO", "URDU", "RAVDESS")
 SEEDS = (1, 2, 3, 4, 5)
 
 
@@ -59,7 +59,9 @@ class TestEverySplit:
             smaller = subset
 
 
-@pytest.mark.parametrize(("corpus", "smallest"), [("EMODB-420", 21), ("EMODB-339", 12), ("EMOVO", 28), ("URDU", 28)])
+@pytest.mark.parametrize(
+    ("corpus", "smallest"), [("EMODB-420", 21), ("EMODB-339", 12), ("EMOVO", 28), ("URDU", 28), ("RAVDESS", 44)]
+)
 def test_first_target_splits_are_the_best_there_are(corpus, smallest):
     rows = real_rows(corpus)
     for seed in SEEDS:
