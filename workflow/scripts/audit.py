@@ -57,7 +57,7 @@ def draw(corpus: str, report: dict, rows: Sequence[dict], levels: Sequence[float
     axes = panels.subplot_mosaic(places, width_ratios=[1.1, 1, 1])
     draw_speakers(axes["speakers"], report["speaker_emotion"])
     draw_by_emotion(axes["seconds"], rows, [float(row["seconds"]) for row in rows], "seconds", "Duration")
-    draw_by_emotion(axes["levels"], rows, levels, "dB below full scale", "Level")
+    draw_by_emotion(axes["levels"], rows, levels, "dB, of full scale", "Level")
     draw_splits(axes["splits"], report["splits"])
     drawing.add_footnotes(figure, notes)
     drawing.save(figure, path)
@@ -76,7 +76,8 @@ def write_facts(figure, report: dict) -> None:
         f"{report['language']}. {report['utterances']} utterances ({emotions}) by {report['speakers']} speakers"
         f" ({genders}) in {report['groups']} groups; {seconds['total'] / 60:.1f} minutes, {seconds['least']:.1f} to"
         f" {seconds['most']:.1f} s, mean {seconds['mean']:.2f} s.",
-        f"Archive {report['archive']['archive']}, checked by {verification['level']}"
+        f"Archive {report['archive']['archive']}, "
+        + ("not checked" if verification["level"] == "none" else f"checked by {verification['level']}")
         + (f": {verification['files']} files" if "files" in verification else "")
         + (f", {verification['altered']} altered" if verification.get("altered") else "")
         + ". "

@@ -99,7 +99,7 @@ def spread(values: Sequence[float]) -> dict[str, float]:
 
 
 def level_db(waveform: np.ndarray) -> float:
-    """Root mean square of an int16 waveform in dB below full scale."""
+    """Root mean square of an int16 waveform in dB, 0 at full scale."""
     power = np.mean(np.square(waveform, dtype=np.float64)) / FULL_SCALE**2
     return max(SILENT_DB, 10 * np.log10(power)) if power else SILENT_DB
 
