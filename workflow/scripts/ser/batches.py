@@ -46,18 +46,25 @@ def sorted_batches(lengths: Sequence[int], batch_size: int) -> Iterator[np.ndarr
         yield order[start : start + batch_size]
 
 
-def pad(utterances: Sequence[Frames], device) -> tuple[torch.Tensor, torch.Tensor]:
+def pad(utterances: Sequence[Frames], device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
     """Stack frames with zeros behind: (batch, longest, width) on the device, and real lengths on the CPU."""
     padded = pad_sequence([utterance.values for utterance in utterances], batch_first=True)
-    return padded.to(device, non_blocking=True), torch.tensor([utterance.real for utterance in utterances])
+    return on_device(padded, device), torch.tensor([utterance.real for utterance in utterances])
 
 
-def real_frames(lengths: torch.Tensor, frames: int, device) -> torch.Tensor:
+def on_device(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """A tensor moved without waiting: a GPU fetches it from pinned memory while the CPU goes on."""
+    if device.type == "cuda" and not tensor.is_cuda:
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)
+
+
+def real_frames(lengths: torch.Tensor, frames: int, device: torch.device) -> torch.Tensor:
     """True on real frames, False on padding: (batch, frames) on the device."""
-    return (torch.arange(frames) < lengths.unsqueeze(1)).to(device)
+    return torch.arange(frames, device=device) < on_device(lengths, device).unsqueeze(1)
 
 
 def mean_of_real_frames(hidden: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
     """Average pooling over each utterance's own frames: (batch, frames, width) to (batch, width)."""
     mask = real_frames(lengths, hidden.shape[1], hidden.device).unsqueeze(-1)
-    return hidden.masked_fill(~mask, 0).sum(dim=1) / lengths.to(hidden.device).unsqueeze(1)
+    return hidden.masked_fill(~mask, 0).sum(dim=1) / mask.sum(dim=1)

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from ser.batches import Frames, mean_of_real_frames, real_frames
+from ser.batches import Frames, mean_of_real_frames, on_device, real_frames
 from ser.log_mel_frames import BANDS, frame_count
 from ser.vocabulary import EMOTIONS
 
@@ -73,9 +73,17 @@ class CnnLstm(nn.Module):
             # zeros are neutral under the maximum, since nothing is negative after the ReLU
             hidden = nn.functional.max_pool1d(hidden, pooling, ceil_mode=True)
             lengths = (lengths + pooling - 1) // pooling
-        packed = pack_padded_sequence(hidden.transpose(1, 2), lengths, batch_first=True, enforce_sorted=False)
+        return self.output(
+            torch.relu(self.dense(mean_of_real_frames(self._states(hidden.transpose(1, 2), lengths), lengths)))
+        )
+
+    def _states(self, hidden: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """The LSTM over real frames alone: (batch, frames, channels) to (batch, frames, 2 * units)."""
+        longest_first = torch.argsort(lengths, descending=True, stable=True)
+        order, back = on_device(longest_first, hidden.device), on_device(torch.argsort(longest_first), hidden.device)
+        packed = pack_padded_sequence(hidden[order], lengths[longest_first], batch_first=True)
         states, _ = pad_packed_sequence(self.lstm(packed)[0], batch_first=True)
-        return self.output(torch.relu(self.dense(mean_of_real_frames(states, lengths))))
+        return states[back]
 
 
 def _normalise_real_frames(norm: nn.BatchNorm1d, hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
@@ -85,7 +93,16 @@ def _normalise_real_frames(norm: nn.BatchNorm1d, hidden: torch.Tensor, mask: tor
         hidden: (batch, channels, frames).
         mask: (batch, frames), True on real frames.
     """
-    by_frame = hidden.transpose(1, 2)
-    normalised = torch.zeros_like(by_frame)
-    normalised[mask] = norm(by_frame[mask])
-    return normalised.transpose(1, 2)
+    hidden, mask = hidden.float(), mask.unsqueeze(1)  # statistics in full precision
+    if not norm.training:
+        return norm(hidden) * mask
+    count = mask.sum()
+    mean = (hidden * mask).sum(dim=(0, 2)) / count
+    centred = (hidden - mean[:, None]) * mask
+    variance = centred.square().sum(dim=(0, 2)) / count
+    with torch.no_grad():  # what nn.BatchNorm1d keeps: an average over batches, of the unbiased variance
+        norm.running_mean.lerp_(mean, norm.momentum)
+        norm.running_var.lerp_(variance * count / (count - 1), norm.momentum)
+        norm.num_batches_tracked.add_(1)
+    scale = norm.weight * torch.rsqrt(variance + norm.eps)
+    return centred * scale[:, None] + norm.bias[:, None] * mask

@@ -68,18 +68,23 @@ class Encoder(nn.Module):
         super().__init__()
         self.convolutions = model.feature_extractor.conv_layers
         self.projection = model.feature_projection
-        self.body = model.encoder
+        self.positions = model.encoder.pos_conv_embed
+        self.dropout = model.encoder.dropout
+        self.layers = model.encoder.layers
+        self.norm = model.encoder.layer_norm
         self.hidden_size = model.config.hidden_size
+        self._norm_is_last = model.config.do_stable_layer_norm
         self._extractor = extractor
-
-    @property
-    def layers(self) -> nn.ModuleList:
-        """The transformer's layers."""
-        return self.body.layers
 
     def projection_and_body(self) -> list[nn.Module]:
         """Everything but the convolutions."""
-        return [self.projection, self.body]
+        return [self.projection, self.positions, self.layers, self.norm]
+
+    def frame_count(self, samples: int) -> int:
+        """Frames that the front end makes of an utterance."""
+        for layer in self.convolutions:
+            samples = _frames_behind(layer.conv, samples)
+        return samples
 
     def features(self, waveform: np.ndarray) -> Frames:
         """The waveform as the checkpoint wants it, normalised over its real samples: (samples, 1).
@@ -89,7 +94,7 @@ class Encoder(nn.Module):
 
         Raises `ValueError` if it is too short to make a frame.
         """
-        if self._frames_behind(torch.tensor(len(waveform))) < 1:
+        if self.frame_count(len(waveform)) < 1:
             raise ValueError(f"{len(waveform)} samples are too few for one frame of this encoder")
         values = self._extractor(waveform, sampling_rate=self._extractor.sampling_rate).input_values[0]
         return Frames.all_real(waveform_tensor(values))
@@ -123,20 +128,24 @@ class Encoder(nn.Module):
         return hidden.transpose(1, 2), lengths
 
     def forward(self, frames: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """The body: (batch, frames, channels) to (batch, frames, hidden), the same for an utterance in any batch."""
-        hidden, _ = self.projection(frames)
+        """The body: (batch, frames, channels) to (batch, frames, hidden), the same for an utterance in any batch.
+
+        The steps of transformers' Wav2Vec2Encoder and Wav2Vec2EncoderStableLayerNorm, without their questions to the
+        device whether the batch is padded: each is a wait for it.
+        """
         mask = real_frames(lengths, frames.shape[1], frames.device)
-        return self.body(hidden, attention_mask=mask).last_hidden_state
+        hidden, _ = self.projection(frames)
+        hidden = hidden.masked_fill(~mask.unsqueeze(-1), 0)  # the positions' convolution looks beyond the end
+        hidden = hidden + self.positions(hidden)
+        hidden = self.dropout(hidden if self._norm_is_last else self.norm(hidden))
+        for layer in self.layers:
+            hidden = layer(hidden, attention_mask=mask[:, None, None, :])
+        return self.norm(hidden) if self._norm_is_last else hidden
 
-    def _frames_behind(self, samples: torch.Tensor) -> torch.Tensor:
-        for layer in self.convolutions:
-            samples = _frames_behind(layer.conv, samples)
-        return samples
 
-
-def _frames_behind(convolution: nn.Conv1d, frames: torch.Tensor) -> torch.Tensor:
-    """Frames that a convolution without padding makes of frames."""
-    return torch.div(frames - convolution.kernel_size[0], convolution.stride[0], rounding_mode="floor") + 1
+def _frames_behind(convolution: nn.Conv1d, frames):
+    """Frames that a convolution without padding makes of frames, an integer or a tensor of them."""
+    return (frames - convolution.kernel_size[0]) // convolution.stride[0] + 1
 
 
 def _normalise_real_frames(norm: nn.GroupNorm, hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
