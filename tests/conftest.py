@@ -13,6 +13,7 @@ torch.set_num_threads(1)  # tests may share the cores with a workflow
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
+from ser.batches import Frames  # noqa: E402
 from ser.corpora import emodb, emovo, published_files, ravdess  # noqa: E402
 from ser.demo.layouts import URDU_SPEAKERS  # noqa: E402
 from ser.randomness import named_generator  # noqa: E402
@@ -106,3 +107,10 @@ def pytest_terminal_summary(terminalreporter):
         terminalreporter.section("largest differences")
         for equality, differences in sorted(DIFFERENCES.items()):
             terminalreporter.write_line(f"{max(differences):.1e}  of {len(differences):3d}  {equality}")
+
+
+def random_frames(count, rng=None):
+    """Frames of utterances of different lengths, 64 wide."""
+    rng = rng or np.random.default_rng()
+    values = [rng.standard_normal((length, 64)).astype(np.float32) for length in rng.integers(5, 120, count)]
+    return [Frames.all_real(torch.from_numpy(utterance)) for utterance in values]

@@ -119,7 +119,15 @@ def test_the_rule_keeps_the_encoder_of_a_local_folder(tmp_path):
     assert kept.keys() == model.wav2vec2.state_dict().keys()
     record = json.loads((workflow.directory / weights).with_name("revision.json").read_text())
     checksum = hashlib.sha256((workflow.directory / weights).read_bytes()).hexdigest()
-    assert record == {"checkpoint": "checkpoints/small", "revision": None, "sha256": checksum}
+    parameters = sum(tensor.numel() for name, tensor in kept.items() if name != "masked_spec_embed")
+    assert record == {
+        "checkpoint": "checkpoints/small",
+        "revision": None,
+        "sha256": checksum,
+        "parameters": parameters,
+        "width": 32,
+        "layers": 2,
+    }
 
 
 class Hub(ThreadingHTTPServer):

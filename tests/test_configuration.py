@@ -108,8 +108,8 @@ def test_all_mistakes_are_listed_at_once():
 
 def test_defaults_and_overrides():
     config = configuration.load(edited({"models__xlsr__training": {"learning_rate": 5.0e-5}, "few_shot": ...}))
-    assert config["models"]["xlsr"]["training"] == PAPER["training"] | {"learning_rate": 5.0e-5}
-    assert config["models"]["mms"]["training"] == PAPER["training"]
+    assert config["models"]["xlsr"]["training"] == PAPER["training"] | {"deterministic": False, "learning_rate": 5.0e-5}
+    assert config["models"]["mms"]["training"] == PAPER["training"] | {"deterministic": False}
     assert config["few_shot"] == {"pool_per_emotion": 50}
     assert config["device"] == "auto"
     assert config["corpora"]["EMOVO"]["verify"] == "names"

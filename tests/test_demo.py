@@ -227,7 +227,16 @@ class TestResults:
 
 
 # Every run and result but those of CNN-LSTM, and what both enter.
-BEHIND_ENCODERS = {"finetune": 14, "predict": 20, "score": 4, "scores": 1, "table1": 1, "table2": 1, "figure3": 1}
+BEHIND_ENCODERS = {
+    "pooled": 2,
+    "finetune": 14,
+    "predict": 20,
+    "score": 4,
+    "scores": 1,
+    "table1": 1,
+    "table2": 1,
+    "figure3": 1,
+}
 BEHIND_ENCODERS |= {"comparison_table": 2, "comparison_figure": 2}
 COMPARISONS = {"comparison_table": 2, "comparison_figure": 2}
 
@@ -356,36 +365,47 @@ class TestReruns:
             spoken.append(path.read_bytes())
         assert spoken[0] == spoken[1]
 
-    def test_a_killed_training_resumes_and_ends_the_same(self, demo, results):
-        """SIGKILL of the job after its first epochs; the rerun continues, and equals an uninterrupted one."""
+    @pytest.mark.parametrize("model", ["cnn-lstm", "xlsr"])
+    def test_a_killed_training_resumes_and_ends_the_same(self, demo, results, model):
+        """SIGKILL of the job in a later epoch; the rerun continues, and equals an uninterrupted one."""
         before = demo.config()
-        config = demo.config()
-        config["models"]["again"] = config["models"]["cnn-lstm"] | {"training": {"epochs": 8}}
-        demo.configure(config)
-        folder = results / "runs/again/English-to-any/0-shot/seed1"
-        weights, state = folder / "weights.safetensors", folder / "resume.safetensors"
-        target = str(weights.relative_to(demo.directory))
         try:
-            running = demo.start("--cores", "1", target)
-            while not state.exists():
-                assert running.poll() is None
-                time.sleep(0.05)
-            for child in psutil.Process(running.pid).children(recursive=True):
-                if any("finetune.py" in part for part in child.cmdline()):
-                    child.kill()
-            running.wait(timeout=60)
-            assert running.returncode != 0
-            assert not weights.exists()
-            assert state.exists()
-            demo.run("--cores", "1", target)
-            log = (results / "logs/finetune/again/English-to-any/0-shot/seed1.log").read_text(encoding="utf-8")
-            assert "resuming after epoch" in log
-            assert not state.exists()
-            resumed = weights.read_bytes(), (folder / "history.csv").read_bytes()
-            demo.run("--cores", "1", "--force", target)
-            assert (weights.read_bytes(), (folder / "history.csv").read_bytes()) == resumed
+            run = KilledRun(demo, model)
+            demo.run("--cores", "1", run.target)
+            assert "resuming after epoch" in run.log()
+            assert not run.state.exists()
+            resumed = run.outcome()
+            demo.run("--cores", "1", "--force", run.target)
+            assert run.outcome() == resumed
         finally:
             demo.configure(before)
+
+    @pytest.mark.parametrize("change", ["settings", "code", "inputs"])
+    def test_a_killed_training_starts_afresh_if_anything_changed(self, demo, results, change):
+        before = demo.config()
+        module = demo.repository / "workflow/scripts/ser/optimizer.py"
+        code = module.read_text(encoding="utf-8")
+        split = results / "splits/English/seed1/source.csv"
+        rows = split.read_bytes()
+        try:
+            run = KilledRun(demo, "cnn-lstm")
+            if change == "settings":
+                run.train_with(learning_rate=5.0e-4)
+            elif change == "code":
+                module.write_text(code.replace("beta2=0.999", "beta2=0.99"), encoding="utf-8")
+            else:
+                head, first, *rest = rows.splitlines(keepends=True)
+                split.write_bytes(b"".join([head, *rest, first]))
+            demo.run("--cores", "1", run.target)
+            assert "belongs to other settings, code or inputs: starting afresh" in run.log()
+            assert "resuming" not in run.log()
+            fresh = run.outcome()
+            demo.run("--cores", "1", "--force", run.target)
+            assert run.outcome() == fresh
+        finally:
+            demo.configure(before)
+            module.write_text(code, encoding="utf-8")
+            split.write_bytes(rows)
 
     def test_predictions_do_not_depend_on_their_batches(self, demo, results):
         """The workflow's own predictions, again at another batch size."""
@@ -399,3 +419,45 @@ class TestReruns:
             demo.configure(config)
         after = pd.read_csv(demo.directory / path)
         np.testing.assert_allclose(after[list(EMOTIONS)], before[list(EMOTIONS)], atol=1e-5, rtol=0)
+
+
+class KilledRun:
+    """A training of a model of the demo, killed in one of its later epochs by SIGKILL of its process."""
+
+    def __init__(self, demo: Workflow, model: str):
+        self.demo, self.name = demo, f"{model}-again"
+        folder = demo.directory / f"results/runs/{self.name}/English-to-any/0-shot/seed1"
+        self.weights, self.state = folder / "weights.safetensors", folder / "resume.safetensors"
+        self.target = str(self.weights.relative_to(demo.directory))
+        config = demo.config()
+        config["models"][self.name] = config["models"][model] | {"training": {"epochs": 8}}
+        demo.configure(config)
+        if self.weights.exists():  # of another test
+            self.weights.unlink()
+        running = demo.start("--cores", "1", self.target)
+        while not self.state.exists():
+            assert running.poll() is None
+            time.sleep(0.05)
+        time.sleep(0.2)  # amid the next epoch
+        for child in psutil.Process(running.pid).children(recursive=True):
+            if any("finetune.py" in part for part in child.cmdline()):
+                child.kill()
+        running.wait(timeout=60)
+        assert running.returncode != 0
+        assert not self.weights.exists()
+        assert self.state.exists()
+
+    def train_with(self, **settings) -> None:
+        """Change the model's training settings."""
+        config = self.demo.config()
+        config["models"][self.name]["training"].update(settings)
+        self.demo.configure(config)
+
+    def log(self) -> str:
+        """The job's log."""
+        path = self.demo.directory / f"results/logs/finetune/{self.name}/English-to-any/0-shot/seed1.log"
+        return path.read_text(encoding="utf-8")
+
+    def outcome(self) -> tuple[bytes, bytes]:
+        """Weights and history."""
+        return self.weights.read_bytes(), self.weights.with_name("history.csv").read_bytes()

@@ -1,5 +1,6 @@
 """Pre-trained encoders: equal to transformers' own, in any batch, under every way to tune them."""
 
+import copy
 import json
 import os
 import subprocess
@@ -9,11 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT, assert_equal_to
+from conftest import ROOT, assert_equal_to, random_frames
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from small_checkpoints import GROUP_NORM, LAYER_NORM, perturb, save_wav2vec2, save_whisper
 from torch import nn
+from torch.nn.utils import parametrize
 from transformers import (
     Wav2Vec2FeatureExtractor,
     Wav2Vec2Model,
@@ -21,15 +23,17 @@ from transformers import (
     WhisperModel,
 )
 
-from ser import checkpoints, families, inference, runs, training
+from ser import checkpoints, families, inference, precision, runs, training, weights
 from ser.batches import Frames, mean_of_real_frames, pad
 from ser.configuration import TUNING
 from ser.errors import UserError
+from ser.families.frozen import FrozenEncoderHead
+from ser.memory import Storage
 from ser.training import Examples
 from ser.tuning import Adapted, PromptedLayer
 from ser.vocabulary import EMOTIONS
 
-CPU = torch.device("cpu")
+CPU, META = torch.device("cpu"), torch.device("meta")
 RATE = 16_000
 
 # The four architectures, small; and at their true widths, with two layers of 12 or 24.
@@ -238,7 +242,83 @@ def read(model, folder, waveforms, wanted=None) -> list[Frames]:
         {"utterance": str(i), "start": str(start), "samples": str(len(own))}
         for i, (start, own) in enumerate(zip(starts, samples, strict=False))
     ]
-    return model.read_frames(folder / "audio.npy", rows, wanted or {row["utterance"] for row in rows}, CPU)
+    wanted = wanted or {row["utterance"] for row in rows}
+    return model.read_frames(folder / "audio.npy", rows, wanted, Storage(CPU, 1e9, folder))
+
+
+class TestArithmetic:
+    """What is done ahead of the steps changes nothing in them."""
+
+    @pytest.mark.parametrize("method", ["lora", "adapter", "prompt"])
+    def test_rounding_ahead_equals_autocast(self, small, method):
+        """Frozen matrices in bfloat16 give the very losses and gradients that autocast gives."""
+        found = []
+        waveforms = utterances()
+        for rounded in (False, True):
+            torch.manual_seed(2)
+            model = small.build(method).train()
+            perturb(model.head)
+            frames = constant_part(model, waveforms)
+            if rounded:
+                precision.round_frozen_matrices(model)
+                dtypes = {module.weight.dtype for module in model.encoder.layers.modules() if type(module) is nn.Linear}
+                assert torch.bfloat16 in dtypes
+            torch.manual_seed(3)
+            with precision.arithmetic(CPU, "bfloat16"):
+                logits = model(*pad(frames, CPU))
+            nn.functional.cross_entropy(logits.float(), torch.tensor([0, 1, 2, 3, 0])).backward()
+            gradients = [parameter.grad for parameter in weights.trained_parameters(model).values()]
+            found.append([logits, *gradients])
+        for plain, ahead in zip(*found, strict=True):
+            assert torch.equal(plain, ahead)
+
+    def test_constants_are_settled_once(self, small):
+        """wav2vec 2.0 normalises its positions' weight in every step, trained or not."""
+        if small.family == "whisper":
+            pytest.skip("it has no such weight")
+        assert not parametrize.is_parametrized(small.build("lora").encoder.positions.conv)
+        assert parametrize.is_parametrized(small.build("full").encoder.positions.conv)
+
+    @pytest.mark.parametrize("method", [*TUNING, "random"])
+    def test_a_step_never_waits_for_the_device(self, small, method, tmp_path):
+        """On PyTorch's device without data, whatever the CPU would have to read before it can go on is an error."""
+        options = {"method": "full", "weights": "random"} if method == "random" else {"method": method}
+        model = small.build(**options)
+        frames = [Frames(own.values.to(META), own.real) for own in read(model, tmp_path, utterances())]
+        assert one_step(model, frames).device == META
+
+    def test_nor_does_a_step_of_the_cnn_lstm(self):
+        frames = [Frames(own.values.to(META), own.real) for own in random_frames(5)]
+        assert one_step(families.load("cnn-lstm").build({}), frames).device == META
+
+    @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+    @pytest.mark.parametrize("method", TUNING)
+    def test_nor_does_a_step_on_a_gpu(self, small, method, tmp_path):
+        """What CUDA itself says of waiting, once a first step has set everything up."""
+        model, device = small.build(method), torch.device("cuda")
+        frames = [Frames(own.values.to(device), own.real) for own in read(model, tmp_path, utterances())]
+        updates = training.Updates(model.to(device).train(), Examples(frames, [*EMOTIONS, "sad"]), SETTINGS, device)
+        updates.make(np.arange(5), seed=1)
+        torch.cuda.set_sync_debug_mode("error")
+        try:
+            updates.make(np.arange(5), seed=2)
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+
+    def test_waiting_would_be_seen(self, small):
+        """transformers' own loop over wav2vec 2.0's layers waits."""
+        if small.family == "whisper":
+            pytest.skip("its loop does not")
+        hidden, mask = torch.empty(2, 9, 32, device=META), torch.ones(2, 9, dtype=torch.bool, device=META)
+        stock = copy.deepcopy(small.reference.encoder).to(META)
+        with pytest.raises((RuntimeError, NotImplementedError), match="meta"):
+            stock(hidden, attention_mask=mask)
+
+
+def one_step(model, frames) -> torch.Tensor:
+    """The loss of an update on the device without data."""
+    examples = Examples(frames, [*EMOTIONS, "sad"])
+    return training.Updates(model.to(META).train(), examples, SETTINGS, META).make(np.arange(5), seed=1)
 
 
 class TestTuning:
@@ -313,20 +393,23 @@ class TestTuning:
             (training_mode,) = states_of(model.train(), frames)
             assert torch.equal(training_mode, expected) == deterministic
 
-    def test_a_frozen_encoder_never_drops(self, small, tmp_path):
-        model = small.build("frozen")
+    def test_a_frozen_encoder_is_its_pooled_vectors(self, small, tmp_path):
+        """A head on vectors that were made once is the whole model, whatever mode that is in and however batched."""
+        model = small.build("frozen").train()
         waveforms = utterances()
         frames = read(model, tmp_path, waveforms)
-        model.train()
-        assert not model.encoder.training
-        assert model.head.training
-        again = read(model, tmp_path, waveforms)
-        unpooled = constant_part(model, waveforms)
-        for own, repeated, whole in zip(frames, again, unpooled, strict=True):
-            assert own.values.shape == (1, small.reference.config.hidden_size)
-            assert torch.equal(own.values, repeated.values)
-            (states,) = states_of(model, [whole])
-            torch.testing.assert_close(own.values[0], states.mean(dim=0), atol=1e-5, rtol=0)
+        vectors = model.train().pooled(frames, CPU)
+        for vector, own in zip(vectors, frames, strict=True):
+            (states,) = states_of(model.eval(), [own])
+            assert_equal_to(1e-5, vector, states.mean(dim=0), "pooled vectors, against alone")
+        np.save(tmp_path / "pooled.npy", vectors)
+        head = FrozenEncoderHead(small.reference.config.hidden_size, model.encoder_parameters)
+        head.head.load_state_dict(model.head.state_dict())
+        rows = [{"utterance": str(i)} for i in range(len(waveforms))]
+        kept = head.read_frames(tmp_path / "pooled.npy", rows, {"0", "2", "4"}, Storage(CPU, 1e9, tmp_path))
+        expected = inference.probabilities(model, [frames[i] for i in (0, 2, 4)], 1, CPU)
+        assert_equal_to(1e-6, inference.probabilities(head, kept, 2, CPU), expected, "a head, against the frozen model")
+        assert runs.count_parameters(head) == runs.count_parameters(model)
 
     def test_pooling_leaves_padding_out(self):
         hidden = torch.randn(2, 5, 3)
@@ -387,6 +470,7 @@ def fine_tuned(model, folder, waveforms, seed=1):
         device=CPU,
         state_path=folder / "resume.safetensors",
         fingerprint="same",
+        started=0.0,
     )
 
 
@@ -409,13 +493,17 @@ class TestRuns:
         for name, value in model.state_dict().items():
             if name not in trained:
                 assert torch.equal(value, before[name]), name
-        assert runs.count_parameters(model)["trained"] == sum(w.numel() for w in progress.best_weights.values())
+        parameters = runs.count_parameters(model)
+        assert parameters["trained"] == sum(w.numel() for w in progress.best_weights.values())
+        published = sum(w.numel() for w in load_file(small.encoder / "model.safetensors").values())
+        unused = 0 if small.family == "whisper" else small.reference.masked_spec_embed.numel()
+        assert parameters["encoder"] == published - unused
 
-        training.load_trained_state(model, tmp_path / "weights.safetensors")
+        weights.load_trained_state(model, tmp_path / "weights.safetensors")
         expected = inference.probabilities(model, read(model, tmp_path, waveforms), 4, CPU)
         torch.manual_seed(4)
         loaded = small.build(**options)
-        training.load_trained_state(loaded, tmp_path / "weights.safetensors")
+        weights.load_trained_state(loaded, tmp_path / "weights.safetensors")
         again = inference.probabilities(loaded, read(loaded, tmp_path, waveforms), 4, CPU)
         np.testing.assert_array_equal(again, expected)
         assert (np.abs(expected - expected[0]) > 1e-6).any()

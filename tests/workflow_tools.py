@@ -6,8 +6,11 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 import yaml
 from conftest import ROOT
 
@@ -80,3 +83,16 @@ def planned_jobs(dry_run: str) -> list[tuple[str, dict[str, str]]]:
             pairs = wildcards[1].split(", ") if wildcards else []
             jobs.append((rule[1], dict(pair.split("=", 1) for pair in pairs)))
     return jobs
+
+
+@contextmanager
+def small_disk(place: Path, size: str = "300k") -> Iterator[None]:
+    """A file system of limited size in a folder, for as long as it is needed."""
+    place.mkdir(exist_ok=True)
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(place)]
+    if subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("a file system of limited size cannot be mounted here")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", str(place)], check=True)

@@ -8,7 +8,7 @@ from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, str(Path(workflow.basedir, "workflow", "scripts")))
 
-from ser import configuration, corpora, experiments, families, sources
+from ser import configuration, corpora, experiments, families, gpus, sources
 from ser.code import code_hash, listing_hash
 from ser.corpora import table
 from ser.errors import UserError
@@ -59,6 +59,16 @@ def in_key_order(value):
 def gpu():
     """GPUs that a job with a model claims."""
     return 0 if config["device"] == "cpu" else 1
+
+
+def limit_jobs_by_gpus():
+    """On one machine, run as many jobs with models at a time as there are GPUs, unless `--resources gpu=` says more."""
+    on_a_cluster = workflow.resource_settings.nodes is not None
+    if gpus.visible() and not on_a_cluster and "gpu" not in workflow.global_resources:
+        workflow.register_resource("gpu", gpus.visible())
+
+
+limit_jobs_by_gpus()
 
 
 # --- Corpora and noise ------------------------------------------------------------------------
@@ -157,24 +167,54 @@ def model_settings(name):
     return {key: value for key, value in entry.items() if key not in ("title", "training")}
 
 
+def encoder_settings(entry):
+    """What of a model's entry makes its encoder give what it gives, but for where the encoder is from."""
+    return {key: entry[key] for key in ("family", "weights", "context", "tuning") if key in entry}
+
+
 def family_source(name):
     """The module of a model's family, which scripts load by a computed name."""
-    return families.source(config["models"][name]["family"])
+    return families.source(families.name(config["models"][name]))
 
 
 def frames_of(model, corpus, condition):
     """Where a model's front end finds a corpus in a condition."""
-    front_end = "log_mel.npy" if config["models"][model]["family"] == "cnn-lstm" else "audio.npy"
+    entry = config["models"][model]
+    match families.name(entry):
+        case "cnn-lstm":
+            front_end = "log_mel.npy"
+        case families.FROZEN:
+            front_end = f"pooled/{encoding_name(entry)}.npy"
+        case _:
+            front_end = "audio.npy"
     return f"results/corpora/{corpus}/{condition}/{front_end}"
 
 
 def encoder_of(wildcards):
-    """The encoder a model starts from, its weights first; CNN-LSTM has none."""
-    if config["models"][wildcards.model]["family"] == "cnn-lstm":
+    """What a model needs of the encoder that it starts from: of a frozen one its size, of CNN-LSTM's nothing."""
+    entry = config["models"][wildcards.model]
+    if families.name(entry) == families.FROZEN:
+        return [f"resources/encoders/{encoder_name(entry)}/revision.json"]
+    return encoder_files(entry)
+
+
+def encoder_files(entry):
+    """All files of the encoder that a model starts from, its weights first; CNN-LSTM has none."""
+    if entry["family"] == "cnn-lstm":
         return []
-    folder = f"resources/encoders/{encoder_name(config['models'][wildcards.model])}"
     kept = ("model.safetensors", "config.json", "preprocessor_config.json", "revision.json")
-    return [f"{folder}/{name}" for name in kept]
+    return [f"resources/encoders/{encoder_name(entry)}/{name}" for name in kept]
+
+
+def encoding_name(entry):
+    """A name for what a frozen encoder makes of a corpus."""
+    return encoder_name(entry) + ("-30s-context" if entry.get("context") == "30s" else "")
+
+
+def frozen_models():
+    """For everything that frozen encoders make of a corpus, the first model's entry that trains a head on it."""
+    frozen = [entry for entry in config["models"].values() if families.name(entry) == families.FROZEN]
+    return {encoding_name(entry): entry for entry in reversed(frozen)}
 
 
 def encoder_name(entry):

@@ -1,7 +1,7 @@
 """Pre-trained encoders: fetched at a pinned revision, kept without what the encoder does not need.
 
-INPUTS  a Hugging Face repository, or a local folder in its format
-OUTPUTS resources/encoders/{encoder}/
+INPUTS  a Hugging Face repository, or a local folder in its format; corpora
+OUTPUTS resources/encoders/{encoder}/, results/corpora/{corpus}/{condition}/pooled/{encoding}.npy
 """
 
 
@@ -32,3 +32,34 @@ rule encoder:
         ),
     script:
         "../scripts/encoder.py"
+
+
+rule pooled:
+    """What a frozen encoder makes of every utterance, for all runs that train a head on it."""
+    input:
+        audio="results/corpora/{corpus}/{condition}/audio.npy",
+        utterances="results/corpora/{corpus}/utterances.csv",
+        encoder=lambda wildcards: encoder_files(frozen_models()[wildcards.encoding]),
+    output:
+        vectors="results/corpora/{corpus}/{condition}/pooled/{encoding}.npy",
+    log:
+        "results/logs/pooled/{corpus}/{condition}/{encoding}.log",
+    benchmark:
+        "results/benchmarks/pooled/{corpus}/{condition}/{encoding}.tsv"
+    wildcard_constraints:
+        encoding=names(frozen_models()),
+    conda:
+        "../../envs/ser.yaml"
+    threads: 1
+    resources:
+        gpu=gpu(),
+        mem_mb=8000,
+        runtime=60,
+    params:
+        settings=lambda wildcards: uses(
+            "pooled.py",
+            families.source(frozen_models()[wildcards.encoding]["family"]),
+            model=encoder_settings(frozen_models()[wildcards.encoding]),
+        ),
+    script:
+        "../scripts/pooled.py"

@@ -3,23 +3,36 @@
 from ser import lean_imports  # noqa: F401, isort: skip (before torch)
 
 import shutil
+from pathlib import Path
 
 from safetensors.torch import save_file
 
 from ser import checkpoints, families, files, job
+from ser.errors import UserError
+
+# What is asked of every model on this encoder, asked here once.
+SETTINGS = {"weights": "pretrained", "context": "utterance", "tuning": {"method": "frozen"}}
 
 
 def main(snakemake):
     settings, outputs = snakemake.params.settings, snakemake.output
-    folder, revision = checkpoints.locate(settings["checkpoint"], settings.get("revision"))
-    tensors = checkpoints.read_encoder(folder, settings["family"])
-    # here, once, rather than in every run that starts from it
-    families.load(settings["family"]).load(files.read_json(folder / "config.json"), tensors, folder)
+    located, revision = checkpoints.locate(settings["checkpoint"], settings.get("revision"))
     with files.written_whole(outputs.weights) as temporary:
-        save_file(tensors, temporary)
-    shutil.copyfile(folder / "config.json", outputs.config)
-    shutil.copyfile(folder / "preprocessor_config.json", outputs.preprocessor)
-    record = {"checkpoint": settings["checkpoint"], "revision": revision, "sha256": files.sha256(outputs.weights)}
+        save_file(checkpoints.read_encoder(located, settings["family"]), temporary)
+    shutil.copyfile(located / "config.json", outputs.config)
+    shutil.copyfile(located / "preprocessor_config.json", outputs.preprocessor)
+    try:
+        model = families.load(settings["family"]).build(SETTINGS, Path(outputs.weights).parent)
+    except UserError as error:
+        raise UserError(f"{settings['checkpoint']}: {error}") from error
+    record = {
+        "checkpoint": settings["checkpoint"],
+        "revision": revision,
+        "sha256": files.sha256(outputs.weights),
+        "parameters": model.encoder_parameters,
+        "width": model.encoder.hidden_size,
+        "layers": len(model.encoder.layers),
+    }
     files.write_json(outputs.revision, record)
 
 

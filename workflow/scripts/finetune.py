@@ -7,7 +7,7 @@ import time
 import torch
 from safetensors.torch import save_file
 
-from ser import families, files, job, runs, training
+from ser import families, files, job, precision, runs, training
 from ser.errors import UserError
 
 
@@ -15,21 +15,23 @@ def main(snakemake):
     started = time.perf_counter()
     torch.set_num_threads(snakemake.threads)
     wildcards, inputs, settings = snakemake.wildcards, snakemake.input, snakemake.params.settings
+    if settings["training"]["deterministic"]:
+        precision.make_deterministic()
     device = runs.choose_device(snakemake.resources.gpu)
     seed = int(wildcards.seed)
     run_name = f"{wildcards.model}, {wildcards.source} to {wildcards.target}, {wildcards.shots} shots, seed {seed}"
-    family, encoder = families.load(settings["model"]["family"]), runs.encoder_folder(inputs.encoder)
-    model = training.initialise(family.build, settings["model"], encoder, seed).to(device)
+    encoder, storage = runs.encoder_folder(inputs.encoder), runs.storage(device, snakemake.resources)
+    model = training.initialise(families.of(settings["model"]).build, settings["model"], encoder, seed).to(device)
 
     roles = {row["utterance"]: row["role"] for row in files.read_rows(inputs.source_split)}
     train_names = [utterance for utterance, role in roles.items() if role == "train"]
     dev_names = [utterance for utterance, role in roles.items() if role == "dev"]
-    train = runs.read_examples(model, inputs.source_frames, inputs.source_utterances, train_names, device)
-    dev = runs.read_examples(model, inputs.source_frames, inputs.source_utterances, dev_names, device)
+    train = runs.read_examples(model, inputs.source_frames, inputs.source_utterances, train_names, storage)
+    dev = runs.read_examples(model, inputs.source_frames, inputs.source_utterances, dev_names, storage)
     seconds = runs.seconds_of(inputs.source_utterances, train_names)
     if shots := inputs.get("subset"):
         subset = [row["utterance"] for row in files.read_rows(shots)]
-        samples = runs.read_examples(model, inputs.target_frames, inputs.target_utterances, subset, device)
+        samples = runs.read_examples(model, inputs.target_frames, inputs.target_utterances, subset, storage)
         train = runs.together(train, samples)
         seconds += runs.seconds_of(inputs.target_utterances, subset)
 
@@ -46,6 +48,7 @@ def main(snakemake):
             device=device,
             state_path=state_path,
             fingerprint=runs.fingerprint({**settings, "run": run_name, "device": device.type}, read_whole),
+            started=started,
         )
     except UserError as error:
         raise UserError(f"{run_name}: {error}") from error
@@ -63,7 +66,6 @@ def main(snakemake):
         train=train,
         seconds_of_audio=seconds * settings["training"]["epochs"],
         device=device,
-        started=started,
     )
     files.write_json(snakemake.output.run, record)
     state_path.unlink(missing_ok=True)

@@ -4,7 +4,7 @@ from ser import lean_imports  # noqa: F401, isort: skip (before torch)
 
 import torch
 
-from ser import families, files, inference, job, runs, training
+from ser import families, files, inference, job, runs, weights
 from ser.vocabulary import EMOTIONS
 
 COLUMNS = ("utterance", "emotion", "predicted", *EMOTIONS)
@@ -13,12 +13,12 @@ COLUMNS = ("utterance", "emotion", "predicted", *EMOTIONS)
 def main(snakemake):
     torch.set_num_threads(snakemake.threads)
     settings = snakemake.params.settings
-    family = families.load(settings["model"]["family"])
     device = runs.choose_device(snakemake.resources.gpu)
-    model = family.build(settings["model"], runs.encoder_folder(snakemake.input.encoder)).to(device)
-    training.load_trained_state(model, snakemake.input.weights)
+    model = families.of(settings["model"]).build(settings["model"], runs.encoder_folder(snakemake.input.encoder))
+    weights.load_trained_state(model.to(device), snakemake.input.weights)
     rows = files.read_rows(snakemake.input.utterances)
-    frames = model.read_frames(snakemake.input.frames, rows, [row["utterance"] for row in rows], device)
+    storage = runs.storage(device, snakemake.resources)
+    frames = model.read_frames(snakemake.input.frames, rows, [row["utterance"] for row in rows], storage)
     predicted = inference.probabilities(model, frames, settings["batch_size"], device)
     files.write_rows(
         snakemake.output.predictions,

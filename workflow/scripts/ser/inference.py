@@ -6,18 +6,37 @@ import numpy as np
 import torch
 
 from ser.batches import Frames, pad, sorted_batches
+from ser.memory import until_it_fits
+from ser.precision import arithmetic
 from ser.vocabulary import EMOTIONS
 
 
 @torch.inference_mode()
-def probabilities(model, frames: Sequence[Frames], batch_size: int, device: torch.device) -> np.ndarray:
-    """Class probabilities in the frames' order, in float32 whatever training used: batches must not matter.
+def probabilities(
+    model, frames: Sequence[Frames], batch_size: int, device: torch.device, precision: str = "float32"
+) -> np.ndarray:
+    """Class probabilities in the frames' order; in float32, whatever training used, batches do not matter.
 
-    Returns float64 of shape (utterances, 4), columns as `EMOTIONS`.
+    Returns float64 of shape (utterances, 4), columns as `EMOTIONS`. Raises `UserError` if the GPU's memory does not
+    suffice for one utterance.
     """
     model.eval()
-    result = np.zeros((len(frames), len(EMOTIONS)))
+
+    def of(parts):
+        found = []
+        for part in parts:
+            padded, lengths = pad([frames[i] for i in part], device)
+            with arithmetic(device, precision):
+                logits = model(padded, lengths)
+            found.append(torch.softmax(logits.double(), dim=-1))
+        return torch.cat(found)
+
+    order, found, parts = [], [], 1
     for batch in sorted_batches([len(utterance.values) for utterance in frames], batch_size):
-        padded, lengths = pad([frames[i] for i in batch], device)
-        result[batch] = torch.softmax(model(padded, lengths).double(), dim=-1).cpu().numpy()
+        of_batch, parts = until_it_fits(of, batch, parts)
+        order.append(batch)
+        found.append(of_batch)
+    result = np.zeros((len(frames), len(EMOTIONS)))
+    if found:
+        result[np.concatenate(order)] = torch.cat(found).cpu().numpy()
     return result

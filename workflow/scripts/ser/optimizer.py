@@ -8,11 +8,6 @@ import torch
 from torch.optim.adam import adam
 
 
-def trained_parameters(model: torch.nn.Module) -> dict[str, torch.nn.Parameter]:
-    """The parameters that training changes, by name."""
-    return {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
-
-
 class Adam:
     """Adam (Kingma and Ba, 2015) with PyTorch's defaults but for the learning rate.
 
@@ -46,7 +41,11 @@ class Adam:
                 eps=1e-8,
                 maximize=False,
             )
-        for parameter in parameters:
+        self.forget_gradients()
+
+    def forget_gradients(self) -> None:
+        """Start a new sum of gradients."""
+        for parameter in self._parameters.values():
             parameter.grad = None
 
     def state(self) -> dict[str, torch.Tensor]:

@@ -3,11 +3,11 @@
 import hashlib
 import json
 import logging
+import math
 import os
 import platform
 import resource
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -15,20 +15,27 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from ser import gpus
 from ser.files import read_rows, sha256
-from ser.training import Examples, Progress, uses_bfloat16
+from ser.memory import Storage
+from ser.precision import uses_bfloat16
+from ser.resumption import Progress
+from ser.training import Examples
 
 log = logging.getLogger(__name__)
 
 PACKAGES = ("numpy", "peft", "safetensors", "torch", "transformers")  # whose versions a run records, if it used them
 
 
-def choose_device(gpus: int) -> torch.device:
-    """CUDA if the job was given a GPU and there is one, else the CPU, and then say so."""
-    if gpus and torch.cuda.is_available():
+def choose_device(claimed: int) -> torch.device:
+    """A CUDA device if the job claimed a GPU and there is one, the least used one, else the CPU, and then say so."""
+    if claimed and torch.cuda.is_available():
         torch.backends.cudnn.allow_tf32 = False  # float32 means float32, as it does on a CPU
-        return torch.device("cuda")
-    if gpus:
+        every = range(torch.cuda.device_count())
+        device = torch.device("cuda", gpus.claim([str(torch.cuda.get_device_properties(i).uuid) for i in every]))
+        torch.cuda.set_device(device)
+        return device
+    if claimed:
         log.warning("no GPU is visible: running on the CPU (`device: cpu` in the config says so on purpose)")
     return torch.device("cpu")
 
@@ -46,10 +53,15 @@ def encoder_folder(files: Sequence[str]) -> Path | None:
     return Path(files[0]).parent if files else None
 
 
-def read_examples(model: nn.Module, frames_path, utterances_path, wanted: Sequence[str], device) -> Examples:
+def storage(device: torch.device, resources) -> Storage:
+    """Where a job with these resources, of Snakemake, keeps its frames."""
+    return Storage(device, resources.mem_mb * 1e6, resources.tmpdir)
+
+
+def read_examples(model: nn.Module, frames_path, utterances_path, wanted: Sequence[str], storage: Storage) -> Examples:
     """Frames and emotions of the wanted utterances of one corpus, in the corpus's order."""
     rows, chosen = read_rows(utterances_path), set(wanted)
-    frames = model.read_frames(frames_path, rows, chosen, device)
+    frames = model.read_frames(frames_path, rows, chosen, storage)
     return Examples(frames, [row["emotion"] for row in rows if row["utterance"] in chosen])
 
 
@@ -68,7 +80,7 @@ def count_parameters(model: nn.Module) -> dict[str, int]:
     """Parameters in total, those of the encoder that it started from, and those that training changes."""
     sizes = [(parameter.numel(), parameter.requires_grad) for parameter in model.parameters()]
     return {
-        "total": sum(size for size, _ in sizes),
+        "total": sum(size for size, _ in sizes) + getattr(model, "absent_parameters", 0),
         "encoder": getattr(model, "encoder_parameters", 0),
         "trained": sum(size for size, trained in sizes if trained),
     }
@@ -83,7 +95,6 @@ def record_of_run(
     train: Examples,
     seconds_of_audio: float,
     device: torch.device,
-    started: float,
 ) -> dict:
     """What `run.json` keeps of a finished run."""
     best = progress.history[progress.best_epoch - 1]
@@ -99,7 +110,8 @@ def record_of_run(
         "device": torch.cuda.get_device_name() if on_gpu else f"cpu ({platform.machine()})",
         "threads": torch.get_num_threads(),
         "precision": "bfloat16" if uses_bfloat16(device, settings["training"]["precision"]) else "float32",
-        "seconds": time.perf_counter() - started,
+        "micro_batch_size": math.ceil(settings["training"]["batch_size"] / progress.parts),
+        "seconds": progress.seconds,
         "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         "peak_gpu_memory_bytes": torch.cuda.max_memory_allocated() if on_gpu else None,
         "versions": {name: version(name) for name in PACKAGES if name in sys.modules}

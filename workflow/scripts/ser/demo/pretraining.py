@@ -16,9 +16,10 @@ from ser.batches import mean_of_real_frames, pad, random_batches
 from ser.demo.espeak import Espeak, Manner
 from ser.demo.speech import VARIANTS
 from ser.families import wav2vec2, whisper
-from ser.optimizer import Adam, trained_parameters
+from ser.optimizer import Adam
 from ser.randomness import named_generator, named_seed
 from ser.vocabulary import SAMPLE_RATE
+from ser.weights import trained_parameters
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +63,7 @@ def pretrain(family: str, config: dict, voices: list[str]) -> tuple[dict[str, to
     for epoch in range(1, EPOCHS + 1):
         total = 0.0
         for batch in random_batches(list(map(len, waveforms)), BATCH_SIZE, named_generator("pretraining", epoch)):
-            frames, lengths = encoder.padded_front_end(*pad([features[i] for i in batch], "cpu"))
+            frames, lengths = encoder.padded_front_end(*pad([features[i] for i in batch], torch.device("cpu")))
             heard = output(mean_of_real_frames(encoder(frames, lengths), lengths))
             loss = nn.functional.mse_loss(heard, targets[batch])
             loss.backward()

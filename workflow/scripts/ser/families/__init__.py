@@ -1,21 +1,34 @@
 """Model families. Each is a module with
 
 - `build(settings, encoder)`: the model, a `torch.nn.Module` from padded frames and lengths to logits, whose
-  `read_frames(path, utterances, wanted, device)` gives what the part of it that is never trained makes of utterances.
+  `read_frames(path, utterances, wanted, storage)` gives what the part of it that is never trained makes of utterances.
 
-A rule names the family's module among the sources of its job, and `load` imports that one only.
+A rule names the family's module among the sources of its job, and `of` imports that one only.
 """
 
 import importlib
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 
+FROZEN = "frozen"  # the family of every encoder that is not trained: a head on what the encoder gave, once
+
+
+def name(model: Mapping) -> str:
+    """The family that a model's entry is run as."""
+    return FROZEN if model.get("tuning", {}).get("method") == "frozen" else model["family"]
+
 
 def source(family: str) -> str:
-    """The family's module, as a path from the repository's root."""
+    """A family's module, as a path from the repository's root."""
     return str(Path("workflow", "scripts", "ser", "families", f"{family.replace('-', '_')}.py"))
 
 
 def load(family: str) -> ModuleType:
     """Import a family's module."""
     return importlib.import_module(f"ser.families.{family.replace('-', '_')}")
+
+
+def of(model: Mapping) -> ModuleType:
+    """Import the module that a model's entry is run by."""
+    return load(name(model))

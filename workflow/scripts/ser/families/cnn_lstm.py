@@ -13,6 +13,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from ser.batches import Frames, mean_of_real_frames, on_device, real_frames
 from ser.log_mel_frames import BANDS, frame_count
+from ser.memory import Storage
 from ser.vocabulary import EMOTIONS
 
 CHANNELS, UNITS, DENSE = 128, 128, 128
@@ -40,8 +41,8 @@ class CnnLstm(nn.Module):
         self.dense = nn.Linear(2 * UNITS, DENSE)
         self.output = nn.Linear(DENSE, len(EMOTIONS))
 
-    def read_frames(self, path, utterances: list[dict], wanted: Collection[str], device) -> list[Frames]:
-        """Memory-mapped log-mel frames of the wanted utterances of a corpus: float32, (frames, 64) each.
+    def read_frames(self, path, utterances: list[dict], wanted: Collection[str], storage: Storage) -> list[Frames]:
+        """Log-mel frames of the wanted utterances of a corpus: float32, (frames, 64) each; memory-mapped on a CPU.
 
         Args:
             path: the corpus's log_mel.npy.
@@ -50,11 +51,12 @@ class CnnLstm(nn.Module):
         frames = torch.from_numpy(np.load(path, mmap_mode="c"))  # copy on write, which nobody does
         by_utterance = frames.split([frame_count(int(row["samples"])) for row in utterances])
         chosen = set(wanted)
-        return [
-            Frames.all_real(own)
-            for own, row in zip(by_utterance, utterances, strict=True)
-            if row["utterance"] in chosen
-        ]
+        kept = [own for own, row in zip(by_utterance, utterances, strict=True) if row["utterance"] in chosen]
+        if storage.device.type == "cuda":
+            counts = list(map(len, kept))
+            rooms = storage.room(sum(counts), BANDS).split(counts)
+            kept = [room.copy_(own) for room, own in zip(rooms, kept, strict=True)]
+        return [Frames.all_real(own) for own in kept]
 
     def forward(self, frames: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """Logits of shape (batch, 4).

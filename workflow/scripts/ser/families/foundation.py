@@ -1,6 +1,6 @@
 """What the pre-trained encoders share: tuning, average pooling, the head, and where training begins."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,20 +12,21 @@ from torch import nn
 from ser.audio import as_float, open_audio
 from ser.batches import Frames, mean_of_real_frames, pad, sorted_batches
 from ser.errors import UserError, listing
+from ser.families.head import classifier
 from ser.files import read_json
-from ser.tuning import tune
-from ser.vocabulary import EMOTIONS, SAMPLE_RATE
+from ser.memory import Storage, until_it_fits
+from ser.tuning import settle_constants, tune
+from ser.vocabulary import SAMPLE_RATE
 
-HIDDEN, DROPOUT = 256, 0.1
-POOLED_TOGETHER = 16
+POOLED_TOGETHER = 16  # utterances; it does not change their vectors
 
 
 class FoundationModel(nn.Module):
     """Encoder, average over an utterance's own frames, hidden layer, output.
 
     What comes before the first trained parameter is constant, so it is computed once per run, by `read_frames`,
-    and `forward` goes on from there: behind the features if everything is trained, behind the pooling if the
-    encoder is frozen, else behind the front end.
+    and `forward` goes on from there: behind the features if everything is trained, else behind the front end. Of a
+    frozen encoder all is constant: `pooled` gives it, for `ser.families.frozen`.
 
     Args:
         encoder: see `ser.families.wav2vec2.Encoder`, `ser.families.whisper.Encoder`.
@@ -35,24 +36,14 @@ class FoundationModel(nn.Module):
     def __init__(self, encoder: nn.Module, settings: dict):
         super().__init__()
         self.encoder = encoder
-        self.encoder_parameters = sum(parameter.numel() for parameter in encoder.parameters())
+        self.encoder_parameters = count(encoder)
         self.trains_all = settings["weights"] == "random"
-        self.is_frozen = settings["tuning"]["method"] == "frozen"
         if not self.trains_all:
             tune(encoder, settings["tuning"])
-        self.head = nn.Sequential(
-            nn.Linear(encoder.hidden_size, HIDDEN),
-            nn.ReLU(),
-            nn.Dropout(DROPOUT),
-            nn.Linear(HIDDEN, len(EMOTIONS)),
-        )
-
-    def train(self, mode: bool = True) -> "FoundationModel":
-        """As usual, but a frozen encoder keeps evaluating: no dropout in what is constant."""
-        super().train(mode)
-        if self.is_frozen:
-            self.encoder.eval()
-        return self
+        before = count(encoder)
+        settle_constants(encoder)
+        self.absent_parameters = before - count(encoder)
+        self.head = classifier(encoder.hidden_size)
 
     def forward(self, frames: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """Logits of shape (batch, 4).
@@ -61,8 +52,6 @@ class FoundationModel(nn.Module):
             frames: (batch, frames, width), as `read_frames` gave them, padded.
             lengths: real frames of each utterance, (batch,), int64 on the CPU.
         """
-        if self.is_frozen:
-            return self.head(frames.squeeze(1))
         if self.trains_all:
             frames, lengths = self._trained_front_end(frames, lengths)
         return self.head(mean_of_real_frames(self.encoder(frames, lengths), lengths))
@@ -75,8 +64,8 @@ class FoundationModel(nn.Module):
         return pad([self.encoder.front_end(own, features.device) for own in alone], features.device)
 
     @torch.no_grad()
-    def read_frames(self, path, utterances: list[dict], wanted: Collection[str], device) -> list[Frames]:
-        """The constant part's output for the wanted utterances of a corpus, in float32, on the device.
+    def read_frames(self, path, utterances: list[dict], wanted: Collection[str], storage: Storage) -> list[Frames]:
+        """The constant part's output for the wanted utterances of a corpus, float32, in the storage.
 
         Args:
             path: the corpus's audio.npy.
@@ -85,31 +74,50 @@ class FoundationModel(nn.Module):
         Raises `UserError`, naming the utterance, if it is too short for the encoder.
         """
         self.eval()
-        with _without_onednn():
-            frames = self._constant_frames(path, utterances, set(wanted), device)
-        return self._pooled(frames, device) if self.is_frozen else frames
-
-    def _constant_frames(self, path, utterances, chosen, device) -> list[Frames]:
+        chosen = set(wanted)
+        rows = [row for row in utterances if row["utterance"] in chosen]
+        counts = [self._frame_count(row) for row in rows]
+        width = self.encoder.feature_width if self.trains_all else self.encoder.frame_width
+        rooms = storage.room(sum(counts), width).split(counts)
         audio, frames = open_audio(path), []
-        for row in utterances:
-            if row["utterance"] in chosen:
+        with _without_onednn():
+            for row, room in zip(rows, rooms, strict=True):
                 start = int(row["start"])
-                waveform = as_float(audio[start : start + int(row["samples"])])
-                try:
-                    features = self.encoder.features(waveform)
-                    frames.append(features if self.trains_all else self.encoder.front_end(features, device))
-                except ValueError as error:
-                    raise UserError(f"{row['utterance']}: {error}") from error
+                found = self.encoder.features(as_float(audio[start : start + int(row["samples"])]))
+                if not self.trains_all:
+                    found = self.encoder.front_end(found, storage.device)
+                frames.append(Frames(room.copy_(found.values), found.real))
         return frames
 
-    def _pooled(self, frames: list[Frames], device) -> list[Frames]:
-        pooled = [None] * len(frames)
+    def _frame_count(self, row: dict) -> int:
+        samples = int(row["samples"])
+        if (count := self.encoder.frame_count(samples)) < 1:
+            raise UserError(f"{row['utterance']}: {samples} samples are too few for one frame of this encoder")
+        return self.encoder.feature_count(samples) if self.trains_all else count
+
+    @torch.inference_mode()
+    def pooled(self, frames: Sequence[Frames], device: torch.device) -> np.ndarray:
+        """The encoder's average over each utterance: float32, (utterances, width).
+
+        Args:
+            frames: as `read_frames` gave them.
+        """
+        self.eval()
+
+        def of(parts):
+            padded = [pad([frames[i] for i in part], device) for part in parts]
+            return torch.cat([mean_of_real_frames(self.encoder(*batch), batch[1]) for batch in padded])
+
+        found, parts = torch.empty(len(frames), self.encoder.hidden_size), 1
         for batch in sorted_batches([len(utterance.values) for utterance in frames], POOLED_TOGETHER):
-            padded, lengths = pad([frames[i] for i in batch], device)
-            vectors = mean_of_real_frames(self.encoder(padded, lengths), lengths)
-            for i, vector in zip(batch, vectors, strict=True):
-                pooled[i] = Frames.all_real(vector.unsqueeze(0))
-        return pooled
+            vectors, parts = until_it_fits(of, batch, parts)
+            found[batch] = vectors.cpu()
+        return found.numpy()
+
+
+def count(module: nn.Module) -> int:
+    """Parameters of a module."""
+    return sum(parameter.numel() for parameter in module.parameters())
 
 
 @contextmanager

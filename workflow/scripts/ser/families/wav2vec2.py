@@ -63,6 +63,7 @@ class Encoder(nn.Module):
     """
 
     feed_forward = ("intermediate_dense", "output_dense")
+    feature_width = 1
 
     def __init__(self, model: Wav2Vec2Model, extractor: Wav2Vec2FeatureExtractor):
         super().__init__()
@@ -73,6 +74,7 @@ class Encoder(nn.Module):
         self.layers = model.encoder.layers
         self.norm = model.encoder.layer_norm
         self.hidden_size = model.config.hidden_size
+        self.frame_width = model.config.conv_dim[-1]
         self._norm_is_last = model.config.do_stable_layer_norm
         self._extractor = extractor
 
@@ -80,8 +82,12 @@ class Encoder(nn.Module):
         """Everything but the convolutions."""
         return [self.projection, self.positions, self.layers, self.norm]
 
+    def feature_count(self, samples: int) -> int:
+        """Samples that `features` makes of an utterance."""
+        return samples
+
     def frame_count(self, samples: int) -> int:
-        """Frames that the front end makes of an utterance."""
+        """Frames that the front end makes of an utterance; none if it is too short."""
         for layer in self.convolutions:
             samples = _frames_behind(layer.conv, samples)
         return samples
@@ -91,11 +97,7 @@ class Encoder(nn.Module):
 
         Args:
             waveform: float32 in [-1, 1), 16 kHz.
-
-        Raises `ValueError` if it is too short to make a frame.
         """
-        if self.frame_count(len(waveform)) < 1:
-            raise ValueError(f"{len(waveform)} samples are too few for one frame of this encoder")
         values = self._extractor(waveform, sampling_rate=self._extractor.sampling_rate).input_values[0]
         return Frames.all_real(waveform_tensor(values))
 

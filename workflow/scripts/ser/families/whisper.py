@@ -73,13 +73,23 @@ class Encoder(nn.Module):
         self.layers = model.layers
         self.norm = model.layer_norm
         self.dropout = nn.Dropout(model.dropout)
-        self.hidden_size = model.config.d_model
+        self.hidden_size = self.frame_width = model.config.d_model
+        self.feature_width = extractor.feature_size
         self._extractor = extractor
         self._whole_context = context == "30s"
 
     def projection_and_body(self) -> list[nn.Module]:
         """Everything but the convolutions and the sinusoidal positions."""
         return [self.layers, self.norm]
+
+    def feature_count(self, samples: int) -> int:
+        """Log-mel frames of an utterance, of the silence up to 30 s too where that is the context."""
+        samples = min(samples, self._extractor.n_samples)
+        return self._extractor.nb_max_frames if self._whole_context else -(-samples // self._extractor.hop_length)
+
+    def frame_count(self, samples: int) -> int:
+        """Frames that the front end makes of an utterance."""
+        return -(-self.feature_count(samples) // 2)
 
     def features(self, waveform: np.ndarray) -> Frames:
         """Log-mel frames as the checkpoint's extractor makes them: (frames, bands), 100 a second."""

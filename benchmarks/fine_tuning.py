@@ -1,0 +1,429 @@
+"""Fine-tuning and prediction against the usual loop of transformers and peft, on speech of IEMOCAP's lengths.
+
+    python benchmarks/fine_tuning.py [--models wav2vec2-base xlsr whisper-medium] [--device cpu|cuda] [--output FILE]
+
+Encoders have their true sizes and random weights, recordings the lengths of IEMOCAP's 5531 (iemocap-seconds.txt) and
+noise in them. Every case runs in a process of its own. An epoch's time is estimated from some of its batches, taken at
+equal steps through their order by padded length, in proportion to padded seconds: many on a GPU, few on a CPU. The
+front end, which we compute once per run, is charged to an epoch by its share of a run's epochs. What each side does to
+a recording (reading, features) is in its times. Prints tables in Markdown, and what the paper's grid would take.
+"""
+
+import argparse
+import functools
+import json
+import math
+import os
+import platform
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from projection import project
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT / "workflow" / "scripts"), str(ROOT / "benchmarks")]
+
+SAMPLE_RATE, EPOCHS, RANK = 16_000, 5, 16
+LARGE = {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16, "intermediate_size": 4096}
+MODELS = {  # family, settings beside transformers' defaults, which are wav2vec2-base's; linears that get LoRA
+    "wav2vec2-base": ("wav2vec2", {}, ("intermediate_dense", "output_dense")),
+    "xlsr": (
+        "wav2vec2",
+        LARGE | {"feat_extract_norm": "layer", "do_stable_layer_norm": True, "conv_bias": True},
+        ("intermediate_dense", "output_dense"),
+    ),
+    "whisper-medium": (
+        "whisper",
+        {
+            "d_model": 1024,
+            "encoder_layers": 24,
+            "encoder_attention_heads": 16,
+            "encoder_ffn_dim": 4096,
+            "decoder_layers": 1,  # no side uses the decoder
+        },
+        ("fc1", "fc2"),
+    ),
+}
+PLAIN = {
+    "a: padded, random batches": {},
+    "b: padded, grouped by length": {"grouped": True},
+    "c: cut at 6 s, random batches": {"longest": 6.0},
+}
+WITHOUT = {  # ours with one thing taken away
+    "front end in every epoch": {"front_ends": EPOCHS},
+    "random batches": {"grouped": False},
+    "eager attention": {"attention": "eager"},
+    "weight norm in every step": {"settled": False},
+    "30 s of context": {"context": "30s"},
+    "float32": {"precision": "float32"},
+    "frozen matrices in float32": {"rounded": False},
+}
+
+
+def main():
+    options = parse()
+    if options.case:
+        print(json.dumps(run_case(json.loads(options.case))))
+        return
+    device, report = describe(options), []
+    say = functools.partial(emit, report, options.output)
+    say(f"{device}; {options.batches} batches of each epoch; `{' '.join(['python', *sys.argv])}`\n")
+    with tempfile.TemporaryDirectory() as folder:
+        for_projection = {}
+        for model in options.models:
+            for_projection[model] = measure_model(model, Path(folder, model), options, say)
+        if for_projection.keys() == MODELS.keys():
+            baseline = costs(in_process({**case_of("cnn-lstm", Path(folder), options), "side": "ours"}))
+            say("\n" + project({**for_projection, "cnn-lstm": baseline}, EPOCHS))
+            if options.sharing > 1:
+                say(shared(options, for_projection, folder))
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cuda" if Path("/dev/nvidia0").exists() else "cpu")
+    parser.add_argument("--micro-batch", type=int, help="default: 16 on a GPU; on a CPU 8, for Whisper 4")
+    parser.add_argument("--batches", type=int, help="of each epoch; default: 40 on a GPU, 3 on a CPU")
+    parser.add_argument("--sharing", type=int, default=1, help="also measure so many jobs at a time")
+    parser.add_argument("--no-ablation", action="store_true")
+    parser.add_argument("--output", type=Path, help="also write the tables there")
+    parser.add_argument("--case", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    options.batches = options.batches or (40 if options.device == "cuda" else 3)
+    return options
+
+
+def emit(report: list[str], path: Path | None, line: str) -> None:
+    """Print a line, and keep what was printed so far in a file."""
+    print(line, flush=True)
+    report.append(line)
+    if path:
+        path.write_text("\n".join(report) + "\n", encoding="utf-8")
+
+
+def costs(ours: dict) -> dict[str, float]:
+    """Of our case, what a projection needs."""
+    return {name: ours[name] for name in ("start_up", "front_end", "step", "forward", "predict")}
+
+
+def case_of(model: str, folder: Path, options) -> dict:
+    """What all cases of a model share."""
+    micro_batch = options.micro_batch or (16 if options.device == "cuda" else 4 if "whisper" in model else 8)
+    common = {"model": model, "folder": str(folder), "device": options.device}
+    return common | {"micro_batch": micro_batch, "batches": options.batches}
+
+
+def measure_model(name: str, folder: Path, options, say) -> dict[str, float]:
+    """All cases of one model, as a table. Returns our costs."""
+    common = case_of(name, folder, options)
+    in_process({**common, "side": "checkpoint"})
+    peak = in_process({**common, "side": "product"})["flops"]
+    say(f"\n### {name}, batches of {common['micro_batch']}\n")
+    say("| | s a step | utterances/s | peak memory GB | times ours | predicted utterances/s | times ours |")
+    say("|---|---:|---:|---:|---:|---:|---:|")
+    ours = in_process({**common, "side": "ours"})
+    say(row("ours", ours, ours))
+    for title, settings in PLAIN.items():
+        say(row(title, in_process({**common, "side": "plain", **settings}), ours))
+    say(
+        f"\nOurs: {ours['padded']:.2f} padded seconds per second of speech; {ours['start_up']:.1f} s of start-up; for"
+        f" 10 s of speech the front end takes {10 * ours['front_end']:.3f} s, steps {10 * ours['step']:.3f} s. Steps"
+        f" do {ours['flops'] / 1e9:.0f} GFLOP/s,"
+        f" {100 * ours['flops'] / peak:.0f} % of the {peak / 1e9:.0f} GFLOP/s that a large matrix product reaches here."
+    )
+    if not options.no_ablation:
+        say("\n| ours without | epoch, times ours | peak memory GB |\n|---|---:|---:|")
+        for title, settings in WITHOUT.items():
+            if applies(settings, name, options.device):
+                taken = in_process({**common, "side": "ours", "predicts": False, **settings})
+                say(f"| {title} | {taken['epoch'] / ours['epoch']:.2f} | {taken['memory'] / 1e9:.1f} |")
+    return costs(ours)
+
+
+def shared(options, for_projection: dict, folder: str) -> str:
+    """How much more several jobs do together than one after the other, in words."""
+    case = case_of("xlsr", Path(folder, "xlsr"), options) | {"side": "ours", "predicts": False}
+    with ThreadPoolExecutor() as threads:
+        together = list(threads.map(lambda i: in_process({**case, "number": i}), range(options.sharing)))
+    slowest = max(taken["step"] for taken in together)
+    gain = options.sharing * for_projection["xlsr"]["step"] / slowest
+    return f"{options.sharing} jobs of xlsr at a time do {gain:.2f} times the steps of one."
+
+
+def row(title: str, case: dict, ours: dict) -> str:
+    """One case beside ours."""
+    return (
+        f"| {title} | {case['epoch'] / case['steps_an_epoch']:.3f} | {case['utterances'] / case['epoch']:.2f} |"
+        f" {case['memory'] / 1e9:.1f} | {case['epoch'] / ours['epoch']:.2f} | {case['predicted']:.2f} |"
+        f" {ours['predicted'] / case['predicted']:.2f} |"
+    )
+
+
+def applies(settings: dict, model: str, device: str) -> bool:
+    """Whether a thing is there to be taken away."""
+    whisper = "whisper" in model
+    if "context" in settings:
+        return whisper
+    if "settled" in settings:
+        return not whisper
+    return device == "cuda" or not {"precision", "rounded"} & settings.keys()
+
+
+def describe(options) -> str:
+    """The machine, in words."""
+    import torch
+
+    if options.device == "cuda":
+        return f"{torch.cuda.get_device_name()}, bfloat16, torch {torch.__version__}"
+    names = Path("/proc/cpuinfo").read_text(encoding="utf-8").split("model name\t: ")
+    name = names[1].split("\n")[0] if len(names) > 1 else platform.machine()
+    return f"{os.cpu_count()} cores of {name}, float32, torch {torch.__version__}"
+
+
+def in_process(case: dict) -> dict:
+    """Run one case in a process of its own."""
+    command = [sys.executable, __file__, "--case", json.dumps({**case, "launched": time.perf_counter()})]
+    result = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    return json.loads(result.stdout.splitlines()[-1])
+
+
+def run_case(case: dict) -> dict:
+    """What a process of its own does."""
+    import torch
+
+    torch.manual_seed(1)
+    sides = {"checkpoint": make_checkpoint, "product": large_product, "ours": run_ours, "plain": run_plain}
+    return sides[case["side"]](case, torch.device(case["device"]))
+
+
+# --- What both sides get ----------------------------------------------------------------------
+
+
+def make_checkpoint(case: dict, device) -> dict:
+    """Save a random encoder, in Hugging Face format and as the workflow keeps it."""
+    from safetensors.torch import save_file
+    from transformers import (
+        Wav2Vec2Config,
+        Wav2Vec2FeatureExtractor,
+        Wav2Vec2Model,
+        WhisperConfig,
+        WhisperFeatureExtractor,
+        WhisperModel,
+    )
+
+    from ser import checkpoints
+
+    family, settings, _ = MODELS[case["model"]]
+    folder = Path(case["folder"])
+    if family == "whisper":
+        model, extractor = WhisperModel(WhisperConfig(**settings)), WhisperFeatureExtractor()
+    else:
+        with_mask = settings.get("feat_extract_norm") == "layer"
+        model = Wav2Vec2Model(Wav2Vec2Config(**settings))
+        extractor = Wav2Vec2FeatureExtractor(return_attention_mask=with_mask)
+    model.save_pretrained(folder)
+    extractor.save_pretrained(folder)
+    encoder = folder / "encoder"
+    encoder.mkdir()
+    for name in ("config.json", "preprocessor_config.json"):
+        (encoder / name).write_bytes((folder / name).read_bytes())
+    save_file(checkpoints.read_encoder(folder, family), encoder / "model.safetensors")
+    return {}
+
+
+def large_product(case: dict, device) -> dict:
+    """Operations a second of the product of two large square matrices."""
+    import torch
+
+    on_gpu = device.type == "cuda"
+    size, repetitions = (8192, 50) if on_gpu else (4096, 3)
+    first, second = torch.randn(2, size, size, device=device, dtype=torch.bfloat16 if on_gpu else torch.float32)
+    first @ second
+    started = synchronised_time(device)
+    for _ in range(repetitions):
+        first @ second
+    return {"flops": 2 * size**3 * repetitions / (synchronised_time(device) - started)}
+
+
+def synchronised_time(device) -> float:
+    """Seconds, when the device has done its work."""
+    import torch
+
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter()
+
+
+class Epoch:
+    """Batches of an epoch over IEMOCAP's lengths, some of which are run, with their audio in a file."""
+
+    def __init__(self, case: dict, longest: float | None = None, whole: float | None = None):
+        from ser.batches import random_batches
+
+        generator = np.random.default_rng(1)
+        seconds = generator.permutation(np.loadtxt(ROOT / "benchmarks" / "iemocap-seconds.txt"))
+        padded = np.full(len(seconds), whole) if whole else np.minimum(seconds, longest or np.inf)
+        samples = (seconds * SAMPLE_RATE).astype(int)
+        if case.get("grouped", case["side"] == "ours"):
+            batches = random_batches(samples, case["micro_batch"], generator)
+        else:
+            order = generator.permutation(len(samples))
+            batches = np.array_split(order, math.ceil(len(order) / case["micro_batch"]))
+        batches.sort(key=lambda batch: (padded[batch].max(), seconds[batch].sum()))
+        taken = [int((i + 0.5) / case["batches"] * len(batches)) for i in range(case["batches"])]
+        self.utterances, self.steps, self.seconds = len(seconds), len(batches), float(seconds.sum())
+        self._all_padded = sum(len(batch) * padded[batch].max() for batch in batches)
+        needed = np.concatenate([batches[i] for i in taken])
+        place = {utterance: i for i, utterance in enumerate(needed)}
+        self.batches = [np.array([place[utterance] for utterance in batches[i]]) for i in taken]
+        self.padded = sum(len(batch) * padded[batch].max() for batch in (batches[i] for i in taken))
+        self.samples = samples[needed]
+        self.starts = np.concatenate([[0], np.cumsum(self.samples)[:-1]])
+        self.padding = self._all_padded / self.seconds
+        noise = np.random.default_rng(2).normal(0, 3000, self.samples.sum())
+        self.audio = Path(case["folder"], f"audio-{case.get('number', 0)}.npy")
+        np.save(self.audio, noise.astype(np.int16))
+
+    def estimate(self, seconds: float) -> float:
+        """Seconds of the whole epoch, from those of the batches that were run."""
+        return seconds * self._all_padded / self.padded
+
+
+def timed(work, batches: Sequence, device) -> float:
+    """Seconds of some work on every batch, after a first time that does not count."""
+    work(batches[0])
+    started = synchronised_time(device)
+    for batch in batches:
+        work(batch)
+    return synchronised_time(device) - started
+
+
+def result(epoch: Epoch, seconds: float, predicted: float, device) -> dict:
+    """What a case reports, `seconds` of its steps and `predicted` in an epoch's prediction."""
+    import torch
+
+    on_gpu = device.type == "cuda"
+    memory = torch.cuda.max_memory_allocated() if on_gpu else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return {
+        "epoch": seconds,
+        "utterances": epoch.utterances,
+        "steps_an_epoch": epoch.steps,
+        "memory": memory,
+        "predicted": epoch.utterances / predicted if predicted else None,
+        "padded": epoch.padding,
+    }
+
+
+# --- The two sides ----------------------------------------------------------------------------
+
+
+def run_ours(case: dict, device) -> dict:
+    """The workflow's own code, as its jobs call it."""
+    from ser import lean_imports  # noqa: F401, isort: skip (before torch)
+    from torch.utils.flop_counter import FlopCounterMode
+
+    from ser import inference, training
+    from ser.memory import Storage
+    from ser.vocabulary import EMOTIONS
+
+    epoch = Epoch(case, whole=30.0 if case.get("context") == "30s" else None)
+    model = build_ours(case).to(device)
+    start_up = synchronised_time(device) - case["launched"]
+    precision = case.get("precision", "auto")
+    storage = Storage(device, 16e9, case["folder"])
+    read_ours(model, epoch, 1, storage)
+    started = synchronised_time(device)
+    frames = read_ours(model, epoch, len(epoch.samples), storage)
+    front_end = (synchronised_time(device) - started) * SAMPLE_RATE / epoch.samples.sum() * epoch.seconds
+
+    def forward(batch, precision):
+        inference.probabilities(model, [frames[i] for i in batch], len(batch), device, precision)
+
+    predict = in_training = 0.0
+    if case.get("predicts", True):  # before training, which may round what prediction needs
+        predict = epoch.estimate(timed(lambda batch: forward(batch, "float32"), epoch.batches, device))
+        in_training = epoch.estimate(timed(lambda batch: forward(batch, precision), epoch.batches, device))
+    examples = training.Examples(frames, [EMOTIONS[i % 4] for i in range(len(frames))])
+    updates = training.Updates(model, examples, {"learning_rate": 1e-4, "precision": precision}, device)
+    model.train()
+    steps = epoch.estimate(timed(lambda batch: updates.make(batch, seed=1), epoch.batches, device))
+    found = result(epoch, steps + front_end * case.get("front_ends", 1) / EPOCHS, predict + front_end, device)
+    with FlopCounterMode(display=False) as counter:
+        updates.make(epoch.batches[-1], seed=1)
+    again = timed(lambda batch: updates.make(batch, seed=1), epoch.batches[-1:] * 2, device) / 2
+    parts = {"front_end": front_end, "step": steps, "forward": in_training, "predict": predict}
+    return (
+        found
+        | {name: seconds / epoch.seconds for name, seconds in parts.items()}
+        | {"start_up": start_up, "flops": counter.get_total_flops() / again}
+    )
+
+
+def build_ours(case: dict):
+    """The workflow's model, without whatever the case takes away."""
+    from ser import families, training
+
+    if case["model"] == "cnn-lstm":
+        return families.load("cnn-lstm").build({})
+    from ser.families import foundation
+
+    if not case.get("settled", True):
+        foundation.settle_constants = lambda encoder: None
+    if not case.get("rounded", True):
+        training.round_frozen_matrices = lambda model: None
+    tuning = {"method": "lora", "rank": RANK, "alpha": RANK}
+    settings = {"weights": "pretrained", "context": case.get("context", "utterance"), "tuning": tuning}
+    model = families.load(MODELS[case["model"]][0]).build(settings, Path(case["folder"], "encoder"))
+    for module in model.modules():
+        if "attention" in case and hasattr(module, "config"):
+            module.config._attn_implementation = case["attention"]
+    return model
+
+
+def read_ours(model, epoch: Epoch, count: int, storage) -> list:
+    """Frames of the first utterances."""
+    places = list(zip(epoch.starts, epoch.samples, strict=True))[:count]
+    rows = [{"utterance": str(i), "start": str(a), "samples": str(n)} for i, (a, n) in enumerate(places)]
+    path = epoch.audio
+    if not hasattr(model, "encoder"):  # CNN-LSTM's log-mels come from a rule of their own
+        from ser.log_mel_frames import BANDS, frame_count
+
+        path = epoch.audio.with_name("log_mel.npy")
+        frames = sum(frame_count(int(samples)) for samples in epoch.samples[:count])
+        np.save(path, np.random.default_rng(1).standard_normal((frames, BANDS), np.float32))
+    return model.read_frames(path, rows, [row["utterance"] for row in rows], storage)
+
+
+def run_plain(case: dict, device) -> dict:
+    """Stock classifiers, `get_peft_model`, a data loader."""
+    from plain_loop import PlainLoop, Recordings
+
+    family, _, targets = MODELS[case["model"]]
+    epoch = Epoch(case, case.get("longest"), whole=30.0 if family == "whisper" else None)
+    loop = PlainLoop(family, case["folder"], targets, RANK, device, bfloat16=device.type == "cuda")
+    recordings = Recordings(np.load(epoch.audio, mmap_mode="r"), epoch.starts, epoch.samples, case.get("longest"))
+    workers = 4 if device.type == "cuda" else 0
+
+    def over(work, mode):
+        loop.model.train(mode)
+        for batch in loop.batches(recordings, epoch.batches[:1], 0):
+            work(batch)
+        started = synchronised_time(device)
+        for batch in loop.batches(recordings, epoch.batches, workers):
+            work(batch)
+        return epoch.estimate(synchronised_time(device) - started)
+
+    predicted = over(loop.predict, mode=False)
+    return result(epoch, over(loop.step, mode=True), predicted, device)
+
+
+if __name__ == "__main__":
+    main()

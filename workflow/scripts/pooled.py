@@ -1,0 +1,25 @@
+"""What a frozen encoder makes of a corpus in one condition: a vector an utterance."""
+
+from ser import lean_imports  # noqa: F401, isort: skip (before torch)
+
+import numpy as np
+import torch
+
+from ser import families, files, job, runs
+
+
+def main(snakemake):
+    torch.set_num_threads(snakemake.threads)
+    settings = snakemake.params.settings
+    device = runs.choose_device(snakemake.resources.gpu)
+    family = families.load(settings["model"]["family"])
+    model = family.build(settings["model"], runs.encoder_folder(snakemake.input.encoder)).to(device)
+    rows = files.read_rows(snakemake.input.utterances)
+    storage = runs.storage(device, snakemake.resources)
+    frames = model.read_frames(snakemake.input.audio, rows, [row["utterance"] for row in rows], storage)
+    with files.written_whole(snakemake.output.vectors) as temporary:
+        np.save(temporary, model.pooled(frames, device))
+
+
+if __name__ == "__main__":
+    job.run(snakemake, main)
