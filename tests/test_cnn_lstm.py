@@ -119,5 +119,11 @@ class TestBatches:
         assert (orders[0] == orders[1]).all()
         assert (orders[0] != orders[2]).any()
 
+    def test_a_small_corpus_is_batched_anew_in_every_epoch(self):
+        lengths = np.arange(160)
+        epochs = [random_batches(lengths, 16, np.random.default_rng(seed)) for seed in range(2)]
+        first, second = ({frozenset(map(int, batch)) for batch in batches} for batches in epochs)
+        assert not first & second
+
     def test_sorted_batches_cover_all(self):
         assert sorted(np.concatenate(list(sorted_batches([5, 1, 9, 9, 2], 2)))) == [0, 1, 2, 3, 4]

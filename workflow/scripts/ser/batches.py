@@ -7,7 +7,8 @@ import numpy as np
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
-BATCHES_SORTED_TOGETHER = 16
+BATCHES_SORTED_TOGETHER = 50  # the limits of transformers' LengthGroupedSampler
+LEAST_STRETCHES = 4
 
 
 class Frames(NamedTuple):
@@ -25,12 +26,14 @@ class Frames(NamedTuple):
 def random_batches(lengths: Sequence[int], batch_size: int, generator: np.random.Generator) -> list[np.ndarray]:
     """Indices of every utterance once, in random batches that carry little padding.
 
-    A random order is cut into stretches of 16 batches; within a stretch utterances are sorted by
-    length, and the batches' order is shuffled last. Only the last batch may be smaller.
+    A random order is cut into stretches of at most 50 batches, and into at least 4, so that a small corpus is not
+    always batched alike. Within a stretch utterances are sorted by length, and the batches' order is shuffled last.
+    Only the last batch may be smaller.
     """
     lengths = np.asarray(lengths)
     order = generator.permutation(len(lengths))
-    stretch = batch_size * BATCHES_SORTED_TOGETHER
+    together = min(BATCHES_SORTED_TOGETHER, len(lengths) // (LEAST_STRETCHES * batch_size))
+    stretch = batch_size * max(1, together)
     batches = []
     for start in range(0, len(order), stretch):
         part = order[start : start + stretch]
