@@ -133,9 +133,10 @@ def measure_model(name: str, folder: Path, options, say) -> dict[str, float]:
     say("|---|---:|---:|---:|---:|---:|---:|")
     ours = in_process({**common, "side": "ours"})
     say(row("ours", ours, ours))
-    # Whisper's extractor pads to 30 s whatever it gets, so that neither grouping nor cutting changes anything
+    # Whisper's extractor pads to 30 s whatever it gets: neither grouping nor cutting changes anything
     for title, settings in list(PLAIN.items())[: 1 if "whisper" in name else None]:
         say(row(title, in_process({**common, "side": "plain", **settings}), ours))
+    say(row("ours, once more", in_process({**common, "side": "ours"}), ours))
     say(
         f"\nOurs: {ours['padded']:.2f} padded seconds per second of speech; {ours['start_up']:.1f} s of start-up; for"
         f" 10 s of speech the front end takes {10 * ours['front_end']:.3f} s, steps {10 * ours['step']:.3f} s. Steps"

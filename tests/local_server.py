@@ -37,6 +37,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if self.path not in server.contents:
             self.send_error(404)
             return
+        if server.refuses_parts and (self.headers["Range"] or server.refuses_parts == "always"):
+            self.send_error(416)
+            return
         content = server.contents[self.path]
         version = f'"{hashlib.sha256(content).hexdigest()}"'
         start = 0
@@ -86,6 +89,7 @@ def serve(
     ranges=True,
     wrong_part=False,
     then=None,
+    refuses_parts=False,
 ) -> Iterator[Server]:
     """Run a server.
 
@@ -97,11 +101,13 @@ def serve(
         ranges: whether parts may be asked for.
         wrong_part: whether an answer to that is labelled as another part.
         then: contents from the second request on.
+        refuses_parts: whether asking for a part, or `always` for anything, is answered by 416.
     """
     server = Server(contents)
     server.fail_first, server.cut_after, server.cuts = fail_first, cut_after, cuts
     server.stall_after, server.stalls, server.claims = stall_after, stalls, claims
     server.ranges_allowed, server.wrong_part, server.then = ranges, wrong_part, then
+    server.refuses_parts = refuses_parts
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
     try:
         yield server

@@ -57,6 +57,22 @@ def test_shipped_configurations_are_accepted(path):
             },
             r"experiments\.table2\.targets: 'EMODB-339' holds the recordings of source 'EMODB'",
         ),
+        (
+            {
+                f"corpora__{name}": {"format": "table", "language": "x", "path": path}
+                for name, path in (("X", "x.csv"), ("Y", "./x.csv"))
+            }
+            | {"experiments__table2__sources": ["X"], "experiments__table2__targets": ["Y"]},
+            r"experiments\.table2\.targets: 'Y' holds the recordings of source 'X' \(both are the same table\)",
+        ),
+        (
+            {
+                "corpora__EMODB-any": {"format": "emodb", "language": "German", "verify": "none"},
+                "experiments__table2__targets": ["EMODB-any"],
+            },
+            r"experiments\.table2\.targets: 'EMODB-any' holds the recordings of source 'EMODB'",
+        ),
+        ({"corpora__URDU__path": ""}, r"corpora\.URDU\.path: '' should be non-empty"),
         ({"noise__url": "https://example.org/noise.zip"}, r"noise\.url: .* is not allowed \(it must match"),
         ({"corpora__URDU__format": "urd"}, r"'urd' is not allowed; did you mean 'urdu'\?"),
         ({"corpora__URDU__language": ...}, r"corpora\.URDU: 'language' is missing"),

@@ -2,6 +2,8 @@
 
 import hashlib
 import io
+import os
+import subprocess
 import tarfile
 import tracemalloc
 import zipfile
@@ -14,10 +16,12 @@ from conftest import wav_bytes, write_tree
 
 from ser import archives, audio, ingestion
 from ser.archives import Archive
+from ser.code import listing_hash
 from ser.corpora import emovo, open_corpus, published_files, ravdess
 from ser.demo import layouts
 from ser.demo.writing import write_archive
 from ser.errors import UserError
+from ser.files import files_under
 
 EMODB = {"format": "emodb", "language": "German", "boredom": "sad", "verify": "names"}
 EMOVO = {"format": "emovo", "language": "Italian", "verify": "names"}
@@ -139,6 +143,20 @@ def test_iemocap_recordings_that_labels_promise_must_be_there(tmp_path, tone):
         open_corpus(tmp_path, IEMOCAP)[1]
     with pytest.raises(UserError, match="not the full release"):
         open_corpus(write_tree(tmp_path, {gone: tone}), IEMOCAP | {"verify": "names"})[1]
+
+
+def test_iemocap_in_two_copies_is_refused(tmp_path, tone):
+    """One of them would silently win."""
+    members = iemocap_members(tone)
+    labels = next(name for name in members if "Session1/dialog/EmoEvaluation/" in name and b"ang" in members[name])
+    other = members[labels].replace(b"\tang\t", b"\tsad\t")
+    write_tree(tmp_path / "labels", members | {f"old/{labels}": other})
+    with pytest.raises(UserError, match=r"labels Ses01\S+ both \w+ and \w+, the latter in "):
+        ingestion.ingest(tmp_path / "labels", IEMOCAP)
+    recording = next(name for name in members if "Session1/sentences/wav/" in name and "/._" not in name)
+    write_tree(tmp_path / "audio", members | {f"old/{recording}": members[recording]})
+    with pytest.raises(UserError, match=r"holds Ses01\S+ twice: "):
+        ingestion.ingest(tmp_path / "audio", IEMOCAP)
 
 
 class TestEmodbVerification:
@@ -348,6 +366,36 @@ class TestDamage:
         with pytest.raises(UserError, match="damaged or cut short"):
             Archive(path).check()
 
+    def test_a_header_that_is_none_is_not_the_end(self, tmp_path):
+        """`tarfile` takes whatever is no header for the end of a plain tar."""
+        path = as_tar(
+            tmp_path / "corpus.tar", {f"{i}.wav": np.random.default_rng(i).bytes(700) for i in range(6)}, "w:"
+        )
+        whole, header = path.read_bytes(), 3 * 3 * 512
+        Archive(path).check()
+        for damage in (b"\0" * 512, b"\xff" * 512, bytes([whole[header] ^ 1]) + whole[header + 1 : header + 512]):
+            path.write_bytes(whole[:header] + damage + whole[header + 512 :])
+            with pytest.raises(UserError, match="damaged or cut short"):
+                Archive(path).check()
+
+    def test_a_sparse_member_is_refused(self, tmp_path):
+        with open(tmp_path / "03a01Fa.wav", "wb") as file:
+            file.truncate(50 << 20)
+        path = tmp_path / "corpus.tar"
+        subprocess.run(["tar", "-S", "-C", tmp_path, "-cf", path, "03a01Fa.wav"], check=True)
+        with pytest.raises(UserError, match="is sparse, no recording; it is refused"):
+            Archive(path).check()
+
+    def test_names_that_are_no_text(self, tmp_path, tone):
+        folder = tmp_path / "folder"
+        folder.mkdir()
+        (folder / "a.wav").write_bytes(tone)
+        with open(os.fsencode(folder) + b"/erkl\xe4rung.txt", "wb") as file:
+            file.write(b"text")
+        names, _ = Archive(folder).scan()
+        assert len(names) == 2
+        assert len(listing_hash(files_under(folder))) == 16
+
 
 class TestReadingATarOnce:
     """What a tar's second reading would want is kept from the first."""
@@ -406,6 +454,47 @@ class TestDecoding:
         content = buffer.getvalue()
         with pytest.raises(UserError, match=r"b\.flac (is cut short|cannot be read as audio)"):
             audio.decode(content[: len(content) // 2], "b.flac")
+
+    @pytest.mark.parametrize(
+        ("options", "order"),
+        [
+            ({"format": "WAV", "subtype": "PCM_16", "endian": "BIG"}, "RIFX"),
+            ({"format": "RF64", "subtype": "PCM_16"}, "RF64"),
+            ({"format": "AIFF", "subtype": "PCM_24"}, "FORM"),
+        ],
+    )
+    def test_containers_that_libsndfile_lets_be_cut(self, options, order):
+        buffer = io.BytesIO()
+        soundfile.write(buffer, np.full(16_000, 0.5), 16_000, **options)
+        content = buffer.getvalue()
+        assert content.startswith(order.encode())
+        assert len(audio.decode(content, "a")) == 16_000
+        with pytest.raises(UserError, match=r"b is cut short: by its header it is 0\.\d s longer"):
+            audio.decode(content[: len(content) // 2], "b")
+
+    def test_a_stream_of_unknown_length_is_read_to_its_end(self):
+        buffer = io.BytesIO()
+        soundfile.write(buffer, np.random.default_rng(1).uniform(-0.5, 0.5, 48_000), 16_000, format="FLAC")
+        flac = bytearray(buffer.getvalue())
+        flac[21] &= 0xF0  # the number of samples in STREAMINFO, 36 bits
+        flac[22:26] = bytes(4)
+        try:
+            assert len(audio.decode(bytes(flac), "stream")) == 48_000
+        except UserError as error:
+            assert "cannot be read as audio" in str(error)  # noqa: PT017 (libsndfile may not read it, but no traceback)
+
+    def test_other_units_than_full_scale(self):
+        wave = np.random.default_rng(1).uniform(-1, 1, 16_000)
+        assert np.abs(audio.decode(wav_bytes(1.5 * wave, subtype="FLOAT"), "loud")).max() == 32767
+        for scale in (32768, 1e38):
+            with pytest.raises(UserError, match=r"a holds samples up to .*between -1 and 1"):
+                audio.decode(wav_bytes(scale * wave, 44_100, subtype="FLOAT"), "a")
+
+    def test_a_rate_that_is_none(self):
+        wav = bytearray(wav_bytes(np.full(16_000, 0.5), subtype="PCM_16"))
+        wav[24:28] = (100).to_bytes(4, "little")
+        with pytest.raises(UserError, match="has 100 samples a second by its header"):
+            audio.decode(bytes(wav), "a")
 
     def test_all_bad_recordings_are_named_at_once(self, tmp_path, tone):
         members = urdu_members(tone)

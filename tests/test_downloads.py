@@ -199,8 +199,10 @@ class TestFaults:
             (lambda whole: whole[: len(whole) // 2], "damaged or cut short"),
             (lambda whole: whole.replace(b"data", b"DATA", 1), "damaged or cut short"),
             (lambda whole: real_layouts.zipped([("../wav/03a01Fa.wav", b"")]), "points outside the archive"),
+            (lambda whole: one_less(real_layouts.emodb()), "534 were found; missing: 03a01Fa.wav"),
+            (lambda whole: real_layouts.zipped([]), "none of its 0 audio files"),
         ],
-        ids=["web page", "half", "corrupted", "outside"],
+        ids=["web page", "half", "corrupted", "outside", "one file less", "empty"],
     )
     def test_a_bad_download_is_not_trusted(self, workflow, served, reason):
         whole = real_layouts.zipped(real_layouts.emodb())
@@ -232,6 +234,11 @@ class TestFaults:
             assert left == []
             workflow.run("--cores", "1", target)
         assert len(read_rows(workflow.directory / target)) == 420
+
+
+def one_less(members) -> bytes:
+    """EMODB without one of its recordings."""
+    return real_layouts.zipped([member for member in members if not member[0].endswith("03a01Fa.wav")])
 
 
 def served_archives_of_noise_and_ravdess() -> dict[str, bytes]:

@@ -5,7 +5,7 @@ import pytest
 import soxr
 from conftest import named_generator, real_rows
 
-from ser import audit, splits
+from ser import audit, leaks, splits
 from ser.demo.espeak import Espeak, Manner
 from ser.errors import UserError
 from ser.overlaps import exact_duplicates, find_overlaps
@@ -86,6 +86,36 @@ def test_exact_duplicates_are_found_however_often_and_short(speech):
     assert all(o.correlation == 1 and o.lag == 0 for o in overlaps if o.utterance in ("u00", "u30"))
 
 
+@pytest.mark.parametrize(
+    "altered",
+    [
+        lambda samples: -samples.astype(int),
+        lambda samples: 0.3 * np.roll(samples, 5) + 400,
+        lambda samples: np.concatenate([samples[:24_000], np.zeros(8_000), samples[24_000:]]),
+    ],
+    ids=["inverted", "offset", "pause put in"],
+)
+def test_a_copy_that_was_worked_on(speech, altered):
+    (overlap,) = find_overlaps(["a", "b", "c"], [speech[0], as_int16(altered(speech[0])), speech[1]])
+    assert (overlap.utterance, overlap.other) in {("a", "b"), ("b", "a")}
+
+
+def test_a_passage_that_both_share_between_other_words(speech):
+    passage, copy = speech[0][:40_000], dithered(speech[0][:40_000], named_generator("passage"))
+    first = np.concatenate([speech[1][:20_000], passage, speech[2][:20_000]])
+    second = np.concatenate([speech[3][:25_000], copy, speech[4][:9_000]])
+    (overlap,) = find_overlaps(["a", "b"], [first, second])
+    assert overlap.lag == pytest.approx(5_000 / 16_000, abs=1e-3)
+    assert overlap.seconds == pytest.approx(2.5, abs=0.5)
+
+
+def test_one_that_differs_from_many_equal_copies(speech):
+    names = [f"u{i:02d}" for i in range(25)]
+    waveforms = [*([speech[0]] * 24), dithered(speech[0], named_generator("one"))]
+    overlaps = find_overlaps(names, waveforms)
+    assert {o.other if o.utterance == "u00" else o.utterance for o in overlaps} == set(names[1:])
+
+
 def pair(one, other, seconds="1.3"):
     return {"utterance": one, "other": other, "seconds": seconds}
 
@@ -104,7 +134,7 @@ class TestSplits:
             for split in (splits.source_split, lambda *a: splits.target_split(*a[:3], 50, a[3])):
                 roles = split(rows, overlaps, seed, "URDU")
                 assert roles[of["SF1"]] == roles[of["SF4"]]
-                splits.check_no_leak(rows, overlaps, roles, "split.csv")
+                leaks.check_no_leak(rows, overlaps, roles, "split.csv")
                 roles = split(rows, [], seed, "URDU")
                 parted += roles[of["SF1"]] != roles[of["SF4"]]
         assert parted  # without knowing of it, some would have been
@@ -140,7 +170,7 @@ class TestSplits:
         if len(roles) == 3:
             rows = rows[:3]
         with pytest.raises(UserError, match=rf"split\.csv (leaks: )?.*{message}"):
-            splits.check_no_leak(rows, overlaps, roles, "split.csv")
+            leaks.check_no_leak(rows, overlaps, roles, "split.csv")
 
 
 class TestAudit:

@@ -75,6 +75,11 @@ class TestServersThatRecover:
             assert fetched(tmp_path, f"{server.url}/a.zip") == CONTENT
             assert server.sent == len(CONTENT) + 200_000
 
+    def test_cuts_once_and_refuses_to_continue(self, tmp_path):
+        with serve({"/a.zip": CONTENT}, cut_after=100_000, cuts=1, refuses_parts=True) as server:
+            assert fetched(tmp_path, f"{server.url}/a.zip") == CONTENT
+            assert server.ranges[1:] == [f"bytes={100_000 // sources.CHUNK * sources.CHUNK}-", None]
+
     def test_stalls_once(self, tmp_path):
         with serve({"/a.zip": CONTENT}, stall_after=150_000, stalls=1) as server:
             started = time.monotonic()
@@ -169,3 +174,25 @@ def test_every_environment_of_the_paper_is_published():
     assert moved["checksum"] == "md5:80f1385a34d7f1705758926b57f138ce"
     with pytest.raises(UserError, match="has no environment 'NOWHERE'"):
         sources.noise_source(noise, "NOWHERE")
+
+
+class TestServersThatNeverContinue:
+    """Attempts that came no further are counted, whatever the server says."""
+
+    @pytest.mark.parametrize("refuses", [True, "always"])
+    def test_416(self, tmp_path, refuses):
+        with serve({"/a.zip": CONTENT}, cut_after=100_000, refuses_parts=refuses) as server:
+            refused(tmp_path, f"{server.url}/a.zip", "416|cut|broken|Incomplete")
+            assert len(server.requests) <= 2 * sources.ATTEMPTS
+
+
+def test_what_its_users_would_refuse_is_not_kept(tmp_path):
+    def check(path):
+        raise UserError(f"{path} does not hold the 535 files")
+
+    with (
+        serve({"/a.zip": CONTENT}) as server,
+        pytest.raises(UserError, match="what it sent does not hold the 535 files"),
+    ):
+        sources.fetch({"url": f"{server.url}/a.zip"}, tmp_path / "out" / "a.zip", check)
+    assert list((tmp_path / "out").iterdir()) == []

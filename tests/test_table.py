@@ -105,7 +105,7 @@ def test_what_is_wrong_is_said(table, columns, rows, message):
 def test_a_file_listed_twice_and_a_speaker_in_two_groups(table):
     rows = [("audio/a.flac", "1", emotion) for emotion in ("angry", "happy", "neutral", "sad")]
     write_table(table.parent, rows)
-    with pytest.raises(UserError, match="holds these utterances more than once: audio/a"):
+    with pytest.raises(UserError, match=r"holds these utterances more than once: .*/audio/a"):
         ingestion.ingest(table, SETTINGS)
     rows = [
         (f"audio/{name}", "1", emotion, group)
@@ -203,11 +203,51 @@ def test_a_split_that_leaks_fails_the_workflow(experiment, kind):
     else:
         held_out, left, corpus = ("dev", "train", "ONE") if kind == "source" else ("test", "pool", "TWO")
         changed = text.replace(f",{held_out}\n", f",{left}\n", 1)
+    run = "ONE-to-any/0-shot" if kind == "source" else "ONE-to-TWO/8-shot"
+    targets = [f"results/corpora/{corpus}/audit.json", f"results/runs/cnn-lstm/{run}/seed1/weights.safetensors"]
     path.write_text(changed, encoding="utf-8")
     try:
-        result = experiment.run("--cores", "1", f"results/corpora/{corpus}/audit.json", check=False)
+        refused = [experiment.run("--cores", "1", target, check=False) for target in targets]
     finally:
         path.write_text(text, encoding="utf-8")
-    assert result.returncode != 0
-    assert f"{path.relative_to(experiment.directory)} leaks: " in result.stdout
-    experiment.run("--cores", "1", f"results/corpora/{corpus}/audit.json")
+    for result in refused:
+        assert result.returncode != 0
+        assert f"{path.relative_to(experiment.directory)} leaks: " in result.stdout
+    experiment.run("--cores", "1", *targets)
+
+
+def test_blanks_are_no_part_of_a_name(table):
+    """Spreadsheets leave them; "03" and "03 " would be two speakers, and stand on two sides."""
+    text = table.read_text(encoding="utf-8").replace("b.ogg,03,", "b.ogg, 03\u00a0,").replace("room 1", " room 1 ", 1)
+    table.write_text("\n" + text.replace("speaker,", "speaker ,"), encoding="utf-8")
+    rows, *_ = ingestion.ingest(table, SETTINGS)
+    assert [row["speaker"] for row in rows] == ["5", "03", "03", "4"]
+    assert {row["group"] for row in rows if row["speaker"] == "03"} == {"room 1"}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda text: text.replace("F,room 1", 'F,"room 1', 1), r"cannot be read as a CSV|goes over several lines"),
+        (lambda text: text.replace("F,room 1", "F,room 1,more", 1), r"line 2: 6 cells instead of 5"),
+        (lambda text: text.replace("gender,group", "speaker,group"), r"has the column 'speaker' more than once"),
+        (lambda text: text.replace("audio/c.mp3,4", "\n\naudio/c.mp3,", 1), r"line 6: speaker is empty"),
+        (lambda text: text.replace("audio/c.mp3", "c" * 300), r"1 of its 4 files do not exist"),
+        (lambda text: text + "audio/../audio/a.flac,03,sad,F,room 1\n", r"more than once: .*/audio/a\.flac"),
+        (lambda text: text.replace(",neutral,", ",01,"), r'labels: \{"01": angry\}'),
+    ],
+    ids=["quotation mark", "cells", "columns", "line", "long name", "same file", "label that YAML would change"],
+)
+def test_what_would_be_lost_in_silence_is_said(table, change, message):
+    table.write_text(change(table.read_text(encoding="utf-8")), encoding="utf-8")
+    with pytest.raises(UserError, match=message):
+        ingestion.ingest(table, SETTINGS)
+
+
+def test_files_that_differ_in_their_suffix_alone(table, tmp_path):
+    wave = 0.1 * named_generator("suffix").standard_normal(16_000)
+    soundfile.write(tmp_path / "audio" / "a.wav", wave, 16_000)
+    with open(table, "a", encoding="utf-8") as file:
+        file.write("audio/a.wav,03,sad,F,room 1\n")
+    rows, *_ = ingestion.ingest(table, SETTINGS)
+    assert {"audio/a.wav", "audio/a.flac", "audio/b"} <= {row["utterance"] for row in rows}

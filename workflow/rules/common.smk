@@ -12,7 +12,7 @@ from ser import configuration, corpora, experiments, families, gpus, sources
 from ser.code import code_hash, listing_hash
 from ser.corpora import table
 from ser.errors import UserError
-from ser.files import files_under
+from ser.files import files_under, sha256
 from ser.vocabulary import ANY_TARGET, CLEAN
 
 try:
@@ -87,7 +87,8 @@ def archive_of(wildcards):
             " archive of your copy, absolute or relative to the working directory."
         )
     # a folder's time says little of what is in it: its listing is among the settings instead
-    return ancient(str(path)) if path.is_dir() else str(path)
+    literal = str(path).replace("{", "{{").replace("}", "}}")
+    return ancient(literal) if path.is_dir() else literal
 
 
 def downloads():
@@ -102,6 +103,12 @@ def downloads():
 def corpus_behind(archive):
     """The first corpus that a downloaded archive serves."""
     return downloads()[archive]
+
+
+def least_demanding_entry(archive):
+    """Of the corpora that an archive serves, the one that is content with most."""
+    entries = [e for name, e in config["corpora"].items() if sources.archive_name(name, e) == archive]
+    return min((e for e in entries if e["path"] is None), key=lambda e: ("none", "names", "sha256").index(e["verify"]))
 
 
 def source_behind(archive):
@@ -124,6 +131,8 @@ def corpus_settings(wildcards):
     kept = {key: value for key, value in entry.items() if key not in ("path", "url")}
     if beyond := files_beyond_input(entry):
         kept["listing"] = listing_hash(beyond)
+    if entry["format"] == "table" and Path(entry["path"]).is_file():
+        kept["table"] = sha256(entry["path"])  # a CSV that takes its place may be older
     return uses("corpus.py", *corpora.sources(entry["format"]), **kept)
 
 
@@ -134,7 +143,10 @@ def files_beyond_input(entry):
             return table.audio_files(entry["path"])
         except UserError:  # ingestion will say what is wrong with the table
             return []
-    return list(files_under(entry["path"])) if entry["path"] and Path(entry["path"]).is_dir() else []
+    try:
+        return list(files_under(entry["path"])) if entry["path"] and Path(entry["path"]).is_dir() else []
+    except OSError:  # as it will of the folder
+        return []
 
 
 def noise_archives(wildcards):

@@ -27,6 +27,7 @@ rule download_corpus:
         # Snakemake does not track params that are functions of the output: a mirror or a licence's wording may change
         # without a new download, and what was downloaded is checked at ingestion.
         refusal=lambda wildcards, output: refusal_of(corpus_behind(wildcards.archive)),
+        corpus=lambda wildcards, output: least_demanding_entry(wildcards.archive),
         source=lambda wildcards, output: source_behind(wildcards.archive),
     script:
         "../scripts/download.py"

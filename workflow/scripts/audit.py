@@ -9,8 +9,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
 from matplotlib.colors import ListedColormap
+from matplotlib.text import Text
 
-from ser import audio, audit, drawing, fewshot, files, job, splits
+from ser import audio, audit, drawing, files, job, leaks
 from ser.vocabulary import EMOTIONS
 
 READABLE = 40  # rows of a panel whose names can be told apart
@@ -26,7 +27,7 @@ def main(snakemake):
     }
     for path in given.subsets:
         subset = [row["utterance"] for row in files.read_rows(path)]
-        fewshot.check_subset(subset, checked["target"][Path(path).stem.removeprefix("seed")], path)
+        leaks.check_subset(subset, checked["target"][Path(path).stem.removeprefix("seed")], path)
     samples = audio.open_audio(given.audio)
     report = audit.audit(rows, samples, files.read_json(given.archive), overlaps, checked)
     files.write_json(snakemake.output.audit, report)
@@ -41,7 +42,7 @@ def read_splits(paths: Sequence[str], rows, overlaps) -> dict[str, dict[str, str
     found = {}
     for path in paths:
         roles = {row["utterance"]: row["role"] for row in files.read_rows(path)}
-        splits.check_no_leak(rows, overlaps, roles, path)
+        leaks.check_no_leak(rows, overlaps, roles, path)
         found[Path(path).parent.name.removeprefix("seed")] = roles
     return found
 
@@ -60,6 +61,8 @@ def draw(corpus: str, report: dict, rows: Sequence[dict], levels: Sequence[float
     draw_by_emotion(axes["levels"], rows, levels, "dB, of full scale", "Level")
     draw_splits(axes["splits"], report["splits"])
     drawing.add_footnotes(figure, notes)
+    for text in figure.findobj(Text):
+        text.set_parse_math(False)  # a speaker may be called $
     drawing.save(figure, path)
 
 
@@ -134,7 +137,7 @@ def draw_speakers(axes, table: Mapping[str, Mapping[str, int]]) -> None:
 
 def by_number(name: str) -> list:
     """A key that sorts SM2 before SM10."""
-    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
+    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", name)]
 
 
 def draw_by_emotion(axes, rows: Sequence[dict], values: Sequence[float], unit: str, title: str) -> None:

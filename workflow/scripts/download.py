@@ -1,6 +1,6 @@
 """Download one archive from where it is published."""
 
-from ser import job, sources
+from ser import corpora, job, sources
 from ser.errors import UserError
 
 
@@ -9,7 +9,11 @@ def main(snakemake):
     job.log.info("%s", sources.licence_notice(source))
     if problem := snakemake.params.get("refusal"):
         raise UserError(problem)
-    sources.fetch(source, snakemake.output[0])
+    if corpus := snakemake.params.get("corpus"):
+        # what its users would refuse is not kept, so that running again fetches again
+        sources.fetch(source, snakemake.output[0], check=lambda path: corpora.open_corpus(path, corpus))
+    else:
+        sources.fetch(source, snakemake.output[0])
 
 
 if __name__ == "__main__":

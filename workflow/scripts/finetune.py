@@ -7,7 +7,7 @@ import time
 import torch
 from safetensors.torch import save_file
 
-from ser import families, files, job, precision, runs, training
+from ser import families, files, job, leaks, precision, runs, training
 from ser.errors import UserError
 
 
@@ -23,7 +23,7 @@ def main(snakemake):
     encoder, storage = runs.encoder_folder(inputs.encoder), runs.storage(device, snakemake.resources)
     model = training.initialise(families.of(settings["model"]).build, settings["model"], encoder, seed).to(device)
 
-    roles = {row["utterance"]: row["role"] for row in files.read_rows(inputs.source_split)}
+    roles = leaks.read_split(inputs.source_split, inputs.source_utterances, inputs.source_overlaps)
     train_names = [utterance for utterance, role in roles.items() if role == "train"]
     dev_names = [utterance for utterance, role in roles.items() if role == "dev"]
     train = runs.read_examples(model, inputs.source_frames, inputs.source_utterances, train_names, storage)
@@ -31,6 +31,8 @@ def main(snakemake):
     seconds = runs.seconds_of(inputs.source_utterances, train_names)
     if shots := inputs.get("subset"):
         subset = [row["utterance"] for row in files.read_rows(shots)]
+        target_roles = leaks.read_split(inputs.target_split, inputs.target_utterances, inputs.target_overlaps)
+        leaks.check_subset(subset, target_roles, shots)
         samples = runs.read_examples(model, inputs.target_frames, inputs.target_utterances, subset, storage)
         train = runs.together(train, samples)
         seconds += runs.seconds_of(inputs.target_utterances, subset)

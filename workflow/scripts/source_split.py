@@ -1,13 +1,13 @@
 """Split a source's groups into training and development."""
 
-from ser import files, job, splits
+from ser import files, job, leaks, splits
 
 
 def main(snakemake):
     rows, overlaps = files.read_rows(snakemake.input.utterances), files.read_rows(snakemake.input.overlaps)
     wildcards = snakemake.wildcards
     roles = splits.source_split(rows, overlaps, int(wildcards.seed), wildcards.corpus)
-    splits.check_no_leak(rows, overlaps, roles, snakemake.output.split)
+    leaks.check_no_leak(rows, overlaps, roles, snakemake.output.split)
     files.write_rows(snakemake.output.split, ("utterance", "role"), roles.items())
 
 

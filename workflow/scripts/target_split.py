@@ -1,6 +1,6 @@
 """Split a target's groups into the pool of few-shot samples and the test set."""
 
-from ser import files, job, splits
+from ser import files, job, leaks, splits
 
 
 def main(snakemake):
@@ -8,7 +8,7 @@ def main(snakemake):
     wildcards = snakemake.wildcards
     least = snakemake.params.settings["pool_per_emotion"]
     roles = splits.target_split(rows, overlaps, int(wildcards.seed), least, wildcards.corpus)
-    splits.check_no_leak(rows, overlaps, roles, snakemake.output.split)
+    leaks.check_no_leak(rows, overlaps, roles, snakemake.output.split)
     files.write_rows(snakemake.output.split, ("utterance", "role"), roles.items())
 
 

@@ -25,7 +25,7 @@ LARGEST_MEMBER = 1 << 28  # bytes that are read of one file; no recording or lab
 EXPANSION = 100  # times an archive's size that its contents may have; audio reaches ten, silence included
 FREE_EXPANSION = 1 << 28  # bytes that the contents may have whatever the archive's size
 OPENERS = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}
-DAMAGE = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError)
+DAMAGE = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError, IndexError)
 
 
 class Archive:
@@ -50,6 +50,8 @@ class Archive:
             self._walk = self._walk_folder
         elif not self.path.is_file():
             raise UserError(f"{self.path}: no such file or folder")
+        elif not os.access(self.path, os.R_OK):
+            raise UserError(f"{self.path} may not be read by you: change its permissions")
         elif zipfile.is_zipfile(self.path):
             self._walk = self._walk_zip
         elif self._is_tar():
@@ -108,6 +110,8 @@ class Archive:
     def _damage_explained(self):
         try:
             yield
+        except PermissionError as error:
+            raise UserError(f"{error.filename or self.path} may not be read by you: change its permissions") from error
         except DAMAGE as error:
             if getattr(error, "errno", None) in FULL_DISK:  # of the temporary file, not the archive
                 raise
@@ -151,12 +155,15 @@ class Archive:
             )
             with tarfile.open(fileobj=stream, mode="r|") as file:
                 for member in file:
+                    if member.issparse():
+                        raise UserError(f"{self.path}: member {member.name!r} is sparse, no recording; it is refused")
                     if member.isfile():
                         yield member.name, member.size, lambda member=member: file.extractfile(member).read()
                     elif not member.isdir():
                         self._refuse_link(member.name)
+                end = file.offset  # tarfile takes whatever is no header for the end
             stream.exhaust()
-            if stream.tail.strip(b"\0"):
+            if stream.zeros_from > end or stream.bytes - end < _Counted.END:
                 raise EOFError("the mark at its end is missing")
             compressed.exhaust()
             self._digest = digest.hexdigest()
@@ -217,20 +224,21 @@ class _Passed:
 
 
 class _Counted:
-    """A file read from its start to its end: how many bytes so far, and the last of them."""
+    """A file read from its start to its end: how many bytes so far, and from where on they are zero."""
 
     END = 1024  # a tar ends in at least as many zeros
 
     def __init__(self, file, after_reading: Callable[["_Counted"], None]):
         self._file = file
         self._after_reading = after_reading
-        self.bytes = 0
-        self.last = self.tail = b""
+        self.bytes = self.zeros_from = 0
+        self.last = b""
 
     def read(self, size: int = -1) -> bytes:
         self.last = self._file.read(size)
+        if told := len(self.last.rstrip(b"\0")):
+            self.zeros_from = self.bytes + told
         self.bytes += len(self.last)
-        self.tail = (self.tail + self.last[-self.END :])[-self.END :]
         self._after_reading(self)
         return self.last
 

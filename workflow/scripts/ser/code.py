@@ -3,6 +3,7 @@
 import ast
 import functools
 import hashlib
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -63,6 +64,9 @@ def listing_hash(paths: Iterable[str | Path]) -> str:
     """Hash of the names and sizes of some files: not of their times, nor of every byte. A file may be absent."""
     digest = hashlib.sha256()
     for path in map(Path, paths):
-        size = path.stat().st_size if path.is_file() else None
-        digest.update(f"{path}\0{size}\0".encode())
+        try:
+            size = path.stat().st_size
+        except OSError:
+            size = None
+        digest.update(os.fsencode(path) + f"\0{size}\0".encode())  # a name may be no text
     return digest.hexdigest()[:16]

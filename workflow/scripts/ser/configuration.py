@@ -217,7 +217,7 @@ def _experiment_problems(experiment: dict, config: dict):
         for target in experiment["targets"]:
             if source != target and {source, target} <= corpora.keys() and _same(corpora[source], corpora[target]):
                 yield (
-                    f"targets: {target!r} holds the recordings of source {source!r} (both are the published"
+                    f"targets: {target!r} holds the recordings of source {source!r} (both are the same"
                     f" {corpora[source]['format']}): trained and tested on the same speakers, a pair means nothing"
                 )
     if experiment.get("source") in experiment["targets"]:
@@ -233,8 +233,12 @@ def _experiment_problems(experiment: dict, config: dict):
 
 
 def _same(corpus: dict, other: dict) -> bool:
-    """Whether two entries are variants of one published corpus, by what their archives are checked for."""
-    return corpus["format"] == other["format"] and "none" not in (
-        corpus.get("verify", "none"),
-        other.get("verify", "none"),
-    )
+    """Whether two entries are variants of one corpus: of one place, or of one published corpus by their checks."""
+    if corpus["format"] != other["format"]:
+        return False
+    if corpus["path"] and other["path"]:
+        if Path(corpus["path"]).resolve() == Path(other["path"]).resolve():
+            return True
+    elif (corpus["path"], corpus["url"]) == (other["path"], other["url"]):
+        return True
+    return "none" not in (corpus.get("verify", "none"), other.get("verify", "none"))

@@ -1,8 +1,8 @@
 """Few-shot samples of a target: balanced over the emotions, and nested."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from ser.errors import UserError, listing
+from ser.errors import UserError
 from ser.randomness import named_generator
 from ser.vocabulary import EMOTIONS
 
@@ -33,9 +33,3 @@ def few_shot_subset(pool: Sequence[dict], shots: int, seed: int, target: str) ->
             )
         chosen.append(by_emotion[emotion][turn])
     return chosen
-
-
-def check_subset(subset: Sequence[str], roles: Mapping[str, str], path: str) -> None:
-    """Raise `UserError` unless every sample is of the target's pool."""
-    if strays := sorted(utterance for utterance in subset if roles.get(utterance) != "pool"):
-        raise UserError(f"{path} leaks: {listing(strays)} are not in the pool of this repetition")

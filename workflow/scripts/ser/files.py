@@ -65,9 +65,16 @@ def read_json(path: str | os.PathLike):
 
 
 def files_under(folder: str | os.PathLike) -> Iterator[Path]:
-    """All files of a folder at any depth, in the order of their names, through links too, each folder once."""
+    """All files of a folder at any depth, in the order of their names, through links too, each folder once.
+
+    Raises `OSError` if a folder may not be read.
+    """
+
+    def refuse(error: OSError):
+        raise error
+
     entered = set()
-    for root, subfolders, files in os.walk(folder, followlinks=True):
+    for root, subfolders, files in os.walk(folder, onerror=refuse, followlinks=True):
         status = os.stat(root)
         if (status.st_dev, status.st_ino) in entered:
             subfolders.clear()

@@ -25,9 +25,11 @@ SILENCE = 5e5  # energy of a frame with nothing but the last bit of int16
 COMMON = 20  # utterances' frames that may share a word before it says nothing, such as in silence
 SHARED_WORDS = 2  # at one lag, give or take a frame, that make a candidate
 SHORTEST = 0.5  # seconds of overlap
+PASSAGE = SAMPLE_RATE  # samples: 1 s, of which each is looked at alone where two do not agree all along
+REACH = 2 * HOP  # samples that a candidate's lag may be off
 SAME = 0.95  # correlation of two waveforms that are one recording; other speech stays below 0.7
-# Below 2 kHz a shift by part of a sample, as another rendering has it, changes little.
-LOW_PASS = butter(4, 2_000, fs=SAMPLE_RATE, output="sos")
+# Below 2 kHz a shift by part of a sample, as another rendering has it, changes little; above 50 Hz there is no offset.
+SPEECH = butter(4, (50, 2_000), "bandpass", fs=SAMPLE_RATE, output="sos")
 
 
 @dataclass(frozen=True, order=True)
@@ -42,24 +44,26 @@ class Overlap:
 
 
 def find_overlaps(utterances: Sequence[str], waveforms: Sequence[np.ndarray]) -> list[Overlap]:
-    """All pairs that share at least half a second of audio, sorted; of a recording that is there many times, enough
-    pairs to link them all.
+    """All pairs that are the same for half a second and more where they meet, or for a passage of 1.25 s and more.
+
+    Sorted; of a recording that is there many times, enough pairs to link them all.
 
     Args:
         waveforms: int16, shape (samples,), one per utterance.
     """
-    found = []
+    found, place = [], {utterance: i for i, utterance in enumerate(utterances)}
+    fingerprints = [fingerprint(waveform) for waveform in waveforms]
     for names in exact_duplicates(utterances, waveforms):
-        seconds = len(waveforms[utterances.index(names[0])]) / SAMPLE_RATE
+        seconds = len(waveforms[place[names[0]]]) / SAMPLE_RATE
         found += [Overlap(names[0], other, 0.0, seconds, 1.0) for other in names[1:]]
-    known = {(overlap.utterance, overlap.other) for overlap in found}
-    for first, second, lag in _candidates([fingerprint(waveform) for waveform in waveforms]):
+        for other in names[1:]:  # they are linked; one of them finds what else there is
+            fingerprints[place[other]] = np.zeros(0, np.uint32)
+    for first, second, lag in _candidates(fingerprints):
         if overlap := _verified(waveforms[first], waveforms[second], lag * HOP):
             exact_lag, shared, correlation = overlap
             (start, name), (later, other) = sorted([(0, utterances[first]), (exact_lag, utterances[second])])
-            if (name, other) not in known:
-                lag_in_seconds = (later - start) / SAMPLE_RATE
-                found.append(Overlap(name, other, lag_in_seconds, shared / SAMPLE_RATE, round(correlation, 4)))
+            lag_in_seconds = (later - start) / SAMPLE_RATE
+            found.append(Overlap(name, other, lag_in_seconds, shared / SAMPLE_RATE, round(correlation, 4)))
     return sorted(found)
 
 
@@ -116,19 +120,33 @@ def _peaks(pairs: np.ndarray, votes: np.ndarray) -> list[tuple[int, int, int]]:
 
 
 def _verified(first: np.ndarray, second: np.ndarray, lag: int) -> tuple[int, int, float] | None:
-    """Lag in samples, samples shared and correlation, within two frames of a lag; None if they are not the same."""
-    reach = 2 * HOP
+    """Lag in samples, samples shared and correlation, within two frames of a lag; None if they are not the same.
+
+    They may be the same all along where they meet, or for a passage of it.
+    """
     start, end = max(0, lag), min(len(first), lag + len(second))
     if end - start < SHORTEST * SAMPLE_RATE:
         return None
-    fixed = sosfiltfilt(LOW_PASS, second[start - lag : end - lag])
-    around = np.zeros(end - start + 2 * reach)
-    low, high = max(0, start - reach), min(len(first), end + reach)
-    around[low - start + reach : high - start + reach] = sosfiltfilt(LOW_PASS, first[low:high])
+    fixed = sosfiltfilt(SPEECH, second[start - lag : end - lag])
+    around = np.zeros(end - start + 2 * REACH)
+    low, high = max(0, start - REACH), min(len(first), end + REACH)
+    around[low - start + REACH : high - start + REACH] = sosfiltfilt(SPEECH, first[low:high])
+    shift, correlation = _best_shift(around, fixed)
+    if abs(correlation) >= SAME:
+        return lag + shift, len(fixed), correlation
+    places = range(0, len(fixed) - PASSAGE + 1, PASSAGE // 4)
+    passages = [_best_shift(around[at : at + PASSAGE + 2 * REACH], fixed[at : at + PASSAGE]) for at in places]
+    same = [(at, shift, r) for at, (shift, r) in zip(places, passages, strict=True) if abs(r) >= SAME]
+    if not same:
+        return None
+    _, shift, correlation = max(same, key=lambda passage: abs(passage[2]))
+    return lag + shift, same[-1][0] + PASSAGE - same[0][0], correlation
+
+
+def _best_shift(around: np.ndarray, fixed: np.ndarray) -> tuple[int, float]:
+    """Where within its reach a waveform is most like another, or like its inverse, and their correlation there."""
     products = correlate(around, fixed, mode="valid")
     power = np.convolve(np.square(around), np.ones(len(fixed)), mode="valid")
     scores = products / np.sqrt(np.maximum(power * np.square(fixed).sum(), 1))
-    best = int(scores.argmax())
-    if scores[best] < SAME:
-        return None
-    return lag + best - reach, end - start, float(scores[best])
+    best = int(np.abs(scores).argmax())
+    return best - REACH, float(scores[best])

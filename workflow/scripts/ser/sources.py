@@ -3,6 +3,7 @@
 import logging
 import re
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import yaml
@@ -73,8 +74,11 @@ def refusal(corpus: str, entry: dict) -> str | None:
     )
 
 
-def fetch(source: dict, path: str | Path) -> None:
+def fetch(source: dict, path: str | Path, check: Callable[[Path], object] = lambda path: None) -> None:
     """Download one archive to `path`: compared with its published checksum if it has one, and read once.
+
+    Args:
+        check: raises `UserError` if an archive, whole as it is, does not hold what it should.
 
     Raises `UserError` if the server cannot be reached or the bytes are wrong; nothing is left behind.
     """
@@ -93,6 +97,7 @@ def fetch(source: dict, path: str | Path) -> None:
             )
             temporary.chmod(0o644)  # pooch keeps its files to their owner
             Archive(temporary).check()  # neither a server's page of excuses nor half an archive
+            check(temporary)
         except (requests.RequestException, ValueError, UserError) as error:
             reason = str(error).replace(str(temporary), "what it sent").rstrip(".")
             raise UserError(
@@ -131,7 +136,8 @@ def download(url: str, output_file: str, _pooch=None) -> None:
                         version = None
                         raise requests.ConnectionError("another part than the one asked for was sent")
                     version = _version(response)
-                    bar.n, bar.total = done, done + int(response.headers.get("Content-Length", 0)) or None
+                    length = response.headers.get("Content-Length", "")
+                    bar.n, bar.total = done, done + int(length) if length.isdecimal() else None
                     for chunk in response.iter_content(CHUNK):
                         file.write(chunk)
                         done += len(chunk)
@@ -143,8 +149,8 @@ def download(url: str, output_file: str, _pooch=None) -> None:
                 status = getattr(error.response, "status_code", None)
                 if attempt == ATTEMPTS or (isinstance(error, requests.HTTPError) and status not in TRANSIENT):
                     raise
-                if status == CANNOT_CONTINUE:
-                    done, furthest, attempt, version = 0, 0, 0, None
+                if status == CANNOT_CONTINUE:  # from its beginning, then
+                    done, version = 0, None
                 pause = PAUSE * 2 ** (attempt - 1)
                 log.warning("%s: %s; trying again in %g s", url, error, pause)
                 file.flush()

@@ -11,12 +11,12 @@ The order is found by integer programming rather than by enumeration, since a co
 has half a billion subsets.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, milp
 
-from ser.errors import UserError, listing
+from ser.errors import UserError
 from ser.randomness import named_generator
 from ser.vocabulary import EMOTIONS
 
@@ -83,25 +83,6 @@ def with_joined_groups(rows: Sequence[dict], overlaps: Sequence[dict]) -> list[d
             first |= second
             together |= dict.fromkeys(second, first)
     return [row | {"group": "+".join(sorted(together[row["group"]]))} for row in rows]
-
-
-def check_no_leak(rows: Sequence[dict], overlaps: Sequence[dict], roles: Mapping[str, str], split: str) -> None:
-    """Raise `UserError` if a speaker, a group or a recording is on both sides of a split, or an utterance on none."""
-    if strays := sorted(roles.keys() ^ {row["utterance"] for row in rows}):
-        raise UserError(f"{split} is not a split of its corpus: {listing(strays)} are in one of the two only")
-    for column in ("speaker", "group"):
-        sides: dict[str, str] = {}
-        for row in rows:
-            side = roles[row["utterance"]]
-            if sides.setdefault(row[column], side) != side:
-                raise UserError(f"{split} leaks: {column} {row[column]} is both in {sides[row[column]]} and in {side}")
-    for overlap in overlaps:
-        one, other = overlap["utterance"], overlap["other"]
-        if roles[one] != roles[other]:
-            raise UserError(
-                f"{split} leaks: {one} ({roles[one]}) and {other} ({roles[other]}) share"
-                f" {float(overlap['seconds']):.2f} s of the same recording"
-            )
 
 
 def count_groups(rows: Sequence[dict]) -> tuple[list[str], np.ndarray]:

@@ -12,7 +12,7 @@ from ser.archives import Archive
 from ser.corpora import Contents, Recording, matching, warnings_of_strangers
 from ser.errors import UserError, listing
 
-PATTERN = r"(?:^|/)Session([1-5])/sentences/wav/([^/]+)/((Ses0[1-5])[FM]_[^/]+_([FM])\d+)\.wav$"
+PATTERN = r"(?:^|/)Session([1-5])/sentences/wav/([^/]+)/((Ses0\1)[FM]_[^/]+_([FM])\d+)\.wav$"
 LABELS = r"(?:^|/)Session[1-5]/dialog/EmoEvaluation/[^/]+\.txt$"
 LABEL_LINE = re.compile(r"^\[\d+\.\d+ - \d+\.\d+\]\t(\S+)\t(\w+)\t\[", re.MULTILINE)
 EMOTIONS = {"ang": "angry", "hap": "happy", "exc": "happy", "neu": "neutral", "sad": "sad"}
@@ -27,10 +27,19 @@ def contents(archive: Archive, settings: dict) -> Contents:
     Raises `UserError` if a labelled utterance has no recording, or a count is not the release's.
     """
     names, texts = archive.scan(lambda name: re.search(LABELS, name) is not None)
-    audio = {match[3]: (name, match) for name, match in matching(archive, names, "iemocap").items()}
-    labels = {}
-    for content in texts.values():
-        labels |= dict(LABEL_LINE.findall(_decoded(content)))
+    audio: dict[str, tuple] = {}
+    for name, match in matching(archive, names, "iemocap").items():
+        other, _ = audio.setdefault(match[3], (name, match))
+        if other != name:
+            raise UserError(f"{archive.path} holds {match[3]} twice: {other} and {name}. Take one of them away.")
+    labels: dict[str, str] = {}
+    for name, content in texts.items():
+        for utterance, label in LABEL_LINE.findall(_decoded(content)):
+            if labels.setdefault(utterance, label) != label:
+                raise UserError(
+                    f"{archive.path} labels {utterance} both {labels[utterance]} and {label}, the latter in {name}:"
+                    " are there two copies in one?"
+                )
     wanted = {utterance: EMOTIONS[label] for utterance, label in labels.items() if label in EMOTIONS}
     if not wanted:
         raise UserError(f"{archive.path} has no labels in Session*/dialog/EmoEvaluation/*.txt: is the copy complete?")

@@ -5,6 +5,7 @@ and `emotion`; if there are, `gender` (female, male or empty) and `group` (what 
 a session; the speaker if there is none).
 """
 
+import csv
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -12,7 +13,7 @@ from pathlib import Path, PurePosixPath
 
 from ser.corpora import Contents, Recording
 from ser.errors import UserError, listing
-from ser.files import read_rows, sha256
+from ser.files import sha256
 from ser.vocabulary import EMOTIONS
 
 REQUIRED = ("file", "speaker", "emotion")
@@ -25,7 +26,7 @@ class ListedFiles:
     def __init__(self, path: str | os.PathLike):
         self.path = Path(path)
         self.rows = _read(self.path)
-        if missing := [row["file"] for row in self.rows if not self._locate(row["file"]).is_file()]:
+        if missing := [row["file"] for row in self.rows if not _is_file(self._locate(row["file"]))]:
             raise UserError(
                 f"{self.path}: {len(missing)} of its {len(self.rows)} files do not exist: {listing(missing)}."
                 " Column `file` is relative to the folder of the CSV, or absolute."
@@ -40,8 +41,19 @@ class ListedFiles:
         """Checksum of the CSV."""
         return sha256(self.path)
 
+    def place_of(self, name: str) -> str:
+        """Where a file is, however it is named."""
+        return os.path.realpath(self._locate(name))
+
     def _locate(self, name: str) -> Path:
         return self.path.parent / name
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # no path at all, such as a name too long
+        return False
 
 
 def audio_files(path: str | os.PathLike) -> list[Path]:
@@ -61,17 +73,21 @@ def contents(archive: ListedFiles, settings: dict) -> Contents:
         raise UserError(
             f"{archive.path}: column `emotion` has {listing(map(repr, unknown))}, which is none of"
             f" {', '.join(EMOTIONS)}. Say in the corpus's `labels` which of them each is, or null to leave it out:"
-            f" labels: {{{unknown[0]}: {EMOTIONS[0]}}}"
+            f' labels: {{"{unknown[0]}": {EMOTIONS[0]}}}'
         )
-    recordings = []
-    for line, row in enumerate(archive.rows, start=2):
-        gender = GENDERS.get((row.get("gender") or "").strip().lower())
+    recordings, names = [], _utterance_names([row["file"] for row in archive.rows])
+    for row, utterance in zip(archive.rows, names, strict=True):
+        gender = GENDERS.get(row.get("gender", "").lower())
         if gender is None:
-            raise UserError(f"{archive.path}, line {line}: gender {row['gender']!r} is none of female, male, or empty")
+            raise UserError(
+                f"{archive.path}, line {row['line']}: gender {row['gender']!r} is none of female, male, or empty"
+            )
         if emotion := labels[row["emotion"]]:
-            utterance = str(PurePosixPath(row["file"]).with_suffix(""))
             group = row.get("group") or row["speaker"]
             recordings.append(Recording(utterance, row["speaker"], group, gender, emotion, row["file"]))
+    places = Counter(archive.place_of(recording.file) for recording in recordings)
+    if twice := [place for place, count in places.items() if count > 1]:
+        raise UserError(f"{archive.path} holds these utterances more than once: {listing(twice)}")
     if absent := [emotion for emotion in EMOTIONS if emotion not in {r.emotion for r in recordings}]:
         raise UserError(f"{archive.path} has no utterance that is {' or '.join(absent)}; all four emotions are needed")
     left_out = sum(count for label, count in counts.items() if labels[label] is None)
@@ -79,18 +95,39 @@ def contents(archive: ListedFiles, settings: dict) -> Contents:
     return Contents(recordings, {"level": "table", "files": len(archive.rows), "warnings": warnings})
 
 
-def _read(path: Path) -> list[dict[str, str]]:
+def _utterance_names(files: list[str]) -> list[str]:
+    """The files' paths without their suffixes, unless two differ in nothing else."""
+    stems = [str(PurePosixPath(file).with_suffix("")) for file in files]
+    counts = Counter(stems)
+    return [stem if counts[stem] == 1 else file for stem, file in zip(stems, files, strict=True)]
+
+
+def _read(path: Path) -> list[dict]:
+    """The rows without the blanks around their cells, and in `line` where each is."""
     try:
-        rows = read_rows(path, encoding="utf-8-sig")  # spreadsheets begin with a mark
-    except (OSError, UnicodeDecodeError) as error:
+        with open(path, newline="", encoding="utf-8-sig") as file:  # spreadsheets begin with a mark
+            reader = csv.reader(file, strict=True)
+            lines = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if any(map(str.strip, row))]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"{path} cannot be read as a CSV in UTF-8 ({error})") from error
-    missing = [column for column in REQUIRED if not rows or column not in rows[0]]
-    if missing:
+    columns = lines[0][1] if lines else []
+    missing = [column for column in REQUIRED if column not in columns]
+    if missing or len(lines) < 2:
         raise UserError(
             f"{path} must be a CSV with the columns {', '.join(REQUIRED)}, and if you like gender and group;"
-            + (f" it lacks {', '.join(missing)}." if rows else " it has no rows.")
+            + (f" it lacks {', '.join(missing)}." if lines and missing else " it has no rows.")
         )
-    for line, row in enumerate(rows, start=2):
-        if empty := [column for column in REQUIRED if not row[column]]:
-            raise UserError(f"{path}, line {line}: {', '.join(empty)} is empty")
-    return rows
+    if twice := [column for column, count in Counter(columns).items() if count > 1]:
+        raise UserError(f"{path} has the column {twice[0]!r} more than once")
+    return [_row(path, line, columns, cells) for line, cells in lines[1:]]
+
+
+def _row(path: Path, line: int, columns: list[str], cells: list[str]) -> dict:
+    if len(cells) != len(columns):
+        raise UserError(f"{path}, line {line}: {len(cells)} cells instead of {len(columns)}")
+    row = dict(zip(columns, cells, strict=True))
+    if empty := [column for column in REQUIRED if not row[column]]:
+        raise UserError(f"{path}, line {line}: {', '.join(empty)} is empty")
+    if strange := [column for column in columns if "\n" in row[column] or "\0" in row[column]]:
+        raise UserError(f"{path}, line {line}: {', '.join(strange)} goes over several lines: is a quotation mark lost?")
+    return row | {"line": line}
