@@ -48,6 +48,7 @@ MODELS = {  # family, settings beside transformers' defaults, which are wav2vec2
             "encoder_attention_heads": 16,
             "encoder_ffn_dim": 4096,
             "decoder_layers": 1,  # no side uses the decoder
+            "decoder_attention_heads": 16,
         },
         ("fc1", "fc2"),
     ),
