@@ -282,6 +282,13 @@ def test_sets_of(wildcards):
     return [f"results/splits/{target}/seed{seed}/target.csv" for target, seed in sorted(needed)]
 
 
+def utterances_of(wildcards):
+    """The utterances of every target that an experiment scores."""
+    return [
+        f"results/corpora/{target}/utterances.csv" for target in config["experiments"][wildcards.experiment]["targets"]
+    ]
+
+
 def source_splits_of(wildcards):
     """Training and development splits of a corpus that experiments use."""
     seeds = {p.seed for p in experiments.predictions(config) if p.source == wildcards.corpus}
@@ -311,6 +318,40 @@ def archives_used_by(*names_of_experiments):
     """What ingestion noted of the corpora behind some experiments."""
     used = experiments.used_corpora(config, names_of_experiments)
     return [f"results/corpora/{corpus}/archive.json" for corpus in used]
+
+
+def confusions_for_claims():
+    """Counts of every experiment that a claim rests on."""
+    return [f"results/scores/{name}_confusions.csv" for name in experiments.CLAIMED if configured(name)]
+
+
+def what_claims_use():
+    """Experiments, models and languages that decide what can be claimed."""
+    roles = config["claims"]
+    named = {roles["baseline"], roles["random"], roles["english"], *roles["multilingual"]} & config["models"].keys()
+    kept = ("checkpoint", "weights")
+    entries = {name: config["models"][name] for name in sorted(named)}
+    return {
+        "label": config["label"],
+        "roles": roles,
+        "titles": titles(entries),
+        "models": {name: {key: entry[key] for key in kept if key in entry} for name, entry in entries.items()},
+        "languages": {name: corpus["language"] for name, corpus in config["corpora"].items()},
+        "experiments": {name: config["experiments"][name] for name in experiments.CLAIMED},
+    }
+
+
+def target_languages():
+    """Languages of the experiments' targets, in the configuration's order."""
+    used = experiments.used_corpora(config)
+    return list(dict.fromkeys(config["corpora"][corpus]["language"] for corpus in used))
+
+
+def revisions_in_use():
+    """What is recorded of the encoders of the models that experiments use."""
+    entries = [config["models"][name] for name in models_in_use()]
+    kept = [f"resources/encoders/{encoder_name(entry)}/revision.json" for entry in entries if "checkpoint" in entry]
+    return list(dict.fromkeys(kept))
 
 
 def one_run_per_model():
@@ -349,6 +390,7 @@ def configured_results():
     return [
         *audited_corpora(),
         "results/scores.csv",
+        *(["results/claims.csv", "results/claims.png"] if confusions_for_claims() else []),
         *(f"results/tables/{name}.{kind}" for name in tables for kind in ("csv", "png")),
         *(f"results/figures/{name}.{kind}" for name in figures for kind in ("csv", "png")),
     ]

@@ -10,8 +10,10 @@ rule score:
     input:
         predictions=predictions_of,
         test_sets=test_sets_of,
+        utterances=utterances_of,
     output:
         scores="results/scores/{experiment}.csv",
+        confusions="results/scores/{experiment}_confusions.csv",
     log:
         "results/logs/score/{experiment}.log",
     benchmark:
@@ -55,6 +57,7 @@ rule scores:
 rule table1:
     input:
         runs=one_run_per_model(),
+        revisions=revisions_in_use(),
     output:
         csv="results/tables/table1.csv",
         png=report(
@@ -82,6 +85,7 @@ rule table1:
             titles=titles(models_in_use()),
             models={name: model_settings(name) for name in models_in_use()},
             order=models_in_use(),
+            languages=target_languages(),
         ),
     script:
         "../scripts/table1.py"
@@ -231,3 +235,35 @@ rule figure3:
         settings=uses("figure3.py", **drawn_from("figure3")),
     script:
         "../scripts/figure3.py"
+
+
+rule claims:
+    """A verdict on each of the paper's claims."""
+    input:
+        confusions=confusions_for_claims(),
+        archives=archives_used_by(*experiments.CLAIMED),
+    output:
+        csv="results/claims.csv",
+        cells="results/claims_cells.csv",
+        markdown="results/claims.md",
+        png=report(
+            "results/claims.png",
+            caption="../report/claims.rst",
+            category="Claims",
+            labels={"shows": "the paper's claims, tested"},
+        ),
+    log:
+        "results/logs/claims.log",
+    benchmark:
+        "results/benchmarks/claims.tsv"
+    localrule: True
+    conda:
+        "../../envs/ser.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        settings=uses("claims.py", "resources/checkpoints.yaml", **what_claims_use()),
+    script:
+        "../scripts/claims.py"

@@ -1,11 +1,13 @@
-"""Score the predictions of one experiment."""
+"""Score the predictions of one experiment, and count them by speaker."""
 
-from ser import files, job, scores
+from ser import confusions, files, job, scores
 
 
 def main(snakemake):
-    rows = scores.score_files(snakemake.input.predictions, snakemake.input.test_sets)
-    files.write_rows(snakemake.output.scores, scores.COLUMNS, rows)
+    given = snakemake.input
+    files.write_rows(snakemake.output.scores, scores.COLUMNS, scores.score_files(given.predictions, given.test_sets))
+    counts = confusions.count_files(given.predictions, given.test_sets, given.utterances)
+    files.write_rows(snakemake.output.confusions, confusions.COLUMNS, counts)
 
 
 if __name__ == "__main__":

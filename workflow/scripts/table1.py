@@ -8,14 +8,19 @@ from ser import drawing, files, job, table1
 def main(snakemake):
     settings = snakemake.params.settings
     runs = [files.read_json(path) for path in snakemake.input.runs]
-    table = table1.rows(settings["models"], settings["order"], settings["titles"], runs)
+    encoders = {record["checkpoint"]: record for record in map(files.read_json, snakemake.input.revisions)}
+    languages = settings["languages"]
+    table = table1.rows(settings["models"], settings["order"], settings["titles"], runs, encoders, languages)
     notes = drawing.footnotes(settings["label"], {})
     with files.written_whole(snakemake.output.csv) as temporary:
         table.assign(note="; ".join(notes)).to_csv(temporary, index=False)
-    draw(table, notes, snakemake.output.png)
+    draw(table, languages, notes, snakemake.output.png)
 
 
-def draw(table: pd.DataFrame, notes: list[str], path) -> None:
+MET = {"yes": "\N{CHECK MARK}", "no": "\N{EN DASH}", "unknown": "?"}
+
+
+def draw(table: pd.DataFrame, languages: list[str], notes: list[str], path) -> None:
     """Model, checkpoint, pre-training and size."""
     cells = [
         [
@@ -24,6 +29,11 @@ def draw(table: pd.DataFrame, notes: list[str], path) -> None:
             row.pretraining_data.replace(", ", ",\n"),
             f"{row.hours:,}" if pd.notna(row.hours) else "",
             row.languages,
+            *(
+                MET[table.loc[row.Index, f"met_{language}"]] if row.pretraining_data != "none" else ""
+                for language in languages
+            ),
+            f"{row.layers} x {row.hidden_size}" if pd.notna(row.layers) else "",
             f"{row.parameters / 1e6:.2f}",
             f"{row.encoder_parameters / 1e6:.2f}" if row.encoder_parameters else "",
             f"{row.trained_parameters / 1e6:.2f}",
@@ -37,12 +47,14 @@ def draw(table: pd.DataFrame, notes: list[str], path) -> None:
         "Pre-training data",
         "Hours",
         "Languages",
+        *(f"{language}\nmet" for language in languages),
+        "Layers x\nhidden size",
         "Parameters\n(million)",
         "of which\nencoder",
         "of which\ntrained",
     ]
     drawing.set_style()
-    widths = [1.8, 3.2, 2.2, 0.8, 1.1, 1.2, 1.0, 1.0]
+    widths = [1.8, 3.2, 2.2, 0.8, 1.0, *[0.8] * len(languages), 1.1, 1.1, 0.9, 0.9]
     figure = drawing.draw_table(cells, header, widths, row_height=max(0.4, 0.17 * lines))
     drawing.add_footnotes(figure, notes)
     drawing.save(figure, path)

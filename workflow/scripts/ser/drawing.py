@@ -43,12 +43,12 @@ def footnotes(label: str | None, notes: Mapping[str, str]) -> list[str]:
     return ([label] if label else []) + [f"{corpus}: {note}" for corpus, note in notes.items() if note]
 
 
-def add_footnotes(figure: Figure, lines: Sequence[str]) -> None:
-    """Print notes in a box below the figure, too large to be overlooked."""
+def add_footnotes(figure: Figure, lines: Sequence[str], below: float = 0.22) -> None:
+    """Print notes in a box so many inches below the figure, too large to be overlooked."""
     if lines:
         figure.text(
             0.5,
-            -0.22 / figure.get_figheight(),  # inches below, so that the box touches nothing
+            -below / figure.get_figheight(),
             " \N{MIDDLE DOT} ".join(lines),
             ha="center",
             va="top",

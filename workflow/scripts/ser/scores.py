@@ -20,20 +20,25 @@ def score_files(predictions: Sequence[str], splits: Sequence[str]) -> list[dict]
 
     A run that saw samples of the target is scored on `test` only, since `all` contains them.
     """
-    test_utterances = {}
-    for path in splits:
-        match = SPLIT.search(path)
-        rows = read_rows(path)
-        test_utterances[match["target"], match["seed"]] = {r["utterance"] for r in rows if r["role"] == "test"}
-    scores = []
+    roles, scores = read_roles(splits), []
     for path in predictions:
         identity = PREDICTION.search(path).groupdict()
         rows = read_rows(path)
-        of_test_speakers = [r for r in rows if r["utterance"] in test_utterances[identity["target"], identity["seed"]]]
+        role_of = roles[identity["target"], identity["seed"]]
+        of_test_speakers = [row for row in rows if role_of[row["utterance"]] == "test"]
         test_sets = {"all": rows, "test": of_test_speakers} if identity["shots"] == "0" else {"test": of_test_speakers}
         for test_set, scored in test_sets.items():
             scores.append(identity | {"test_set": test_set} | score(scored))
     return sorted(scores, key=sort_key)
+
+
+def read_roles(splits: Sequence[str]) -> dict[tuple[str, str], dict[str, str]]:
+    """(target, seed) -> utterance -> `pool` or `test`."""
+    found = {}
+    for path in splits:
+        match = SPLIT.search(path)
+        found[match["target"], match["seed"]] = {row["utterance"]: row["role"] for row in read_rows(path)}
+    return found
 
 
 def score(rows: Sequence[dict]) -> dict:

@@ -34,3 +34,11 @@ def over_repetitions(scores: pd.DataFrame, cell: Sequence[str]) -> pd.DataFrame:
     margin = quantile * summary["std"] / np.sqrt(summary["seeds"])
     summary["low"], summary["high"] = summary["uar"] - margin, summary["uar"] + margin
     return summary.reset_index()
+
+
+def t_interval(values: np.ndarray) -> tuple[float, float]:
+    """Student's t interval at 95 % of the mean of repetitions; NaN where there is only one."""
+    if len(values) < 2:
+        return float("nan"), float("nan")
+    margin = stats.t.ppf((1 + CONFIDENCE) / 2, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values))
+    return float(np.mean(values) - margin), float(np.mean(values) + margin)

@@ -1,0 +1,324 @@
+"""Claims, their intervals and verdicts, from made-up predictions with known answers."""
+
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import ROOT
+from scipy import stats
+
+sys.path.insert(0, str(ROOT / "benchmarks"))
+
+import coverage
+from ser import bootstrap, claims, confusions, files, metrics
+from ser.bootstrap import Arm
+from ser.vocabulary import EMOTIONS
+
+CORPORA = {"EMODB": "German", "EMOVO": "Italian", "URDU": "Urdu", "IEMOCAP": "English"}
+FOUNDATION = ["wav2vec2", "xlsr", "whisper", "mms"]
+CHECKPOINTS = {
+    "wav2vec2": "facebook/wav2vec2-base",
+    "xlsr": "facebook/wav2vec2-large-xlsr-53",
+    "whisper": "openai/whisper-medium",
+    "mms": "facebook/mms-300m",
+}
+PAIRS = {"sources": [*CORPORA], "targets": [*CORPORA]}
+SETTINGS = {
+    "roles": {
+        "baseline": "cnn-lstm",
+        "random": "wav2vec2-random",
+        "english": "wav2vec2",
+        "multilingual": ["xlsr", "whisper", "mms"],
+        "margin": 1.0,
+    },
+    "titles": {},
+    "models": {name: {"checkpoint": checkpoint} for name, checkpoint in CHECKPOINTS.items()},
+    "languages": CORPORA,
+    "experiments": {
+        "table2": {"models": ["cnn-lstm", *FOUNDATION], **PAIRS},
+        "figure2": {
+            "models": ["cnn-lstm", *FOUNDATION],
+            "source": "IEMOCAP",
+            "targets": ["EMODB", "EMOVO", "URDU"],
+            "shots": [0, 50, 200],
+        },
+        "figure3": {
+            "models": ["cnn-lstm", *FOUNDATION],
+            "source": "IEMOCAP",
+            "targets": ["EMODB", "EMOVO", "URDU"],
+            "condition": "noisy",
+        },
+        "random_init": {"models": ["cnn-lstm", "wav2vec2-random"], **PAIRS},
+    },
+}
+SPEAKERS = ("03", "08", "09", "10")
+
+
+def heard(percent, **identity):
+    """Counts of one repetition in which every speaker is heard right in so many of 100 utterances of each emotion."""
+    fixed = {"source": "EMODB", "target": "EMOVO", "shots": 0, "condition": "clean", "seed": 1, "role": "test"}
+    for speaker in SPEAKERS:
+        for i, emotion in enumerate(EMOTIONS):
+            counts = dict.fromkeys(EMOTIONS, 0) | {emotion: percent}
+            counts[EMOTIONS[i - 1]] = 100 - percent
+            yield fixed | identity | {"speaker": speaker, "emotion": emotion} | counts
+
+
+def experiment(levels, cells, seeds=(1, 2, 3), **identity):
+    """Counts of models at levels in %, a little different from cell to cell and from repetition to repetition."""
+    rows = []
+    for model, level in levels.items():
+        for c, (source, target) in enumerate(cells):
+            for seed in seeds:
+                percent = level + c % 3 + seed % 2
+                rows += heard(percent, model=model, source=source, target=target, seed=seed, **identity)
+    return pd.DataFrame(rows)
+
+
+def all_counts(table2, figure2=None, figure3=None, random_init=None):
+    """Counts of all experiments: levels by model; of few-shot by (model, shots), of noise by (model, condition)."""
+    pairs = claims.cells_of(SETTINGS["experiments"]["table2"])
+    triples = claims.cells_of(SETTINGS["experiments"]["figure2"])
+    found = {"table2": experiment(table2, pairs)}
+    if figure2:
+        few = [experiment({m: level}, triples, shots=shots) for (m, shots), level in figure2.items()]
+        found["figure2"] = pd.concat(few, ignore_index=True)
+    if figure3:
+        noisy = [experiment({m: level}, triples, condition=c) for (m, c), level in figure3.items()]
+        found["figure3"] = pd.concat(noisy, ignore_index=True)
+    if random_init:
+        found["random_init"] = experiment(random_init, pairs)
+    return found
+
+
+def only(*names):
+    """Settings with some experiments alone."""
+    return SETTINGS | {"experiments": {n: e if n in names else None for n, e in SETTINGS["experiments"].items()}}
+
+
+class TestVerdicts:
+    """What becomes of effects that are known."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def table(cls):
+        levels = {"cnn-lstm": 40, "wav2vec2": 50, "xlsr": 60, "whisper": 50, "mms": 45}
+        few = {(m, s): level + s / 10 for m, level in levels.items() for s in (0, 50, 200)}
+        noisy = {(m, "clean"): level for m, level in levels.items()}
+        noisy |= {(m, "noisy"): level - 10 for m, level in levels.items()} | {("xlsr", "noisy"): 55}
+        random = {"cnn-lstm": 40, "wav2vec2-random": 40}
+        return claims.test(SETTINGS, all_counts(levels, few, noisy, random))[0]
+
+    def rows(self, table, claim):
+        return table[table["claim"] == claim].set_index("comparison")
+
+    def test_effects_are_the_differences(self, table):
+        assert self.rows(table, "C0")["effect"].tolist() == pytest.approx([10, 20, 10, 5])
+        assert self.rows(table, "C3")["effect"].tolist() == pytest.approx([10, 0, -5])
+        few = self.rows(table, "C4")["effect"]
+        assert few["xlsr with 200 samples against 0"] == pytest.approx(20)
+        assert few["mms against cnn-lstm, 50 samples"] == pytest.approx(5)
+        less = self.rows(table, "C7")["effect"]
+        assert less["xlsr against wav2vec2, noisy"] == pytest.approx(15)
+        assert less["xlsr loses less than wav2vec2"] == pytest.approx(5)
+        assert less["mms loses less than wav2vec2"] == pytest.approx(0)
+
+    def test_verdicts(self, table):
+        assert self.rows(table, "C3")["verdict"].tolist() == ["supported", "inconclusive", "contradicted"]
+        assert set(self.rows(table, "C1")["verdict"]) == {"supported"}
+        assert self.rows(table, "C2")["verdict"].tolist() == ["supported"]
+        verdicts = {claim: claims.claim_verdict(list(rows["verdict"])) for claim, rows in table.groupby("claim")}
+        assert verdicts == {
+            "C0": "supported",
+            "C1": "supported",
+            "C2": "supported",
+            "C3": "contradicted",
+            "C4": "supported",
+            "C5": "contradicted",
+            "C6": "supported",
+            "C7": "contradicted",
+            "C8": "inconclusive",
+        }
+
+    def test_number_of_comparisons(self, table):
+        assert table.groupby("claim").size().to_dict() == {
+            "C0": 4,
+            "C1": 3,
+            "C2": 1,
+            "C3": 3,
+            "C4": 5 + 4 * 3,
+            "C5": 3 * 3,
+            "C6": 4,
+            "C7": 6,
+            "C8": 5,
+        }
+
+    def test_p_of_twelve_cells_and_of_three(self, table):
+        assert self.rows(table, "C1")["p"].tolist() == pytest.approx([2 / 2**12] * 3)
+        noise = self.rows(table, "C6")
+        assert noise["p"].tolist() == pytest.approx([0.25] * 4)
+        assert noise["note"].str.contains("p cannot fall below 0.25").all()
+
+    def test_holm_is_over_all_comparisons(self, table):
+        least = table["p"].min()
+        assert table.loc[table["p"] == least, "holm"].tolist() == pytest.approx(
+            [least * len(table)] * int((table["p"] == least).sum())
+        )
+        assert (table["holm"] >= table["p"]).all()
+
+
+class TestStatistics:
+    """Against values computed independently."""
+
+    def test_holm_by_hand(self):
+        assert claims.holm([0.01, 0.04, 0.03, 0.005]).tolist() == pytest.approx([0.03, 0.06, 0.06, 0.02])
+
+    def test_sign_flips_by_enumeration(self):
+        values = np.array([1.5, -0.5, 2.0, 0.25, 3.0])
+        signs = np.array(np.meshgrid(*[[-1, 1]] * 5)).reshape(5, -1).T
+        means = (signs * values).mean(axis=1)
+        assert claims.sign_flip_p(values) == pytest.approx(np.mean(np.abs(means) >= values.mean() - 1e-12))
+
+    def test_equivalence_is_the_worse_side(self):
+        values = np.array([0.2, -0.1, 0.3, 0.05, 0.1, -0.2])
+        up = stats.permutation_test((values + 1,), np.mean, permutation_type="samples", alternative="greater")
+        assert claims.sign_flip_p(values, 1.0) == pytest.approx(up.pvalue)
+        assert claims.sign_flip_p(values + 5, 1.0) == pytest.approx(1)
+
+    @pytest.mark.parametrize(
+        ("low", "high", "differences", "margin", "expected"),
+        [
+            (0.1, 2, [1, 1, 1, -1], None, "supported"),
+            (0.1, 2, [1, 1, -1, -1], None, "inconclusive"),
+            (-0.1, 2, [1, 1, 1, 1], None, "inconclusive"),
+            (-2, -0.1, [1, -1, -1, -1], None, "contradicted"),
+            (-0.9, 0.9, [0, 0], 1.0, "supported"),
+            (-0.9, 1.1, [0, 0], 1.0, "inconclusive"),
+            (1.1, 3, [2, 2], 1.0, "contradicted"),
+            (-3, -1.1, [-2, -2], 1.0, "contradicted"),
+        ],
+    )
+    def test_rule(self, low, high, differences, margin, expected):
+        assert claims.verdict(low, high, np.array(differences), margin) == expected
+
+    @pytest.mark.parametrize("count", [2, 3, 6, 29])
+    def test_weights_give_a_mean_its_variance(self, count):
+        values = np.random.default_rng(count).normal(size=count)
+        weights = bootstrap.draw_weights(count, 40_000, np.random.default_rng(1))
+        assert weights.sum(axis=1) == pytest.approx(np.ones(40_000))
+        assert (weights @ values).var() == pytest.approx(values.var(ddof=1) / count, rel=0.05)
+
+    def test_uar_is_that_of_the_predictions(self):
+        rng = np.random.default_rng(5)
+        truth, speaker = rng.choice(EMOTIONS, 200), rng.choice(SPEAKERS, 200)
+        predicted = rng.choice(EMOTIONS, 200)
+        rows = pd.DataFrame({"speaker": speaker, "emotion": truth, "predicted": predicted})
+        counts = rows.groupby(["speaker", "emotion", "predicted"]).size().unstack(fill_value=0).reset_index()
+        counts = counts.assign(model="m", source="S", target="T", shots=0, condition="clean", seed=1, role="pool")
+        scores = bootstrap.Scores(counts, "all", draws=200)
+        as_is, drawn = scores.uar(Arm("m"), "S", "T")
+        assert as_is[0] == pytest.approx(metrics.unweighted_average_recall(list(truth), list(predicted)))
+        assert drawn.shape == (200, 1)
+
+    def test_the_same_in_every_process(self):
+        counts = experiment({"a": 50, "b": 40}, [("EMODB", "EMOVO")])
+        terms = ((1, Arm("a")), (-1, Arm("b")))
+        first, second = (bootstrap.difference(bootstrap.Scores(counts, "all"), terms, "EMODB", "EMOVO") for _ in "ab")
+        assert (first[1] == second[1]).all()
+
+
+class TestGaps:
+    """What is missing is named, and counts as nothing."""
+
+    LEVELS = {"cnn-lstm": 40, "wav2vec2": 50, "xlsr": 60, "whisper": 62, "mms": 58}
+
+    def test_an_experiment_that_is_not_configured(self):
+        table, _ = claims.test(only("table2"), all_counts(self.LEVELS))
+        untested = table[table["verdict"] == "not tested"]
+        assert set(untested["claim"]) == {"C2", "C4", "C5", "C6", "C7"}
+        assert (untested["note"].str.contains("not configured")).all()
+        assert untested[["effect", "low", "high", "p", "holm"]].isna().all(axis=None)
+
+    def test_a_model_wholly_missing(self):
+        settings = only("table2")
+        settings["experiments"]["table2"] = SETTINGS["experiments"]["table2"] | {"models": ["cnn-lstm", "xlsr", "mms"]}
+        table, _ = claims.test(settings, all_counts({m: self.LEVELS[m] for m in ("cnn-lstm", "xlsr", "mms")}))
+        first = table[table["claim"] == "C1"].set_index("comparison")
+        assert first["verdict"].to_dict() == {
+            "xlsr against cnn-lstm": "supported",
+            "whisper against cnn-lstm": "not tested",
+            "mms against cnn-lstm": "supported",
+        }
+        assert first.loc["whisper against cnn-lstm", "note"] == "Table II is without whisper"
+        assert claims.claim_verdict(list(first["verdict"])) == "inconclusive"
+
+    def test_runs_of_a_pair_missing(self):
+        counts = all_counts(self.LEVELS)["table2"]
+        gone = (counts["model"] == "xlsr") & (counts["source"] == "EMODB") & (counts["target"] == "URDU")
+        table, cells = claims.test(only("table2"), {"table2": counts[~gone]})
+        row = table[(table["claim"] == "C1")].iloc[0]
+        assert (row["cells"], row["note"]) == (11, "no runs of EMODB to URDU")
+        own = cells[(cells["claim"] == "C1") & (cells["comparison"] == row["comparison"])]
+        assert ("EMODB", "URDU") not in set(zip(own["source"], own["target"], strict=True))
+
+    def test_one_repetition_and_one_pair(self):
+        settings = only("table2")
+        one_pair = {"sources": ["EMODB"], "targets": ["URDU"]}
+        settings["experiments"]["table2"] = SETTINGS["experiments"]["table2"] | one_pair
+        counts = experiment(self.LEVELS, [("EMODB", "URDU")], seeds=(1,))
+        table, cells = claims.test(settings, {"table2": counts})
+        row = table[table["claim"] == "C1"].iloc[0]
+        assert (row["cells"], row["p"], row["repetitions"]) == (1, 1.0, "1")
+        assert "one repetition" in row["note"]
+        assert "p cannot fall below 1" in row["note"]
+        assert cells["low"].isna().all()
+
+    def test_other_languages_leave_c8_out(self):
+        settings = only("table2") | {"languages": dict.fromkeys(CORPORA, "Persian")}
+        table, _ = claims.test(settings, all_counts(self.LEVELS))
+        assert "C8" not in set(table.loc[table["effect"].notna(), "claim"])
+
+    def test_nothing_to_compare_with(self):
+        comparison = claims.against("C4", "", "figure2", Arm("xlsr", 0), Arm("xlsr", 0))
+        assert claims._with_obstacle(comparison, SETTINGS) == replace(
+            comparison, obstacle="Figure 2 has nothing to compare with"
+        )
+
+
+def test_counts_of_prediction_files(tmp_path):
+    split = tmp_path / "results/splits/T/seed1/target.csv"
+    files.write_rows(split, ("utterance", "role"), [(f"u{i}", "test" if i >= 4 else "pool") for i in range(8)])
+    utterances = tmp_path / "results/corpora/T/utterances.csv"
+    files.write_rows(utterances, ("utterance", "speaker"), [(f"u{i}", f"0{i // 4}") for i in range(8)])
+    predictions = []
+    for shots in (0, 50):
+        path = tmp_path / f"results/predictions/m/S-to-T/{shots}-shot/seed1/clean.csv"
+        rows = [(f"u{i}", EMOTIONS[i % 2], "angry") for i in range(8)]
+        files.write_rows(path, ("utterance", "emotion", "predicted"), rows)
+        predictions.append(str(path))
+    counted = confusions.count_files(predictions, [str(split)], [str(utterances)])
+    found = [(row["shots"], row["role"], row["speaker"], row["emotion"], row["angry"]) for row in counted]
+    assert found == [
+        ("0", "pool", "00", "angry", 2),
+        ("0", "pool", "00", "happy", 2),
+        ("0", "test", "01", "angry", 2),
+        ("0", "test", "01", "happy", 2),
+        ("50", "test", "01", "angry", 2),  # its pool holds training samples
+        ("50", "test", "01", "happy", 2),
+    ]
+    written = tmp_path / "counts.csv"
+    files.write_rows(written, confusions.COLUMNS, counted)
+    read = confusions.read([written, written])
+    assert len(read) == 6
+    assert read["speaker"].tolist()[0] == "00"
+
+
+@pytest.mark.parametrize("design", coverage.DESIGNS)
+def test_intervals_cover_as_often_as_stated(design):
+    """The share that docs and captions state, within what 60 simulations can tell."""
+    stated = claims.COVERAGE[design.split(" (")[0]] / 100
+    share, _ = coverage.coverage(design, repetitions=5, simulations=60, draws=500)
+    allowed = 3.5 * np.sqrt(stated * (1 - stated) / 60) + 1 / 60
+    assert abs(share - stated) <= allowed

@@ -1,0 +1,30 @@
+"""What published checkpoints were pre-trained on, from `resources/checkpoints.yaml`."""
+
+import functools
+from pathlib import Path
+
+import yaml
+
+CHECKPOINTS = Path(__file__).resolve().parents[3] / "resources" / "checkpoints.yaml"
+
+
+@functools.cache
+def known() -> dict[str, dict]:
+    """Facts by checkpoint."""
+    return yaml.safe_load(CHECKPOINTS.read_text(encoding="utf-8"))
+
+
+def facts(entry: dict) -> dict:
+    """What is known of the pre-training of a model, by its entry in the configuration; nothing of an unknown one."""
+    pretrained = "checkpoint" in entry and entry.get("weights", "pretrained") == "pretrained"
+    return known().get(entry["checkpoint"], {}) if pretrained else {"data": "none"}
+
+
+def met(entry: dict, language: str) -> str:
+    """Whether a model met a language in pre-training: `yes`, `no`, or `unknown` if the published list is not whole."""
+    found = facts(entry)
+    if found.get("data") == "none":
+        return "no"
+    if language in found.get("met", ()):
+        return "yes"
+    return "no" if found.get("all_met") else "unknown"
