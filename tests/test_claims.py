@@ -12,6 +12,7 @@ from scipy import stats
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
 import coverage
+
 from ser import bootstrap, claims, confusions, files, metrics
 from ser.bootstrap import Arm
 from ser.vocabulary import EMOTIONS
@@ -53,6 +54,7 @@ SETTINGS = {
         "random_init": {"models": ["cnn-lstm", "wav2vec2-random"], **PAIRS},
     },
 }
+LEVELS = {"cnn-lstm": 40, "wav2vec2": 50, "xlsr": 60, "whisper": 62, "mms": 58}
 SPEAKERS = ("03", "08", "09", "10")
 
 
@@ -232,10 +234,8 @@ class TestStatistics:
 class TestGaps:
     """What is missing is named, and counts as nothing."""
 
-    LEVELS = {"cnn-lstm": 40, "wav2vec2": 50, "xlsr": 60, "whisper": 62, "mms": 58}
-
     def test_an_experiment_that_is_not_configured(self):
-        table, _ = claims.test(only("table2"), all_counts(self.LEVELS))
+        table, _ = claims.test(only("table2"), all_counts(LEVELS))
         untested = table[table["verdict"] == "not tested"]
         assert set(untested["claim"]) == {"C2", "C4", "C5", "C6", "C7"}
         assert (untested["note"].str.contains("not configured")).all()
@@ -244,7 +244,7 @@ class TestGaps:
     def test_a_model_wholly_missing(self):
         settings = only("table2")
         settings["experiments"]["table2"] = SETTINGS["experiments"]["table2"] | {"models": ["cnn-lstm", "xlsr", "mms"]}
-        table, _ = claims.test(settings, all_counts({m: self.LEVELS[m] for m in ("cnn-lstm", "xlsr", "mms")}))
+        table, _ = claims.test(settings, all_counts({m: LEVELS[m] for m in ("cnn-lstm", "xlsr", "mms")}))
         first = table[table["claim"] == "C1"].set_index("comparison")
         assert first["verdict"].to_dict() == {
             "xlsr against cnn-lstm": "supported",
@@ -255,7 +255,7 @@ class TestGaps:
         assert claims.claim_verdict(list(first["verdict"])) == "inconclusive"
 
     def test_runs_of_a_pair_missing(self):
-        counts = all_counts(self.LEVELS)["table2"]
+        counts = all_counts(LEVELS)["table2"]
         gone = (counts["model"] == "xlsr") & (counts["source"] == "EMODB") & (counts["target"] == "URDU")
         table, cells = claims.test(only("table2"), {"table2": counts[~gone]})
         row = table[(table["claim"] == "C1")].iloc[0]
@@ -267,7 +267,7 @@ class TestGaps:
         settings = only("table2")
         one_pair = {"sources": ["EMODB"], "targets": ["URDU"]}
         settings["experiments"]["table2"] = SETTINGS["experiments"]["table2"] | one_pair
-        counts = experiment(self.LEVELS, [("EMODB", "URDU")], seeds=(1,))
+        counts = experiment(LEVELS, [("EMODB", "URDU")], seeds=(1,))
         table, cells = claims.test(settings, {"table2": counts})
         row = table[table["claim"] == "C1"].iloc[0]
         assert (row["cells"], row["p"], row["repetitions"]) == (1, 1.0, "1")
@@ -277,7 +277,7 @@ class TestGaps:
 
     def test_other_languages_leave_c8_out(self):
         settings = only("table2") | {"languages": dict.fromkeys(CORPORA, "Persian")}
-        table, _ = claims.test(settings, all_counts(self.LEVELS))
+        table, _ = claims.test(settings, all_counts(LEVELS))
         assert "C8" not in set(table.loc[table["effect"].notna(), "claim"])
 
     def test_nothing_to_compare_with(self):

@@ -98,6 +98,8 @@ rule table2:
     output:
         csv="results/tables/table2.csv",
         detail="results/tables/table2_detail.csv",
+        markdown="results/tables/table2.md",
+        latex="results/tables/table2.tex",
         png=report(
             "results/tables/table2.png",
             caption="../report/table2.rst",
@@ -128,6 +130,8 @@ use rule table2 as comparison_table with:
     output:
         csv="results/tables/{experiment}.csv",
         detail="results/tables/{experiment}_detail.csv",
+        markdown="results/tables/{experiment}.md",
+        latex="results/tables/{experiment}.tex",
         png=report(
             "results/tables/{experiment}.png",
             caption="../report/comparison.rst",
@@ -154,6 +158,7 @@ rule comparison_figure:
         archives=lambda wildcards: archives_used_by(wildcards.experiment),
     output:
         csv="results/figures/{experiment}.csv",
+        pdf="results/figures/{experiment}.pdf",
         png=report(
             "results/figures/{experiment}.png",
             caption="../report/comparison.rst",
@@ -185,6 +190,7 @@ rule figure2:
         archives=archives_used_by("figure2"),
     output:
         csv="results/figures/figure2.csv",
+        pdf="results/figures/figure2.pdf",
         png=report(
             "results/figures/figure2.png",
             caption="../report/figure2.rst",
@@ -214,6 +220,7 @@ rule figure3:
         archives=archives_used_by("figure3"),
     output:
         csv="results/figures/figure3.csv",
+        pdf="results/figures/figure3.pdf",
         png=report(
             "results/figures/figure3.png",
             caption="../report/figure3.rst",

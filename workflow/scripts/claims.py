@@ -71,13 +71,15 @@ def draw(table: pd.DataFrame, notes: list[str], path) -> None:
     drawing.set_style()
     places, headings, y = {}, [], 0.0
     for claim, rows in table.groupby("claim"):
-        headings.append((y, f"{claim}  {rows['statement'].iloc[0]}", claims.claim_verdict(list(rows["verdict"]))))
+        basis = " and ".join(rows["rests_on"].unique())
+        title = f"{claim}  {rows['statement'].iloc[0]} ({basis})"
+        headings.append((y, title, claims.claim_verdict(list(rows["verdict"]))))
         for index in rows.index:
             y += 1
             places[index] = y
         y += 1.6
     figure = plt.figure(figsize=(13.5, INCH_PER_ROW * (y + 2.5)))
-    axes = figure.add_axes((0.36, 0, 0.27, 1))
+    axes = figure.add_axes((0.38, 0, 0.25, 1))
     columns = figure.add_axes((0, 0, 1, 1), sharey=axes, frameon=False)
     for other in (axes, columns):
         other.set_ylim(y, -2.2)
@@ -117,7 +119,9 @@ HEADINGS = {"effect": "effect", "interval": "95 % interval", "p": "p", "holm": "
 
 def explanation(table: pd.DataFrame) -> str:
     """How to read the page, with what the notes of its comparisons say."""
-    said = [f"{row.note[0].upper()}{row.note[1:]}." for row in table.itertuples() if row.note and pd.notna(row.effect)]
+    tested = table[table["effect"].notna()]
+    said = [f"{row.note[0].upper()}{row.note[1:]}." for row in tested.itertuples() if row.note]
+    said += [f"{row.claim} would hold within {row.margin:.1f} points." for row in tested.itertuples() if row.margin > 0]
     return "\n".join(textwrap.wrap(" ".join([claims.EXPLANATION, *dict.fromkeys(said)]), 190))
 
 

@@ -13,10 +13,10 @@ def main(snakemake):
     notes = drawing.footnotes(settings["label"], drawing.archive_notes(snakemake.input.archives))
     with files.written_whole(snakemake.output.csv) as temporary:
         cells.assign(note="; ".join(notes)).to_csv(temporary, index=False, float_format="%.4f")
-    draw(cells, settings["experiment"], settings["titles"], notes, snakemake.output.png)
+    draw(cells, settings["experiment"], settings["titles"], notes, snakemake.output.png, snakemake.output.pdf)
 
 
-def draw(cells: pd.DataFrame, experiment: dict, titles: dict[str, str], notes: list[str], path) -> None:
+def draw(cells: pd.DataFrame, experiment: dict, titles: dict[str, str], notes: list[str], *paths) -> None:
     """A line a pair across the models, their mean as a bar, chance dashed."""
     drawing.set_style()
     models = experiment["models"]
@@ -39,7 +39,7 @@ def draw(cells: pd.DataFrame, experiment: dict, titles: dict[str, str], notes: l
     drawing.limit_to_percentages(axes)
     figure.legend(loc="outside right center", frameon=False, fontsize=8)
     drawing.add_footnotes(figure, notes)
-    drawing.save(figure, path)
+    drawing.save(figure, *paths)
 
 
 if __name__ == "__main__":

@@ -14,11 +14,11 @@ def main(snakemake):
     notes = drawing.footnotes(settings["label"], drawing.archive_notes(snakemake.input.archives))
     with files.written_whole(snakemake.output.csv) as temporary:
         points.assign(note="; ".join(notes)).to_csv(temporary, index=False, float_format="%.4f")
-    draw(points, settings["experiment"], settings["titles"], notes, snakemake.output.png)
+    draw(points, settings["experiment"], settings["titles"], notes, snakemake.output.png, snakemake.output.pdf)
 
 
-def draw(points: pd.DataFrame, experiment: dict, titles: dict[str, str], notes: list[str], path) -> None:
-    """One panel a target: UAR against samples, a line a model, 95 % intervals, chance dashed."""
+def draw(points: pd.DataFrame, experiment: dict, titles: dict[str, str], notes: list[str], *paths) -> None:
+    """One panel a target: UAR against samples, a line a model, repetitions, 95 % intervals, chance."""
     drawing.set_style()
     targets, models = experiment["targets"], experiment["models"]
     colours, markers = drawing.model_styles(models)
@@ -33,7 +33,8 @@ def draw(points: pd.DataFrame, experiment: dict, titles: dict[str, str], notes: 
             axes.errorbar(
                 line["shots"] + offset,
                 line["uar"],
-                yerr=[(line["uar"] - line["low"]).fillna(0), (line["high"] - line["uar"]).fillna(0)],
+                yerr=drawing.intervals(line),
+                linestyle=drawing.LINES[models.index(model) % len(drawing.LINES)],
                 color=colours[model],
                 marker=markers[model],
                 markersize=5,
@@ -42,16 +43,18 @@ def draw(points: pd.DataFrame, experiment: dict, titles: dict[str, str], notes: 
                 capsize=2.5,
                 label=titles[model],
             )
-        axes.axhline(drawing.CHANCE, color="0.4", linestyle="--", linewidth=1, label="chance")
+            drawing.draw_each(axes, line["shots"] + offset, line, color=colours[model], edgecolors="white")
+        axes.axhline(drawing.CHANCE, color="0.4", linestyle=":", linewidth=1.2, label="chance")
         axes.set_title(f"{experiment['source']} to {target}")
         axes.set_xticks(sorted(experiment["shots"]))
         axes.set_xlabel("target samples")
     panels[0, 0].set_ylabel("UAR (%) on test speakers")
+    figure.supxlabel(drawing.repetitions_note(points), fontsize=8)
     drawing.limit_to_percentages(panels[0, 0])
     handles, labels = panels[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), frameon=False)
     drawing.add_footnotes(figure, notes)
-    drawing.save(figure, path)
+    drawing.save(figure, *paths)
 
 
 if __name__ == "__main__":

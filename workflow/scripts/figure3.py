@@ -15,10 +15,10 @@ def main(snakemake):
     notes = drawing.footnotes(settings["label"], drawing.archive_notes(snakemake.input.archives))
     with files.written_whole(snakemake.output.csv) as temporary:
         bars.assign(note="; ".join(notes)).to_csv(temporary, index=False, float_format="%.4f")
-    draw(bars, settings["experiment"], settings["titles"], notes, snakemake.output.png)
+    draw(bars, settings["experiment"], settings["titles"], notes, snakemake.output.png, snakemake.output.pdf)
 
 
-def draw(bars: pd.DataFrame, experiment: dict, titles: dict[str, str], notes: list[str], path) -> None:
+def draw(bars: pd.DataFrame, experiment: dict, titles: dict[str, str], notes: list[str], *paths) -> None:
     """One panel a target: a plain bar for clean and a hatched one for noisy audio, per model."""
     drawing.set_style()
     targets, models = experiment["targets"], experiment["models"]
@@ -40,23 +40,24 @@ def draw(bars: pd.DataFrame, experiment: dict, titles: dict[str, str], notes: li
                 positions + shift,
                 chosen["uar"],
                 0.38,
-                yerr=[(chosen["uar"] - chosen["low"]).fillna(0), (chosen["high"] - chosen["uar"]).fillna(0)],
+                yerr=drawing.intervals(chosen),
                 color=[colours[model] for model in models] if not hatch else "white",
                 edgecolor=[colours[model] for model in models],
                 hatch=hatch,
                 capsize=2.5,
                 error_kw={"elinewidth": 1},
             )
+            drawing.draw_each(axes, positions + shift, chosen, color="black", edgecolors="white")
             if hatch:
                 for position, (_, bar) in zip(positions, chosen.iterrows(), strict=True):
                     if pd.notna(bar["loss"]):
                         axes.text(
                             position + shift,
                             1,
-                            f"{-bar['loss']:+.1f}",
+                            change_text(bar),
                             ha="center",
                             va="bottom",
-                            fontsize=8,
+                            fontsize=7.5,
                             bbox={"boxstyle": "square,pad=0.15", "facecolor": "white", "edgecolor": "none"},
                         )
         axes.axhline(drawing.CHANCE, color="0.4", linestyle="--", linewidth=1)
@@ -64,6 +65,7 @@ def draw(bars: pd.DataFrame, experiment: dict, titles: dict[str, str], notes: li
         axes.set_xticks(positions, [titles[model] for model in models], rotation=30 if len(models) > 2 else 0)
         axes.grid(axis="x", visible=False)
     panels[0, 0].set_ylabel("UAR (%)")
+    figure.supxlabel(drawing.repetitions_note(bars), fontsize=8)
     drawing.limit_to_percentages(panels[0, 0])
     handles = [
         plt.Rectangle((0, 0), 1, 1, facecolor="0.6", edgecolor="0.4"),
@@ -73,7 +75,15 @@ def draw(bars: pd.DataFrame, experiment: dict, titles: dict[str, str], notes: li
     labels = ["clean", f"{experiment['condition']} (change in points at its foot)", "chance"]
     figure.legend(handles, labels, loc="outside upper center", ncols=3, frameon=False)
     drawing.add_footnotes(figure, notes)
-    drawing.save(figure, path)
+    drawing.save(figure, *paths)
+
+
+def change_text(bar: pd.Series) -> str:
+    """Change in UAR points from clean to noisy, and half its 95 % interval if there are repetitions enough."""
+    change = f"{-bar['loss']:+.1f}"
+    if bar["seeds"] < drawing.FEWEST or pd.isna(bar["loss_high"]):
+        return change
+    return f"{change}\n\N{PLUS-MINUS SIGN}{bar['loss_high'] - bar['loss']:.1f}"
 
 
 if __name__ == "__main__":

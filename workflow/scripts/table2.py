@@ -13,6 +13,10 @@ def main(snakemake):
     for path, table in ((snakemake.output.csv, table2.wide(detail)), (snakemake.output.detail, detail)):
         with files.written_whole(path) as temporary:
             table.to_csv(temporary, index=False, float_format="%.4f")
+    texts = settings["titles"], drawing.footnotes(settings["label"], notes)
+    for path, form in ((snakemake.output.markdown, table2.markdown), (snakemake.output.latex, table2.latex)):
+        with files.written_whole(path) as temporary:
+            temporary.write_text(form(detail, *texts), encoding="utf-8")
     draw(detail, settings["titles"], drawing.footnotes(settings["label"], notes), snakemake.output.png)
 
 
@@ -45,11 +49,8 @@ def draw(detail: pd.DataFrame, titles: dict[str, str], notes: list[str], path) -
 
 
 def text_of(row) -> str:
-    """One cell's text. A cell without runs says so."""
-    if pd.isna(row.uar):
-        ours = "not run"
-    else:
-        ours = f"{row.uar:.2f}" + (f" \N{PLUS-MINUS SIGN} {row.high - row.uar:.2f}" if pd.notna(row.high) else "")
+    """One cell's text, the paper's value and the difference below ours."""
+    ours = table2.text_of(row)
     if pd.isna(row.paper):
         return ours
     difference = f" ({row.difference:+.2f})" if pd.notna(row.difference) else ""

@@ -170,7 +170,7 @@ def _met(settings: Mapping) -> Iterator[Comparison]:
             chosen = frozenset(c for c in cells if met(first, c) == "yes" and met(second, c) == "no")
             languages = sorted({settings["languages"][target] for _, target in chosen})
             if chosen and first != second:
-                title = f"{name(first)} against {name(second)}: {' and '.join(languages)} against the rest"
+                title = f"{name(first)} against {name(second)}: {', '.join(languages)} or not"
                 known = all("unknown" not in (met(first, c), met(second, c)) for c in cells)
                 if known and len(chosen) < len(cells):
                     yield against("C8", title, "table2", Arm(first), Arm(second), chosen=chosen)
@@ -327,7 +327,8 @@ def _notes(differences: np.ndarray, repetitions: Sequence[int], comparison: Comp
     cells = len(differences)
     sides = 1 if comparison.margin else 2
     if (least := sides / 2**cells) > 0.05:
-        yield f"with {cells} cell{'s' * (cells > 1)} p cannot fall below {min(1, least):.3g}"
+        what = "the p of equivalence" if comparison.margin else "p"
+        yield f"with {cells} cell{'s' * (cells > 1)} {what} cannot fall below {min(1, least):.3g}"
     if repetitions[0] == 1:
         yield "one repetition: the interval is of speakers alone"
 

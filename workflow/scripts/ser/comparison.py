@@ -5,7 +5,7 @@ import pandas as pd
 from ser.summaries import over_repetitions
 from ser.vocabulary import CLEAN
 
-COLUMNS = ["model", "source", "target", "uar", "low", "high", "std", "seeds", "n"]
+COLUMNS = ["model", "source", "target", "uar", "low", "high", "std", "seeds", "n", "each"]
 
 
 def cells(scores: pd.DataFrame, experiment: dict) -> pd.DataFrame:

@@ -8,6 +8,7 @@ import matplotlib
 matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
+import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
@@ -16,6 +17,8 @@ from ser.vocabulary import EMOTIONS
 
 CHANCE = 100 / len(EMOTIONS)  # UAR in % of any answer that ignores the speech
 DOTS_PER_INCH = 300
+FEWEST = 3  # repetitions for an interval to be drawn: that of two reaches 12.7 standard errors either way
+LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">")
 
 
@@ -58,10 +61,36 @@ def add_footnotes(figure: Figure, lines: Sequence[str], below: float = 0.22) -> 
         )
 
 
-def save(figure: Figure, path: str | os.PathLike) -> None:
-    """Write a figure as PNG, without a time or a version inside, so that equal results are equal bytes."""
-    with written_whole(path) as temporary:
-        figure.savefig(temporary, bbox_inches="tight", pad_inches=0.15, metadata={"Software": None})
+def intervals(rows: pd.DataFrame) -> list:
+    """Lengths of the 95 % intervals below and above the means, 0 where there are too few repetitions to draw one."""
+    enough = rows["seeds"] >= FEWEST
+    return [
+        (rows["uar"] - rows["low"]).where(enough, 0).fillna(0),
+        (rows["high"] - rows["uar"]).where(enough, 0).fillna(0),
+    ]
+
+
+def draw_each(axes, positions, rows: pd.DataFrame, **style) -> None:
+    """Every repetition as a dot."""
+    for position, each in zip(positions, rows["each"], strict=True):
+        values = [float(value) for value in str(each).split()] if pd.notna(each) else []
+        axes.scatter([position] * len(values), values, s=7, linewidths=0.4, zorder=3, **style)
+
+
+def repetitions_note(rows: pd.DataFrame) -> str:
+    """What dots and bars are, in words."""
+    dots = "dots: single repetitions"
+    return dots + (", bars: 95 % t intervals of the mean" if (rows["seeds"] >= FEWEST).any() else "")
+
+
+def save(figure: Figure, *paths: str | os.PathLike) -> None:
+    """Write a figure as PNG or PDF, without a time or a version inside, so that equal results are equal bytes."""
+    for path in paths:
+        metadata = dict.fromkeys(
+            ("Creator", "Producer", "CreationDate") if str(path).endswith(".pdf") else ("Software",)
+        )
+        with written_whole(path) as temporary:
+            figure.savefig(temporary, bbox_inches="tight", pad_inches=0.15, metadata=metadata)
     plt.close(figure)
 
 

@@ -5,7 +5,7 @@ import pandas as pd
 from ser.summaries import over_repetitions
 from ser.vocabulary import CLEAN
 
-COLUMNS = ["target", "model", "shots", "uar", "low", "high", "std", "seeds", "n"]
+COLUMNS = ["target", "model", "shots", "uar", "low", "high", "std", "seeds", "n", "each"]
 
 
 def points(scores: pd.DataFrame, experiment: dict) -> pd.DataFrame:

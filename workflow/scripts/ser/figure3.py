@@ -2,17 +2,18 @@
 
 import pandas as pd
 
-from ser.summaries import over_repetitions
+from ser.summaries import over_repetitions, t_interval
 from ser.vocabulary import CLEAN
 
-COLUMNS = ["target", "model", "condition", "uar", "low", "high", "std", "seeds", "n", "loss"]
+LOSS = ["loss", "loss_low", "loss_high"]
+COLUMNS = ["target", "model", "condition", "uar", "low", "high", "std", "seeds", "n", "each", *LOSS]
 
 
 def bars(scores: pd.DataFrame, experiment: dict) -> pd.DataFrame:
     """One row a bar, in the configuration's order: exactly what is drawn.
 
-    `loss` is the mean, over repetitions that have both, of clean minus noisy in UAR points: the two
-    are predictions of one run. It stands in the noisy rows.
+    `loss` is the mean, over repetitions that have both, of clean minus noisy in UAR points, with its t interval:
+    the two are predictions of one run. It stands in the noisy rows.
     """
     conditions = [CLEAN, experiment["condition"]]
     wanted = scores[
@@ -27,9 +28,13 @@ def bars(scores: pd.DataFrame, experiment: dict) -> pd.DataFrame:
     by_condition = wanted.pivot(index=["target", "model", "seed"], columns="condition", values="uar").reindex(
         columns=conditions
     )
-    paired = (by_condition[CLEAN] - by_condition[experiment["condition"]]).groupby(["target", "model"]).mean()
-    summary = summary.merge(paired.rename("loss").reset_index(), how="left", on=["target", "model"])
-    summary.loc[summary["condition"] == CLEAN, "loss"] = float("nan")
+    losses = (by_condition[CLEAN] - by_condition[experiment["condition"]]).dropna().groupby(["target", "model"])
+    paired = pd.DataFrame(
+        [(*key, values.mean(), *t_interval(values.to_numpy())) for key, values in losses],
+        columns=["target", "model", *LOSS],
+    )
+    summary = summary.merge(paired, how="left", on=["target", "model"])
+    summary.loc[summary["condition"] == CLEAN, LOSS] = float("nan")
     orders = {"target": experiment["targets"], "model": experiment["models"], "condition": conditions}
     for column, order in orders.items():
         summary[column] = pd.Categorical(summary[column], order, ordered=True)

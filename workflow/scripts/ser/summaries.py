@@ -23,12 +23,13 @@ def over_repetitions(scores: pd.DataFrame, cell: Sequence[str]) -> pd.DataFrame:
         cell: the columns that name a cell, for example model, source and target.
 
     Returns one row a cell: its columns, then `uar` (the mean), `seeds` (repetitions), `std`
-    (their sample standard deviation), `low` and `high` (Student's t interval at 95 %) and `n`
-    (utterances scored, the mean where repetitions differ). With one repetition, spread and interval
-    are NaN: they are unknown, not zero.
+    (their sample standard deviation), `low` and `high` (Student's t interval at 95 %), `n`
+    (utterances scored, the mean where repetitions differ) and `each` (every repetition's UAR, as
+    text). With one repetition, spread and interval are NaN: they are unknown, not zero.
     """
     grouped = scores.groupby(list(cell), sort=False, observed=True)
     summary = grouped.agg(uar=("uar", "mean"), seeds=("uar", "size"), std=("uar", "std"), n=("n", "mean"))
+    summary["each"] = grouped["uar"].agg(lambda values: " ".join(f"{value:.2f}" for value in values))
     several = summary["seeds"] > 1
     quantile = stats.t.ppf((1 + CONFIDENCE) / 2, summary["seeds"].where(several) - 1)
     margin = quantile * summary["std"] / np.sqrt(summary["seeds"])

@@ -1,5 +1,6 @@
 """Table II: mean UAR of every model on every source-target pair, beside the paper's."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -59,3 +60,53 @@ def wide(table: pd.DataFrame) -> pd.DataFrame:
     pairs = table[["source", "target"]].drop_duplicates()
     by_model = table.pivot(index=["source", "target"], columns="model", values="uar")
     return pairs.merge(by_model[table["model"].unique()].reset_index(), how="left", on=["source", "target"])
+
+
+def text_of(row) -> str:
+    """Mean and half its 95 % interval of a row of `detail`. A cell without runs says so."""
+    if pd.isna(row.uar):
+        return "not run"
+    return f"{row.uar:.2f}" + (f" \N{PLUS-MINUS SIGN} {row.high - row.uar:.2f}" if pd.notna(row.high) else "")
+
+
+def texts(table: pd.DataFrame, titles: Mapping[str, str]) -> pd.DataFrame:
+    """Source, target, then a column a model: mean and interval, and the paper's value in brackets if it has one."""
+    paper = [f" ({row.paper:.2f})" if pd.notna(row.paper) else "" for row in table.itertuples()]
+    cells = table.assign(text=[text_of(row) + known for row, known in zip(table.itertuples(), paper, strict=True)])
+    pairs = cells[["source", "target"]].drop_duplicates()
+    by_model = cells.pivot(index=["source", "target"], columns="model", values="text")[table["model"].unique()]
+    wide = pairs.merge(by_model.reset_index(), how="left", on=["source", "target"])
+    return wide.rename(columns={"source": "Source", "target": "Target", **titles})
+
+
+def caption(table: pd.DataFrame) -> str:
+    """What the cells hold, in words."""
+    seeds = table.loc[table["seeds"] > 0, "seeds"]
+    few, many = (seeds.min(), seeds.max()) if len(seeds) else (0, 0)
+    repetitions = f"{few}" if few == many else f"{few} to {many}"
+    paper = "; in brackets, the paper's value" if table["paper"].notna().any() else ""
+    return f"UAR (%), mean of {repetitions} repetitions \N{PLUS-MINUS SIGN} 95 % t interval{paper}"
+
+
+def markdown(table: pd.DataFrame, titles: Mapping[str, str], notes: Sequence[str]) -> str:
+    """The table for a README or an issue."""
+    wide = texts(table, titles)
+    rows = [list(wide.columns), ["---", "---", *["---:"] * (wide.shape[1] - 2)], *wide.to_numpy().tolist()]
+    lines = ["| " + " | ".join(str(cell).replace("|", "\\|") for cell in row) + " |" for row in rows]
+    return "\n".join([caption(table) + ".", *(f"\n**{note}**" for note in notes), "", *lines]) + "\n"
+
+
+def latex(table: pd.DataFrame, titles: Mapping[str, str], notes: Sequence[str]) -> str:
+    """The table for a paper; needs booktabs."""
+    wide = texts(table, titles).map(_latex_text).rename(columns=_latex_text)
+    columns = "ll" + "r" * (wide.shape[1] - 2)
+    body = wide.style.hide(axis="index").to_latex(hrules=True, column_format=columns)
+    said = _latex_text(". ".join([caption(table), *notes]) + ".")
+    return f"\\begin{{table}}\n\\caption{{{said}}}\n\\centering\n{body}\\end{{table}}\n"
+
+
+def _latex_text(text: str) -> str:
+    """Text with what LaTeX would take for a command written out."""
+    special = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+    special |= {character: f"\\{character}" for character in "&%$#_{}"} | {"\N{PLUS-MINUS SIGN}": r"$\pm$"}
+    return "".join(special.get(character, character) for character in text)
