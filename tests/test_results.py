@@ -4,9 +4,22 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from conftest import ROOT
 
-from ser import comparison, figure2, figure3, files, scores, summaries, table1, table2
+from ser import (
+    comparison,
+    confusions,
+    figure2,
+    figure3,
+    files,
+    histories,
+    pretraining,
+    scores,
+    summaries,
+    table1,
+    table2,
+)
 from ser.vocabulary import EMOTIONS
 
 EXPERIMENT = {"models": ["cnn-lstm", "xlsr"], "sources": ["EMODB", "URDU"], "targets": ["EMODB", "URDU"]}
@@ -152,12 +165,73 @@ def test_table1_tells_pretrained_from_random():
     models = {
         "cnn-lstm": {"family": "cnn-lstm"},
         "wav2vec2": {"family": "wav2vec2", "checkpoint": "facebook/wav2vec2-base", "tuning": {"method": "lora"}},
+        "xlsr": {
+            "family": "wav2vec2",
+            "checkpoint": "facebook/wav2vec2-large-xlsr-53",
+            "tuning": {"method": "frozen"},
+        },
+        "mine": {"family": "whisper", "checkpoint": "./mine", "tuning": {"method": "lora"}},
     }
     models["random"] = models["wav2vec2"] | {"weights": "random", "tuning": {"method": "full"}}
     runs = [{"model": name, "parameters": {"total": 10, "encoder": 7, "trained": 5}} for name in models]
-    table = table1.rows(models, list(models), dict.fromkeys(models, "title"), runs).set_index("model")
-    assert table["hours"].fillna(0).tolist() == [0, 960, 0]
-    assert table["pretraining_data"].tolist() == ["none", "LibriSpeech", "none"]
+    encoders = {"facebook/wav2vec2-base": {"width": 768, "layers": 12}}
+    titles = dict.fromkeys(models, "title")
+    table = table1.rows(models, list(models), titles, runs, encoders, ["English", "Urdu"]).set_index("model")
+    assert table["hours"].fillna(0).tolist() == [0, 960, 56000, 0, 0]
+    assert table["pretraining_data"].tolist()[:2] == ["none", "LibriSpeech"]
+    assert table["pretraining_data"].tolist()[3:] == ["unknown", "none"]
+    assert table["met_English"].tolist() == ["no", "yes", "yes", "unknown", "no"]
+    assert table["met_Urdu"].tolist() == ["no", "no", "no", "unknown", "no"]
+    assert table["hidden_size"].fillna(0).tolist() == [0, 768, 0, 0, 768]
+    assert table["layers"].fillna(0).tolist() == [0, 12, 0, 0, 12]
+
+
+def test_every_published_checkpoint_of_the_configuration_is_known():
+    config = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
+    for entry in config["models"].values():
+        if "checkpoint" in entry:
+            found = pretraining.known()[entry["checkpoint"]]
+            assert found["source"]
+            assert set(found["met"]) >= {"English"}
+    met = {name: pretraining.met({"checkpoint": name}, "Urdu") for name in pretraining.known() if "/demo/" not in name}
+    assert met["facebook/wav2vec2-large-xlsr-53"] == "no"  # neither Common Voice of 2020, nor BABEL, nor MLS has Urdu
+    assert met["openai/whisper-medium"] == met["facebook/mms-300m"] == "yes"
+
+
+def test_table2_for_papers():
+    frame = pd.DataFrame(rows_of([50, 54]) + rows_of([60], model="xlsr", source="URDU", target="EMODB"))
+    detail = table2.detail(frame, EXPERIMENT, {})
+    titles = {"cnn-lstm": "CNN-LSTM", "xlsr": "XLSR_53"}
+    markdown = table2.markdown(detail, titles, ["synthetic | demo"]).splitlines()
+    assert markdown[-1] == "| URDU | EMODB | not run (51.82) | 60.00 (55.22) |"
+    assert markdown[-2] == "| EMODB | URDU | 52.00 \N{PLUS-MINUS SIGN} 25.41 (54.15) | not run (59.01) |"
+    latex = table2.latex(detail, titles, ["100 % synthetic"])
+    assert r"Source & Target & CNN-LSTM & XLSR\_53 \\" in latex
+    assert r"100 \% synthetic" in latex
+    assert r"52.00 $\pm$ 25.41 (54.15)" in latex
+
+
+def test_confusions_by_hand():
+    """Two pairs count alike, whatever their size."""
+    fixed = {"model": "m", "source": "S", "seed": 1, "role": "test", "speaker": "a", "shots": 0, "condition": "clean"}
+    small = {"target": "T", "emotion": "sad", "angry": 1, "happy": 0, "neutral": 0, "sad": 1}
+    large = {"target": "U", "emotion": "sad", "angry": 0, "happy": 0, "neutral": 0, "sad": 90}
+    more = large | {"speaker": "b", "happy": 10, "sad": 0}
+    counts = pd.DataFrame([fixed | small, fixed | large, fixed | more])
+    shares = confusions.matrices(counts, ["model"]).iloc[0]
+    assert shares[list(EMOTIONS)].tolist() == [25, 5, 0, 70]
+    recalls = confusions.recalls(counts, ["target"]).set_index("target")["recall"]
+    assert recalls.to_dict() == {"T": 50, "U": 90}
+
+
+def test_curves_are_means_over_repetitions(tmp_path):
+    paths = []
+    for seed, uar in ((1, 40), (2, 50)):
+        path = tmp_path / f"results/runs/xlsr/A-B-to-any/0-shot/seed{seed}/history.csv"
+        files.write_rows(path, ("epoch", "train_loss", "dev_loss", "dev_uar"), [(1, 1.0, 2.0, uar)])
+        paths.append(path)
+    curves = histories.curves(paths)
+    assert curves.values.tolist() == [["xlsr", "A-B", 1, 1.0, 2.0, 45.0, 2]]
 
 
 @pytest.mark.parametrize("script", ["table2", "figure2", "figure3", "comparison_figure"])
@@ -187,4 +261,4 @@ def test_drawing_survives_gaps(tmp_path, monkeypatch, script):
         shown = figure2.points(frame, experiment) if script == "figure2" else figure3.bars(frame, experiment)
         module.draw(shown, experiment, titles, ["synthetic demo"], path)
     assert plt.imread(path).shape[0] > 300
-    assert texts == ["synthetic demo"]
+    assert texts[-1] == "synthetic demo"

@@ -342,6 +342,12 @@ def what_claims_use():
     }
 
 
+def histories_of_table2():
+    """Histories of the trainings behind Table II."""
+    runs = sorted({(p.model, p.source, p.seed) for p in experiments.predictions(config, ["table2"])})
+    return [f"results/runs/{m}/{s}-to-{ANY_TARGET}/0-shot/seed{seed}/history.csv" for m, s, seed in runs]
+
+
 def target_languages():
     """Languages of the experiments' targets, in the configuration's order."""
     used = experiments.used_corpora(config)
@@ -392,6 +398,7 @@ def configured_results():
         return []
     tables = ["table1", *(name for name in ("table2", *COMPARISONS) if configured(name))]
     figures = [name for name in ("figure2", "figure3", *COMPARISONS) if configured(name)]
+    figures += ["confusion", "recall", "training"] if configured("table2") else []
     return [
         *audited_corpora(),
         "results/scores.csv",

@@ -274,3 +274,96 @@ rule claims:
         settings=uses("claims.py", "resources/checkpoints.yaml", **what_claims_use()),
     script:
         "../scripts/claims.py"
+
+
+rule confusion:
+    """What every model hears for what."""
+    input:
+        confusions="results/scores/table2_confusions.csv",
+        archives=archives_used_by("table2"),
+    output:
+        csv="results/figures/confusion.csv",
+        pdf="results/figures/confusion.pdf",
+        png=report(
+            "results/figures/confusion.png",
+            caption="../report/confusion.rst",
+            category="Figures",
+            labels={"figure": "confusion", "shows": "what is heard for what"},
+        ),
+    log:
+        "results/logs/confusion.log",
+    benchmark:
+        "results/benchmarks/confusion.tsv"
+    localrule: True
+    conda:
+        "../../envs/ser.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        settings=uses("confusion.py", **drawn_from("table2")),
+    script:
+        "../scripts/confusion.py"
+
+
+rule recall:
+    """The recall of every emotion, by target and model."""
+    input:
+        confusions="results/scores/table2_confusions.csv",
+        archives=archives_used_by("table2"),
+    output:
+        csv="results/figures/recall.csv",
+        pdf="results/figures/recall.pdf",
+        png=report(
+            "results/figures/recall.png",
+            caption="../report/recall.rst",
+            category="Figures",
+            labels={"figure": "recall", "shows": "recall by emotion"},
+        ),
+    log:
+        "results/logs/recall.log",
+    benchmark:
+        "results/benchmarks/recall.tsv"
+    localrule: True
+    conda:
+        "../../envs/ser.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        settings=uses("recall.py", **drawn_from("table2")),
+    script:
+        "../scripts/recall.py"
+
+
+rule training_curves:
+    """How the trainings behind Table II went."""
+    input:
+        histories=histories_of_table2(),
+        archives=archives_used_by("table2"),
+    output:
+        csv="results/figures/training.csv",
+        pdf="results/figures/training.pdf",
+        png=report(
+            "results/figures/training.png",
+            caption="../report/training.rst",
+            category="Figures",
+            labels={"figure": "training", "shows": "training curves"},
+        ),
+    log:
+        "results/logs/training_curves.log",
+    benchmark:
+        "results/benchmarks/training_curves.tsv"
+    localrule: True
+    conda:
+        "../../envs/ser.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        settings=uses("training_curves.py", **drawn_from("table2")),
+    script:
+        "../scripts/training_curves.py"

@@ -68,6 +68,13 @@ def matrices(counts: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     return shares.groupby([*by, "emotion"], sort=False).mean().reset_index()
 
 
+def recalls(counts: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
+    """The diagonals of `matrices`: one row per `by` and emotion, `recall` in %."""
+    heard = matrices(counts, by)
+    own = [row[row["emotion"]] for _, row in heard.iterrows()]
+    return heard[[*by, "emotion"]].assign(recall=own)
+
+
 def correct_and_total(rows: pd.DataFrame, seeds: Sequence[int], speakers: Sequence[str]) -> tuple[np.ndarray, ...]:
     """Utterances heard correctly, and all: two arrays of shape (seeds, speakers, 4 emotions)."""
     correct, total = np.zeros((2, len(seeds), len(speakers), len(EMOTIONS)))

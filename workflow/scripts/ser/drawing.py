@@ -62,12 +62,9 @@ def add_footnotes(figure: Figure, lines: Sequence[str], below: float = 0.22) -> 
 
 
 def intervals(rows: pd.DataFrame) -> list:
-    """Lengths of the 95 % intervals below and above the means, 0 where there are too few repetitions to draw one."""
+    """Lengths of the 95 % intervals below and above the means, NaN where there are too few repetitions to draw one."""
     enough = rows["seeds"] >= FEWEST
-    return [
-        (rows["uar"] - rows["low"]).where(enough, 0).fillna(0),
-        (rows["high"] - rows["uar"]).where(enough, 0).fillna(0),
-    ]
+    return [(rows["uar"] - rows["low"]).where(enough), (rows["high"] - rows["uar"]).where(enough)]
 
 
 def draw_each(axes, positions, rows: pd.DataFrame, **style) -> None:

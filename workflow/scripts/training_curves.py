@@ -1,0 +1,54 @@
+"""Draw how development UAR and losses went over the epochs."""
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.ticker import MaxNLocator
+
+from ser import drawing, files, histories, job
+
+
+def main(snakemake):
+    settings = snakemake.params.settings
+    curves = histories.curves(snakemake.input.histories)
+    notes = drawing.footnotes(settings["label"], drawing.archive_notes(snakemake.input.archives))
+    with files.written_whole(snakemake.output.csv) as temporary:
+        curves.assign(note="; ".join(notes)).to_csv(temporary, index=False, float_format="%.4f")
+    draw(curves, settings["experiment"], settings["titles"], notes, snakemake.output.png, snakemake.output.pdf)
+
+
+def draw(curves: pd.DataFrame, experiment: dict, titles: dict[str, str], notes: list[str], *paths) -> None:
+    """A column a model: development UAR above, losses below, a line a source, the mean over its repetitions."""
+    drawing.set_style()
+    models = experiment["models"]
+    sources = [source for source in experiment["sources"] if source in set(curves["source"])]
+    colours, markers = drawing.model_styles(sources)
+    figure, panels = plt.subplots(
+        2,
+        len(models),
+        figsize=(2.4 * len(models) + 0.6, 4.4),
+        sharex="col",
+        sharey="row",
+        squeeze=False,
+        layout="constrained",
+    )
+    for (above, below), model in zip(panels.T, models, strict=True):
+        for source in sources:
+            own = curves[(curves["model"] == model) & (curves["source"] == source)]
+            style = {"color": colours[source], "marker": markers[source], "markersize": 4, "linewidth": 1.2}
+            above.plot(own["epoch"], own["dev_uar"], label=source, **style)
+            below.plot(own["epoch"], own["train_loss"], **style)
+            below.plot(own["epoch"], own["dev_loss"], linestyle="--", **style)
+        above.axhline(drawing.CHANCE, color="0.4", linestyle=":", linewidth=1.2, label="chance")
+        above.set_title(titles[model])
+        below.set_xlabel("epoch")
+        below.xaxis.set_major_locator(MaxNLocator(integer=True))
+    panels[0, 0].set_ylabel("development UAR (%)")
+    panels[1, 0].set_ylabel("loss: training solid,\ndevelopment dashed")
+    handles, labels = panels[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), frameon=False)
+    drawing.add_footnotes(figure, notes)
+    drawing.save(figure, *paths)
+
+
+if __name__ == "__main__":
+    job.run(snakemake, main)
