@@ -20,6 +20,7 @@ include: "workflow/rules/encoders.smk"
 include: "workflow/rules/training.smk"
 include: "workflow/rules/prediction.smk"
 include: "workflow/rules/results.smk"
+include: "workflow/rules/provenance.smk"
 
 
 rule all:

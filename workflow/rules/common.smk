@@ -270,10 +270,7 @@ def run_behind(wildcards):
 
 def predictions_of(wildcards):
     """Every prediction that an experiment scores."""
-    return [
-        f"results/predictions/{p.model}/{p.source}-to-{p.target}/{p.shots}-shot/seed{p.seed}/{p.condition}.csv"
-        for p in experiments.predictions(config, [wildcards.experiment])
-    ]
+    return [prediction_file(p) for p in experiments.predictions(config, [wildcards.experiment])]
 
 
 def test_sets_of(wildcards):
@@ -342,6 +339,21 @@ def what_claims_use():
     }
 
 
+def all_runs():
+    """Records of every training that the experiments need."""
+    runs = sorted({(p.model, p.source, p.trained_on_target, p.shots, p.seed) for p in experiments.predictions(config)})
+    return [f"results/runs/{m}/{s}-to-{t}/{shots}-shot/seed{seed}/run.json" for m, s, t, shots, seed in runs]
+
+
+def all_predictions():
+    """Every prediction that the experiments need."""
+    return [prediction_file(p) for p in experiments.predictions(config)]
+
+
+def prediction_file(p):
+    return f"results/predictions/{p.model}/{p.source}-to-{p.target}/{p.shots}-shot/seed{p.seed}/{p.condition}.csv"
+
+
 def histories_of_table2():
     """Histories of the trainings behind Table II."""
     runs = sorted({(p.model, p.source, p.seed) for p in experiments.predictions(config, ["table2"])})
@@ -402,6 +414,7 @@ def configured_results():
     return [
         *audited_corpora(),
         "results/scores.csv",
+        "results/provenance.json",
         *(CLAIMS if confusions_for_claims() else []),
         *(f"results/tables/{name}.{kind}" for name in tables for kind in ("csv", "png")),
         *(f"results/tables/{name}{kind}" for name in tables[1:] for kind in ("_detail.csv", ".md", ".tex")),

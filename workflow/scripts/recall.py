@@ -35,7 +35,7 @@ def draw(recalls: pd.DataFrame, experiment: dict, titles: dict[str, str], notes:
         axes.axhline(drawing.CHANCE, color="0.4", linestyle=":", linewidth=1.2, label="chance")
         axes.set_title(f"to {target}")
         axes.set_xticks(range(4), EMOTIONS)
-        axes.set_ylim(0, 100)
+        axes.set_ylim(-3, 103)
         axes.grid(axis="x", visible=False)
     panels[0, 0].set_ylabel("recall (%), mean over sources\nand repetitions")
     handles, labels = panels[0, 0].get_legend_handles_labels()

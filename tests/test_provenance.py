@@ -1,0 +1,81 @@
+"""Where results come from, on made-up folders with known answers."""
+
+import subprocess
+
+import pytest
+from conftest import ROOT
+
+from ser import files, provenance
+
+
+@pytest.fixture
+def repository(tmp_path):
+    """A git repository with one commit."""
+    for arguments in (
+        ("init", "--quiet"),
+        ("-c", "user.name=a", "-c", "user.email=a@b", "commit", "--quiet", "--allow-empty", "-m", "first"),
+    ):
+        subprocess.run(["git", "-C", str(tmp_path), *arguments], check=True)
+    return tmp_path
+
+
+def test_commit_and_dirt(repository):
+    clean = provenance.commit(repository)
+    assert len(clean["commit"]) == 40
+    assert clean["dirty"] is False
+    (repository / "file").touch()
+    assert provenance.commit(repository) == clean | {"dirty": True}
+
+
+def test_no_repository(tmp_path):
+    found = provenance.commit(tmp_path)
+    assert found["commit"] is None
+    assert "no git checkout" in found["reason"]
+
+
+def test_a_repository_without_commits(tmp_path):
+    subprocess.run(["git", "-C", str(tmp_path), "init", "--quiet"], check=True)
+    found = provenance.commit(tmp_path)
+    assert found["commit"] is None
+    assert found["reason"].startswith("git: ")
+
+
+def test_packages_are_the_workflows_not_its_tests():
+    found = provenance.packages(ROOT / "envs" / "requirements.txt")
+    assert {"python", "torch", "snakemake", "statsmodels"} <= found.keys()
+    assert not {"pytest", "ruff"} & found.keys()
+
+
+def test_mixed_versions_show():
+    runs = [{"device": "cpu (x86_64)", "precision": "float32", "threads": 1, "versions": {"torch": v}} for v in "112"]
+    assert provenance.across_runs(runs)["torch"] == {"1": 2, "2": 1}
+
+
+def test_costs(tmp_path):
+    def benchmark(name, seconds, cpu):
+        path = tmp_path / "benchmarks" / f"{name}.tsv"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"s\th:m:s\tcpu_time\n{seconds}\t0:00\t{cpu}\n")
+
+    def run(name, device):
+        path = tmp_path / "results" / "runs" / name / "run.json"
+        files.write_json(path, {"device": device})
+        return path
+
+    benchmark("finetune/m/A-to-any/0-shot/seed1", 3600, 1800)
+    benchmark("finetune/m/A-to-any/0-shot/seed2", 7200, "NA")
+    benchmark("finetune/m/A-to-any/0-shot/seed9", 99999, 1)  # of another configuration
+    benchmark("predict/m/A-to-B/0-shot/seed1/clean", 360, 36)
+    benchmark("figure2", 36, 36)
+    names = [f"m/A-to-any/0-shot/seed{seed}" for seed in (1, 2, 3)]
+    predictions = [tmp_path / f"results/predictions/m/A-to-B/0-shot/seed{seed}/clean.csv" for seed in (1, 2)]
+
+    on_gpus = provenance.costs(tmp_path / "benchmarks", [run(name, "NVIDIA H100") for name in names], predictions)
+    assert list(on_gpus) == ["finetune", "predict", "figure2"]
+    assert on_gpus["finetune"] == {"jobs": 3, "unmeasured": 1, "wall_hours": 3, "cpu_hours": 0.5, "gpu_hours": 3}
+    assert on_gpus["predict"] == {"jobs": 2, "unmeasured": 1, "wall_hours": 0.1, "cpu_hours": 0.01, "gpu_hours": 0.1}
+    assert on_gpus["figure2"]["gpu_hours"] == 0
+
+    mixed = [run(names[0], "cpu (x86_64)"), run(names[1], "NVIDIA H100")]
+    found = provenance.costs(tmp_path / "benchmarks", mixed, predictions)
+    assert (found["finetune"]["gpu_hours"], found["predict"]["gpu_hours"]) == (2, None)

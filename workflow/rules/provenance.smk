@@ -1,0 +1,31 @@
+"""Provenance: what was run, on what, and what it cost.
+
+INPUTS  everything that was computed
+OUTPUTS results/provenance.json
+"""
+
+
+rule provenance:
+    """The only output that holds a commit, a time and a machine: everything else is the same wherever it is computed."""
+    input:
+        scores="results/scores.csv",
+        runs=all_runs(),
+        archives=archives_used_by(*experiments.EXPERIMENTS),
+        revisions=revisions_in_use(),
+    output:
+        provenance="results/provenance.json",
+    log:
+        "results/logs/provenance.log",
+    benchmark:
+        "results/benchmarks/provenance.tsv"
+    localrule: True
+    conda:
+        "../../envs/ser.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        settings=uses("provenance.py", config=config, predictions=all_predictions()),
+    script:
+        "../scripts/provenance.py"

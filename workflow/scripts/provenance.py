@@ -1,0 +1,31 @@
+"""Write down where the results come from."""
+
+import datetime
+from pathlib import Path
+
+from ser import files, job, provenance
+
+
+def main(snakemake):
+    given, settings = snakemake.input, snakemake.params.settings
+    runs = [Path(path) for path in given.runs]
+    predictions = [Path(path) for path in settings["predictions"]]
+    record = {
+        "written": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "label": settings["config"]["label"],
+        "workflow": provenance.commit(),
+        "packages": provenance.packages(provenance.ROOT / "envs" / "requirements.txt"),
+        "trainings": provenance.across_runs(files.read_json(path) for path in runs),
+        "archives": {Path(path).parent.name: files.read_json(path) for path in given.archives},
+        "checkpoints": {Path(path).parent.name: files.read_json(path) for path in given.revisions},
+        "hardware": provenance.hardware(),
+        "costs": provenance.costs(
+            Path("results", "benchmarks"), runs, [Path(path) for path in settings["predictions"]]
+        ),
+        "config": settings["config"],
+    }
+    files.write_json(snakemake.output.provenance, record)
+
+
+if __name__ == "__main__":
+    job.run(snakemake, main)
