@@ -1,14 +1,18 @@
 # `make demo` and `make test` need Python 3.11, make and a package registry; nothing else.
 PYTHON ?= python3
 CORES ?= $(shell nproc)
+DIRECTORY ?= .
 BIN := .venv/bin
 
-.PHONY: help demo test lint clean
+.PHONY: help demo report test lint clean
 help: ## Show what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
 
 demo: .venv/installed ## Run the whole workflow on the embedded synthetic demo
 	$(BIN)/snakemake --directory demo --cores $(CORES)
+
+report: .venv/installed ## Put a finished run of DIRECTORY, with CONFIG if it has its own, on pages that open offline
+	$(BIN)/snakemake --directory $(DIRECTORY) $(if $(CONFIG),--configfile $(CONFIG)) --report results/report.zip
 
 test: .venv/installed ## Run all tests
 	$(BIN)/python -m pytest tests

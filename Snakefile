@@ -12,6 +12,11 @@ configfile: "config/config.yaml"
 
 
 include: "workflow/rules/common.smk"
+
+
+report: caption_of("overview")
+
+
 include: "workflow/rules/demo.smk"
 include: "workflow/rules/corpora.smk"
 include: "workflow/rules/noise.smk"
@@ -21,6 +26,7 @@ include: "workflow/rules/training.smk"
 include: "workflow/rules/prediction.smk"
 include: "workflow/rules/results.smk"
 include: "workflow/rules/provenance.smk"
+include: "workflow/rules/report.smk"
 
 
 rule all:

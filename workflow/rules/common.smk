@@ -305,6 +305,16 @@ def subsets_of(wildcards):
 
 
 COMPARISONS = ("random_init", "tuning")  # experiments with a table and a figure of their own name
+CAPTIONED = {  # results with a caption that tells their own numbers, and the experiment behind them
+    "table1": "results/tables/table1.csv",
+    "table2": "results/tables/table2_detail.csv",
+    "figure2": "results/figures/figure2.csv",
+    "figure3": "results/figures/figure3.csv",
+    "confusion": "results/figures/confusion.csv",
+    "recall": "results/figures/recall.csv",
+    "training": "results/figures/training.csv",
+    "claims": "results/claims.csv",
+}
 CLAIMS = ["results/claims.csv", "results/claims_cells.csv", "results/claims.md", "results/claims.png"]
 
 
@@ -400,6 +410,40 @@ def drawn_from(experiment):
     return shown | {"titles": titles(entry["models"])} if entry else shown
 
 
+def caption_of(result):
+    """Where a result's caption is written: Snakemake looks for captions beside the workflow, this is a result."""
+    return str(Path("results", "captions", f"{result}.rst").absolute())
+
+
+def captioned():
+    """For every configured result with a caption of its own, what the caption speaks of."""
+    if not models_in_use():
+        return {}
+    said = {"seeds": len(config["seeds"]), "label": config["label"], "titles": titles(models_in_use())}
+    needed = {"figure2": ["figure2"], "figure3": ["figure3"], "table1": [], "claims": []}
+    found = {
+        result: {"files": [file], "settings": said}
+        for result, file in CAPTIONED.items()
+        if all(map(configured, needed.get(result, ["table2"]))) and (result != "claims" or confusions_for_claims())
+    }
+    first = next(name for name in experiments.EXPERIMENTS if configured(name))
+    shown = [f"results/scores/{first}.csv", *(["results/claims.csv"] if confusions_for_claims() else [])]
+    return found | {"overview": {"files": shown, "settings": said | overview() | {"experiment": first}}}
+
+
+def overview():
+    """What is run, in numbers and names."""
+    needed = experiments.predictions(config)
+    return {
+        "trainings": len(all_runs()),
+        "predictions": len(needed),
+        "models": list(titles(models_in_use()).values()),
+        "sources": [corpus for corpus in config["corpora"] if corpus in {p.source for p in needed}],
+        "targets": [corpus for corpus in config["corpora"] if corpus in {p.target for p in needed}],
+        "claimed": bool(confusions_for_claims()),
+    }
+
+
 def configured_results():
     """Everything that the configured experiments end in.
 
@@ -415,6 +459,7 @@ def configured_results():
         *audited_corpora(),
         "results/scores.csv",
         "results/provenance.json",
+        *(f"results/captions/{result}.rst" for result in captioned()),
         *(CLAIMS if confusions_for_claims() else []),
         *(f"results/tables/{name}.{kind}" for name in tables for kind in ("csv", "png")),
         *(f"results/tables/{name}{kind}" for name in tables[1:] for kind in ("_detail.csv", ".md", ".tex")),

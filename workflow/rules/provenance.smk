@@ -13,7 +13,12 @@ rule provenance:
         archives=archives_used_by(*experiments.EXPERIMENTS),
         revisions=revisions_in_use(),
     output:
-        provenance="results/provenance.json",
+        provenance=report(
+            "results/provenance.json",
+            caption="../report/provenance.rst",
+            category="Provenance",
+            labels={"shows": "what was run, on what, at what cost"},
+        ),
     log:
         "results/logs/provenance.log",
     benchmark:

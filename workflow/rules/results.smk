@@ -62,7 +62,7 @@ rule table1:
         csv="results/tables/table1.csv",
         png=report(
             "results/tables/table1.png",
-            caption="../report/table1.rst",
+            caption=caption_of("table1"),
             category="Tables",
             labels={"table": "I", "shows": "models"},
         ),
@@ -102,7 +102,7 @@ rule table2:
         latex="results/tables/table2.tex",
         png=report(
             "results/tables/table2.png",
-            caption="../report/table2.rst",
+            caption=caption_of("table2"),
             category="Tables",
             labels={"table": "II", "shows": "UAR across languages"},
         ),
@@ -193,7 +193,7 @@ rule figure2:
         pdf="results/figures/figure2.pdf",
         png=report(
             "results/figures/figure2.png",
-            caption="../report/figure2.rst",
+            caption=caption_of("figure2"),
             category="Figures",
             labels={"figure": "2", "shows": "few-shot adaptation"},
         ),
@@ -223,7 +223,7 @@ rule figure3:
         pdf="results/figures/figure3.pdf",
         png=report(
             "results/figures/figure3.png",
-            caption="../report/figure3.rst",
+            caption=caption_of("figure3"),
             category="Figures",
             labels={"figure": "3", "shows": "robustness to noise"},
         ),
@@ -255,7 +255,7 @@ rule claims:
         markdown="results/claims.md",
         png=report(
             "results/claims.png",
-            caption="../report/claims.rst",
+            caption=caption_of("claims"),
             category="Claims",
             labels={"shows": "the paper's claims, tested"},
         ),
@@ -286,7 +286,7 @@ rule confusion:
         pdf="results/figures/confusion.pdf",
         png=report(
             "results/figures/confusion.png",
-            caption="../report/confusion.rst",
+            caption=caption_of("confusion"),
             category="Figures",
             labels={"figure": "confusion", "shows": "what is heard for what"},
         ),
@@ -317,7 +317,7 @@ rule recall:
         pdf="results/figures/recall.pdf",
         png=report(
             "results/figures/recall.png",
-            caption="../report/recall.rst",
+            caption=caption_of("recall"),
             category="Figures",
             labels={"figure": "recall", "shows": "recall by emotion"},
         ),
@@ -348,7 +348,7 @@ rule training_curves:
         pdf="results/figures/training.pdf",
         png=report(
             "results/figures/training.png",
-            caption="../report/training.rst",
+            caption=caption_of("training"),
             category="Figures",
             labels={"figure": "training", "shows": "training curves"},
         ),

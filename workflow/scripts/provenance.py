@@ -19,9 +19,7 @@ def main(snakemake):
         "archives": {Path(path).parent.name: files.read_json(path) for path in given.archives},
         "checkpoints": {Path(path).parent.name: files.read_json(path) for path in given.revisions},
         "hardware": provenance.hardware(),
-        "costs": provenance.costs(
-            Path("results", "benchmarks"), runs, [Path(path) for path in settings["predictions"]]
-        ),
+        "costs": provenance.costs(Path("results", "benchmarks"), runs, predictions),
         "config": settings["config"],
     }
     files.write_json(snakemake.output.provenance, record)

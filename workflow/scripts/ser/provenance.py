@@ -34,7 +34,7 @@ def _git(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
 
 
 def packages(lock: Path) -> dict[str, str | None]:
-    """Installed versions of what the lock pins for the workflow itself, above what it pins for tests; None if absent."""
+    """Installed versions of what the lock pins for the workflow, above what it pins for tests; None if absent."""
     found: dict[str, str | None] = {"python": platform.python_version()}
     for line in lock.read_text(encoding="utf-8").split("\n\n# Its tests")[0].splitlines():
         if "==" in line:

@@ -1,0 +1,16 @@
+"""Write the caption of a result, with its own numbers."""
+
+from pathlib import Path
+
+from ser import captions, files, job
+
+
+def main(snakemake):
+    settings = {key: value for key, value in snakemake.params.settings.items() if key != "code"}
+    text = captions.render(f"{snakemake.wildcards.result}.rst", list(snakemake.input), **settings)
+    with files.written_whole(snakemake.output.caption) as temporary:
+        Path(temporary).write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    job.run(snakemake, main)
