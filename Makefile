@@ -4,12 +4,16 @@ CORES ?= $(shell nproc)
 DIRECTORY ?= .
 BIN := .venv/bin
 
-.PHONY: help demo report test lint clean
+.PHONY: help demo progress report test lint clean
 help: ## Show what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
 
 demo: .venv/installed ## Run the whole workflow on the embedded synthetic demo
 	$(BIN)/snakemake --directory demo --cores $(CORES)
+
+# no prerequisite: while a run goes on, nothing may be installed
+progress: ## Show what of a run in DIRECTORY, with CONFIG if it has its own, is done, running, missing
+	$(BIN)/python workflow/scripts/progress.py --directory $(DIRECTORY) $(if $(CONFIG),--configfile $(CONFIG))
 
 report: .venv/installed ## Put a finished run of DIRECTORY, with CONFIG if it has its own, on pages that open offline
 	$(BIN)/snakemake --directory $(DIRECTORY) $(if $(CONFIG),--configfile $(CONFIG)) --report results/report.zip

@@ -239,6 +239,9 @@ BEHIND_ENCODERS = {
 }
 BEHIND_ENCODERS |= {"comparison_table": 2, "comparison_figure": 2}
 COMPARISONS = {"comparison_table": 2, "comparison_figure": 2}
+OF_TABLE2 = {"confusion": 1, "recall": 1}
+ALWAYS = {"claims": 1, "provenance": 1}  # behind any change of a score
+BEHIND_ENCODERS |= OF_TABLE2 | ALWAYS | {"training_curves": 1, "caption": 8}
 
 
 class TestReruns:
@@ -274,24 +277,29 @@ class TestReruns:
     @pytest.mark.parametrize(
         ("module", "rules"),
         [
-            ("ser/figure3.py", {"figure3": 1}),
-            ("figure2.py", {"figure2": 1}),
-            ("ser/table1.py", {"table1": 1}),
+            ("ser/figure3.py", {"figure3": 1, "caption": 1}),
+            ("figure2.py", {"figure2": 1, "caption": 1}),
+            ("ser/table1.py", {"table1": 1, "caption": 1}),
             ("ser/audit.py", {"audit": 3, "audits": 1}),
             (
                 "ser/families/cnn_lstm.py",
                 {"finetune": 6, "predict": 12, "score": 4, "scores": 1, "table1": 1, "table2": 1}
-                | {"figure2": 1, "figure3": 1, "comparison_table": 1, "comparison_figure": 1},
+                | {"figure2": 1, "figure3": 1, "comparison_table": 1, "comparison_figure": 1}
+                | OF_TABLE2
+                | ALWAYS
+                | {"training_curves": 1, "caption": 9},
             ),
             (
                 "ser/noise.py",
-                {"noise": 1, "log_mel": 1, "predict": 4, "score": 1, "scores": 1, "figure3": 1},
+                {"noise": 1, "log_mel": 1, "predict": 4, "score": 1, "scores": 1, "figure3": 1, "caption": 3} | ALWAYS,
             ),
             (
                 "ser/fewshot.py",
                 {"few_shot": 2, "finetune": 2, "predict": 2, "score": 1, "scores": 1, "figure2": 1}
-                | {"audit": 1, "audits": 1},
+                | {"audit": 1, "audits": 1, "caption": 3}
+                | ALWAYS,
             ),
+            ("ser/claims.py", {"claims": 1, "caption": 2}),
             ("ser/corpora/urdu.py", {}),
             ("ser/checkpoints.py", {"encoder": 3} | BEHIND_ENCODERS),
             ("ser/families/whisper.py", {"demo_checkpoint": 3, "encoder": 3} | BEHIND_ENCODERS),
@@ -313,27 +321,37 @@ class TestReruns:
         [
             (
                 lambda config: config["conditions"]["noisy"].update(snr_db=5),
-                {"noise": 1, "log_mel": 1, "predict": 4, "score": 1, "scores": 1, "figure3": 1},
+                {"noise": 1, "log_mel": 1, "predict": 4, "score": 1, "scores": 1, "figure3": 1, "caption": 3} | ALWAYS,
             ),
             (
                 lambda config: config["models"]["xlsr"]["tuning"].update(rank=8),
                 {"finetune": 4, "predict": 8, "score": 2, "scores": 1, "table1": 1, "table2": 1}
-                | {"comparison_table": 1, "comparison_figure": 1},
+                | {"comparison_table": 1, "comparison_figure": 1, "training_curves": 1, "caption": 7}
+                | OF_TABLE2
+                | ALWAYS,
             ),
             (
                 lambda config: config["experiments"]["figure2"].update(shots=[0, 50, 100]),
                 {"few_shot": 2, "finetune": 2, "predict": 2, "score": 1, "scores": 1, "figure2": 1}
-                | {"audit": 1, "audits": 1},
+                | {"audit": 1, "audits": 1, "caption": 3}
+                | ALWAYS,
             ),
             (
                 lambda config: config.update(seeds=[1]),
                 {"score": 5, "scores": 1, "table2": 1, "figure2": 1, "figure3": 1, "audit": 3, "audits": 1}
-                | COMPARISONS,
+                | COMPARISONS
+                | OF_TABLE2
+                | ALWAYS
+                | {"training_curves": 1, "caption": 9},
             ),
             (lambda config: config.update(device="auto"), {}),
             (
                 lambda config: config.update(label="other"),
-                {"table1": 1, "table2": 1, "figure2": 1, "figure3": 1, "audit": 3, "audits": 1} | COMPARISONS,
+                {"table1": 1, "table2": 1, "figure2": 1, "figure3": 1, "audit": 3, "audits": 1}
+                | COMPARISONS
+                | OF_TABLE2
+                | ALWAYS
+                | {"training_curves": 1, "caption": 9},
             ),
             (
                 lambda config: (
@@ -341,7 +359,11 @@ class TestReruns:
                     if "prediction" in config
                     else config.update(prediction={"batch_size": 7})
                 ),
-                {"predict": 32, "score": 5, "scores": 1, "table2": 1, "figure2": 1, "figure3": 1} | COMPARISONS,
+                {"predict": 32, "score": 5, "scores": 1, "table2": 1, "figure2": 1, "figure3": 1}
+                | COMPARISONS
+                | OF_TABLE2
+                | ALWAYS
+                | {"caption": 7},
             ),
         ],
         ids=["SNR", "LoRA rank", "few-shot sizes", "seed removed", "device", "label", "prediction batch size"],

@@ -23,7 +23,11 @@ def test_commit_and_dirt(repository):
     clean = provenance.commit(repository)
     assert len(clean["commit"]) == 40
     assert clean["dirty"] is False
-    (repository / "file").touch()
+    (repository / "results-of-a-run").mkdir()
+    (repository / "results-of-a-run" / "file").touch()
+    assert provenance.commit(repository) == clean
+    (repository / "workflow").mkdir()
+    (repository / "workflow" / "rule.smk").touch()
     assert provenance.commit(repository) == clean | {"dirty": True}
 
 
@@ -49,6 +53,17 @@ def test_packages_are_the_workflows_not_its_tests():
 def test_mixed_versions_show():
     runs = [{"device": "cpu (x86_64)", "precision": "float32", "threads": 1, "versions": {"torch": v}} for v in "112"]
     assert provenance.across_runs(runs)["torch"] == {"1": 2, "2": 1}
+
+
+def test_jobs_without_any_benchmark_are_counted(tmp_path):
+    path = tmp_path / "results/predictions/m/A-to-B/0-shot/seed1/clean.csv"
+    assert provenance.costs(tmp_path, [], [path])["predict"] == {
+        "jobs": 1,
+        "unmeasured": 1,
+        "wall_hours": 0,
+        "cpu_hours": 0,
+        "gpu_hours": 0,
+    }
 
 
 def test_costs(tmp_path):

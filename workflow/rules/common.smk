@@ -355,6 +355,11 @@ def all_runs():
     return [f"results/runs/{m}/{s}-to-{t}/{shots}-shot/seed{seed}/run.json" for m, s, t, shots, seed in runs]
 
 
+def config_as_run():
+    """The whole configuration, defaults included, but for where it is run: that reruns nothing, and run.json has it."""
+    return {key: value for key, value in config.items() if key != "device"}
+
+
 def all_predictions():
     """Every prediction that the experiments need."""
     return [prediction_file(p) for p in experiments.predictions(config)]
@@ -370,10 +375,9 @@ def histories_of_table2():
     return [f"results/runs/{m}/{s}-to-{ANY_TARGET}/0-shot/seed{seed}/history.csv" for m, s, seed in runs]
 
 
-def target_languages():
-    """Languages of the experiments' targets, in the configuration's order."""
-    used = experiments.used_corpora(config)
-    return list(dict.fromkeys(config["corpora"][corpus]["language"] for corpus in used))
+def languages_in_use():
+    """Languages of the experiments' corpora."""
+    return sorted({config["corpora"][corpus]["language"] for corpus in experiments.used_corpora(config)})
 
 
 def revisions_in_use():
@@ -438,8 +442,8 @@ def overview():
         "trainings": len(all_runs()),
         "predictions": len(needed),
         "models": list(titles(models_in_use()).values()),
-        "sources": [corpus for corpus in config["corpora"] if corpus in {p.source for p in needed}],
-        "targets": [corpus for corpus in config["corpora"] if corpus in {p.target for p in needed}],
+        "sources": sorted({p.source for p in needed}),
+        "targets": sorted({p.target for p in needed}),
         "claimed": bool(confusions_for_claims()),
     }
 

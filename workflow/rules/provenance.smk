@@ -12,6 +12,7 @@ rule provenance:
         runs=all_runs(),
         archives=archives_used_by(*experiments.EXPERIMENTS),
         revisions=revisions_in_use(),
+        results=drawn_results(),
     output:
         provenance=report(
             "results/provenance.json",
@@ -31,6 +32,6 @@ rule provenance:
         mem_mb=2000,
         runtime=30,
     params:
-        settings=uses("provenance.py", config=config, predictions=all_predictions()),
+        settings=uses("provenance.py", "envs/requirements.txt", config=config_as_run(), predictions=all_predictions()),
     script:
         "../scripts/provenance.py"

@@ -85,7 +85,7 @@ rule table1:
             titles=titles(models_in_use()),
             models={name: model_settings(name) for name in models_in_use()},
             order=models_in_use(),
-            languages=target_languages(),
+            languages=languages_in_use(),
         ),
     script:
         "../scripts/table1.py"

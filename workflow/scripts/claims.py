@@ -31,7 +31,7 @@ def markdown(table: pd.DataFrame, notes: list[str]) -> str:
     lines = ["# The paper's claims", "", *(f"**{note}**\n" for note in notes), claims.EXPLANATION, ""]
     for claim, rows in table.groupby("claim"):
         lines += [
-            f"## {claim}: {claims.claim_verdict(list(rows['verdict']))}",
+            f"## {claim}: {rows['claim_verdict'].iloc[0]}",
             "",
             rows["statement"].iloc[0] + ".",
             "",
@@ -73,7 +73,7 @@ def draw(table: pd.DataFrame, notes: list[str], path) -> None:
     for claim, rows in table.groupby("claim"):
         basis = " and ".join(rows["rests_on"].unique())
         title = f"{claim}  {rows['statement'].iloc[0]} ({basis})"
-        headings.append((y, title, claims.claim_verdict(list(rows["verdict"]))))
+        headings.append((y, title, rows["claim_verdict"].iloc[0]))
         for index in rows.index:
             y += 1
             places[index] = y

@@ -19,9 +19,9 @@ from ser import configuration, drawing, grid
 from ser.errors import UserError
 from ser.grid import Grid
 
-CELL = (0.95, 0.3)  # width and height in inches
-ABOVE, BETWEEN, MARGIN = 0.75, 0.45, 0.1  # inches: a grid's title and header; between grids; around all
-INCHES_A_CHARACTER = 0.075
+NARROWEST, ROW = 0.85, 0.29  # inches: a cell's least width, its height
+ABOVE, BETWEEN = 0.55, 0.3  # inches: a grid's title and header; between grids
+LABEL_CHARACTER, MODEL_CHARACTER = 0.075, 0.067  # inches, at their sizes of type
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -49,7 +49,13 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--directory", "-d", type=Path, default=Path(), help="where the run works (default: here)")
     parser.add_argument(
-        "--configfile", "--configfiles", type=Path, nargs="+", default=[], help="as the run was started with"
+        "--configfile",
+        "--configfiles",
+        type=Path,
+        nargs="+",
+        action="extend",
+        default=[],
+        help="as the run was started with",
     )
     parser.add_argument("--png", type=Path, help="where to draw (default: results/progress.png in the directory)")
     return parser
@@ -59,20 +65,20 @@ def draw(grids: Sequence[Grid], totals: str, notes: list[str], path) -> None:
     """Heat maps of the grids in two columns, the darker the more repetitions are done, running ones hatched."""
     drawing.set_style()
     columns = in_columns(grids)
-    widths = [max(_label_width(one) + CELL[0] * len(one.models) for one in column) for column in columns]
-    tops = [sum(_height(one) for one in column) for column in columns]
-    width, height = sum(widths) + BETWEEN * (len(columns) - 1), max(tops)
-    figure = plt.figure(figsize=(width + 2 * MARGIN, height + 2 * MARGIN))
-    left = MARGIN
-    for column, column_width in zip(columns, widths, strict=True):
-        top = height
+    labels = [max(_label_width(one) for one in column) for column in columns]
+    widths = [label + max(map(_width, column)) for label, column in zip(labels, columns, strict=True)]
+    width, height = sum(widths) + BETWEEN * (len(columns) - 1), max(sum(map(_height, column)) for column in columns)
+    figure = plt.figure(figsize=(width, height))
+    left = 0.0
+    for label, column_width, column in zip(labels, widths, columns, strict=True):
+        bottom = height
         for one in column:
-            top -= ABOVE
-            draw_grid(_axes(figure, one, left, top), one)
-            top -= _height(one) - ABOVE
+            bottom -= _height(one)
+            box = (left + label, bottom + BETWEEN, _width(one), ROW * len(one.rows))
+            draw_grid(figure.add_axes([box[i] / (width, height)[i % 2] for i in range(4)]), one)
         left += column_width + BETWEEN
     words = "Repetitions done / all, the darker the more. Hatched, and + so many: being trained or predicted."
-    figure.text(0.01, 1, f"{words}\n{totals}", va="bottom", fontsize=10, linespacing=1.4)
+    figure.text(0, 1, f"{words}\n{totals}", va="bottom", fontsize=10, linespacing=1.4)
     drawing.add_footnotes(figure, notes)
     drawing.save(figure, path)
 
@@ -86,11 +92,15 @@ def in_columns(grids: Sequence[Grid]) -> list[list[Grid]]:
 
 
 def _height(one: Grid) -> float:
-    return ABOVE + CELL[1] * len(one.rows) + BETWEEN
+    return ABOVE + ROW * len(one.rows) + BETWEEN
+
+
+def _width(one: Grid) -> float:
+    return len(one.models) * max(NARROWEST, MODEL_CHARACTER * max(map(len, one.models)) + 0.1)
 
 
 def _label_width(one: Grid) -> float:
-    return INCHES_A_CHARACTER * max(len(_label(one, row)) for row in one.rows) + 0.15
+    return LABEL_CHARACTER * max(len(_label(one, row)) for row in one.rows) + 0.15
 
 
 def _label(one: Grid, row: Sequence[str]) -> str:
@@ -99,22 +109,13 @@ def _label(one: Grid, row: Sequence[str]) -> str:
     return ", ".join([f"{source} to {target}", *units])
 
 
-def _axes(figure, one: Grid, left: float, top: float):
-    """Axes for a grid whose labels begin and whose cells end so many inches from the left and the bottom."""
-    width, height = figure.get_size_inches()
-    size = (CELL[0] * len(one.models), CELL[1] * len(one.rows))
-    return figure.add_axes(
-        ((left + _label_width(one)) / width, (top - size[1]) / height, size[0] / width, size[1] / height)
-    )
-
-
 def draw_grid(axes, one: Grid) -> None:
     """One heat map: a colour map of one hue, whose lightness alone tells its values."""
     fractions = [[cell.done / cell.total for cell in cells] for cells in one.cells]
     axes.imshow(fractions, cmap="Blues", vmin=0, vmax=1.25, aspect="auto")
     for y, cells in enumerate(one.cells):
         for x, cell in enumerate(cells):
-            dark = cell.done / cell.total > 0.6
+            dark = cell.done / cell.total > 0.85
             style = {"ha": "center", "va": "center", "fontsize": 9, "color": "white" if dark else "black"}
             if cell.running:
                 axes.add_patch(

@@ -18,7 +18,7 @@ def main(snakemake):
         "trainings": provenance.across_runs(files.read_json(path) for path in runs),
         "archives": {Path(path).parent.name: files.read_json(path) for path in given.archives},
         "checkpoints": {Path(path).parent.name: files.read_json(path) for path in given.revisions},
-        "hardware": provenance.hardware(),
+        "machine_that_wrote_this": provenance.hardware(),
         "costs": provenance.costs(Path("results", "benchmarks"), runs, predictions),
         "config": settings["config"],
     }

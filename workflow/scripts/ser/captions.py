@@ -46,9 +46,5 @@ def means(frame: pd.DataFrame, column: str, titles: Mapping[str, str]) -> str:
 
 def verdicts(frame: pd.DataFrame) -> dict[str, list[str]]:
     """Verdict -> claims that it is of, from `claims.csv`."""
-    from ser.claims import claim_verdict
-
-    found: dict[str, list[str]] = {}
-    for claim, rows in frame.groupby("claim"):
-        found.setdefault(claim_verdict(list(rows["verdict"])), []).append(claim)
-    return found
+    by_claim = frame.drop_duplicates("claim")
+    return {verdict: list(rows["claim"]) for verdict, rows in by_claim.groupby("claim_verdict")}

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import contextlib
 import os
 import re
 from collections import Counter
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from snakemake.common.configfile import load_configfile
+from snakemake.exceptions import WorkflowError
 from snakemake.utils import update_config
 
 from ser import experiments
@@ -39,7 +41,7 @@ def merged_config(directory: Path, configfiles: Sequence[Path]) -> dict:
     for path in [*own, *configfiles]:
         try:
             update_config(config, load_configfile(path))
-        except Exception as error:  # Snakemake's WorkflowError, a parser's, or the operating system's
+        except (WorkflowError, OSError, ValueError) as error:
             raise UserError(f"{path} cannot be read as a configuration: {error}") from error
     return config
 
@@ -68,14 +70,12 @@ def read_marks(directory: Path) -> Marks:
     held = any(files for _, _, files in os.walk(folder / "locks"))
     started = {}
     for root, _, names in os.walk(folder / "incomplete"):
-        for name in names:
-            path = Path(root, name)
+        for path in (Path(root, name) for name in names):
             output = output_of_mark(path.relative_to(folder / "incomplete").parts)
-            try:
+            with contextlib.suppress(FileNotFoundError):  # its job may just have ended
                 started[output] = path.stat().st_mtime
-            except FileNotFoundError:  # this job has just ended
-                continue
-    return Marks({output: since for output, since in started.items() if output is not None}, held)
+    started.pop(None, None)
+    return Marks(started, held)
 
 
 def output_of_mark(parts: Sequence[str]) -> str | None:
@@ -234,9 +234,10 @@ def report(grids: Sequence[Grid], states: States, epochs: Mapping[str, tuple[int
             f"{interrupted} interrupted: no Snakemake holds this directory any more, so what they had begun counts as"
             " missing, and\nthe next run does it again (a training from its last finished epoch on)."
         )
-    if marks.held:
+    if marks.held and RUNNING in {*states.trainings.values(), *states.predictions.values()}:
         paragraphs.append(
-            "A Snakemake holds this directory. If none runs on any machine, it was killed: `snakemake --unlock`."
+            "Running means that a Snakemake holds this directory. If there is none on any machine, it was killed, and"
+            " nothing runs:\n`snakemake --unlock` lets the next one in."
         )
     return "\n\n".join(paragraphs)
 
@@ -257,7 +258,7 @@ def as_text(grid: Grid) -> str:
 def totals(states: States) -> str:
     """How many trainings and predictions are done, running and missing."""
     return "\n".join(
-        f"{name:<11}  {_total(of_jobs)}"
+        f"{name}: {_total(of_jobs)}"
         for name, of_jobs in (("trainings", states.trainings), ("predictions", states.predictions))
     )
 

@@ -21,10 +21,20 @@ def facts(entry: dict) -> dict:
 
 
 def met(entry: dict, language: str) -> str:
-    """Whether a model met a language in pre-training: `yes`, `no`, or `unknown` if the published list is not whole."""
+    """Whether a model met a language in pre-training: `yes`, `no`, or `unknown`.
+
+    What is not in a partial list is unknown, and so is a name that stands in no list: it may be another name of a
+    language that does. A model that was not pre-trained met none.
+    """
     found = facts(entry)
     if found.get("data") == "none":
         return "no"
     if language in found.get("met", ()):
         return "yes"
-    return "no" if found.get("all_met") else "unknown"
+    return "no" if found.get("list") == "complete" and language in named() else "unknown"
+
+
+@functools.cache
+def named() -> frozenset[str]:
+    """Every language that some checkpoint met, by the name that the lists have for it."""
+    return frozenset().union(*(entry["met"] for entry in known().values()))

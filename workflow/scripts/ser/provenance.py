@@ -22,15 +22,20 @@ def commit(folder: Path = ROOT) -> dict:
         return {"commit": None, "dirty": None, "reason": "the workflow is no git checkout"}
     if not shutil.which("git"):
         return {"commit": None, "dirty": None, "reason": "git is not installed"}
-    head, status = (_git(folder, *arguments) for arguments in (("rev-parse", "HEAD"), ("status", "--porcelain")))
-    if head.returncode or status.returncode:
-        reason = (head.stderr or status.stderr).strip().splitlines()
-        return {"commit": None, "dirty": None, "reason": f"git: {reason[0] if reason else 'no commit'}"}
-    return {"commit": head.stdout.strip(), "dirty": bool(status.stdout.strip())}
+    # files that git does not know count in the code alone: a working directory of a run may lie in the repository
+    tracked = ("status", "--porcelain", "--untracked-files=no")
+    unknown = ("ls-files", "--others", "--exclude-standard", "--", "Snakefile", "workflow")
+    head, *status = (_git(folder, *arguments) for arguments in (("rev-parse", "HEAD"), tracked, unknown))
+    for result in (head, *status):
+        if result.returncode:
+            reason = result.stderr.strip().splitlines()
+            return {"commit": None, "dirty": None, "reason": f"git: {reason[0] if reason else 'no commit'}"}
+    return {"commit": head.stdout.strip(), "dirty": any(result.stdout.strip() for result in status)}
 
 
 def _git(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
-    return subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=False)
+    command = ["git", "--no-optional-locks", "-C", str(folder), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 def packages(lock: Path) -> dict[str, str | None]:
@@ -56,13 +61,14 @@ def across_runs(records: Iterable[dict]) -> dict[str, dict[str, int]]:
 
 
 def hardware() -> dict:
-    """This machine: processor, cores, memory in GiB, GPUs."""
+    """This machine, which on a cluster is the one that submits: processor, cores, memory in GiB, GPUs."""
     lines = _lines("/proc/cpuinfo", "model name")
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     gpus = []
     if shutil.which("nvidia-smi"):
         query = ["nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader"]
-        gpus = subprocess.run(query, capture_output=True, text=True, check=False).stdout.splitlines()
+        answer = subprocess.run(query, capture_output=True, text=True, check=False)
+        gpus = answer.stdout.splitlines() if answer.returncode == 0 else []
     return {
         "processor": lines[0] if lines else platform.processor() or platform.machine(),
         "cores": os.cpu_count(),
@@ -99,7 +105,7 @@ def costs(benchmarks: Path, runs: Sequence[Path], predictions: Sequence[Path]) -
     times = by_rule(benchmarks)
     share = sum(on_gpu.values()) / len(on_gpu) if on_gpu else 0.0
     found = {}
-    for rule, jobs in times.items():
+    for rule, jobs in (dict.fromkeys(wanted, {}) | times).items():
         counted = {name: jobs.get(name) for name in wanted[rule]} if rule in wanted else jobs
         measured = {name: job for name, job in counted.items() if job}
         wall = sum(wall for wall, _ in measured.values())

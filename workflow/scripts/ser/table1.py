@@ -31,7 +31,7 @@ def rows(
         runs: a `run.json` of every model, for the parameters counted in the model as it was built from its
             checkpoint: all of them, the encoder's as published, and those that training changes.
         encoders: checkpoint -> its `revision.json`, for the transformer's hidden size and layers.
-        languages: of the targets: whether pre-training met them, `yes`, `no` or `unknown`.
+        languages: of the targets: whether pre-training met them, `yes`, `no` or `unknown`, and blank without one.
     """
     parameters = {run["model"]: run["parameters"] for run in runs}
     table = []
@@ -50,7 +50,10 @@ def rows(
                 "pretraining_data": known.get("data", "unknown"),
                 "hours": known.get("hours"),
                 "languages": known.get("languages", ""),
-                **{f"met_{language}": pretraining.met(entry, language) for language in languages},
+                **{
+                    f"met_{language}": pretraining.met(entry, language) if known.get("data") != "none" else ""
+                    for language in languages
+                },
                 "parameters": parameters[name]["total"],
                 "encoder_parameters": parameters[name]["encoder"],
                 "trained_parameters": parameters[name]["trained"],

@@ -1,0 +1,54 @@
+"""Captions with a run's own numbers, from made-up results."""
+
+import jinja2
+import pandas as pd
+import pytest
+from docutils.core import publish_parts
+
+from ser import captions
+
+TITLES = {"cnn-lstm": "CNN-LSTM", "xlsr": "XLSR"}
+SAID = {"seeds": 2, "label": "synthetic demo", "titles": TITLES}
+
+
+def write(path, rows):
+    pd.DataFrame(rows).to_csv(path, index=False)
+    return path
+
+
+def test_table2_says_the_means(tmp_path):
+    rows = [
+        {"source": s, "target": "C", "model": m, "uar": uar, "paper": None, "difference": None}
+        for s, m, uar in (("A", "cnn-lstm", 30), ("B", "cnn-lstm", 40), ("A", "xlsr", 50), ("B", "xlsr", 51))
+    ]
+    text = captions.render("table2.rst", [write(tmp_path / "t.csv", rows)], **SAID)
+    assert "mean over 2 repetitions" in text
+    assert "Mean over the 2 pairs:\nCNN-LSTM 35.0 and XLSR 50.5; chance is 25." in text
+    assert "paper" not in text
+    with_paper = [row | {"paper": 29, "difference": row["uar"] - 29} for row in rows]
+    text = captions.render("table2.rst", [write(tmp_path / "t.csv", with_paper)], **SAID)
+    assert "Mean difference from the paper: CNN-LSTM 6.0 and XLSR 21.5 points." in text
+
+
+def test_claims_and_overview_say_the_verdicts(tmp_path):
+    verdicts = {"C0": "supported", "C1": "supported", "C3": "contradicted"}
+    path = write(tmp_path / "claims.csv", [{"claim": c, "claim_verdict": v} for c, v in verdicts.items()])
+    text = captions.render("claims.rst", [path], **SAID)
+    assert "Supported: C0 and C1.\nContradicted: C3.\nAll of it is synthetic demo" in text
+    scores = [
+        {"model": m, "shots": shots, "condition": "clean", "test_set": "all", "uar": uar}
+        for m, shots, uar in (("cnn-lstm", 0, 30), ("xlsr", 0, 50), ("xlsr", 50, 99))
+    ]
+    more = {"trainings": 3, "predictions": 7, "models": ["CNN-LSTM", "XLSR"], "sources": ["A"], "targets": ["B"]}
+    more |= {"claimed": True, "experiment": "table2"}
+    text = captions.render("overview.rst", [write(tmp_path / "s.csv", scores), path], **SAID, **more)
+    assert "3 fine-tunings and 7 predictions in 2 repetitions: CNN-LSTM and XLSR" in text
+    assert "CNN-LSTM 30.0 and XLSR 50.0." in text
+    assert "C0 and C1 are supported; C3 is contradicted." in " ".join(text.split())
+    page = publish_parts(text, writer_name="html", settings_overrides={"halt_level": 2})["html_body"]
+    assert "Synthetic demo: nothing here is evidence about real speech." in page
+
+
+def test_a_template_that_asks_for_what_is_not_there(tmp_path):
+    with pytest.raises(jinja2.UndefinedError):
+        captions.render("claims.rst", [write(tmp_path / "c.csv", [{"claim": "C0", "claim_verdict": "supported"}])])
