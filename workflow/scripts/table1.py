@@ -17,7 +17,7 @@ def main(snakemake):
     draw(table, languages, notes, snakemake.output.png)
 
 
-MET = {"yes": "\N{CHECK MARK}", "no": "\N{EN DASH}", "unknown": "?"}
+MET = {"yes": "\N{CHECK MARK}", "no": "\N{BALLOT X}", "unknown": "?", "": ""}
 
 
 def draw(table: pd.DataFrame, languages: list[str], notes: list[str], path) -> None:
@@ -29,10 +29,7 @@ def draw(table: pd.DataFrame, languages: list[str], notes: list[str], path) -> N
             row.pretraining_data.replace(", ", ",\n"),
             f"{row.hours:,}" if pd.notna(row.hours) else "",
             row.languages,
-            *(
-                MET[table.loc[row.Index, f"met_{language}"]] if row.pretraining_data != "none" else ""
-                for language in languages
-            ),
+            *(MET[table.loc[row.Index, f"met_{language}"]] for language in languages),
             f"{row.layers} x {row.hidden_size}" if pd.notna(row.layers) else "",
             f"{row.parameters / 1e6:.2f}",
             f"{row.encoder_parameters / 1e6:.2f}" if row.encoder_parameters else "",
