@@ -2,9 +2,11 @@
 
 from ser import lean_imports  # noqa: F401, isort: skip (before torch)
 
+import numpy as np
 import torch
 
 from ser import families, files, inference, job, runs, weights
+from ser.errors import UserError
 from ser.vocabulary import EMOTIONS
 
 COLUMNS = ("utterance", "emotion", "predicted", *EMOTIONS)
@@ -20,6 +22,10 @@ def main(snakemake):
     storage = runs.storage(device, snakemake.resources)
     frames = model.read_frames(snakemake.input.frames, rows, [row["utterance"] for row in rows], storage)
     predicted = inference.probabilities(model, frames, settings["batch_size"], device)
+    if not np.isfinite(predicted).all():
+        raise UserError(
+            f"{snakemake.input.weights}: the model's probabilities are no numbers. Delete it and train again."
+        )
     files.write_rows(
         snakemake.output.predictions,
         COLUMNS,

@@ -1,8 +1,12 @@
 """Write and draw Table I."""
 
+import textwrap
+
 import pandas as pd
 
 from ser import drawing, files, job, table1
+
+MET = {"yes": "\N{CHECK MARK}", "no": "\N{BALLOT X}", "unknown": "?", "": ""}
 
 
 def main(snakemake):
@@ -17,16 +21,13 @@ def main(snakemake):
     draw(table, languages, notes, snakemake.output.png)
 
 
-MET = {"yes": "\N{CHECK MARK}", "no": "\N{BALLOT X}", "unknown": "?", "": ""}
-
-
 def draw(table: pd.DataFrame, languages: list[str], notes: list[str], path) -> None:
     """Model, checkpoint, pre-training and size."""
     cells = [
         [
-            row.title,
-            row.checkpoint or "none",
-            row.pretraining_data.replace(", ", ",\n"),
+            textwrap.fill(row.title, 22),
+            textwrap.fill(row.checkpoint or "none", 38),
+            textwrap.fill(row.pretraining_data, 34),
             f"{row.hours:,}" if pd.notna(row.hours) else "",
             row.languages,
             *(MET[table.loc[row.Index, f"met_{language}"]] for language in languages),
@@ -51,8 +52,9 @@ def draw(table: pd.DataFrame, languages: list[str], notes: list[str], path) -> N
         "of which\ntrained",
     ]
     drawing.set_style()
-    widths = [1.8, 3.2, 2.2, 0.8, 1.0, *[0.8] * len(languages), 1.1, 1.1, 0.9, 0.9]
-    figure = drawing.draw_table(cells, header, widths, row_height=max(0.4, 0.17 * lines))
+    language_widths = [max(0.8, 0.1 * len(language)) for language in languages]
+    widths = [1.8, 3.0, 2.7, 0.8, 1.0, *language_widths, 1.1, 1.1, 0.9, 0.9]
+    figure = drawing.draw_table(cells, header, widths, row_height=max(0.4, 0.19 * lines))
     drawing.add_footnotes(figure, notes)
     drawing.save(figure, path)
 

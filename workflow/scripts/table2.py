@@ -1,5 +1,7 @@
 """Write and draw Table II."""
 
+import textwrap
+
 import pandas as pd
 
 from ser import drawing, files, job, table2
@@ -21,7 +23,7 @@ def main(snakemake):
 
 
 def draw(detail: pd.DataFrame, titles: dict[str, str], notes: list[str], path) -> None:
-    """Our mean with its 95 % interval, and below it the paper's value and the difference."""
+    """Our mean with its 95 % interval, and below it the paper's value and the difference, for a column's width."""
     models = list(detail["model"].unique())
     cells, colours, previous = [], [], None
     largest = max(1.0, detail["difference"].abs().max(skipna=True)) if detail["paper"].notna().any() else 1.0
@@ -33,28 +35,26 @@ def draw(detail: pd.DataFrame, titles: dict[str, str], notes: list[str], path) -
             cells[-1].append(text_of(row))
             colours[-1].append(colour_of(row.difference, largest))
     drawing.set_style()
-    header = ["Source", "Target", *(titles[model] for model in models)]
+    header = ["Source", "Target", *(textwrap.fill(titles[model], 12) for model in models)]
     has_paper = detail["paper"].notna().any()
     figure = drawing.draw_table(
-        cells, header, widths=[1.0, 1.0, *[1.5] * len(models)], colours=colours, row_height=0.5 if has_paper else 0.36
+        cells, header, widths=[0.8, 0.8, *[0.95] * len(models)], colours=colours, row_height=0.4 if has_paper else 0.3
     )
-    seeds = detail.loc[detail["seeds"] > 0, "seeds"]
-    repetitions = f"{seeds.min()}" if seeds.nunique() <= 1 else f"{seeds.min()} to {seeds.max()}"
-    title = f"UAR (%), mean of {repetitions} repetitions\n\N{PLUS-MINUS SIGN} 95 % t interval"
+    title = table2.caption(detail).partition(";")[0]
     if has_paper:
-        title += "; below, the paper's value\n(difference: blue higher, orange lower)"
-    figure.axes[0].set_title(title, fontsize=10, pad=8)
+        title += "\nbelow, the paper's value (difference: blue higher, orange lower)"
+    figure.axes[0].set_title(title, fontsize=9, pad=8)
     drawing.add_footnotes(figure, notes)
     drawing.save(figure, path)
 
 
 def text_of(row) -> str:
-    """One cell's text, the paper's value and the difference below ours."""
-    ours = table2.text_of(row)
+    """One cell's text, the paper's value and the difference below ours; CSV, Markdown and LaTeX have the decimals."""
+    ours = table2.text_of(row, decimals=1)
     if pd.isna(row.paper):
         return ours
-    difference = f" ({row.difference:+.2f})" if pd.notna(row.difference) else ""
-    return f"{ours}\npaper {row.paper:.2f}{difference}"
+    difference = f" ({row.difference:+.1f})" if pd.notna(row.difference) else ""
+    return f"{ours}\n{row.paper:.1f}{difference}".replace("-", "\N{MINUS SIGN}")
 
 
 def colour_of(difference: float, largest: float):

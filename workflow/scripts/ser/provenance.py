@@ -105,7 +105,7 @@ def costs(benchmarks: Path, runs: Sequence[Path], predictions: Sequence[Path]) -
     times = by_rule(benchmarks)
     share = sum(on_gpu.values()) / len(on_gpu) if on_gpu else 0.0
     found = {}
-    for rule, jobs in (dict.fromkeys(wanted, {}) | times).items():
+    for rule, jobs in ({rule: {} for rule in wanted} | times).items():
         counted = {name: jobs.get(name) for name in wanted[rule]} if rule in wanted else jobs
         measured = {name: job for name, job in counted.items() if job}
         wall = sum(wall for wall, _ in measured.values())

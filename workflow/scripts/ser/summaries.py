@@ -6,13 +6,27 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from ser.errors import UserError
+
 CONFIDENCE = 0.95
 
 
 def read_scores(path) -> pd.DataFrame:
-    """A scores file with numbers as numbers, and names as strings whatever they look like."""
+    """A scores file with numbers as numbers, and names as strings whatever they look like.
+
+    Raises `UserError` if a score is no number: a mean would leave it out without a word.
+    """
     names = ("model", "source", "target", "condition", "test_set")
-    return pd.read_csv(path, dtype={name: str for name in names}, keep_default_na=False)
+    scores = pd.read_csv(path, dtype={name: str for name in names}, keep_default_na=False)
+    scores["uar"] = pd.to_numeric(scores["uar"], errors="coerce")
+    if len(without := scores[~np.isfinite(scores["uar"])]):
+        row = without.iloc[0]
+        raise UserError(
+            f"{path}: {len(without)} scores are no numbers, the first that of {row['model']}, {row['source']} to"
+            f" {row['target']}, {row['shots']} shots, {row['condition']}, seed {row['seed']}. Delete the file, and the"
+            " prediction behind it, and run again."
+        )
+    return scores
 
 
 def over_repetitions(scores: pd.DataFrame, cell: Sequence[str]) -> pd.DataFrame:

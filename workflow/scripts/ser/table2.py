@@ -62,11 +62,12 @@ def wide(table: pd.DataFrame) -> pd.DataFrame:
     return pairs.merge(by_model[table["model"].unique()].reset_index(), how="left", on=["source", "target"])
 
 
-def text_of(row) -> str:
+def text_of(row, decimals: int = 2) -> str:
     """Mean and half its 95 % interval of a row of `detail`. A cell without runs says so."""
     if pd.isna(row.uar):
         return "not run"
-    return f"{row.uar:.2f}" + (f" \N{PLUS-MINUS SIGN} {row.high - row.uar:.2f}" if pd.notna(row.high) else "")
+    margin = f" \N{PLUS-MINUS SIGN} {row.high - row.uar:.{decimals}f}" if pd.notna(row.high) else ""
+    return f"{row.uar:.{decimals}f}{margin}"
 
 
 def texts(table: pd.DataFrame, titles: Mapping[str, str]) -> pd.DataFrame:

@@ -1,0 +1,169 @@
+"""Table I from made-up runs, and what is known of published checkpoints."""
+
+import matplotlib.pyplot as plt
+import pandas as pd
+import pytest
+import yaml
+from conftest import ROOT
+
+from ser import pretraining, table1
+
+MODELS = {
+    "cnn-lstm": {"family": "cnn-lstm"},
+    "wav2vec2": {"family": "wav2vec2", "checkpoint": "facebook/wav2vec2-base", "tuning": {"method": "lora"}},
+    "xlsr": {"family": "wav2vec2", "checkpoint": "facebook/wav2vec2-large-xlsr-53", "tuning": {"method": "frozen"}},
+    "mine": {"family": "whisper", "checkpoint": "./mine", "tuning": {"method": "lora"}},
+    "random": {
+        "family": "wav2vec2",
+        "checkpoint": "facebook/wav2vec2-base",
+        "weights": "random",
+        "tuning": {"method": "full"},
+    },
+}
+LANGUAGES = ["English", "Urdu"]
+ENGLISH_ONLY, XLSR, XLS_R, MMS, WHISPER, WHISPER_V3 = (
+    "facebook/wav2vec2-base",
+    "facebook/wav2vec2-large-xlsr-53",
+    "facebook/wav2vec2-xls-r-300m",
+    "facebook/mms-300m",
+    "openai/whisper-medium",
+    "openai/whisper-large-v3",
+)
+
+
+@pytest.fixture
+def table():
+    """Models in another order than the configuration's; every count of parameters is another number."""
+    order = ["xlsr", "cnn-lstm", "wav2vec2", "random", "mine"]
+    counts = {name: {"total": 100 + i, "encoder": 10 + i, "trained": i} for i, name in enumerate(MODELS)}
+    counts["cnn-lstm"]["encoder"] = 0
+    runs = [{"model": name, "parameters": count} for name, count in counts.items()]
+    encoders = {ENGLISH_ONLY: {"width": 768, "layers": 12}, XLSR: {"width": 1024, "layers": 24}}
+    titles = {name: name.upper() for name in MODELS}
+    return table1.rows(MODELS, order, titles, runs, encoders, LANGUAGES)
+
+
+class TestRows:
+    """One row a model, with what its run, its encoder and its checkpoint's publication say."""
+
+    def test_order_and_columns(self, table):
+        assert table["model"].tolist() == ["xlsr", "cnn-lstm", "wav2vec2", "random", "mine"]
+        assert list(table.columns) == table1.columns(LANGUAGES)
+        before, after = table.columns.get_loc("languages"), table.columns.get_loc("parameters")
+        assert table.columns[before + 1 : after].tolist() == ["met_English", "met_Urdu"]
+
+    def test_values(self, table):
+        cells = table.set_index("model")
+        assert cells.loc["xlsr", ["parameters", "encoder_parameters", "trained_parameters"]].tolist() == [102, 12, 2]
+        assert cells.loc["xlsr", ["hidden_size", "layers"]].tolist() == [1024, 24]
+        assert cells.loc["random", ["hidden_size", "layers"]].tolist() == [768, 12]
+        assert cells.loc["cnn-lstm", ["hidden_size", "layers"]].isna().all()
+        assert cells.loc["cnn-lstm", ["tuning", "checkpoint"]].tolist() == ["full", ""]
+
+    def test_pretrained_random_and_unknown(self, table):
+        cells = table.set_index("model").loc[list(MODELS)]
+        assert cells["pretraining_data"].tolist()[:2] == ["none", "LibriSpeech"]
+        assert cells["pretraining_data"].tolist()[3:] == ["unknown", "none"]
+        assert cells["hours"].fillna(0).tolist() == [0, 960, 56000, 0, 0]
+        assert cells["met_English"].tolist() == ["", "yes", "yes", "unknown", ""]
+        assert cells["met_Urdu"].tolist() == ["", "no", "no", "unknown", ""]
+        assert cells["source"].astype(bool).tolist() == [False, True, True, False, False]
+
+    def test_whole_numbers_and_blanks_in_the_csv(self, table, tmp_path):
+        table.to_csv(tmp_path / "table1.csv", index=False)
+        read = pd.read_csv(tmp_path / "table1.csv", dtype=str, keep_default_na=False).set_index("model")
+        assert read.loc["xlsr", ["hours", "hidden_size", "layers"]].tolist() == ["56000", "1024", "24"]
+        assert set(read.loc["cnn-lstm", ["hours", "hidden_size", "layers", "met_Urdu"]]) == {""}
+
+    def test_drawing(self, table, tmp_path, monkeypatch):
+        monkeypatch.syspath_prepend(str(ROOT / "workflow" / "scripts"))
+        module = __import__("table1")
+        shown = []
+        draw_table = module.drawing.draw_table
+        monkeypatch.setattr(
+            module.drawing,
+            "draw_table",
+            lambda cells, *more, **named: shown.extend(cells) or draw_table(cells, *more, **named),
+        )
+        module.draw(table, LANGUAGES, ["synthetic demo"], tmp_path / "table1.png")
+        by_title = {row[0]: row for row in shown}
+        assert "24 x 1024" in by_title["XLSR"]
+        assert by_title["XLSR"][5:7] == ["\N{CHECK MARK}", "\N{BALLOT X}"]
+        assert by_title["MINE"][5:8] == ["?", "?", ""]
+        assert by_title["RANDOM"][5:8] == ["", "", "12 x 768"]
+        assert plt.imread(tmp_path / "table1.png").std() > 0.02
+
+
+class TestMet:
+    """Whether pre-training met a language."""
+
+    @pytest.mark.parametrize("language", ["English", "German", "Italian", "Urdu"])
+    @pytest.mark.parametrize("checkpoint", [ENGLISH_ONLY, XLSR, XLS_R, MMS, WHISPER, WHISPER_V3])
+    def test_the_papers_languages(self, checkpoint, language):
+        """Neither Multilingual LibriSpeech nor BABEL has Urdu, nor had Common Voice in 2020."""
+        absent = {(ENGLISH_ONLY, "German"), (ENGLISH_ONLY, "Italian"), (ENGLISH_ONLY, "Urdu"), (XLSR, "Urdu")}
+        expected = "no" if (checkpoint, language) in absent else "yes"
+        assert pretraining.met({"checkpoint": checkpoint}, language) == expected
+
+    def test_only_a_complete_list_says_no(self):
+        assert pretraining.met({"checkpoint": XLSR}, "Yoruba") == "no"
+        assert pretraining.met({"checkpoint": MMS}, "Sundanese") == "yes"
+        assert pretraining.known()[MMS]["list"] == "partial"
+        assert {pretraining.met({"checkpoint": name}, "Cantonese") for name in (WHISPER, WHISPER_V3)} == {"no", "yes"}
+
+    def test_partial_list(self, monkeypatch):
+        lists = {"a": {"met": {"English": None}, "list": "partial"}, "b": {"met": {"Urdu": None}, "list": "complete"}}
+        monkeypatch.setattr(pretraining, "known", lambda: lists)
+        pretraining.named.cache_clear()
+        answers = [pretraining.met({"checkpoint": name}, language) for name in "ab" for language in ("English", "Urdu")]
+        pretraining.named.cache_clear()
+        assert answers == ["yes", "unknown", "no", "yes"]
+
+    def test_another_name_is_not_taken_for_absence(self):
+        assert {pretraining.met({"checkpoint": name}, "Farsi") for name in (ENGLISH_ONLY, XLSR, MMS)} == {"unknown"}
+
+    def test_unknown_checkpoint(self):
+        assert pretraining.met({"checkpoint": "./mine"}, "English") == "unknown"
+
+    def test_without_pretraining(self):
+        assert pretraining.facts({"family": "cnn-lstm"}) == {"data": "none"}
+        random = {"checkpoint": WHISPER, "weights": "random"}
+        assert pretraining.facts(random) == {"data": "none"}
+        assert pretraining.met(random, "English") == "no"
+
+
+class TestFacts:
+    """`resources/checkpoints.yaml` is whole."""
+
+    @pytest.mark.parametrize("checkpoint", pretraining.known())
+    def test_every_checkpoint(self, checkpoint):
+        facts = pretraining.known()[checkpoint]
+        assert facts["source"] and facts["data"]
+        assert facts["list"] in ("complete", "partial")
+        assert "English" in facts["met"]
+        assert all(isinstance(name, str) for name in facts["met"])  # YAML reads `no` as false
+        if "/demo/" not in checkpoint:
+            assert facts["hours"] > 0
+
+    def test_complete_lists_have_as_many_names_as_published(self):
+        """But for kinds of Chinese and of Romansh, for overlaps of XLSR's corpora, and for Whisper's own two counts."""
+        names = {
+            name: len(pretraining.known()[name]["met"]) for name in (ENGLISH_ONLY, XLSR, XLS_R, WHISPER, WHISPER_V3)
+        }
+        assert names == {ENGLISH_ONLY: 1, XLSR: 50, XLS_R: 125, WHISPER: 99, WHISPER_V3: 100}
+
+    def test_xls_r_met_all_that_xlsr_did(self):
+        assert pretraining.known()[XLSR]["met"].keys() <= pretraining.known()[XLS_R]["met"].keys()
+
+    @pytest.mark.parametrize("name", ["wav2vec2", "xlsr", "mms", "whisper"])
+    def test_demo_encoders_met_what_they_were_spoken(self, name):
+        recipe = yaml.safe_load((ROOT / f"demo/checkpoints/{name}.yaml").read_text(encoding="utf-8"))
+        assert len(pretraining.known()[f"resources/demo/checkpoints/{name}"]["met"]) == len(recipe["voices"])
+
+    def test_every_checkpoint_of_the_configuration(self):
+        config = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
+        used = {entry["checkpoint"] for entry in config["models"].values() if "checkpoint" in entry}
+        assert used <= pretraining.known().keys()
+        languages = {corpus["language"] for corpus in config["corpora"].values()}
+        answers = {pretraining.met({"checkpoint": name}, language) for name in used for language in languages}
+        assert answers == {"yes", "no"}
