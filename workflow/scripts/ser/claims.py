@@ -102,7 +102,8 @@ def comparisons(settings: Mapping) -> list[Comparison]:
         settings: `roles` (baseline, english, random, multilingual: models of the configuration, and margin),
             `experiments` by name, `titles` of models, `languages` of corpora, and `models`: entries of those.
     """
-    found = [*_across_languages(settings), *_few_shot(settings), *_in_noise(settings), *_met(settings)]
+    found = [*_across_languages(settings), *_few_shot(settings), *_in_noise(settings)]
+    found += list(_met(settings)) or [_nothing_met(settings)]
     found.sort(key=lambda comparison: comparison.claim)
     return [_with_obstacle(comparison, settings) for comparison in found]
 
@@ -175,6 +176,15 @@ def _met(settings: Mapping) -> Iterator[Comparison]:
                 known = all("unknown" not in (met(first, c), met(second, c)) for c in cells)
                 if known and len(chosen) < len(cells):
                     yield against("C8", title, "table2", Arm(first), Arm(second), chosen=chosen)
+
+
+def _nothing_met(settings: Mapping) -> Comparison:
+    """What stands for C8 where it has no comparison."""
+    arms = ((1, Arm(settings["roles"]["english"])), (-1, Arm(settings["roles"]["baseline"])))
+    obstacle = "no two checkpoints are known to differ in the target languages that they met"
+    return Comparison(
+        "C8", "A checkpoint that met the language against one that did not", "table2", arms, obstacle=obstacle
+    )
 
 
 def _with_obstacle(comparison: Comparison, settings: Mapping) -> Comparison:
