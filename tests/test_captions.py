@@ -32,9 +32,14 @@ def test_table2_says_the_means(tmp_path):
 
 def test_claims_and_overview_say_the_verdicts(tmp_path):
     verdicts = {"C0": "supported", "C1": "supported", "C3": "contradicted"}
-    path = write(tmp_path / "claims.csv", [{"claim": c, "claim_verdict": v} for c, v in verdicts.items()])
+    path = write(
+        tmp_path / "claims.csv",
+        [{"claim": c, "claim_verdict": v, "verdict": "not tested" if c == "C1" else v} for c, v in verdicts.items()],
+    )
     text = captions.render("claims.rst", [path], **SAID)
-    assert "Supported: C0 and C1.\nContradicted: C3.\nAll of it is synthetic demo" in text
+    assert "Supported: C0 and C1.\nContradicted: C3." in text
+    assert "(synthetic demo)" in text
+    assert "2 of 3 comparisons tested" in text
     scores = [
         {"model": m, "shots": shots, "condition": "clean", "test_set": "all", "uar": uar}
         for m, shots, uar in (("cnn-lstm", 0, 30), ("xlsr", 0, 50), ("xlsr", 50, 99))
@@ -46,9 +51,19 @@ def test_claims_and_overview_say_the_verdicts(tmp_path):
     assert "CNN-LSTM 30.0 and XLSR 50.0." in text
     assert "C0 and C1 are supported; C3 is contradicted." in " ".join(text.split())
     page = publish_parts(text, writer_name="html", settings_overrides={"halt_level": 2})["html_body"]
-    assert "Synthetic demo: nothing here is evidence about real speech." in page
+    assert "<strong>synthetic demo</strong>" in page
 
 
 def test_a_template_that_asks_for_what_is_not_there(tmp_path):
     with pytest.raises(jinja2.UndefinedError):
-        captions.render("claims.rst", [write(tmp_path / "c.csv", [{"claim": "C0", "claim_verdict": "supported"}])])
+        captions.render(
+            "claims.rst",
+            [write(tmp_path / "c.csv", [{"claim": "C0", "claim_verdict": "supported", "verdict": "supported"}])],
+        )
+
+
+def test_names_that_look_like_something_else(tmp_path):
+    rows = [{"target": "1", "model": m, "uar": 50.0, "loss": None} for m in ("NA", "007")]
+    frame = captions.read(write(tmp_path / "t.csv", rows))
+    assert captions.means(frame, "uar", {"NA": "first", "007": "second"}) == "first 50.0 and second 50.0"
+    assert captions.means(frame, "loss", {}) == "none"

@@ -11,7 +11,7 @@ from scipy import stats
 
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
-import coverage
+import interval_coverage
 
 from ser import bootstrap, claims, confusions, files, metrics
 from ser.bootstrap import Arm
@@ -269,7 +269,7 @@ class TestGaps:
         counts = experiment(LEVELS, [("EMODB", "URDU")], seeds=(1,))
         table, cells = claims.test(settings, {"table2": counts})
         row = table[table["claim"] == "C1"].iloc[0]
-        assert (row["cells"], row["p"], row["repetitions"]) == (1, 1.0, "1")
+        assert (row["cells"], row["p"], row["repetitions"], row["verdict"]) == (1, 1.0, 1, "inconclusive")
         assert "one repetition" in row["note"]
         assert "p cannot fall below 1" in row["note"]
         assert cells["low"].isna().all()
@@ -282,6 +282,7 @@ class TestGaps:
         assert row["note"] == "no two checkpoints are known to differ in the target languages that they met"
 
     def test_nothing_to_compare_with(self):
+        assert claims.comparisons(SETTINGS)
         comparison = claims.against("C4", "", "figure2", Arm("xlsr", 0), Arm("xlsr", 0))
         assert claims._with_obstacle(comparison, SETTINGS) == replace(
             comparison, obstacle="Figure 2 has nothing to compare with"
@@ -316,10 +317,10 @@ def test_counts_of_prediction_files(tmp_path):
     assert read["speaker"].tolist()[0] == "00"
 
 
-@pytest.mark.parametrize("design", coverage.DESIGNS)
+@pytest.mark.parametrize("design", interval_coverage.DESIGNS)
 def test_intervals_cover_as_often_as_stated(design):
     """The share that docs and captions state, within what 60 simulations can tell."""
     stated = claims.COVERAGE[design.split(" (")[0]] / 100
-    share, _ = coverage.coverage(design, repetitions=5, simulations=60, draws=500)
+    share, _ = interval_coverage.coverage(design, repetitions=5, simulations=60, draws=500)
     allowed = 3.5 * np.sqrt(stated * (1 - stated) / 60) + 1 / 60
     assert abs(share - stated) <= allowed

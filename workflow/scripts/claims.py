@@ -38,16 +38,16 @@ def markdown(table: pd.DataFrame, notes: list[str]) -> str:
             "| comparison | effect | 95 % interval | p | Holm | cells agreeing | verdict | rests on | note |",
             "|---|---:|---:|---:|---:|---:|---|---|---|",
         ]
-        lines += ["| " + " | ".join(texts_of(row, "|")) + " |" for row in rows.itertuples()]
+        lines += ["| " + " | ".join(map(escaped, texts_of(row))) + " |" for row in rows.itertuples()]
         lines.append("")
     return "\n".join(lines)
 
 
-def texts_of(row, separator: str = "") -> list[str]:
+def texts_of(row) -> list[str]:
     """A comparison's columns as text, blank where there is nothing."""
     if pd.isna(row.effect):
         return [row.comparison, "", "", "", "", "", row.verdict, row.rests_on, row.note]
-    verdict = row.verdict + (f" (would hold within {row.margin:.1f})" if pd.notna(row.margin) else "")
+    verdict = row.verdict + (f" (would hold within {row.margin:.2f})" if pd.notna(row.margin) else "")
     return [
         row.comparison,
         f"{row.effect:+.1f}",
@@ -59,6 +59,11 @@ def texts_of(row, separator: str = "") -> list[str]:
         row.rests_on,
         row.note,
     ]
+
+
+def escaped(text: str) -> str:
+    """Text that leaves a Markdown table whole."""
+    return " ".join(text.split()).replace("|", "\\|")
 
 
 def p_text(p: float) -> str:
@@ -121,7 +126,7 @@ def explanation(table: pd.DataFrame) -> str:
     """How to read the page, with what the notes of its comparisons say."""
     tested = table[table["effect"].notna()]
     said = [f"{row.note[0].upper()}{row.note[1:]}." for row in tested.itertuples() if row.note]
-    said += [f"{row.claim} would hold within {row.margin:.1f} points." for row in tested.itertuples() if row.margin > 0]
+    said += [f"{row.claim} would hold within {row.margin:.2f} points." for row in tested.itertuples() if row.margin > 0]
     return "\n".join(textwrap.wrap(" ".join([claims.EXPLANATION, *dict.fromkeys(said)]), 190))
 
 

@@ -3,8 +3,8 @@
 The corpora stay as they are: what is drawn anew is the repetitions of a source, which train the models, and
 the speakers of a target, who test them. Weights are drawn rather than repetitions and speakers (a Bayesian
 bootstrap: Rubin, The Annals of Statistics 9, 1981), so that no draw is without an emotion that few speakers
-have. Their spread is set so that the variance of a mean of n is that of n independent values, not (n - 1) / n
-of it, which would matter with two repetitions or six speakers.
+have, unless there are only two of them. Their spread is set so that the variance of a mean of n is that of n
+independent values, not (n - 1) / n of it, which would matter with two repetitions or six speakers.
 """
 
 from collections.abc import Mapping, Sequence
@@ -128,7 +128,7 @@ def difference(
     return as_is[np.isfinite(as_is)], mean
 
 
-def contrast(cells: Mapping[tuple[str, str], np.ndarray], chosen: frozenset | None) -> np.ndarray:
+def contrast(cells: Mapping[tuple[str, str], np.ndarray], chosen: frozenset | None = None) -> np.ndarray:
     """Mean over cells; or, of the chosen cells, the mean less that of the others."""
     if chosen is None:
         return np.mean(list(cells.values()), axis=0)

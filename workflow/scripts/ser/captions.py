@@ -28,8 +28,16 @@ def render(template: str, results: Sequence[str | Path], **settings) -> str:
     )
     environment.filters |= {"listed": listed, "points": lambda value: f"{value:.1f}"}
     return environment.get_template(template).render(
-        table=lambda i: pd.read_csv(results[i]), means=means, verdicts=verdicts, **settings
+        table=lambda i: read(results[i]), means=means, verdicts=verdicts, **settings
     )
+
+
+def read(path: str | Path) -> pd.DataFrame:
+    """A CSV with names as strings, whatever they look like."""
+    names = ("model", "title", "source", "target", "claim", "verdict", "claim_verdict", "condition", "test_set", "note")
+    columns = pd.read_csv(path, nrows=0).columns
+    numbers = {column: [""] for column in columns if column not in names}
+    return pd.read_csv(path, dtype=dict.fromkeys(names, str), keep_default_na=False, na_values=numbers)
 
 
 def listed(items: Sequence[str]) -> str:

@@ -144,6 +144,10 @@ def _contradictions(config: dict):
         yield from (f"corpora.{name}.{problem}" for problem in _corpus_problems(corpus))
     for name, model in config["models"].items():
         yield from (f"models.{name}.{problem}" for problem in _model_problems(model))
+    roles = config["claims"]
+    named = [roles["baseline"], roles["random"], roles["english"], *roles["multilingual"]]
+    for name in sorted({name for name in named if named.count(name) > 1}):
+        yield f"claims: {name!r} has two roles; baseline, random, english and multilingual are different models"
     for name, experiment in config["experiments"].items():
         if experiment is not None:
             yield from (f"experiments.{name}.{problem}" for problem in _experiment_problems(experiment, config))

@@ -25,7 +25,9 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">")
 def set_style() -> None:
     """One look for all figures: seaborn's colour-blind palette on white."""
     sns.set_theme(style="whitegrid", palette="colorblind", font_scale=0.9)
-    plt.rcParams.update({"figure.dpi": 100, "savefig.dpi": DOTS_PER_INCH, "axes.titleweight": "bold"})
+    plt.rcParams.update(
+        {"figure.dpi": 100, "savefig.dpi": DOTS_PER_INCH, "axes.titleweight": "bold", "text.parse_math": False}
+    )
 
 
 def model_styles(models: Sequence[str]) -> tuple[dict[str, tuple], dict[str, str]]:

@@ -137,8 +137,7 @@ def by_rule(folder: Path) -> dict[str, dict[str, tuple[float, float]]]:
 
 
 def _place(path: Path, after: str) -> str:
-    parts = path.parts
-    return "/".join(parts[len(parts) - parts[::-1].index(after) :])
+    return path.as_posix().partition(f"results/{after}/")[2]
 
 
 def _hours(seconds: float) -> float:

@@ -1,6 +1,6 @@
 """How often the claims' 95 % intervals hold the truth, on simulated experiments of the paper's size.
 
-    python benchmarks/coverage.py [--simulations 1000]
+    python benchmarks/interval_coverage.py [--simulations 1000]
 
 Utterances are heard right with a probability that has, on a logit scale, normal effects of the model, of each
 repetition (of a source's training, and of it on a target), of each speaker in each emotion, and of how a
