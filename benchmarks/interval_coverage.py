@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
 from ser.bootstrap import Arm, Scores, contrast, difference  # noqa: E402
+from ser.claims import sign_flip_p  # noqa: E402
 from ser.demo.layouts import URDU_SPEAKERS  # noqa: E402
 from ser.vocabulary import EMOTIONS  # noqa: E402
 
@@ -40,14 +41,14 @@ ARMS = (Arm("first"), Arm("second"))
 LOGITS = {"first": 0.1, "second": 0.0}
 
 
-def experiment(pairs, test_set: str, repetitions: int, rng: np.random.Generator) -> pd.DataFrame:
+def experiment(pairs, test_set: str, repetitions: int, rng: np.random.Generator, logits=LOGITS) -> pd.DataFrame:
     """Counts as of `confusions.csv`, of two models on some pairs."""
     shape = {target: counts.shape for target, counts in SPEAKERS.items()}
     of_speakers = {target: rng.normal(0, SPREADS["speaker"], shape[target]) for target in shape}
-    met = {(m, t): rng.normal(0, SPREADS["meeting"], shape[t]) for m in LOGITS for t in shape}
+    met = {(m, t): rng.normal(0, SPREADS["meeting"], shape[t]) for m in logits for t in shape}
     held_out = {(t, k): held_out_of(t, test_set, rng) for _, t in pairs for k in range(repetitions)}
     rows = []
-    for model, logit in LOGITS.items():
+    for model, logit in logits.items():
         of_training = {(s, k): rng.normal(0, SPREADS["training"]) for s in SPEAKERS for k in range(repetitions)}
         for source, target in pairs:
             for k in range(repetitions):
@@ -108,6 +109,18 @@ def coverage(design: str, repetitions: int, simulations: int, draws: int = 1000)
     return float(held.mean()), float((found[:, 2] - found[:, 1]).mean())
 
 
+def size(simulations: int) -> float:
+    """Share of p below 0.05 over Table II's pairs where the two models are equally good."""
+    pairs, test_set = DESIGNS["Table II (12 pairs)"]
+    below = 0
+    for i in range(simulations):
+        counts = experiment(pairs, test_set, 5, np.random.default_rng(i), dict.fromkeys(LOGITS, 0.0))
+        scores = Scores(counts, test_set, draws=1)
+        terms = ((1, ARMS[0]), (-1, ARMS[1]))
+        below += sign_flip_p(np.array([difference(scores, terms, *pair)[0].mean() for pair in pairs])) < 0.05
+    return below / simulations
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--simulations", type=int, default=1000)
@@ -117,6 +130,7 @@ def main():
         for repetitions in (5, 2):
             share, width = coverage(design, repetitions, options.simulations)
             print(f"| {design} | {repetitions} | {100 * share:.1f} % | {width:.1f} |", flush=True)
+    print(f"\nWithout an effect, {100 * size(options.simulations):.0f} % of Table II's p are below 0.05.")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import matplotlib.pyplot as plt
 import pandas as pd
 
-from ser import comparison, drawing, files, job
+from ser import comparison, drawing, job
 from ser.summaries import read_scores
 
 
@@ -11,8 +11,7 @@ def main(snakemake):
     settings = snakemake.params.settings
     cells = comparison.cells(read_scores(snakemake.input.scores), settings["experiment"])
     notes = drawing.footnotes(settings["label"], drawing.archive_notes(snakemake.input.archives))
-    with files.written_whole(snakemake.output.csv) as temporary:
-        cells.assign(note="; ".join(notes)).to_csv(temporary, index=False, float_format="%.4f")
+    drawing.write_drawn(cells, notes, snakemake.output.csv)
     draw(cells, settings["experiment"], settings["titles"], notes, snakemake.output.png, snakemake.output.pdf)
 
 

@@ -4,7 +4,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import seaborn as sns
 
-from ser import confusions, drawing, files, job
+from ser import confusions, drawing, job
 from ser.vocabulary import EMOTIONS
 
 
@@ -12,8 +12,7 @@ def main(snakemake):
     settings = snakemake.params.settings
     shares = confusions.matrices(confusions.read([snakemake.input.confusions]), ["model"])
     notes = drawing.footnotes(settings["label"], drawing.archive_notes(snakemake.input.archives))
-    with files.written_whole(snakemake.output.csv) as temporary:
-        shares.assign(note="; ".join(notes)).to_csv(temporary, index=False, float_format="%.4f")
+    drawing.write_drawn(shares, notes, snakemake.output.csv)
     models = settings["experiment"]["models"]
     draw(shares, models, settings["titles"], notes, snakemake.output.png, snakemake.output.pdf)
 

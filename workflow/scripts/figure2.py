@@ -4,7 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from ser import drawing, figure2, files, job
+from ser import drawing, figure2, job
 from ser.summaries import read_scores
 
 
@@ -12,8 +12,7 @@ def main(snakemake):
     settings = snakemake.params.settings
     points = figure2.points(read_scores(snakemake.input.scores), settings["experiment"])
     notes = drawing.footnotes(settings["label"], drawing.archive_notes(snakemake.input.archives))
-    with files.written_whole(snakemake.output.csv) as temporary:
-        points.assign(note="; ".join(notes)).to_csv(temporary, index=False, float_format="%.4f")
+    drawing.write_drawn(points, notes, snakemake.output.csv)
     draw(points, settings["experiment"], settings["titles"], notes, snakemake.output.png, snakemake.output.pdf)
 
 

@@ -4,7 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from ser import drawing, figure3, files, job
+from ser import drawing, figure3, job
 from ser.summaries import read_scores
 from ser.vocabulary import CLEAN
 
@@ -13,8 +13,7 @@ def main(snakemake):
     settings = snakemake.params.settings
     bars = figure3.bars(read_scores(snakemake.input.scores), settings["experiment"])
     notes = drawing.footnotes(settings["label"], drawing.archive_notes(snakemake.input.archives))
-    with files.written_whole(snakemake.output.csv) as temporary:
-        bars.assign(note="; ".join(notes)).to_csv(temporary, index=False, float_format="%.4f")
+    drawing.write_drawn(bars, notes, snakemake.output.csv)
     draw(bars, settings["experiment"], settings["titles"], notes, snakemake.output.png, snakemake.output.pdf)
 
 

@@ -4,7 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from ser import confusions, drawing, files, job
+from ser import confusions, drawing, job
 from ser.vocabulary import EMOTIONS
 
 
@@ -12,8 +12,7 @@ def main(snakemake):
     settings = snakemake.params.settings
     recalls = confusions.recalls(confusions.read([snakemake.input.confusions]), ["target", "model"])
     notes = drawing.footnotes(settings["label"], drawing.archive_notes(snakemake.input.archives))
-    with files.written_whole(snakemake.output.csv) as temporary:
-        recalls.assign(note="; ".join(notes)).to_csv(temporary, index=False, float_format="%.4f")
+    drawing.write_drawn(recalls, notes, snakemake.output.csv)
     draw(recalls, settings["experiment"], settings["titles"], notes, snakemake.output.png, snakemake.output.pdf)
 
 

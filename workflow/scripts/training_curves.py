@@ -4,15 +4,14 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
-from ser import drawing, files, histories, job
+from ser import drawing, histories, job
 
 
 def main(snakemake):
     settings = snakemake.params.settings
     curves = histories.curves(snakemake.input.histories)
     notes = drawing.footnotes(settings["label"], drawing.archive_notes(snakemake.input.archives))
-    with files.written_whole(snakemake.output.csv) as temporary:
-        curves.assign(note="; ".join(notes)).to_csv(temporary, index=False, float_format="%.4f")
+    drawing.write_drawn(curves, notes, snakemake.output.csv)
     draw(curves, settings["experiment"], settings["titles"], notes, snakemake.output.png, snakemake.output.pdf)
 
 

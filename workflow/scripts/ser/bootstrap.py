@@ -9,7 +9,6 @@ independent values, not (n - 1) / n of it, which would matter with two repetitio
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -57,6 +56,7 @@ class Scores:
         self._seeds = sorted(int(seed) for seed in counts["seed"].unique())
         self._draws = draws
         self._known: dict = {}
+        self._weights: dict[tuple[str, str], np.ndarray] = {}
 
     def seeds(self, arms: Sequence[Arm], source: str, target: str) -> list[int]:
         """Repetitions in which all arms have this pair."""
@@ -74,23 +74,24 @@ class Scores:
         if key not in self._known:
             correct, total = correct_and_total(self._rows(arm, source, target), self._seeds, self._speakers[target])
             even = np.ones((1, len(self._speakers[target])))
-            self._known[key] = (mean_recall(even, correct, total)[0], mean_recall(self._of(target), correct, total))
+            self._known[key] = (
+                mean_recall(even, correct, total)[0],
+                mean_recall(self.speakers(target), correct, total),
+            )
         return self._known[key]
 
     def repetitions(self, source: str) -> np.ndarray:
         """Weights of the repetitions of a source, of shape (draws, seeds): one training serves all its targets."""
-        return draw_weights(len(self._seeds), self._draws, named_generator("repetitions", source))
+        return self._drawn("repetitions", source, len(self._seeds))
 
-    def _of(self, target: str) -> np.ndarray:
-        """Weights of a target's speakers: the same for all models and sources, whose tests they share."""
-        if target not in self._speaker_weights:
-            generator = named_generator("speakers", target)
-            self._speaker_weights[target] = draw_weights(len(self._speakers[target]), self._draws, generator)
-        return self._speaker_weights[target]
+    def speakers(self, target: str) -> np.ndarray:
+        """Weights of a target's speakers, of shape (draws, speakers): the same for all models."""
+        return self._drawn("speakers", target, len(self._speakers[target]))
 
-    @cached_property
-    def _speaker_weights(self) -> dict[str, np.ndarray]:
-        return {}
+    def _drawn(self, what: str, corpus: str, count: int) -> np.ndarray:
+        if (what, corpus) not in self._weights:
+            self._weights[what, corpus] = draw_weights(count, self._draws, named_generator(what, corpus))
+        return self._weights[what, corpus]
 
     def _rows(self, arm: Arm, source: str, target: str) -> pd.DataFrame | None:
         return self._counts.get((arm.model, source, target, arm.shots, arm.condition))

@@ -26,7 +26,7 @@ def render(template: str, results: Sequence[str | Path], **settings) -> str:
         lstrip_blocks=True,
         autoescape=False,
     )
-    environment.filters |= {"listed": listed, "points": lambda value: f"{value:.1f}"}
+    environment.filters["listed"] = listed
     return environment.get_template(template).render(
         table=lambda i: read(results[i]), means=means, verdicts=verdicts, **settings
     )

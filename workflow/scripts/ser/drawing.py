@@ -48,6 +48,12 @@ def footnotes(label: str | None, notes: Mapping[str, str]) -> list[str]:
     return ([label] if label else []) + [f"{corpus}: {note}" for corpus, note in notes.items() if note]
 
 
+def write_drawn(frame: pd.DataFrame, notes: Sequence[str], path: str | os.PathLike) -> None:
+    """Write what is drawn as CSV, the notes that stand on the figure in every row."""
+    with written_whole(path) as temporary:
+        frame.assign(note="; ".join(notes)).to_csv(temporary, index=False, float_format="%.4f")
+
+
 def add_footnotes(figure: Figure, lines: Sequence[str], below: float = 0.22) -> None:
     """Print notes in a box so many inches below the figure, too large to be overlooked."""
     if lines:
