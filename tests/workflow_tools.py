@@ -41,12 +41,21 @@ class Workflow:
                 shutil.copytree(ROOT / "demo" / part, self.directory / part)
 
     def start(self, *arguments: str, output=subprocess.DEVNULL) -> subprocess.Popen:
-        """Start Snakemake in the working directory."""
-        command = [sys.executable, "-m", "snakemake", "--directory", str(self.directory), *arguments]
+        """Start Snakemake in the working directory, in a process group of its own, as a shell does."""
         environment = os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}
         return subprocess.Popen(
-            command, cwd=self.repository, stdout=output, stderr=subprocess.STDOUT, text=True, env=environment
+            self.command(*arguments),
+            cwd=self.repository,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=environment,
+            process_group=0,
         )
+
+    def command(self, *arguments: str) -> list[str]:
+        """The command line of Snakemake in the working directory."""
+        return [sys.executable, "-m", "snakemake", "--directory", str(self.directory), *arguments]
 
     def run(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess:
         """Call Snakemake in the working directory; output and errors come together in `stdout`."""

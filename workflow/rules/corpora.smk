@@ -17,6 +17,7 @@ rule download_corpus:
         "results/benchmarks/download_corpus/{archive}.tsv"
     wildcard_constraints:
         archive=names(downloads()),
+    localrule: True
     conda:
         "../../envs/ser.yaml"
     threads: 1

@@ -19,6 +19,7 @@ rule demo_speech:
     wildcard_constraints:
         layout="[a-z]+",
         kind=r"zip|tar\.gz",
+    localrule: True
     conda:
         "../../envs/ser.yaml"
     threads: 1
@@ -40,6 +41,7 @@ rule demo_noise:
         "results/benchmarks/demo_noise/{environment}.tsv"
     wildcard_constraints:
         environment="[A-Z]+",
+    localrule: True
     conda:
         "../../envs/ser.yaml"
     threads: 1

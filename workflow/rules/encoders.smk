@@ -18,6 +18,7 @@ rule encoder:
     benchmark:
         "results/benchmarks/encoder/{encoder}.tsv"
     retries: 2
+    localrule: True
     conda:
         "../../envs/ser.yaml"
     threads: 1

@@ -14,6 +14,7 @@ rule download_noise:
         "results/benchmarks/download_noise/{environment}.tsv"
     wildcard_constraints:
         environment="[A-Z]+",
+    localrule: True
     conda:
         "../../envs/ser.yaml"
     threads: 1

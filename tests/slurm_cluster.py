@@ -1,0 +1,195 @@
+"""A real Slurm on loopback: a controller, some nodes with a stand-in GPU each, and one without.
+
+Needs root, and Debian's packages slurm-wlm and munge. A machine's own /etc/slurm is left alone: daemons and commands
+run in a mount namespace in which /etc/slurm is the cluster's.
+"""
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+PROGRAMS = ("slurmctld", "slurmd", "munged", "srun", "squeue", "unshare", "nsenter")
+GPU_NODES = 5
+NODES = [f"n{number}" for number in range(1, GPU_NODES + 2)]
+WIDTH = 200  # characters of a column of squeue
+CGROUPS = Path("/sys/fs/cgroup")
+
+SLURM_CONF = """\
+ClusterName=test
+SlurmctldHost={host}(127.0.0.1)
+SlurmctldPort=17000
+AuthType=auth/munge
+AuthInfo=socket={scratch}/munge/socket
+SlurmUser=root
+SlurmdUser=root
+StateSaveLocation={scratch}/state
+SlurmdSpoolDir={scratch}/spool.%n
+SlurmctldPidFile={scratch}/slurmctld.pid
+SlurmdPidFile={scratch}/slurmd.%n.pid
+SlurmctldLogFile={scratch}/slurmctld.log
+SlurmdLogFile={scratch}/slurmd.%n.log
+ProctrackType=proctrack/{proctrack}
+TaskPlugin=task/{task}
+SelectType=select/cons_tres
+SelectTypeParameters=CR_Core_Memory
+SchedulerType=sched/backfill
+SchedulerParameters=batch_sched_delay=0,sched_interval=1,sched_min_interval=100000,bf_interval=1
+SlurmdParameters=config_overrides
+ReturnToService=2
+MpiDefault=none
+GresTypes=gpu
+AccountingStorageType=accounting_storage/none
+JobAcctGatherType=jobacct_gather/linux
+JobAcctGatherFrequency=task=1
+MinJobAge=300
+KillWait=2
+OverTimeLimit=0
+JobRequeue=1
+PreemptType=preempt/partition_prio
+PreemptMode=REQUEUE
+SlurmdTimeout=30
+{nodes}
+PartitionName=cpu Nodes=n{last} Default=YES MaxTime=INFINITE State=UP PriorityTier=1 PreemptMode=REQUEUE
+PartitionName=gpu Nodes=n[1-{gpu_nodes}] MaxTime=INFINITE State=UP PriorityTier=1 PreemptMode=REQUEUE
+PartitionName=urgent Nodes=n[1-{gpu_nodes}] MaxTime=INFINITE State=UP PriorityTier=10 PreemptMode=OFF
+"""
+GRES_CONF = f"NodeName=n[1-{GPU_NODES}] Name=gpu Count=1 File=/dev/null\n"
+CGROUP_CONF = f"""\
+CgroupPlugin=cgroup/v1
+CgroupMountpoint={CGROUPS}
+CgroupAutomount=no
+ConstrainCores=no
+ConstrainRAMSpace=yes
+ConstrainSwapSpace=no
+ConstrainDevices=no
+"""
+
+
+def missing() -> str | None:
+    """Why no cluster can be started here; None if one can."""
+    if absent := [program for program in PROGRAMS if not shutil.which(program)]:
+        return f"not installed: {', '.join(absent)} (Debian: slurm-wlm, munge)"
+    return None if os.geteuid() == 0 else "needs root"
+
+
+def enforces_memory() -> bool:
+    """Whether jobs can be held to their memory here."""
+    return all((CGROUPS / part).is_dir() for part in ("memory", "freezer", "cpuset"))
+
+
+class Cluster:
+    """A running Slurm."""
+
+    def __init__(self, scratch: Path):
+        self.scratch = scratch
+        self._processes: list[subprocess.Popen] = []
+
+    def start(self) -> None:
+        """Start every daemon, and wait until all nodes are idle."""
+        host, control = socket.gethostname(), "cgroup" if enforces_memory() else None
+        for folder in ("etc", "state", "munge"):
+            (self.scratch / folder).mkdir(parents=True)
+        nodes = [
+            f"NodeName=n{i} NodeHostname={host} NodeAddr=127.0.0.1 Port={17000 + i} CPUs=4 RealMemory=16000"
+            + (" Gres=gpu:1" if i <= GPU_NODES else "")
+            for i in range(1, len(NODES) + 1)
+        ]
+        conf = SLURM_CONF.format(
+            host=host,
+            scratch=self.scratch,
+            proctrack=control or "linuxproc",
+            task=control or "none",
+            nodes="\n".join(nodes),
+            last=len(NODES),
+            gpu_nodes=GPU_NODES,
+        )
+        for name, text in (("slurm", conf), ("gres", GRES_CONF), ("cgroup", CGROUP_CONF)):
+            (self.scratch / "etc" / f"{name}.conf").write_text(text, encoding="utf-8")
+        Path("/etc/slurm").mkdir(exist_ok=True)
+        hold = f"mount --bind {self.scratch}/etc /etc/slurm && exec sleep infinity"
+        self._holder = subprocess.Popen(["unshare", "--mount", "sh", "-c", hold])
+        self._processes.append(self._holder)
+        wait_until(Path(f"/proc/{self._holder.pid}/root/etc/slurm/cgroup.conf").exists, "the namespace")
+        self._start_munge()
+        self._daemon("slurmctld", "-D")
+        for node in NODES:
+            self._daemon("slurmd", "-D", "-N", node)
+        wait_until(lambda: self.out("sinfo", "-h", "-N", "-o", "%N %t").count("idle") >= len(NODES), "idle nodes")
+
+    def _start_munge(self) -> None:
+        key = self.scratch / "munge" / "key"
+        key.write_bytes(os.urandom(1024))
+        key.chmod(0o600)
+        folder = self.scratch / "munge"
+        shutil.chown(folder, "munge", "munge")
+        shutil.chown(key, "munge", "munge")
+        files = [f"--{name}-file={folder / name}" for name in ("key", "log", "pid", "seed")]
+        command = ["munged", "--foreground", f"--socket={folder / 'socket'}", *files]
+        self._processes.append(subprocess.Popen(command, user="munge", group="munge", extra_groups=[]))
+        wait_until((folder / "socket").exists, "munge")
+
+    def _daemon(self, *command: str) -> None:
+        self._processes.append(self.popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+
+    def popen(self, command: Sequence[str], **options) -> subprocess.Popen:
+        """Start a command that sees this cluster."""
+        return subprocess.Popen(self.inside(command), **options)
+
+    def inside(self, command: Sequence[str]) -> list[str]:
+        """A command line that runs where this cluster is seen."""
+        return ["nsenter", f"--mount=/proc/{self._holder.pid}/ns/mnt", "--wd=.", *command]
+
+    def out(self, *command: str) -> str:
+        """What a command prints."""
+        result = subprocess.run(self.inside(command), capture_output=True, text=True)
+        return result.stdout if result.returncode == 0 else ""
+
+    def jobs(self, states: str = "all") -> list[dict[str, str]]:
+        """Jobs that the controller knows: what was asked for, and what became of them."""
+        columns = {"id": "JobID", "state": "State", "partition": "Partition", "node": "NodeList", "memory": "MinMemory"}
+        columns |= {"minutes": "TimeLimit", "gpus": "tres-per-job", "comment": "Comment", "folder": "WorkDir"}
+        wanted = ",".join(f"{column}:{WIDTH}" for column in columns.values())
+        lines = self.out("squeue", "--noheader", "--states", states, "--Format", wanted).splitlines()
+        cells = ([line[i * WIDTH :][:WIDTH].strip() for i in range(len(columns))] for line in lines)
+        return [dict(zip(columns, row, strict=True)) for row in cells]
+
+    def stop(self) -> None:
+        """End every job and daemon."""
+        self.out("scancel", "--user=root")
+        with suppress(TimeoutError):
+            wait_until(lambda: not self.jobs("running,completing"), "the last job", seconds=30)
+        for process in reversed(self._processes):
+            process.terminate()
+            try:
+                process.wait(timeout=20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def wait_until(condition: Callable[[], object], what: str, seconds: float = 60) -> None:
+    """Wait for a condition; raise `TimeoutError` if it does not come."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"waited {seconds:.0f} s for {what}")
+        time.sleep(0.1)
+
+
+@contextmanager
+def running() -> Iterator[Cluster]:
+    """A cluster for as long as it is needed."""
+    with tempfile.TemporaryDirectory(prefix="slurm-") as folder:
+        Path(folder).chmod(0o755)  # munged is not root
+        cluster = Cluster(Path(folder))
+        try:
+            cluster.start()
+            yield cluster
+        finally:
+            cluster.stop()
