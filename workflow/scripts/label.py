@@ -46,9 +46,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             bar.write(f"label: skipped: {problem}", file=sys.stderr)
             bar.update(sizes[file])
 
-        labels = labelling.label(
-            classifier, recordings, cutting, skip, lambda file, share: bar.update(share * sizes[file])
-        )
+        def done(file: Path, share: float) -> None:
+            bar.update(min(share * sizes[file], bar.total - bar.n))  # shares add up to a little more than all
+
+        labels = labelling.label(classifier, recordings, cutting, skip, done)
         rows = (label.row for label in (labelling.by_file(labels) if given.per_file else labels))
         if (first := next(rows, None)) is None:
             raise UserError(f"none of the {len(recordings)} files can be labelled: nothing is written")
@@ -83,6 +84,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _cutting(given: argparse.Namespace) -> Cutting:
     if given.whole:
+        if given.hop is not None:
+            raise UserError("--hop is of windows, and --whole cuts none: give one of them")
         return labelling.WHOLE
     longest, window = (LONGEST, WINDOW) if given.window is None else (given.window, given.window)
     return Cutting(longest, window, window / 2 if given.hop is None else given.hop)

@@ -20,10 +20,10 @@ from ser.trained import Trained
 from ser.vocabulary import EMOTIONS, SAMPLE_RATE
 
 COLUMNS = ("file", "start", "end", "predicted", *EMOTIONS)
-# What of a folder is audio.
-SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".au", ".caf", ".w64", ".rf64")
-TOGETHER = 32  # windows whose frames are kept at a time
-BATCH = 8  # windows labelled together; it does not change their labels
+READ = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".au", ".caf", ".w64", ".rf64")
+AUDIO = (*READ, ".m4a", ".aac", ".wma", ".amr")  # of a folder: what cannot be read is named, not passed over
+TOGETHER = 16  # windows whose frames are kept at a time: few, so that progress shows on a CPU too
+BATCH = 4  # of them, of similar length, labelled together; it does not change their labels
 LONGEST = 35.0  # seconds: no utterance of the corpora is longer, IEMOCAP's longest has 34.1
 WINDOW = 10.0  # seconds, of a longer recording
 WHISPER_HEARS = 30.0  # seconds, from the first
@@ -123,9 +123,9 @@ class Classifier:
 
         Raises `UserError`, with the name, if it is too short.
         """
-        model = self._model if self._frozen is None else self._frozen
         if self._family == "cnn-lstm":
             return Frames.all_real(torch.from_numpy(log_mel(as_float(samples))))
+        model = self._model if self._frozen is None else self._frozen
         model.frame_count(name, len(samples))
         return model.frames_of(samples, self._device)
 
@@ -150,7 +150,7 @@ def find_audio(paths: Iterable[Path]) -> list[Path]:
         if path.is_dir():
             inside = [file for file in files_under(path) if _is_audio(file)]
             if not inside:
-                raise UserError(f"{path} holds no audio file: none of its files ends in {', '.join(SUFFIXES)}")
+                raise UserError(f"{path} holds no audio file: none of its files ends in {', '.join(READ)}")
             found |= dict.fromkeys(inside)
         elif path.exists():
             found[path] = None
@@ -160,7 +160,7 @@ def find_audio(paths: Iterable[Path]) -> list[Path]:
 
 
 def _is_audio(path: Path) -> bool:
-    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+    return path.suffix.lower() in AUDIO and not path.name.startswith(".")
 
 
 def label(

@@ -34,7 +34,7 @@ def model_card(trained: Trained) -> str:
         corpora=corpora,
         scores=scored,
         notes=_notes(trained, corpora),
-        commit=provenance.commit()["commit"],
+        commit=_commit(),
     )
     return f"{card}\n"
 
@@ -129,6 +129,11 @@ def _checkpoint(model: dict) -> str:
     if "revision" not in model:
         return f"{encoders.name(model)}, a local folder"
     return f"[{model['checkpoint']}](https://huggingface.co/{model['checkpoint']}) at revision {model['revision']}"
+
+
+def _commit() -> str | None:
+    found = provenance.commit()
+    return f"{found['commit']}, with changes" if found["dirty"] else found["commit"]
 
 
 def _notes(trained: Trained, corpora: list[dict]) -> list[str]:
