@@ -84,17 +84,16 @@ def workflow(tmp_path_factory):
 
 
 def labelled(run, *arguments, status=0) -> list[dict]:
-    """Rows of what the command writes."""
-    output = Path(os.environ["LABELS"])
-    assert label.main([*map(str, (run, *arguments)), "--output", str(output)]) == status
-    return read_rows(output)
+    """Rows of what the command writes, `labels.csv` where it is called."""
+    assert label.main([*map(str, (run, *arguments))]) == status
+    return read_rows("labels.csv")
 
 
 @pytest.fixture(autouse=True)
-def output(tmp_path, monkeypatch):
+def output(tmp_path_factory, monkeypatch):
     """Where labels go."""
-    monkeypatch.setenv("LABELS", str(tmp_path / "written" / "labels.csv"))
-    return tmp_path / "written" / "labels.csv"
+    monkeypatch.chdir(tmp_path_factory.mktemp("written"))
+    return Path("labels.csv").absolute()
 
 
 def probabilities(rows) -> np.ndarray:
@@ -317,7 +316,6 @@ class TestBrokenFiles:
         assert "5 of 25 files were skipped" in errors
 
     def test_if_none_is_left_nothing_is_written(self, workflow, mixed, output):
-        output.parent.mkdir()
         output.write_text("from before")
         with pytest.raises(UserError, match="none of the 2 files can be labelled: nothing is written"):
             labelled(run_of(workflow, "cnn-lstm"), mixed / "cut.wav", mixed / "text.flac")
