@@ -8,7 +8,7 @@ from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, str(Path(workflow.basedir, "workflow", "scripts")))
 
-from ser import configuration, corpora, experiments, families, gpus, sources
+from ser import configuration, corpora, encoders, experiments, families, gpus, sources
 from ser.code import code_hash, listing_hash
 from ser.corpora import table
 from ser.errors import UserError
@@ -206,7 +206,7 @@ def encoder_of(wildcards):
     """What a model needs of the encoder that it starts from: of a frozen one its size, of CNN-LSTM's nothing."""
     entry = config["models"][wildcards.model]
     if families.name(entry) == families.FROZEN:
-        return [f"resources/encoders/{encoder_name(entry)}/revision.json"]
+        return [f"{encoders.folder(entry)}/revision.json"]
     return encoder_files(entry)
 
 
@@ -214,13 +214,12 @@ def encoder_files(entry):
     """All files of the encoder that a model starts from, its weights first; CNN-LSTM has none."""
     if entry["family"] == "cnn-lstm":
         return []
-    kept = ("model.safetensors", "config.json", "preprocessor_config.json", "revision.json")
-    return [f"resources/encoders/{encoder_name(entry)}/{name}" for name in kept]
+    return [f"{encoders.folder(entry)}/{name}" for name in encoders.FILES]
 
 
 def encoding_name(entry):
     """A name for what a frozen encoder makes of a corpus."""
-    return encoder_name(entry) + ("-30s-context" if entry.get("context") == "30s" else "")
+    return encoders.name(entry) + ("-30s-context" if entry.get("context") == "30s" else "")
 
 
 def frozen_models():
@@ -229,16 +228,10 @@ def frozen_models():
     return {encoding_name(entry): entry for entry in reversed(frozen)}
 
 
-def encoder_name(entry):
-    """A folder name for a checkpoint at a revision, shared by all models that start from it."""
-    name = "--".join(Path(entry["checkpoint"]).parts).strip("-/")
-    return f"{name}-{entry['revision'][:12]}" if "revision" in entry else name
-
-
 def encoder_checkpoint(wildcards):
     """Checkpoint and revision behind an encoder's folder name."""
     for entry in config["models"].values():
-        if "checkpoint" in entry and encoder_name(entry) == wildcards.encoder:
+        if "checkpoint" in entry and encoders.name(entry) == wildcards.encoder:
             return {key: entry[key] for key in ("checkpoint", "revision", "family") if key in entry}
     raise WorkflowError(f"no model of the configuration starts from encoder {wildcards.encoder}")
 
@@ -383,7 +376,7 @@ def languages_in_use():
 def revisions_in_use():
     """What is recorded of the encoders of the models that experiments use."""
     entries = [config["models"][name] for name in models_in_use()]
-    kept = [f"resources/encoders/{encoder_name(entry)}/revision.json" for entry in entries if "checkpoint" in entry]
+    kept = [f"{encoders.folder(entry)}/revision.json" for entry in entries if "checkpoint" in entry]
     return list(dict.fromkeys(kept))
 
 

@@ -60,6 +60,8 @@ def main(snakemake):
     files.write_rows(snakemake.output.history, training.HISTORY_COLUMNS, progress.history)
     identity = {name: wildcards[name] for name in ("model", "source", "target")}
     identity |= {"shots": int(wildcards.shots), "seed": seed}
+    if encoder:
+        identity["encoder_sha256"] = files.read_json(encoder / "revision.json")["sha256"]
     record = runs.record_of_run(
         identity,
         settings=settings,

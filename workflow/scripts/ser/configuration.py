@@ -55,6 +55,23 @@ def load(config: Mapping) -> dict:
     return config
 
 
+def recorded_model(entry: Mapping) -> dict:
+    """A model's entry as a run recorded it, without title and training, checked and complete.
+
+    Raises `UserError` listing what is wrong: a record may come from anywhere.
+    """
+    schema = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
+    model = {"title": "recorded"} | _plain(entry)
+    errors = Strict(schema["$defs"]["model"] | {"$defs": schema["$defs"]}).iter_errors(model)
+    problems = [message for error in errors for message in _explain(error)]
+    if not problems and model["family"] != "cnn-lstm":
+        problems = [f"{key} is missing" for key in ("checkpoint", "tuning") if key not in model]
+    if problems:
+        _refuse(problems, "the recorded model")
+    _complete(model, {})
+    return {key: value for key, value in model.items() if key not in ("title", "training")}
+
+
 def _complete(model: dict, training: dict) -> None:
     """Fill in what a model's entry leaves open, in place."""
     model["training"] = training | model.get("training", {})
@@ -66,8 +83,8 @@ def _complete(model: dict, training: dict) -> None:
     model["tuning"] = TUNING[model["tuning"]["method"]] | model["tuning"]
 
 
-def _refuse(problems: list[str]):
-    raise UserError("the configuration cannot be used:\n" + "\n".join(f"  - {problem}" for problem in problems))
+def _refuse(problems: list[str], what: str = "the configuration"):
+    raise UserError(f"{what} cannot be used:\n" + "\n".join(f"  - {problem}" for problem in problems))
 
 
 def _plain(value):

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from ser.audio import as_float, open_audio
+from ser.audio import as_float, open_audio, waveforms_of
 from ser.batches import Frames, mean_of_real_frames, pad, sorted_batches
 from ser.errors import UserError, listing
 from ser.families.head import classifier
@@ -63,7 +63,6 @@ class FoundationModel(nn.Module):
         alone = [Frames(own, int(length)) for own, length in zip(features, lengths, strict=True)]
         return pad([self.encoder.front_end(own, features.device) for own in alone], features.device)
 
-    @torch.no_grad()
     def read_frames(self, path, utterances: list[dict], wanted: Collection[str], storage: Storage) -> list[Frames]:
         """The constant part's output for the wanted utterances of a corpus, float32, in the storage.
 
@@ -76,23 +75,30 @@ class FoundationModel(nn.Module):
         self.eval()
         chosen = set(wanted)
         rows = [row for row in utterances if row["utterance"] in chosen]
-        counts = [self._frame_count(row) for row in rows]
+        counts = [self.frame_count(row["utterance"], int(row["samples"])) for row in rows]
         width = self.encoder.feature_width if self.trains_all else self.encoder.frame_width
         rooms = storage.room(sum(counts), width).split(counts)
-        audio, frames = open_audio(path), []
-        with _without_onednn():
-            for row, room in zip(rows, rooms, strict=True):
-                start = int(row["start"])
-                found = self.encoder.features(as_float(audio[start : start + int(row["samples"])]))
-                if not self.trains_all:
-                    found = self.encoder.front_end(found, storage.device)
-                frames.append(Frames(room.copy_(found.values), found.real))
+        frames = []
+        for waveform, room in zip(waveforms_of(rows, open_audio(path)), rooms, strict=True):
+            found = self.frames_of(waveform, storage.device)
+            frames.append(Frames(room.copy_(found.values), found.real))
         return frames
 
-    def _frame_count(self, row: dict) -> int:
-        samples = int(row["samples"])
+    @torch.no_grad()
+    def frames_of(self, samples: np.ndarray, device: torch.device) -> Frames:
+        """The constant part's output for one utterance, float32.
+
+        Args:
+            samples: int16, (samples,), long enough for a frame: see `frame_count`.
+        """
+        with _without_onednn():
+            found = self.encoder.features(as_float(samples))
+            return found if self.trains_all else self.encoder.front_end(found, device)
+
+    def frame_count(self, utterance: str, samples: int) -> int:
+        """Frames that `frames_of` makes of an utterance. Raises `UserError`, naming it, if it is too short for one."""
         if (count := self.encoder.frame_count(samples)) < 1:
-            raise UserError(f"{row['utterance']}: {samples} samples are too few for one frame of this encoder")
+            raise UserError(f"{utterance}: {samples} samples are too few for one frame of this encoder")
         return self.encoder.feature_count(samples) if self.trains_all else count
 
     @torch.inference_mode()

@@ -1,0 +1,591 @@
+"""Labels for any recording, and exported models: the same as the workflow's own predictions."""
+
+import dataclasses
+import itertools
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import export
+import label
+import numpy as np
+import pooled
+import predict
+import pytest
+import soundfile
+import torch
+import yaml
+from conftest import ROOT, assert_equal_to, named_generator
+from huggingface_hub import ModelCard
+from hypothesis import given
+from hypothesis import strategies as st
+from safetensors.torch import load_file, save_file
+from small_checkpoints import LAYER_NORM, perturb, save_wav2vec2, save_whisper
+from workflow_tools import Workflow
+
+from ser import encoders, families, labelling, model_card
+from ser.configuration import TUNING, recorded_model
+from ser.errors import UserError
+from ser.files import read_json, read_rows, write_json, write_rows
+from ser.labelling import WHOLE, Cutting
+from ser.trained import open_trained
+from ser.vocabulary import EMOTIONS
+from ser.weights import trained_state
+
+FORMATS = (("wav", 44_100), ("flac", 48_000), ("ogg", 16_000), ("mp3", 22_050), ("wav", 16_000))
+MODELS = ("cnn-lstm", "xlsr", "whisper", "xlsr-frozen")
+PAIR = "English-to-German"
+ONE_THREAD = os.environ | {"OMP_NUM_THREADS": "1"}  # tests may share the cores
+
+
+def recording(name: str, seconds: float, rate: int) -> np.ndarray:
+    """Two channels of noise that no other name has, the second louder."""
+    noise = named_generator("use", name).standard_normal((int(seconds * rate), 2))
+    return np.clip(noise * (0.05, 0.2), -1, 1)
+
+
+def write_corpus(folder) -> None:
+    """Five speakers, in as many formats, with an utterance of each emotion."""
+    rows = []
+    for speaker, (suffix, rate) in enumerate(FORMATS):
+        for i, emotion in enumerate(EMOTIONS):
+            name = f"{speaker}-{emotion}.{suffix}"
+            (folder / "audio").mkdir(parents=True, exist_ok=True)
+            soundfile.write(folder / "audio" / name, recording(f"{folder.name} {name}", 0.4 + 0.3 * i, rate), rate)
+            rows.append((f"audio/{name}", speaker, emotion))
+    write_rows(folder / "corpus.csv", ("file", "speaker", "emotion"), rows)
+
+
+@pytest.fixture(scope="module")
+def workflow(tmp_path_factory):
+    """Two small corpora and four models of the demo's names, trained on one and tested on the other."""
+    workflow = Workflow(tmp_path_factory.mktemp("use") / "repository")
+    config = yaml.safe_load((ROOT / "demo" / "config" / "config.yaml").read_text(encoding="utf-8"))
+    config |= {"seeds": [1], "few_shot": {"pool_per_emotion": 2}, "noise": {"format": "demand", "path": None}}
+    for corpus in ("English", "German"):
+        write_corpus(workflow.directory / corpus)
+        config["corpora"][corpus] = {"format": "table", "language": corpus, "path": f"{corpus}/corpus.csv"}
+    save_wav2vec2(workflow.directory / "checkpoints" / "xlsr", **LAYER_NORM)
+    save_whisper(workflow.directory / "checkpoints" / "whisper")
+    for model in MODELS:
+        entry = config["models"][model]
+        if "checkpoint" in entry:
+            entry["checkpoint"] = entry["checkpoint"].removeprefix("resources/demo/")
+        entry["training"] = {"epochs": 1}
+    config["experiments"] = dict.fromkeys(config["experiments"])
+    config["experiments"]["table2"] = {"models": list(MODELS), "sources": ["English"], "targets": ["German"]}
+    workflow.configure(config)
+    workflow.run("--cores", "2", "results/scores/table2.csv")
+    return workflow
+
+
+def labelled(run, *arguments, status=0) -> list[dict]:
+    """Rows of what the command writes, `labels.csv` where it is called."""
+    assert label.main([*map(str, (run, *arguments))]) == status
+    return read_rows("labels.csv")
+
+
+@pytest.fixture(autouse=True)
+def output(tmp_path_factory, monkeypatch):
+    """Where labels go."""
+    monkeypatch.chdir(tmp_path_factory.mktemp("written"))
+    return Path("labels.csv").absolute()
+
+
+def probabilities(rows) -> np.ndarray:
+    return np.array([[float(row[emotion]) for emotion in EMOTIONS] for row in rows])
+
+
+def assert_predictions(workflow, rows, predictions) -> None:
+    """Assert that labels of a corpus's files are the workflow's predictions of its utterances."""
+    own = {row["utterance"]: row for row in read_rows(predictions)}
+    corpus = workflow.directory / "German"
+    expected = [own[Path(row["file"]).relative_to(corpus).with_suffix("").as_posix()] for row in rows]
+    assert len(rows) == len(own) == len(FORMATS) * len(EMOTIONS)
+    assert_equal_to(1e-5, probabilities(rows), probabilities(expected), "labels, against the workflow's predictions")
+    assert np.ptp(probabilities(rows), axis=0).max() > 1e-3
+
+
+def run_of(workflow, model: str) -> Path:
+    return workflow.directory / "results" / "runs" / model / "English-to-any" / "0-shot" / "seed1"
+
+
+class TestLabels:
+    """What the workflow predicts, for any file."""
+
+    @pytest.mark.parametrize("model", MODELS)
+    def test_utterances_get_the_workflows_predictions(self, workflow, model):
+        rows = labelled(run_of(workflow, model), workflow.directory / "German")
+        results = workflow.directory / "results"
+        assert_predictions(workflow, rows, results / f"predictions/{model}/{PAIR}/0-shot/seed1/clean.csv")
+        for row, values in zip(rows, probabilities(rows), strict=True):
+            assert row["predicted"] == EMOTIONS[values.argmax()]
+            assert values.sum() == pytest.approx(1, abs=1e-7)
+        seconds = {row["file"]: float(row["seconds"]) for row in read_rows(results / "corpora/German/utterances.csv")}
+        assert {row["start"] for row in rows} == {"0.000"}
+        for row in rows:
+            file = Path(row["file"]).relative_to(workflow.directory / "German").as_posix()
+            assert float(row["end"]) == pytest.approx(seconds[file], abs=6e-4)
+
+    @pytest.mark.parametrize(
+        ("family", "change"),
+        [
+            *((family, {"tuning": {"method": m}}) for family in ("wav2vec2", "whisper") for m in TUNING if m != "lora"),
+            *((f, {"tuning": {"method": "full"}, "weights": "random"}) for f in ("wav2vec2", "whisper")),
+            *(("whisper", {"tuning": {"method": m}, "context": "30s"}) for m in ("lora", "frozen")),
+        ],
+        ids=lambda value: (
+            value if isinstance(value, str) else "-".join([value["tuning"]["method"], *[*value.values()][1:]])
+        ),
+    )
+    def test_under_every_method(self, workflow, family, change, tmp_path, monkeypatch):
+        run, predictions = trained_run(workflow, family, change, tmp_path, monkeypatch)
+        rows = labelled(run, workflow.directory / "German")
+        assert_predictions(workflow, rows, predictions)
+        export.main([str(run), str(tmp_path / "exported")])
+        assert labelled(tmp_path / "exported", workflow.directory / "German") == rows
+        assert (tmp_path / "exported/encoder/model.safetensors").exists() == ("weights" not in change)
+
+    def test_other_neighbours_and_order_change_nothing(self, workflow):
+        run, folder = run_of(workflow, "xlsr"), workflow.directory / "German" / "audio"
+        alone = labelled(run, folder / "3-sad.mp3")
+        files = sorted(folder.iterdir(), reverse=True)
+        together = labelled(run, *files, folder)
+        assert [row["file"] for row in together] == list(map(str, files))  # each once
+        (same,) = (row for row in together if row["file"] == alone[0]["file"])
+        assert_equal_to(1e-5, probabilities([same]), probabilities(alone), "labels together, against alone")
+
+    def test_of_a_folder_audio_alone(self, workflow, tmp_path):
+        audio = workflow.directory / "German" / "audio"
+        for name in ("b/one.WAV", "b/._one.wav", "b/.hidden.wav", "notes.txt", "a.wav"):
+            (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(audio / "4-sad.wav", tmp_path / "in" / name)
+        rows = labelled(run_of(workflow, "cnn-lstm"), tmp_path / "in")
+        assert [row["file"] for row in rows] == [str(tmp_path / "in" / name) for name in ("a.wav", "b/one.WAV")]
+        # named, it is taken for what it holds
+        assert probabilities(labelled(run_of(workflow, "cnn-lstm"), tmp_path / "in/notes.txt")).shape == (1, 4)
+
+    def test_a_name_that_is_no_text(self, workflow, tmp_path):
+        name = os.fsdecode(b"caf\xe9.wav")
+        shutil.copy(workflow.directory / "German/audio/4-sad.wav", tmp_path / name)
+        (row,) = labelled(run_of(workflow, "cnn-lstm"), tmp_path)
+        assert row["file"] == f"{tmp_path}/caf\N{REPLACEMENT CHARACTER}.wav"
+
+
+def trained_run(workflow, family: str, change: dict, folder: Path, monkeypatch) -> tuple[Path, Path]:
+    """A run with random weights in place of trained ones, and what the workflow's own scripts predict with it."""
+    checkpoint = {"wav2vec2": "checkpoints/xlsr", "whisper": "checkpoints/whisper"}[family]
+    entry = recorded_model({"family": family, "checkpoint": checkpoint} | change)
+    encoder = workflow.directory / encoders.folder(entry)
+    torch.manual_seed(1)
+    model = families.of(entry).build(entry, encoder)
+    perturb(model)
+    run = run_of(workflow, "-".join([family, change["tuning"]["method"], *map(str, list(change.values())[1:])]))
+    run.mkdir(parents=True, exist_ok=True)
+    save_file(trained_state(model), run / "weights.safetensors")
+    shutil.copy(run_of(workflow, "xlsr") / "history.csv", run)
+    record = read_json(run_of(workflow, "xlsr") / "run.json")
+    record |= {"model": run.parents[2].name, "encoder_sha256": read_json(encoder / "revision.json")["sha256"]}
+    record["settings"]["model"] = entry
+    write_json(run / "run.json", record)
+
+    corpus = workflow.directory / "results/corpora/German"
+    job = SimpleNamespace(
+        threads=1,
+        params=SimpleNamespace(settings={"model": entry, "batch_size": 16}),
+        resources=SimpleNamespace(gpu=0, mem_mb=2000, tmpdir=folder),
+        input=SimpleNamespace(
+            encoder=[str(encoder / name) for name in encoders.FILES],
+            utterances=corpus / "utterances.csv",
+            audio=corpus / "clean/audio.npy",
+            frames=corpus / "clean/audio.npy",
+            weights=run / "weights.safetensors",
+        ),
+        output=SimpleNamespace(vectors=folder / "pooled.npy", predictions=folder / "predictions.csv"),
+    )
+    if families.name(entry) == families.FROZEN:
+        pooled.main(job)
+        job.input.frames = folder / "pooled.npy"
+    predict.main(job)
+    return run, folder / "predictions.csv"
+
+
+class TestWindows:
+    """Long recordings are cut; nothing is left out, and a window is labelled as if it were a file."""
+
+    @given(
+        samples=st.integers(400, 2_000_000),
+        window=st.floats(0.025, 40),
+        hop=st.floats(0.01, 1),
+        longest=st.floats(0, 60),
+    )
+    def test_cover_a_recording(self, samples, window, hop, longest):
+        cutting = Cutting(longest, window, max(0.025, window * hop))
+        windows = cutting.windows(samples)
+        assert windows[0][0] == 0
+        assert windows[-1][1] == samples
+        if len(windows) > 1:
+            assert samples > longest * 16_000
+            assert {end - start for start, end in windows} == {round(window * 16_000)}
+            starts = [start for start, _ in windows]
+            assert starts == sorted(set(starts))
+            assert all(after <= end for (_, end), after in zip(windows, starts[1:], strict=False))
+        else:
+            assert samples <= max(longest, window) * 16_000 + 1
+        assert WHOLE.windows(samples) == [(0, samples)]
+
+    @pytest.fixture
+    def long(self, tmp_path):
+        """41 s at 16 kHz, silent from 20 to 31 s."""
+        samples = (recording("long", 41, 16_000) * 8_000).astype(np.int16)
+        samples[20 * 16_000 : 31 * 16_000] = 0
+        soundfile.write(tmp_path / "long.wav", samples, 16_000)
+        return tmp_path / "long.wav"
+
+    @pytest.mark.parametrize("model", ["cnn-lstm", "whisper"])
+    def test_each_is_labelled_as_a_file_would_be(self, workflow, long, model, tmp_path):
+        run = run_of(workflow, model)
+        rows = labelled(run, long)
+        # of 0, 5, ... 30 and 31 s, 20 s is silent throughout
+        starts = (0, 5, 10, 15, 25, 30, 31)
+        assert [(row["start"], row["end"]) for row in rows] == [(f"{at}.000", f"{at + 10}.000") for at in starts]
+        samples, rate = soundfile.read(long, dtype="int16")
+        (tmp_path / "cut").mkdir()
+        for at in starts:
+            soundfile.write(tmp_path / "cut" / f"{at:02}.wav", samples[at * rate : (at + 10) * rate], rate)
+        cut = labelled(run, tmp_path / "cut")
+        assert_equal_to(1e-5, probabilities(rows), probabilities(cut), "windows, against files")
+        (mean,) = labelled(run, long, "--per-file")
+        assert (mean["start"], mean["end"]) == ("0.000", "41.000")
+        np.testing.assert_allclose(probabilities([mean])[0], probabilities(rows).mean(axis=0), atol=1e-7)
+
+    def test_options(self, workflow, long):
+        run = run_of(workflow, "xlsr")
+        whole = labelled(run, long, "--whole")
+        assert [(row["start"], row["end"]) for row in whole] == [("0.000", "41.000")]
+        short = workflow.directory / "German/audio/4-sad.wav"  # of 1.3 s
+        rows = labelled(run, short, long, "--window", "1", "--hop", "1")
+        assert [row["start"] for row in rows[:3]] == ["0.000", "0.300", "0.000"]
+        assert len(rows) == 2 + 41 - 11
+        assert len(labelled(run, short, "--window", "0.5")) == 5
+
+    @pytest.mark.parametrize(
+        ("model", "options", "message"),
+        [
+            ("cnn-lstm", ("--window", "0.001"), "a window of 0.001 s holds no speech"),
+            ("cnn-lstm", ("--window", "nan"), "a window of nan s holds no speech"),
+            ("cnn-lstm", ("--hop", "0"), "a hop of 0 s does not go with windows of 10 s"),
+            ("cnn-lstm", ("--window", "2", "--hop", "3"), "a hop of 3 s does not go with windows of 2 s"),
+            ("cnn-lstm", ("--whole", "--hop", "3"), "--whole cuts none"),
+            ("whisper", ("--window", "31"), "Whisper hears 30 s: a window of 31 s is too long"),
+        ],
+    )
+    def test_what_makes_no_sense_is_refused(self, workflow, long, model, options, message, output):
+        with pytest.raises(UserError, match=message):
+            labelled(run_of(workflow, model), long, *options)
+        assert not output.exists()
+
+
+class TestBrokenFiles:
+    """Named, skipped, and told by the exit status; nothing half-written."""
+
+    @pytest.fixture
+    def mixed(self, workflow, tmp_path):
+        folder = tmp_path / "mixed"
+        shutil.copytree(workflow.directory / "German" / "audio", folder)
+        whole = (folder / "0-sad.wav").read_bytes()
+        (folder / "cut.wav").write_bytes(whole[: len(whole) // 2])
+        (folder / "text.flac").write_text("no audio")
+        soundfile.write(folder / "silent.wav", np.zeros(16_000), 16_000)
+        (folder / "empty.mp3").touch()
+        (folder / "telephone.m4a").write_bytes(b"\0\0\0\x20ftypM4A ")
+        return folder
+
+    def test_are_named_and_skipped(self, workflow, mixed, capsys):
+        rows = labelled(run_of(workflow, "cnn-lstm"), mixed, status=3)
+        errors = capsys.readouterr().err
+        bad = ("cut.wav", "text.flac", "silent.wav", "empty.mp3", "telephone.m4a")
+        assert len(rows) == 20
+        assert not {Path(row["file"]).name for row in rows} & {*bad}
+        for name in bad:
+            assert f"label: skipped: {mixed / name} " in errors
+        assert "5 of 25 files were skipped" in errors
+
+    def test_if_none_is_left_nothing_is_written(self, workflow, mixed, output):
+        output.write_text("from before")
+        with pytest.raises(UserError, match="none of the 2 files can be labelled: nothing is written"):
+            labelled(run_of(workflow, "cnn-lstm"), mixed / "cut.wav", mixed / "text.flac")
+        assert output.read_text() == "from before"
+        assert list(output.parent.iterdir()) == [output]
+
+    def test_an_interrupted_run_leaves_nothing(self, workflow, output, monkeypatch):
+        labels, half_written = labelling.label, []
+
+        def interrupted(*arguments):
+            yield from itertools.islice(labels(*arguments), 3)
+            half_written.extend(output.parent.iterdir())
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(labelling, "label", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            labelled(run_of(workflow, "cnn-lstm"), workflow.directory / "German")
+        assert len(half_written) == 1
+        assert list(output.parent.iterdir()) == []
+
+    def test_what_does_not_exist_or_holds_no_audio_stops_before_any_work(self, workflow, tmp_path):
+        run = run_of(workflow, "cnn-lstm")
+        with pytest.raises(UserError, match=r"nowhere\.wav does not exist"):
+            labelled(run, workflow.directory / "German", tmp_path / "nowhere.wav")
+        with pytest.raises(UserError, match=r"config holds no audio file: none of its files ends in \.wav"):
+            labelled(run, workflow.directory / "config")
+
+    def test_the_command(self, workflow, tmp_path):
+        command = [sys.executable, str(ROOT / "workflow/scripts/label.py"), str(tmp_path), str(tmp_path)]
+        shutil.copy(workflow.directory / "German/audio/4-sad.wav", tmp_path)
+        result = subprocess.run(command, cwd=tmp_path, env=ONE_THREAD, capture_output=True, text=True)
+        assert result.returncode == 1
+        assert result.stderr.startswith(f"label: {tmp_path} has no run.json: it is no run, or its training has not")
+
+
+class TestExport:
+    """A folder that is whole by itself, checked whenever it is loaded."""
+
+    @pytest.fixture(params=["cnn-lstm", "xlsr"])
+    def exported(self, request, workflow, tmp_path):
+        export.main([str(run_of(workflow, request.param)), str(tmp_path / "exported")])
+        return tmp_path / "exported"
+
+    def test_holds_what_it_needs_and_no_pickle(self, workflow, exported):
+        found = {path.relative_to(exported).as_posix() for path in exported.rglob("*") if path.is_file()}
+        own = {"README.md", "manifest.json", "weights.safetensors", "run.json", "history.csv"}
+        encoder = {f"encoder/{name}" for name in encoders.FILES}
+        model = read_json(exported / "run.json")["model"]
+        assert found == own | (encoder if model == "xlsr" else set())
+        assert read_json(exported / "manifest.json")["files"].keys() == found - {"README.md", "manifest.json"}
+        assert list(exported.parent.glob(".*")) == []
+
+    def test_gives_the_same_bytes_elsewhere(self, workflow, exported, output, tmp_path):
+        run = run_of(workflow, read_json(exported / "run.json")["model"])
+        labelled(run, workflow.directory / "German")
+        expected = output.read_bytes()
+        elsewhere = tmp_path / "another" / "place"
+        shutil.copytree(exported, elsewhere)
+        (elsewhere / "README.md").write_text("edited")
+        shutil.rmtree(exported)
+        labelled(elsewhere, workflow.directory / "German")
+        assert output.read_bytes() == expected
+
+    def test_damage_is_refused_by_name(self, workflow, exported):
+        files = read_json(exported / "manifest.json")["files"]
+        for name in files:
+            path, content = exported / name, (exported / name).read_bytes()
+            middle = len(content) // 2
+            for damaged in (content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :], content[:-1], b""):
+                path.write_bytes(damaged)
+                with pytest.raises(UserError, match=rf"{exported} is damaged: {name} has changed"):
+                    open_trained(exported)
+            path.unlink()
+            with pytest.raises(UserError, match=rf"{exported} is damaged: {name} is missing"):
+                open_trained(exported)
+            path.write_bytes(content)
+        open_trained(exported)
+
+    def test_a_manifest_that_is_none_or_too_short(self, workflow, exported):
+        path = exported / "manifest.json"
+        manifest = read_json(path)
+        for content in ("", "{", "[]", '{"files": 1}', '{"files": {"run.json": 1}}', "\0"):
+            path.write_text(content)
+            with pytest.raises(UserError, match=rf"{exported} is damaged: manifest.json is none"):
+                open_trained(exported)
+        for outside in ("../run.json", "/etc/passwd", "encoder/../../run.json"):
+            write_json(path, {"files": manifest["files"] | {outside: manifest["files"]["run.json"]}})
+            with pytest.raises(UserError, match=r"manifest\.json names files outside of the folder: "):
+                open_trained(exported)
+        for name in manifest["files"]:
+            write_json(path, {"files": {key: entry for key, entry in manifest["files"].items() if key != name}})
+            with pytest.raises(UserError, match=rf"its manifest\.json does not name {name}"):
+                open_trained(exported)
+        path.unlink()
+        with pytest.raises(UserError, match="but does not lie there"):
+            open_trained(exported)
+
+    def test_never_over_something(self, workflow, tmp_path):
+        run = str(run_of(workflow, "cnn-lstm"))
+        (tmp_path / "full").mkdir()
+        (tmp_path / "full" / "mine.txt").write_text("mine")
+        (tmp_path / "file").write_text("mine")
+        for name in ("full", "file"):
+            with pytest.raises(UserError, match=rf"{name} exists: name a folder that does not"):
+                export.main([run, str(tmp_path / name)])
+        (tmp_path / "empty").mkdir()
+        export.main([run, str(tmp_path / "empty")])
+        with pytest.raises(UserError, match="is an exported run already"):
+            export.main([str(tmp_path / "empty"), str(tmp_path / "again")])
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["empty", "file", "full"]
+
+    def test_a_model_that_does_not_load_is_not_exported(self, workflow, tmp_path):
+        run = run_of(workflow, "cnn-lstm")
+        weights = run / "weights.safetensors"
+        content = weights.read_bytes()
+        try:
+            weights.write_bytes(content[:-8])
+            with pytest.raises(UserError, match=r"its weights cannot be read .*damaged"):
+                export.main([str(run), str(tmp_path / "exported")])
+        finally:
+            weights.write_bytes(content)
+        assert list(tmp_path.iterdir()) == []
+
+
+class TestModelCard:
+    """What a reader and the hub are told."""
+
+    def card(self, workflow, model, folder):
+        export.main([str(run_of(workflow, model)), str(folder)])
+        return ModelCard.load(folder / "README.md")
+
+    def test_scores_are_the_workflows(self, workflow, tmp_path):
+        card = self.card(workflow, "xlsr", tmp_path / "exported")
+        rows = [row for row in read_rows(workflow.directory / "results/scores/table2.csv") if row["model"] == "xlsr"]
+        assert {row["test_set"] for row in rows} == {"all", "test"}
+        found = {
+            (one.dataset_name, one.dataset_config, one.dataset_split, one.metric_type): one.metric_value
+            for one in card.data.eval_results
+        }
+        for row in rows:
+            key = (row["target"], row["condition"], row["test_set"])
+            assert found.pop((*key, "recall")) == pytest.approx(float(row["uar"]), abs=0.005)
+            assert found.pop((*key, "accuracy")) == pytest.approx(float(row["accuracy"]), abs=0.005)
+            cells = (*key, row["n"], f"{float(row['uar']):.1f}", f"{float(row['accuracy']):.1f}")
+            assert f"| {' | '.join(cells)} |" in card.text
+        assert found == {}
+
+    def test_metadata(self, workflow, tmp_path):
+        card = self.card(workflow, "xlsr-frozen", tmp_path / "exported")
+        data = card.data.to_dict()
+        assert (data["language"], data["pipeline_tag"], data["license"]) == (["en"], "audio-classification", "other")
+        assert "base_model" not in data  # a local folder is none of the hub's
+        run = read_json(run_of(workflow, "xlsr-frozen") / "run.json")
+        assert f"{run['parameters']['trained']:,}" in card.text
+        assert "English: the licence of whoever made it" in card.text
+        assert "| source | English: English, 5 speakers |" in card.text
+
+    def test_scores_older_than_the_weights_are_left_out(self, workflow, tmp_path):
+        run = run_of(workflow, "whisper")
+        times = os.stat(run / "weights.safetensors")
+        try:
+            os.utime(run / "weights.safetensors")
+            card = self.card(workflow, "whisper", tmp_path / "exported")
+        finally:
+            os.utime(run / "weights.safetensors", (times.st_atime, times.st_mtime))
+        assert card.data.eval_results is None
+        assert "None of this run's predictions had been scored when it was exported." in card.text
+
+    def test_a_published_corpus_and_checkpoint_and_few_shots(self, workflow):
+        """Their licences, languages and what was noted of them, from what ingestion keeps."""
+        folder = workflow.directory / "results/corpora"
+        kept = {name: (folder / name / "archive.json").read_bytes() for name in ("English", "German")}
+        trained = open_trained(run_of(workflow, "xlsr"))
+        checkpoint = {
+            "checkpoint": "facebook/wav2vec2-large-xlsr-53",
+            "revision": "c3f9d884181a224a6ac87bf8885c84d1cff3384f",
+        }
+        few_shot = {"target": "German", "shots": 8}
+        trained = dataclasses.replace(trained, record=trained.record | few_shot, model=trained.model | checkpoint)
+        try:
+            altered = {"level": "none", "note": "altered audio, not comparable"}
+            for name, corpus_format in (("English", "iemocap"), ("German", "emodb")):
+                archive = read_json(folder / name / "archive.json") | {"format": corpus_format, "verification": altered}
+                write_json(folder / name / "archive.json", archive)
+            write_json(folder.parent / "provenance.json", {"label": "a rehearsal"})
+            card = ModelCard(model_card.model_card(trained))
+        finally:
+            (folder.parent / "provenance.json").unlink(missing_ok=True)
+            for name, content in kept.items():
+                (folder / name / "archive.json").write_bytes(content)
+        data = card.data.to_dict()
+        assert (data["language"], data["base_model"]) == (["en", "de"], checkpoint["checkpoint"])
+        for text in (
+            "# xlsr, trained on English and 8 utterances of German\n",
+            "**a rehearsal.**",
+            "**German: altered audio, not comparable.**",
+            "Multilingual LibriSpeech, Common Voice, BABEL, 56000 h",
+            "licensed to each user by the University of Southern California (https://sail.usc.edu/iemocap/)",
+            "CC0 1.0",
+            "| target | German: German, 5 speakers; not checked to be the published recordings |",
+            f"at revision {checkpoint['revision']}",
+        ):
+            assert text in card.text, text
+
+
+class TestRuns:
+    """What is no finished run, or does not fit together, is refused by name."""
+
+    @pytest.fixture
+    def results(self, workflow, tmp_path):
+        """A copy of one run and its encoder, to be spoilt."""
+        for part in ("results/runs/xlsr", "resources/encoders"):
+            shutil.copytree(workflow.directory / part, tmp_path / part)
+        return tmp_path
+
+    def test_another_encoder(self, results):
+        run = results / "results/runs/xlsr/English-to-any/0-shot/seed1"
+        open_trained(run)
+        (encoder,) = results.glob("resources/encoders/*xlsr/model.safetensors")
+        tensors = load_file(encoder)
+        tensors["encoder.layer_norm.bias"][0] += 1e-3
+        save_file(tensors, encoder)
+        with pytest.raises(UserError, match=rf"{encoder} is not the encoder that {run} was trained on, or is damaged"):
+            open_trained(run)
+        encoder.unlink()
+        with pytest.raises(UserError, match=rf"{encoder} does not exist: run the workflow again"):
+            open_trained(run)
+
+    def test_another_place_or_no_run(self, results):
+        run = results / "results/runs/xlsr/English-to-any/0-shot/seed1"
+        moved = run.rename(run.with_name("seed2"))
+        with pytest.raises(
+            UserError, match=r"holds the run of results/runs/xlsr/English-to-any/0-shot/seed1, but does"
+        ):
+            open_trained(moved)
+        with pytest.raises(UserError, match=r"0-shot has no run\.json: it is no run, or its training has not finished"):
+            open_trained(run.parent)
+        with pytest.raises(UserError, match="seed1 is no folder: name a run"):
+            open_trained(run)
+
+    @pytest.mark.parametrize(
+        ("change", "message"),
+        [
+            ({"settings": None}, "is no record of a run"),
+            ({"settings": {"model": []}}, "is no record of a run"),
+            ({"settings": {"model": {"family": "os.path"}}}, "family: 'os.path' is not allowed"),
+            ({"settings": {"model": {"family": "wav2vec2"}}}, "checkpoint is missing"),
+            ({"settings": {"model": {"family": "cnn-lstm", "code": "x"}}}, "code: unknown key"),
+        ],
+    )
+    def test_a_record_that_is_none(self, results, change, message):
+        run = results / "results/runs/xlsr/English-to-any/0-shot/seed1"
+        write_json(run / "run.json", read_json(run / "run.json") | change)
+        with pytest.raises(UserError, match=message):
+            open_trained(run)
+        (run / "run.json").write_text("{")
+        with pytest.raises(UserError, match=rf"{run}: its run.json is no record of a run"):
+            open_trained(run)
+
+
+def test_every_command_of_the_documentation(workflow, tmp_path):
+    """docs/using.md, line by line, where `make demo` was run."""
+    text = (ROOT / "docs" / "using.md").read_text(encoding="utf-8")
+    commands = "".join(re.findall(r"```sh\n(.*?)```", text, re.DOTALL))
+    assert commands.count("label.py") == 3
+    assert commands.count("export.py") == 1
+    shutil.copytree(workflow.directory / "German" / "audio", workflow.repository / "recordings", dirs_exist_ok=True)
+    soundfile.write(workflow.repository / "recordings" / "interview.flac", recording("interview", 9, 48_000), 48_000)
+    environment = ONE_THREAD | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    result = subprocess.run(
+        ["bash", "-ex"], input=commands, cwd=workflow.repository, env=environment, capture_output=True, text=True
+    )
+    assert result.returncode == 0, result.stderr
