@@ -79,7 +79,7 @@ class FoundationModel(nn.Module):
         counts = [self._frame_count(row) for row in rows]
         width = self.encoder.feature_width if self.trains_all else self.encoder.frame_width
         rooms = storage.room(sum(counts), width).split(counts)
-        audio, frames = open_audio(path), []
+        audio, frames = open_audio(path, utterances), []
         with _without_onednn():
             for row, room in zip(rows, rooms, strict=True):
                 start = int(row["start"])
