@@ -1,5 +1,6 @@
 """The checked configuration, and the helpers that rules share. No rules here."""
 
+import os
 import re
 import sys
 from pathlib import Path
@@ -512,14 +513,21 @@ def show_licences(dag):
 
 
 def refuse_what_cannot_be_done(dag):
-    """Before any work: stop if a corpus is needed that cannot be downloaded, or a result that is damaged.
+    """Before any work: stop if a corpus cannot be downloaded, a result is damaged, or a folder may not be written to.
 
-    A job that found the damage itself would already have lost the outputs that it was to write again.
+    A job that found a damaged input itself would already have lost the outputs that it was to write again.
     """
     jobs = list(dag.needrun_jobs())
     needed = {job.wildcards.archive for job in jobs if job.name == "download_corpus"}
     refused = {refusal_of(corpus_behind(archive)) for archive in needed}
     made_anew = {path for job in jobs for path in job.output}
     damaged = damage_among(path for job in jobs for path in job.input if path not in made_anew)
-    if problems := [*sorted(refused - {None}), *damaged]:
+    if problems := [*sorted(refused - {None}), *damaged, *write_protected(made_anew)]:
         raise WorkflowError("nothing was started:\n" + "\n".join(f"  - {problem}" for problem in problems))
+
+
+def write_protected(outputs):
+    """What to do about folders that outputs belong into and that may not be written to."""
+    nearest = {next(folder for folder in Path(path).parents if folder.exists()) for path in outputs}
+    refused = [str(folder) for folder in sorted(nearest) if not os.access(folder, os.W_OK)]
+    return [f"{name} may not be written to. Change its permissions, or mount its disk for writing." for name in refused]

@@ -102,10 +102,7 @@ def check_length(path: str | os.PathLike, found: int, described: int) -> None:
 
 def remedy(path: str | os.PathLike) -> str:
     """What to do about a damaged file that a job has written."""
-    return (
-        f"Delete it, make it anew by `snakemake --cores 1 {path}`, then run as before: what was computed from it"
-        " stays if it comes out the same."
-    )
+    return f"Delete it, make it anew by `snakemake --cores 1 {path}`, then run as before (docs/running.md)."
 
 
 def _table_is_whole(file, size: int) -> bool:
