@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import psutil
@@ -147,7 +147,7 @@ class TestThreads:
         """Resampling, librosa with numba, scipy with its solver, autograd: no thread works beside the first."""
         for path in (finished.directory / "threads").iterdir():
             ticks = sorted(files.read_json(path)["ticks"])
-            assert sum(ticks[:-1]) <= 0.05 * ticks[-1] + 2, path.name
+            assert sum(ticks[:-1]) <= ticks[-1] / 4, path.name
 
     def test_a_job_uses_the_threads_it_is_given(self, workflow):
         run = workflow.directory / "results/runs/cnn-lstm/ONE-to-any/0-shot/seed1/run.json"
@@ -231,6 +231,7 @@ class TestInterruptions:
         assert process.returncode
         assert not path.exists()
         left = path.with_name(f".{path.stem}.4194304{path.suffix}")  # as of one that was killed amid writing
+        left.parent.mkdir(parents=True, exist_ok=True)
         left.write_bytes(b"half")
         workflow.run("--cores", "1", target)
         assert not half_written(workflow)
@@ -278,6 +279,12 @@ READ = {  # what a later job reads, and what is asked for
 }
 
 
+@pytest.fixture(scope="module")
+def damaged(finished, tmp_path_factory):
+    """A copy of which every test damages one file, and mends it."""
+    return finished.copy(tmp_path_factory.mktemp("damaged") / "repository")
+
+
 class TestDamage:
     """A file that is empty or cut short is named, with what to do, and nothing is computed from it."""
 
@@ -286,17 +293,13 @@ class TestDamage:
             files.check_whole(finished.directory / name)
             whole = (finished.directory / name).read_bytes()
             cut = tmp_path / Path(name).name
-            for size in {0, 1, 9, 100, len(whole) // 3, len(whole) // 2, len(whole) - 2, len(whole) - 1}:
-                cut.write_bytes(whole[: min(size, len(whole) - 1)])
+            end = len(whole.rstrip()) - 1 if name.endswith(("json", "csv")) else len(whole) - 1
+            for size in {0, 1, 9, 100, end // 3, end // 2, end - 1, end}:
+                cut.write_bytes(whole[: min(size, end)])
                 if cut.suffix == ".csv" and cut.read_bytes().endswith(b"\n"):
-                    continue
+                    continue  # between two lines: below
                 with pytest.raises(UserError, match=rf"{cut.name} is (cut short|empty)\. Delete it"):
                     files.check_whole(cut)
-
-    @pytest.fixture(scope="class")
-    def damaged(self, finished, tmp_path_factory):
-        """A copy of which every test damages one file, and mends it."""
-        return finished.copy(tmp_path_factory.mktemp("damaged") / "repository")
 
     @pytest.mark.parametrize("name", READ)
     def test_before_any_work(self, damaged, name):
@@ -326,7 +329,7 @@ class TestDamage:
         text = rules.read_text(encoding="utf-8")
         assert "damage_among(path for job in jobs" in text
         rules.write_text(text.replace("damage_among(path for job in jobs", "damage_among('' for job in []"))
-        for name, rule, target in ((split, "finetune", weights), (weights, "predict", HEARD)):
+        for name, rule, target in ((weights, "predict", HEARD), (split, "finetune", weights)):
             path = workflow.directory / name
             path.write_bytes(path.read_bytes()[:-30])
             result = workflow.run("--cores", "1", "--forcerun", rule, "--", target, check=False)
@@ -352,10 +355,15 @@ class TestDamage:
         assert result.returncode
         assert message in result.stdout
         assert "Traceback" not in result.stdout
-        assert not (workflow.directory / "results/scores/table2.csv").exists()
+        expected = contents(finished)
+        assert (contents(workflow) | {name: expected[name]}).items() <= expected.items()
         path.unlink()
-        workflow.run("--cores", "2", SCORES, HEARD, "results/corpora/ONE/audit.json")
-        assert contents(workflow) == contents(finished)
+        workflow.run("--cores", "1", name)
+        asked = (SCORES, "results/scores/table2.csv", HEARD)
+        workflow.run("--cores", "2", *asked)
+        found = contents(workflow)
+        assert found.items() <= expected.items()
+        assert {name, *asked} <= found.keys()
 
     def test_other_tables_cut_between_two_lines(self, finished, tmp_path):
         results = finished.directory / "results"
@@ -474,10 +482,6 @@ class TestDisks:
 
 def fill(place: Path) -> None:
     """Leave no room on a disk."""
-    with open(place / "filler", "wb") as filler:
-        try:
-            while True:
-                filler.write(bytes(4096))
-                filler.flush()
-        except OSError:
-            pass
+    with suppress(OSError), open(place / "filler", "wb", buffering=0) as filler:
+        while True:
+            filler.write(bytes(4096))
