@@ -1,14 +1,19 @@
 """How every script runs under Snakemake: its log, its inputs checked, and errors that speak to the reader."""
 
 import fcntl
+import hashlib
 import logging
 import sys
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 
 from ser.errors import UserError
 from ser.files import damage_among, disk_problem
 
 log = logging.getLogger("ser")
+CLAIMED = Path(".snakemake", "running_jobs")
+_claims = []
 FORMAT = logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S")
 
 logging.raiseExceptions = False  # a log on a full disk must not hide what the terminal can still say
@@ -27,7 +32,8 @@ def run(snakemake, main: Callable) -> None:
     logging.captureWarnings(True)
     try:
         if snakemake.log:
-            logging.getLogger().addHandler(_own_log(str(snakemake.log)))
+            _log_to(str(snakemake.log))
+        _wait_until_alone(str(snakemake.output[0]))
         if damaged := damage_among(snakemake.input):
             raise UserError("\n".join(damaged))
         main(snakemake)
@@ -45,16 +51,22 @@ def run(snakemake, main: Callable) -> None:
         sys.exit(1)
 
 
-def _own_log(path: str) -> logging.Handler:
-    """The job's log, emptied and locked while the job lives: jobs of a killed Snakemake go on, and two may not mix."""
-    handler = logging.FileHandler(path, mode="a", encoding="utf-8")
+def _log_to(path: str) -> None:
+    handler = logging.FileHandler(path, mode="w", encoding="utf-8")
     handler.setFormatter(FORMAT)
-    try:
-        fcntl.flock(handler.stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        log.warning("%s is being written by a process that an earlier Snakemake left: waiting until it ends", path)
-        fcntl.flock(handler.stream, fcntl.LOCK_EX)
-    except OSError:
-        pass  # the file system has no locks
-    handler.stream.truncate(0)
-    return handler
+    logging.getLogger().addHandler(handler)
+
+
+def _wait_until_alone(name: str) -> None:
+    """Claim a job until this process ends: the jobs of a Snakemake that was killed go on, and two may not mix files.
+
+    A claim is the lock of one byte of a file that all jobs share; it ends with its process, however that ends.
+    """
+    place = int.from_bytes(hashlib.sha256(name.encode()).digest()[:7])
+    with suppress(OSError):  # the file system has no locks
+        _claims.append(open(CLAIMED, "a"))  # noqa: SIM115 (it stays open)
+        try:
+            fcntl.lockf(_claims[-1], fcntl.LOCK_EX | fcntl.LOCK_NB, 1, place)
+        except BlockingIOError:
+            log.warning("%s: a process that an earlier Snakemake left still does this: waiting until it ends", name)
+            fcntl.lockf(_claims[-1], fcntl.LOCK_EX, 1, place)
