@@ -100,7 +100,7 @@ def test_counts(fetched, corpus):
     rows = read_rows(directory / f"results/corpora/{corpus}/utterances.csv")
     counts = Counter(row["emotion"] for row in rows)
     assert tuple(counts[emotion] for emotion in EMOTIONS) == COUNTS[corpus]
-    audio = open_audio(directory / f"results/corpora/{corpus}/clean/audio.npy")
+    audio = open_audio(directory / f"results/corpora/{corpus}/clean/audio.npy", rows)
     assert len(audio) == sum(int(row["samples"]) for row in rows) == len(rows) * real_layouts.SHORT * 16_000
 
 
@@ -138,8 +138,8 @@ def test_true_speakers_of_iemocap(fetched):
 def test_headers_of_four_kilobytes_are_passed_over(fetched):
     directory, *_ = fetched
     members = dict(real_layouts.emodb())
-    audio = open_audio(directory / "results/corpora/EMODB/clean/audio.npy")
     rows = {row["file"]: row for row in read_rows(directory / "results/corpora/EMODB/utterances.csv")}
+    audio = open_audio(directory / "results/corpora/EMODB/clean/audio.npy", list(rows.values()))
     for name in sorted(real_layouts.FOUR_KILOBYTES & {Path(file).name for file in rows}):
         row = rows[f"wav/{name}"]
         samples = audio[int(row["start"]) : int(row["start"]) + int(row["samples"])]

@@ -5,9 +5,11 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import copy
 from pathlib import Path
 
 import pytest
@@ -39,6 +41,13 @@ class Workflow:
         if directory == "demo":
             for part in ("speech", "checkpoints"):
                 shutil.copytree(ROOT / "demo" / part, self.directory / part)
+
+    def copy(self, folder: Path) -> "Workflow":
+        """The same, as far as it has been run, in another folder."""
+        shutil.copytree(self.repository, folder)
+        copied = copy(self)
+        copied.repository, copied.directory = folder, folder / self.directory.relative_to(self.repository)
+        return copied
 
     def start(self, *arguments: str, output=subprocess.DEVNULL) -> subprocess.Popen:
         """Start Snakemake in the working directory, in a process group of its own, as a shell does."""
@@ -98,10 +107,27 @@ def planned_jobs(dry_run: str) -> list[tuple[str, dict[str, str]]]:
 def small_disk(place: Path, size: str = "300k") -> Iterator[None]:
     """A file system of limited size in a folder, for as long as it is needed."""
     place.mkdir(exist_ok=True)
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(place)]
-    if subprocess.run(mount, capture_output=True).returncode:
-        pytest.skip("a file system of limited size cannot be mounted here")
+    mount("-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(place))
     try:
         yield
     finally:
         subprocess.run(["umount", str(place)], check=True)
+
+
+@contextmanager
+def read_only(place: Path) -> Iterator[None]:
+    """A folder that no one may write to, root included, for as long as it is needed."""
+    mount("--bind", str(place), str(place))
+    try:
+        # refused as long as a file is open for writing
+        while subprocess.run(["mount", "-o", "remount,bind,ro", str(place)], capture_output=True).returncode:
+            time.sleep(0.02)
+        yield
+    finally:
+        subprocess.run(["umount", str(place)], check=True)
+
+
+def mount(*arguments: str) -> None:
+    """Mount a file system, or skip the test."""
+    if subprocess.run(["mount", *arguments], capture_output=True).returncode:
+        pytest.skip("file systems cannot be mounted here")

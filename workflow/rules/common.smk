@@ -1,5 +1,6 @@
 """The checked configuration, and the helpers that rules share. No rules here."""
 
+import os
 import re
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ from ser import configuration, corpora, encoders, experiments, families, gpus, s
 from ser.code import code_hash, listing_hash
 from ser.corpora import table
 from ser.errors import UserError
-from ser.files import files_under, sha256
+from ser.files import damage_among, files_under, sha256
 from ser.vocabulary import ANY_TARGET, CLEAN
 
 try:
@@ -368,6 +369,13 @@ def histories_of_table2():
     return [f"results/runs/{m}/{s}-to-{ANY_TARGET}/0-shot/seed{seed}/history.csv" for m, s, seed in runs]
 
 
+def epochs_of_table2():
+    """Epochs of every model behind Table II."""
+    return {
+        p.model: config["models"][p.model]["training"]["epochs"] for p in experiments.predictions(config, ["table2"])
+    }
+
+
 def languages_in_use():
     """Languages of the experiments' corpora."""
     return sorted({config["corpora"][corpus]["language"] for corpus in experiments.used_corpora(config)})
@@ -405,6 +413,11 @@ def drawn_from(experiment):
     entry = config["experiments"][experiment]
     shown = {"label": config["label"], "experiment": entry}
     return shown | {"titles": titles(entry["models"])} if entry else shown
+
+
+def scores_of(experiment):
+    """How many scores an experiment has: two of a prediction, but one of a run that saw samples of its target."""
+    return sum(1 if p.shots else 2 for p in experiments.predictions(config, [experiment]))
 
 
 def caption_of(result):
@@ -493,8 +506,21 @@ def show_licences(dag):
 
 
 def refuse_what_cannot_be_done(dag):
-    """Before any work: stop if a corpus is needed that cannot be downloaded."""
-    needed = {job.wildcards.archive for job in dag.needrun_jobs() if job.name == "download_corpus"}
-    problems = {refusal_of(corpus_behind(archive)) for archive in needed}
-    if problems := sorted(problems - {None}):
+    """Before any work: stop if a corpus cannot be downloaded, a result is damaged, or a folder may not be written to.
+
+    A job that found a damaged input itself would already have lost the outputs that it was to write again.
+    """
+    jobs = list(dag.needrun_jobs())
+    needed = {job.wildcards.archive for job in jobs if job.name == "download_corpus"}
+    refused = {refusal_of(corpus_behind(archive)) for archive in needed}
+    made_anew = {path for job in jobs for path in job.output}
+    damaged = damage_among(path for job in jobs for path in job.input if path not in made_anew)
+    if problems := [*sorted(refused - {None}), *damaged, *write_protected(made_anew)]:
         raise WorkflowError("nothing was started:\n" + "\n".join(f"  - {problem}" for problem in problems))
+
+
+def write_protected(outputs):
+    """What to do about folders that outputs belong into and that may not be written to."""
+    nearest = {next(folder for folder in Path(path).parents if folder.exists()) for path in outputs}
+    refused = [str(folder) for folder in sorted(nearest) if not os.access(folder, os.W_OK)]
+    return [f"{name} may not be written to. Change its permissions, or mount its disk for writing." for name in refused]

@@ -49,7 +49,7 @@ rule scores:
         mem_mb=2000,
         runtime=30,
     params:
-        settings=uses("scores.py"),
+        settings=uses("scores.py", scores=[scores_of(name) for name in experiments.EXPERIMENTS if configured(name)]),
     script:
         "../scripts/scores.py"
 
@@ -118,7 +118,7 @@ rule table2:
         mem_mb=2000,
         runtime=30,
     params:
-        settings=uses("table2.py", "resources/paper-table2.csv", **drawn_from("table2")),
+        settings=uses("table2.py", "resources/paper-table2.csv", scores=scores_of("table2"), **drawn_from("table2")),
     script:
         "../scripts/table2.py"
 
@@ -148,6 +148,7 @@ use rule table2 as comparison_table with:
         settings=lambda wildcards: uses(
             "table2.py",
             "resources/paper-table2.csv",
+            scores=scores_of(wildcards.experiment),
             **drawn_from(wildcards.experiment),
         ),
 
@@ -179,7 +180,9 @@ rule comparison_figure:
         mem_mb=2000,
         runtime=30,
     params:
-        settings=lambda wildcards: uses("comparison_figure.py", **drawn_from(wildcards.experiment)),
+        settings=lambda wildcards: uses(
+            "comparison_figure.py", scores=scores_of(wildcards.experiment), **drawn_from(wildcards.experiment)
+        ),
     script:
         "../scripts/comparison_figure.py"
 
@@ -209,7 +212,7 @@ rule figure2:
         mem_mb=2000,
         runtime=30,
     params:
-        settings=uses("figure2.py", **drawn_from("figure2")),
+        settings=uses("figure2.py", scores=scores_of("figure2"), **drawn_from("figure2")),
     script:
         "../scripts/figure2.py"
 
@@ -239,7 +242,7 @@ rule figure3:
         mem_mb=2000,
         runtime=30,
     params:
-        settings=uses("figure3.py", **drawn_from("figure3")),
+        settings=uses("figure3.py", scores=scores_of("figure3"), **drawn_from("figure3")),
     script:
         "../scripts/figure3.py"
 
@@ -364,6 +367,6 @@ rule training_curves:
         mem_mb=2000,
         runtime=30,
     params:
-        settings=uses("training_curves.py", **drawn_from("table2")),
+        settings=uses("training_curves.py", epochs=epochs_of_table2(), **drawn_from("table2")),
     script:
         "../scripts/training_curves.py"

@@ -28,7 +28,7 @@ def main(snakemake):
     for path in given.subsets:
         subset = [row["utterance"] for row in files.read_rows(path)]
         leaks.check_subset(subset, checked["target"][Path(path).stem.removeprefix("seed")], path)
-    samples = audio.open_audio(given.audio)
+    samples = audio.open_audio(given.audio, rows)
     report = audit.audit(rows, samples, files.read_json(given.archive), overlaps, checked)
     files.write_json(snakemake.output.audit, report)
     corpus = snakemake.wildcards.corpus

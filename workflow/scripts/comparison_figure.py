@@ -9,7 +9,7 @@ from ser.summaries import read_scores
 
 def main(snakemake):
     settings = snakemake.params.settings
-    cells = comparison.cells(read_scores(snakemake.input.scores), settings["experiment"])
+    cells = comparison.cells(read_scores(snakemake.input.scores, settings["scores"]), settings["experiment"])
     notes = drawing.footnotes(settings["label"], drawing.archive_notes(snakemake.input.archives))
     drawing.write_drawn(cells, notes, snakemake.output.csv)
     draw(cells, settings["experiment"], settings["titles"], notes, snakemake.output.png, snakemake.output.pdf)

@@ -1,11 +1,13 @@
 """Draw balanced few-shot samples from a target's pool."""
 
-from ser import fewshot, files, job
+from ser import fewshot, files, job, leaks
 
 
 def main(snakemake):
+    rows = files.read_rows(snakemake.input.utterances)
     roles = {row["utterance"]: row["role"] for row in files.read_rows(snakemake.input.split)}
-    pool = [row for row in files.read_rows(snakemake.input.utterances) if roles[row["utterance"]] == "pool"]
+    leaks.check_complete(rows, roles, snakemake.input.split)
+    pool = [row for row in rows if roles[row["utterance"]] == "pool"]
     wildcards = snakemake.wildcards
     subset = fewshot.few_shot_subset(pool, int(wildcards.shots), int(wildcards.seed), wildcards.target)
     files.write_rows(snakemake.output.subset, ("utterance",), [(utterance,) for utterance in subset])

@@ -10,7 +10,7 @@ from ser.summaries import read_scores
 
 def main(snakemake):
     settings = snakemake.params.settings
-    points = figure2.points(read_scores(snakemake.input.scores), settings["experiment"])
+    points = figure2.points(read_scores(snakemake.input.scores, settings["scores"]), settings["experiment"])
     notes = drawing.footnotes(settings["label"], drawing.archive_notes(snakemake.input.archives))
     drawing.write_drawn(points, notes, snakemake.output.csv)
     draw(points, settings["experiment"], settings["titles"], notes, snakemake.output.png, snakemake.output.pdf)

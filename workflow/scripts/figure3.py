@@ -11,7 +11,7 @@ from ser.vocabulary import CLEAN
 
 def main(snakemake):
     settings = snakemake.params.settings
-    bars = figure3.bars(read_scores(snakemake.input.scores), settings["experiment"])
+    bars = figure3.bars(read_scores(snakemake.input.scores, settings["scores"]), settings["experiment"])
     notes = drawing.footnotes(settings["label"], drawing.archive_notes(snakemake.input.archives))
     drawing.write_drawn(bars, notes, snakemake.output.csv)
     draw(bars, settings["experiment"], settings["titles"], notes, snakemake.output.png, snakemake.output.pdf)

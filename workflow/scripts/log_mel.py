@@ -4,7 +4,8 @@ from ser import audio, files, job, log_mel
 
 
 def main(snakemake):
-    waveforms = audio.waveforms_of(files.read_rows(snakemake.input.utterances), audio.open_audio(snakemake.input.audio))
+    rows = files.read_rows(snakemake.input.utterances)
+    waveforms = audio.waveforms_of(rows, audio.open_audio(snakemake.input.audio, rows))
     frames = [log_mel.log_mel(audio.as_float(waveform)) for waveform in waveforms]
     audio.write_array(snakemake.output.frames, frames, sum(map(len, frames)))
 

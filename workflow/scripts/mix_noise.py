@@ -11,8 +11,8 @@ def main(snakemake):
         environment: noise.read_environment(archive, environment)
         for environment, archive in zip(settings["environments"], snakemake.input.noise, strict=True)
     }
-    clean = audio.open_audio(snakemake.input.audio)
     utterances = files.read_rows(snakemake.input.utterances)
+    clean = audio.open_audio(snakemake.input.audio, utterances)
     environments = noise.choose_environments(utterances, settings["environments"])
     mixing = []
 

@@ -2,10 +2,9 @@
 
 from ser import lean_imports  # noqa: F401, isort: skip (before torch)
 
-import numpy as np
 import torch
 
-from ser import families, files, job, runs
+from ser import audio, families, files, job, runs
 
 
 def main(snakemake):
@@ -17,8 +16,8 @@ def main(snakemake):
     rows = files.read_rows(snakemake.input.utterances)
     storage = runs.storage(device, snakemake.resources)
     frames = model.read_frames(snakemake.input.audio, rows, [row["utterance"] for row in rows], storage)
-    with files.written_whole(snakemake.output.vectors) as temporary:
-        np.save(temporary, model.pooled(frames, device))
+    vectors = model.pooled(frames, device)
+    audio.write_array(snakemake.output.vectors, [vectors], len(vectors))
 
 
 if __name__ == "__main__":

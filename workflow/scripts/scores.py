@@ -4,7 +4,8 @@ from ser import files, job, scores
 
 
 def main(snakemake):
-    files.write_rows(snakemake.output.scores, scores.COLUMNS, scores.merged(snakemake.input.scores))
+    expected = dict(zip(snakemake.input.scores, snakemake.params.settings["scores"], strict=True))
+    files.write_rows(snakemake.output.scores, scores.COLUMNS, scores.merged(expected))
 
 
 if __name__ == "__main__":

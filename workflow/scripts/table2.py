@@ -11,7 +11,8 @@ from ser.summaries import read_scores
 def main(snakemake):
     settings = snakemake.params.settings
     notes = drawing.archive_notes(snakemake.input.archives)
-    detail = table2.detail(read_scores(snakemake.input.scores), settings["experiment"], notes, settings["label"])
+    scores = read_scores(snakemake.input.scores, settings["scores"])
+    detail = table2.detail(scores, settings["experiment"], notes, settings["label"])
     for path, table in ((snakemake.output.csv, table2.wide(detail)), (snakemake.output.detail, detail)):
         with files.written_whole(path) as temporary:
             table.to_csv(temporary, index=False, float_format="%.4f")

@@ -9,7 +9,7 @@ from ser import drawing, histories, job
 
 def main(snakemake):
     settings = snakemake.params.settings
-    curves = histories.curves(snakemake.input.histories)
+    curves = histories.curves(snakemake.input.histories, settings["epochs"])
     notes = drawing.footnotes(settings["label"], drawing.archive_notes(snakemake.input.archives))
     drawing.write_drawn(curves, notes, snakemake.output.csv)
     draw(curves, settings["experiment"], settings["titles"], notes, snakemake.output.png, snakemake.output.pdf)

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from ser.errors import UserError
-from ser.files import FULL_DISK, files_under, sha256
+from ser.files import disk_problem, files_under, sha256
 
 LARGEST_MEMBER = 1 << 28  # bytes that are read of one file; no recording or label file comes near it
 EXPANSION = 100  # times an archive's size that its contents may have; audio reaches ten, silence included
@@ -113,7 +113,7 @@ class Archive:
         except PermissionError as error:
             raise UserError(f"{error.filename or self.path} may not be read by you: change its permissions") from error
         except DAMAGE as error:
-            if getattr(error, "errno", None) in FULL_DISK:  # of the temporary file, not the archive
+            if disk_problem(error):  # of the temporary file, not the archive
                 raise
             raise UserError(f"{self.path} is damaged or cut short ({error}). Fetch it again.") from error
         except (RuntimeError, NotImplementedError) as error:  # zipfile's words for encryption and unknown compression

@@ -11,7 +11,7 @@ import soundfile
 import soxr
 
 from ser.errors import UserError
-from ser.files import written_whole
+from ser.files import check_length, written_whole
 from ser.vocabulary import SAMPLE_RATE
 
 SHORTEST = 400  # samples: one 25 ms window, less than which no front end makes a frame
@@ -132,9 +132,15 @@ def write_array(path: str | os.PathLike, pieces: Iterable[np.ndarray], length: i
             raise ValueError(f"{written} rows were written, not {length}")
 
 
-def open_audio(path: str | os.PathLike) -> np.ndarray:
-    """Memory-map a corpus's audio: int16 of shape (all samples,)."""
-    return np.load(path, mmap_mode="r")
+def open_audio(path: str | os.PathLike, rows: Sequence[dict]) -> np.ndarray:
+    """Memory-map a corpus's audio: int16 of shape (all samples,).
+
+    Args:
+        rows: all of the corpus. Raises `UserError` if they describe more audio than there is, or less.
+    """
+    audio = np.load(path, mmap_mode="r")
+    check_length(path, len(audio), sum(int(row["samples"]) for row in rows))
+    return audio
 
 
 def waveforms_of(rows: Sequence[dict], audio: np.ndarray) -> list[np.ndarray]:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ser.files import read_rows
-from ser.scores import PREDICTION, read_roles, sort_key
+from ser.scores import PREDICTION, read_predictions, read_roles, sort_key
 from ser.vocabulary import EMOTIONS
 
 RUN = ("model", "source", "target", "shots", "condition")
@@ -32,7 +32,7 @@ def count_files(predictions: Sequence[str], splits: Sequence[str], utterances: S
         identity = PREDICTION.search(path).groupdict()
         role_of, speaker_of = roles[identity["target"], identity["seed"]], speakers[identity["target"]]
         counts: Counter = Counter()
-        for row in read_rows(path):
+        for row in read_predictions(path, role_of):
             utterance = row["utterance"]
             counts[role_of[utterance], speaker_of[utterance], row["emotion"], row["predicted"]] += 1
         for role, speaker, emotion in sorted({key[:3] for key in counts}):

@@ -1,15 +1,21 @@
 """Reading tables without guessing types, and writing files that are whole or absent."""
 
+import ast
 import csv
 import errno
 import hashlib
 import json
+import math
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ser.errors import UserError
+
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # what writing fails with when there is no more room
+WRITTEN = (Path("results"), Path("resources", "encoders"))  # where jobs write, and no user does
 
 
 @contextmanager
@@ -18,10 +24,15 @@ def written_whole(path: str | os.PathLike) -> Iterator[Path]:
 
     The temporary name keeps the suffix, since writers choose a format by it. What was written is
     flushed to the disk before the rename, so that a full disk or a power cut cannot leave a
-    truncated file under the final name.
+    truncated file under the final name. What a process that was killed left of the same file is removed.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    # the second kind is what safetensors writes to first
+    left_behind = re.compile(rf"\.{re.escape(path.stem)}\.\d+{re.escape(path.suffix)}|\.tmp\w{{6}}")
+    for other in path.parent.iterdir():
+        if left_behind.fullmatch(other.name):
+            other.unlink(missing_ok=True)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:
         yield temporary
@@ -30,6 +41,99 @@ def written_whole(path: str | os.PathLike) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def disk_problem(error: BaseException) -> str | None:
+    """What to do about an error that is the disk's and not the code's; None if it is another."""
+    in_rust = re.search(r"\(os error (\d+)\)", str(error))  # as safetensors says it
+    code = int(in_rust[1]) if in_rust else getattr(error, "errno", None)
+    if code in FULL_DISK:
+        return f"the disk or quota is full ({error}). Make room and run again."
+    if code == errno.EROFS:
+        return f"the disk may not be written to ({error}). Mount it for writing and run again."
+    return None
+
+
+def damage_among(paths: Iterable[str | os.PathLike]) -> list[str]:
+    """What is wrong, and the remedy, with those of some files that jobs have written and that `check_whole` refuses."""
+    problems = []
+    for path in sorted(set(map(Path, paths))):
+        if any(map(path.is_relative_to, WRITTEN)) and path.is_file():
+            try:
+                check_whole(path)
+            except UserError as error:
+                problems.append(str(error))
+    return problems
+
+
+def check_whole(path: str | os.PathLike) -> None:
+    """Raise `UserError`, with the remedy, if a file that a job has written is empty or cut short.
+
+    Seen without reading it all: a table ends with the end of a line, JSON is one document, arrays and tensors are as
+    long as their headers say. A table that is cut between two lines is found by who knows what it should hold.
+    """
+    path = Path(path)
+    check = WHOLE.get(path.suffix)
+    try:
+        with open(path, "rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            whole = size > 0 and (check is None or check(file, size))
+    except (ValueError, KeyError, TypeError, SyntaxError):
+        whole = False
+    if not whole:
+        raise UserError(f"{path} is {'cut short' if size else 'empty'}. {remedy(path)}")
+
+
+def check_count(path: str | os.PathLike, found: int, expected: int) -> None:
+    """Raise `UserError` if a table has other than the expected number of rows, as when it is cut between two lines."""
+    if found != expected:
+        raise UserError(f"{path} has {found} rows, not {expected}: it is cut short or was edited. {remedy(path)}")
+
+
+def check_length(path: str | os.PathLike, found: int, described: int) -> None:
+    """Raise `UserError` if what was made of a corpus has another length than the corpus's rows describe."""
+    if found != described:
+        cut = "utterances.csv" if described < found else "it"
+        raise UserError(
+            f"{path} has a length of {found}, but by its corpus's utterances.csv it is {described}: {cut} is cut short."
+            f" Delete {cut if cut != 'it' else Path(path).name} and run again."
+        )
+
+
+def remedy(path: str | os.PathLike) -> str:
+    """What to do about a damaged file that a job has written."""
+    return f"Delete it, make it anew by `snakemake --cores 1 {path}`, then run as before (docs/running.md)."
+
+
+def _table_is_whole(file, size: int) -> bool:
+    file.seek(size - 1)
+    return file.read() == b"\n"
+
+
+def _json_is_whole(file, size: int) -> bool:
+    json.load(file)
+    return True
+
+
+def _array_is_whole(file, size: int) -> bool:
+    """NumPy's format, version 1.0: magic and version, length of the header, header, values."""
+    file.seek(8)
+    header = ast.literal_eval(file.read(int.from_bytes(file.read(2), "little")).decode("latin1"))
+    return size == file.tell() + int(header["descr"][2:]) * math.prod(header["shape"])
+
+
+def _tensors_are_whole(file, size: int) -> bool:
+    """safetensors: length of the header, header, values."""
+    header = json.loads(file.read(min(size, int.from_bytes(file.read(8), "little"))))
+    return size == file.tell() + max((entry.get("data_offsets", (0, 0))[1] for entry in header.values()), default=0)
+
+
+WHOLE = {
+    ".csv": _table_is_whole,
+    ".json": _json_is_whole,
+    ".npy": _array_is_whole,
+    ".safetensors": _tensors_are_whole,
+}
 
 
 def sha256(path: str | os.PathLike) -> str:

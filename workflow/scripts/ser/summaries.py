@@ -7,17 +7,20 @@ import pandas as pd
 from scipy import stats
 
 from ser.errors import UserError
+from ser.files import check_count
 
 CONFIDENCE = 0.95
 
 
-def read_scores(path) -> pd.DataFrame:
+def read_scores(path, expected: int) -> pd.DataFrame:
     """A scores file with numbers as numbers, and names as strings whatever they look like.
 
-    Raises `UserError` if a score is no number: a mean would leave it out without a word.
+    Raises `UserError` if there are not as many scores as expected, or one is no number: a mean would leave it out
+    without a word.
     """
     names = ("model", "source", "target", "condition", "test_set")
     scores = pd.read_csv(path, dtype={name: str for name in names}, keep_default_na=False)
+    check_count(path, len(scores), expected)
     scores["uar"] = pd.to_numeric(scores["uar"], errors="coerce")
     if len(without := scores[~np.isfinite(scores["uar"])]):
         row = without.iloc[0]

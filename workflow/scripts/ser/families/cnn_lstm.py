@@ -12,6 +12,7 @@ from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from ser.batches import Frames, mean_of_real_frames, on_device, real_frames
+from ser.files import check_length
 from ser.log_mel_frames import BANDS, frame_count
 from ser.memory import Storage
 from ser.vocabulary import EMOTIONS
@@ -47,9 +48,13 @@ class CnnLstm(nn.Module):
         Args:
             path: the corpus's log_mel.npy.
             utterances: all rows of the corpus.
+
+        Raises `UserError` if they describe more frames than there are, or less.
         """
         frames = torch.from_numpy(np.load(path, mmap_mode="c"))  # copy on write, which nobody does
-        by_utterance = frames.split([frame_count(int(row["samples"])) for row in utterances])
+        lengths = [frame_count(int(row["samples"])) for row in utterances]
+        check_length(path, len(frames), sum(lengths))
+        by_utterance = frames.split(lengths)
         chosen = set(wanted)
         kept = [own for own, row in zip(by_utterance, utterances, strict=True) if row["utterance"] in chosen]
         if storage.device.type == "cuda":

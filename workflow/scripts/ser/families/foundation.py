@@ -78,8 +78,8 @@ class FoundationModel(nn.Module):
         counts = [self.frame_count(row["utterance"], int(row["samples"])) for row in rows]
         width = self.encoder.feature_width if self.trains_all else self.encoder.frame_width
         rooms = storage.room(sum(counts), width).split(counts)
-        frames = []
-        for waveform, room in zip(waveforms_of(rows, open_audio(path)), rooms, strict=True):
+        waveforms, frames = waveforms_of(rows, open_audio(path, utterances)), []
+        for waveform, room in zip(waveforms, rooms, strict=True):
             found = self.frames_of(waveform, storage.device)
             frames.append(Frames(room.copy_(found.values), found.real))
         return frames

@@ -9,7 +9,7 @@ from torch import nn
 
 from ser.batches import Frames
 from ser.families.head import classifier
-from ser.files import read_json
+from ser.files import check_length, read_json
 from ser.memory import Storage
 
 
@@ -37,9 +37,13 @@ class FrozenEncoderHead(nn.Module):
         Args:
             path: what rule `pooled` made of the corpus, float32, (utterances, width).
             utterances: all rows of the corpus.
+
+        Raises `UserError` if there are more vectors than rows, or less.
         """
         chosen = set(wanted)
-        kept = np.load(path)[[row["utterance"] in chosen for row in utterances]]
+        vectors = np.load(path)
+        check_length(path, len(vectors), len(utterances))
+        kept = vectors[[row["utterance"] in chosen for row in utterances]]
         return [Frames.all_real(vector) for vector in torch.from_numpy(kept).to(storage.device).split(1)]
 
     def forward(self, frames: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:

@@ -1,0 +1,487 @@
+"""Whatever happens to a run, results are right or absent, what is finished stays, and running again ends the same."""
+
+import os
+import signal
+import subprocess
+import time
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+import psutil
+import pytest
+import yaml
+from conftest import ROOT, noise_bytes, write_tree
+from small_checkpoints import LAYER_NORM, save_wav2vec2
+from workflow_tools import Workflow, read_only, small_disk
+
+from ser import confusions, files, histories, leaks, scores, summaries
+from ser.errors import UserError
+
+CORPORA = ("ONE", "TWO", "THREE")
+SPEAKERS = ("f1", "f2", "f3", "m1", "m2", "m3")
+SCORES = "results/scores.csv"
+LONG = "results/runs/long/ONE-to-any/0-shot/seed1"  # a training that can be caught amid its epochs
+HEARD = "results/predictions/long/ONE-to-TWO/0-shot/seed1/clean.csv"
+
+# What jobs say of themselves as they end: the threads of every pool, and the clock ticks of every thread.
+RECORD = """
+
+def _record():
+    import json, os, threadpoolctl
+    from pathlib import Path
+    import __main__
+    job = vars(__main__)["snakemake"]
+    pools = {pool["prefix"]: pool["num_threads"] for pool in threadpoolctl.threadpool_info()}
+    if "torch" in sys.modules:
+        pools["torch"] = sys.modules["torch"].get_num_threads()
+    ticks = [path.read_text().rpartition(")")[2].split()[11:13] for path in Path("/proc/self/task").glob("*/stat")]
+    busy = [sum(map(int, of_thread)) for of_thread in ticks]
+    folder = Path("threads")
+    folder.mkdir(exist_ok=True)
+    (folder / f"{job.rule}-{os.getpid()}.json").write_text(json.dumps({"pools": pools, "ticks": busy}))
+
+import atexit
+atexit.register(_record)
+"""
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """Small corpora from one to scores: CNN-LSTM with and without samples, a frozen encoder, and a longer training."""
+    workflow = Workflow(tmp_path_factory.mktemp("failures") / "repository", directory="small")
+    for corpus in CORPORA:
+        names = [
+            f"EMOVO/{speaker}/{emotion}-{speaker}-b{take}.wav"
+            for speaker in SPEAKERS
+            for emotion in ("rab", "gio", "neu", "tri")
+            for take in (1, 2)
+        ]
+        write_tree(workflow.directory / corpus, {name: noise_bytes(f"{corpus} {name}") for name in names})
+    save_wav2vec2(workflow.directory / "checkpoint", **LAYER_NORM)
+    config = yaml.safe_load((ROOT / "config" / "emodb-urdu.yaml").read_text(encoding="utf-8"))
+    layout = {"format": "emovo", "language": "Italian", "verify": "none"}
+    config |= {"seeds": [1], "few_shot": {"pool_per_emotion": 2}, "training": {"epochs": 2}}
+    config["corpora"] = {corpus: layout | {"path": corpus} for corpus in CORPORA}
+    config["models"]["long"] = {"title": "Long", "family": "cnn-lstm", "training": {"epochs": 20}}
+    frozen = {"family": "wav2vec2", "checkpoint": "checkpoint", "tuning": {"method": "frozen"}}
+    config["models"]["frozen"] = {"title": "Frozen"} | frozen
+    config["experiments"]["table2"] = {"models": ["cnn-lstm", "frozen"], "sources": ["ONE"], "targets": ["TWO"]}
+    config["experiments"]["figure2"] = {"models": ["cnn-lstm"], "source": "ONE", "targets": ["TWO"], "shots": [0, 4]}
+    workflow.configure(config)
+    job = workflow.repository / "workflow/scripts/ser/job.py"
+    job.write_text(job.read_text(encoding="utf-8") + RECORD, encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OMP_NUM_THREADS", "7")  # as a user's profile may have it
+        workflow.run("--cores", "2", SCORES, HEARD, "results/corpora/ONE/audit.json")
+    return workflow
+
+
+@pytest.fixture
+def workflow(finished, tmp_path):
+    """The finished run, to do harm to."""
+    return finished.copy(tmp_path / "repository")
+
+
+@pytest.fixture
+def untrained(workflow):
+    """The finished run without its longer training."""
+    for path in (workflow.directory / LONG).iterdir():
+        path.unlink()
+    (workflow.directory / HEARD).unlink()
+    return workflow
+
+
+def contents(workflow: Workflow) -> dict[str, bytes]:
+    """All results but those that hold times."""
+    return {
+        str(path.relative_to(workflow.directory)): path.read_bytes()
+        for folder in ("results", "resources")
+        for path in (workflow.directory / folder).rglob("*")
+        if path.is_file() and not {"logs", "benchmarks"} & set(path.parts) and path.name != "run.json"
+    }
+
+
+def await_until(condition, process: subprocess.Popen | None = None) -> None:
+    """Wait for a condition, as long as a process runs."""
+    while not condition():
+        assert process is None or process.poll() is None, "it ended before its time"
+        time.sleep(0.02)
+
+
+def jobs_of(process: subprocess.Popen) -> list[psutil.Process]:
+    """Everything that a Snakemake has started and that runs."""
+    return psutil.Process(process.pid).children(recursive=True)
+
+
+def alive(processes) -> list[psutil.Process]:
+    return [one for one in processes if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
+
+
+def locked(workflow: Workflow) -> bool:
+    return any(path.is_file() for path in (workflow.directory / ".snakemake" / "locks").rglob("*"))
+
+
+def half_written(workflow: Workflow) -> list[Path]:
+    return [path for path in (workflow.directory / "results").rglob(".*") if path.is_file()]
+
+
+def start_training(workflow: Workflow) -> subprocess.Popen:
+    """Start the longer training as from a terminal, in a process group of its own, and wait for its first epoch."""
+    process = workflow.start("--cores", "2", HEARD, output=subprocess.PIPE)
+    await_until((workflow.directory / LONG / "resume.safetensors").exists, process)
+    return process
+
+
+class TestThreads:
+    """Two jobs on two cores keep two threads busy."""
+
+    def test_a_job_uses_one_thread_if_it_has_one(self, finished):
+        records = [files.read_json(path) for path in (finished.directory / "threads").iterdir()]
+        assert len(records) >= 20
+        for record in records:
+            assert set(record["pools"].values()) <= {1}
+        assert any("torch" in record["pools"] for record in records)
+        assert any("libscipy_openblas" in record["pools"] for record in records)
+
+    def test_what_is_not_asked_for_its_threads_has_one_too(self, finished):
+        """Resampling, librosa with numba, scipy with its solver, autograd: no thread works beside the first."""
+        for path in (finished.directory / "threads").iterdir():
+            ticks = sorted(files.read_json(path)["ticks"])
+            assert sum(ticks[:-1]) <= ticks[-1] / 4, path.name
+
+    def test_a_job_uses_the_threads_it_is_given(self, workflow):
+        run = workflow.directory / "results/runs/cnn-lstm/ONE-to-any/0-shot/seed1/run.json"
+        for path in (workflow.directory / "threads").iterdir():
+            path.unlink()
+        target = str(run.relative_to(workflow.directory))
+        workflow.run("--cores", "2", "--set-threads", "finetune=2", "--force", target)
+        (record,) = [files.read_json(path) for path in (workflow.directory / "threads").iterdir()]
+        assert record["pools"]["torch"] == record["pools"]["libgomp"] == 2
+        assert files.read_json(run)["threads"] == 2
+
+
+class TestInterruptions:
+    """Whoever ends whatever: no job goes on unnoticed, and the next run ends as if nothing had been."""
+
+    def test_ctrl_c(self, finished, untrained):
+        process = start_training(untrained)
+        jobs = jobs_of(process)
+        os.killpg(process.pid, signal.SIGINT)
+        output, _ = process.communicate()
+        assert process.returncode
+        assert not alive(jobs)
+        assert "finetune: interrupted" in output
+        assert "Traceback" not in output
+        assert not locked(untrained)
+        assert not half_written(untrained)
+        assert [path.name for path in (untrained.directory / LONG).iterdir()] == ["resume.safetensors"]
+        assert untrained.rules_planned(SCORES, HEARD) == {"finetune": 1, "predict": 1}
+        untrained.run("--cores", "2", SCORES, HEARD)
+        assert "resuming after epoch" in self.log(untrained)
+        assert contents(untrained) == contents(finished)
+
+    def test_a_snakemake_that_is_killed_leaves_a_job_that_the_next_one_waits_for(self, finished, untrained):
+        process = start_training(untrained)
+        (job,) = jobs_of(process)
+        process.kill()
+        process.wait()
+        job.suspend()  # amid its epochs, for as long as the rest takes
+        try:
+            refused = untrained.run("--cores", "2", HEARD, check=False)
+            assert refused.returncode
+            assert "--unlock" in refused.stdout
+            untrained.run("--unlock")
+            second = untrained.start("--cores", "2", HEARD, output=subprocess.PIPE)
+            output = next(line for line in second.stdout if "waiting until it ends" in line)
+            assert f"{LONG}/weights.safetensors: a process that an earlier Snakemake left" in output
+        finally:
+            job.resume()
+        second.communicate()
+        assert second.returncode == 0
+        assert not alive([job])
+        assert contents(untrained) == contents(finished)
+        assert untrained.planned(SCORES, HEARD) == []
+
+    def test_a_closed_terminal(self, finished, untrained):
+        """Its jobs end with it; the lock stays."""
+        process = start_training(untrained)
+        jobs = jobs_of(process)
+        os.killpg(process.pid, signal.SIGHUP)
+        process.communicate()
+        psutil.wait_procs(jobs)
+        assert locked(untrained)
+        untrained.run("--unlock")
+        untrained.run("--cores", "2", HEARD)
+        assert "resuming after epoch" in self.log(untrained)
+        assert contents(untrained) == contents(finished)
+
+    @pytest.mark.parametrize(
+        ("rule", "target"),
+        [("corpus", "results/corpora/TWO/utterances.csv"), ("predict", HEARD)],
+        ids=["ingestion", "prediction"],
+    )
+    def test_a_worker_that_is_killed(self, finished, workflow, rule, target):
+        path = workflow.directory / target
+        path.unlink()
+        process = workflow.start("--cores", "1", target, output=subprocess.PIPE)
+        await_until(lambda: any(f"{rule}.py" in " ".join(job.cmdline()) for job in alive(jobs_of(process))), process)
+        for job in jobs_of(process):
+            job.kill()
+        process.communicate()
+        assert process.returncode
+        assert not path.exists()
+        left = path.with_name(f".{path.stem}.4194304{path.suffix}")  # as of one that was killed amid writing
+        left.parent.mkdir(parents=True, exist_ok=True)
+        left.write_bytes(b"half")
+        workflow.run("--cores", "1", target)
+        assert not half_written(workflow)
+        assert contents(workflow) == contents(finished)
+        assert workflow.planned(SCORES, HEARD) == []
+
+    def log(self, workflow: Workflow) -> str:
+        path = workflow.directory / "results/logs/finetune/long/ONE-to-any/0-shot/seed1.log"
+        return path.read_text(encoding="utf-8")
+
+
+def test_two_at_once(finished, untrained, tmp_path):
+    """In one directory the second is refused, and the first is none the worse for it; in two directories both run."""
+    elsewhere = untrained.copy(tmp_path / "elsewhere")
+    first = start_training(untrained)
+    other = elsewhere.start("--cores", "1", HEARD)
+    second = untrained.run("--cores", "1", HEARD, check=False)
+    assert second.returncode
+    assert "Directory cannot be locked" in second.stdout
+    assert first.poll() is None
+    assert untrained.run("--dry-run", HEARD).returncode == 0
+    first.communicate()
+    assert first.returncode == 0
+    assert other.wait() == 0
+    assert contents(untrained) == contents(elsewhere) == contents(finished)
+
+
+READ = {  # what a later job reads, and what is asked for
+    "results/corpora/ONE/utterances.csv": SCORES,
+    "results/corpora/ONE/overlaps.csv": SCORES,
+    "results/corpora/ONE/clean/audio.npy": SCORES,
+    "results/corpora/ONE/clean/log_mel.npy": SCORES,
+    "results/corpora/ONE/clean/pooled/checkpoint.npy": SCORES,
+    "results/splits/ONE/seed1/source.csv": SCORES,
+    "results/splits/TWO/seed1/target.csv": SCORES,
+    "results/fewshot/TWO/4-shot/seed1.csv": SCORES,
+    "resources/encoders/checkpoint/model.safetensors": SCORES,
+    "resources/encoders/checkpoint/revision.json": SCORES,
+    "results/runs/cnn-lstm/ONE-to-any/0-shot/seed1/weights.safetensors": SCORES,
+    "results/runs/cnn-lstm/ONE-to-any/0-shot/seed1/history.csv": "results/figures/training.csv",
+    "results/runs/cnn-lstm/ONE-to-any/0-shot/seed1/run.json": "results/tables/table1.csv",
+    "results/predictions/cnn-lstm/ONE-to-TWO/0-shot/seed1/clean.csv": SCORES,
+    "results/scores/table2.csv": SCORES,
+    "results/scores/table2_confusions.csv": "results/claims.csv",
+}
+
+
+@pytest.fixture(scope="module")
+def damaged(finished, tmp_path_factory):
+    """A copy of which every test damages one file, and mends it."""
+    return finished.copy(tmp_path_factory.mktemp("damaged") / "repository")
+
+
+class TestDamage:
+    """A file that is empty or cut short is named, with what to do, and nothing is computed from it."""
+
+    def test_every_cut_of_every_file_is_seen(self, finished, tmp_path):
+        for name in READ:
+            files.check_whole(finished.directory / name)
+            whole = (finished.directory / name).read_bytes()
+            cut = tmp_path / Path(name).name
+            end = len(whole.rstrip()) - 1 if name.endswith(("json", "csv")) else len(whole) - 1
+            for size in {0, 1, 9, 100, end // 3, end // 2, end - 1, end}:
+                cut.write_bytes(whole[: min(size, end)])
+                if cut.suffix == ".csv" and cut.read_bytes().endswith(b"\n"):
+                    continue  # between two lines: below
+                with pytest.raises(UserError, match=rf"{cut.name} is (cut short|empty)\. Delete it"):
+                    files.check_whole(cut)
+
+    @pytest.mark.parametrize("name", READ)
+    def test_before_any_work(self, damaged, name):
+        path = damaged.directory / name
+        before, whole, times = contents(damaged), path.read_bytes(), (path.stat().st_atime_ns, path.stat().st_mtime_ns)
+        path.write_bytes(whole[: len(whole) // 2 + whole[len(whole) // 2 - 1 :].startswith(b"\n")])
+        result = damaged.run("--cores", "1", READ[name], check=False)
+        path.write_bytes(whole)
+        os.utime(path, ns=times)
+        assert result.returncode
+        assert f"nothing was started:\n  - {name} is cut short. Delete it" in result.stdout
+        assert "Traceback" not in result.stdout
+        assert contents(damaged) == before
+
+    def test_what_the_message_says_mends_it(self, finished, workflow):
+        """Made anew alone, a file comes out the same, and nothing that was computed from it is computed again."""
+        for name in list(READ)[::5]:
+            (workflow.directory / name).unlink()
+            workflow.run("--cores", "1", name)
+        assert contents(workflow) == contents(finished)
+        assert workflow.planned(SCORES, HEARD) == []
+
+    def test_after_the_start_a_job_says_the_same(self, workflow):
+        """As of a file that is damaged while others are computed."""
+        split, weights = "results/splits/ONE/seed1/source.csv", f"{LONG}/weights.safetensors"
+        rules = workflow.repository / "workflow/rules/common.smk"
+        text = rules.read_text(encoding="utf-8")
+        assert "damage_among(path for job in jobs" in text
+        rules.write_text(text.replace("damage_among(path for job in jobs", "damage_among('' for job in []"))
+        for name, rule, target in ((weights, "predict", HEARD), (split, "finetune", weights)):
+            path = workflow.directory / name
+            path.write_bytes(path.read_bytes()[:-30])
+            result = workflow.run("--cores", "1", "--forcerun", rule, "--", target, check=False)
+            assert result.returncode
+            assert f"{rule}: {name} is cut short. Delete it" in result.stdout
+            assert "Traceback" not in result.stdout
+
+    @pytest.mark.parametrize(
+        ("name", "message"),
+        [
+            ("results/corpora/TWO/utterances.csv", "utterances.csv is cut short. Delete"),
+            (
+                "results/predictions/cnn-lstm/ONE-to-TWO/0-shot/seed1/clean.csv",
+                "clean.csv lacks utterances of its target (tri-m3-b2): it is cut short. Delete it",
+            ),
+        ],
+        ids=["utterances", "predictions"],
+    )
+    def test_a_table_cut_between_two_lines(self, finished, workflow, name, message):
+        path = workflow.directory / name
+        path.write_bytes(without_last_line(path))
+        result = workflow.run("--cores", "2", SCORES, check=False)
+        assert result.returncode
+        assert message in result.stdout
+        assert "Traceback" not in result.stdout
+        expected = contents(finished)
+        assert (contents(workflow) | {name: expected[name]}).items() <= expected.items()
+        path.unlink()
+        workflow.run("--cores", "1", name)
+        asked = (SCORES, "results/scores/table2.csv", HEARD)
+        workflow.run("--cores", "2", *asked)
+        found = contents(workflow)
+        assert found.items() <= expected.items()
+        assert {name, *asked} <= found.keys()
+
+    def test_other_tables_cut_between_two_lines(self, finished, tmp_path):
+        results = finished.directory / "results"
+        rows = files.read_rows(results / "corpora/TWO/utterances.csv")
+
+        def cut(name: str) -> str:
+            path = tmp_path / "results" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(without_last_line(results / name))
+            return str(path)
+
+        split = cut("splits/TWO/seed1/target.csv")
+        subset = cut("fewshot/TWO/4-shot/seed1.csv")
+        history = cut("runs/cnn-lstm/ONE-to-any/0-shot/seed1/history.csv")
+        of_table2 = cut("scores/table2.csv")
+        prediction = str(results / "predictions/cnn-lstm/ONE-to-TWO/0-shot/seed1/clean.csv")
+        whole_split = results / "splits/TWO/seed1/target.csv"
+        roles, few = ({row["utterance"]: row["role"] for row in files.read_rows(path)} for path in (whole_split, split))
+        for problem, check in (
+            (f"{split} is not a split of its corpus", lambda: leaks.check_complete(rows, few, split)),
+            ("target.csv is cut short", lambda: scores.score_files([prediction], [split])),
+            (
+                "target.csv is cut short",
+                lambda: confusions.count_files([prediction], [split], [str(results / "corpora/TWO/utterances.csv")]),
+            ),
+            (
+                f"{subset} has 3 rows, not 4",
+                lambda: leaks.check_subset([row["utterance"] for row in files.read_rows(subset)], roles, subset),
+            ),
+            (f"{history} has 1 rows, not 2", lambda: histories.curves([history], {"cnn-lstm": 2})),
+            (f"{of_table2} has 3 rows, not 4", lambda: summaries.read_scores(of_table2, 4)),
+            (f"{of_table2} has 3 rows, not 4", lambda: scores.merged({of_table2: 4})),
+        ):
+            with pytest.raises(UserError) as refused:
+                check()
+            assert problem in str(refused.value)
+            assert "Delete it" in str(refused.value)
+
+
+def without_last_line(path: Path) -> bytes:
+    return b"".join(path.read_bytes().splitlines(keepends=True)[:-1])
+
+
+ASKED = {  # where a disk is at its end, and what is written there
+    "results/corpora/THREE": "results/corpora/THREE/utterances.csv",
+    "results/runs/long": f"{LONG}/weights.safetensors",
+    "results/predictions/frozen": "results/predictions/frozen/ONE-to-TWO/0-shot/seed1/clean.csv",
+    "results/tables": "results/tables/table1.csv",
+}
+
+
+class TestDisks:
+    """A disk that is full or may not be written to: said so, nothing half-written counts, and the next run is right."""
+
+    @pytest.fixture
+    def unfinished(self, untrained):
+        (untrained.directory / ASKED["results/predictions/frozen"]).unlink()
+        for place in ASKED:
+            (untrained.directory / place).mkdir(exist_ok=True)
+        return untrained
+
+    def test_full(self, finished, unfinished):
+        with ExitStack() as disks:
+            for place in ASKED:
+                disks.enter_context(small_disk(unfinished.directory / place, size="1m"))
+                fill(unfinished.directory / place)
+            result = unfinished.run("--cores", "2", *ASKED.values(), check=False)
+            left = [path for place in ASKED for path in (unfinished.directory / place).rglob("*") if path.is_file()]
+        assert result.returncode
+        for rule in ("corpus", "finetune", "predict", "table1"):
+            assert f"{rule}: the disk or quota is full" in result.stdout
+        assert "Traceback" not in result.stdout
+        assert {path.name for path in left} == {"filler"}
+        self.ends_right(finished, unfinished)
+
+    def test_read_only(self, finished, unfinished):
+        with ExitStack() as disks:
+            for place in ASKED:
+                disks.enter_context(read_only(unfinished.directory / place))
+            result = unfinished.run("--cores", "2", *ASKED.values(), check=False)
+        assert result.returncode
+        assert "nothing was started" in result.stdout
+        for place in ASKED:
+            assert f"{place}" in result.stdout
+        assert "may not be written to" in result.stdout
+        assert "Traceback" not in result.stdout
+        self.ends_right(finished, unfinished)
+
+    @pytest.mark.parametrize("disk", ["full", "read-only"])
+    def test_amid_a_training(self, finished, untrained, disk):
+        """The state of the last epoch that could be written is what the next run goes on from."""
+        place = untrained.directory / "results/runs/long"
+        with small_disk(place, size="100m"):
+            process = start_training(untrained)
+            if disk == "full":
+                fill(place)
+                output, _ = process.communicate()
+                (place / "filler").unlink()
+            else:
+                with read_only(place):
+                    output, _ = process.communicate()
+            assert process.returncode
+            assert f"finetune: the disk {'or quota is full' if disk == 'full' else 'may not be written to'}" in output
+            assert "Traceback" not in output
+            untrained.run("--cores", "2", HEARD)
+            assert "resuming after epoch" in TestInterruptions().log(untrained)
+            assert contents(untrained) == contents(finished)
+
+    def ends_right(self, finished: Workflow, workflow: Workflow) -> None:
+        workflow.run("--cores", "2", *ASKED.values(), HEARD)
+        found, expected = contents(workflow), contents(finished)
+        assert expected.items() <= found.items()
+        assert set(ASKED.values()) <= found.keys()
+        assert workflow.planned(SCORES, HEARD, *ASKED.values()) == []
+
+
+def fill(place: Path) -> None:
+    """Leave no room on a disk."""
+    with suppress(OSError), open(place / "filler", "wb", buffering=0) as filler:
+        while True:
+            filler.write(bytes(4096))
