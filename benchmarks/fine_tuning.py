@@ -19,18 +19,20 @@ import resource
 import subprocess
 import sys
 import tempfile
+import textwrap
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import yaml
 from projection import project
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "workflow" / "scripts"), str(ROOT / "benchmarks")]
 
-SAMPLE_RATE, EPOCHS, RANK = 16_000, 5, 16
+SAMPLE_RATE, EPOCHS, RANK, FLOAT32 = 16_000, 5, 16, 4
 LARGE = {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16, "intermediate_size": 4096}
 DROPOUTS = {"activation_dropout": 0.0, "feat_proj_dropout": 0.1}  # the published ones, where transformers' differ
 MODELS = {  # family, settings beside transformers' defaults, which are wav2vec2-base's; linears that get LoRA
@@ -54,6 +56,13 @@ MODELS = {  # family, settings beside transformers' defaults, which are wav2vec2
     ),
 }
 CPU_MICRO_BATCHES = {"cnn-lstm": 16, "wav2vec2-base": 8, "xlsr": 4, "whisper-medium": 2}
+TUNING = {  # of our side: settings of a model's entry
+    "lora": {"tuning": {"method": "lora", "rank": RANK, "alpha": RANK}},
+    "adapter": {"tuning": {"method": "adapter", "bottleneck": 128}},
+    "prompt": {"tuning": {"method": "prompt", "length": 5}},
+    "full": {"tuning": {"method": "full"}},
+    "random": {"weights": "random", "tuning": {"method": "full"}},
+}
 PLAIN = {
     "a: padded, random batches": {},
     "b: padded, grouped by length": {"grouped": True},
@@ -78,6 +87,11 @@ def main():
     device, report = describe(options), []
     say = functools.partial(emit, report, options.output)
     say(f"{device}; {options.batches} batches of each epoch; `{' '.join(['python', *sys.argv])}`\n")
+    if options.ours:
+        with tempfile.TemporaryDirectory() as folder:
+            for model in options.models:
+                say(cost_entry(model, Path(folder, model), device, options))
+        return
     with tempfile.TemporaryDirectory() as folder:
         for_projection = {}
         for model in options.models:
@@ -91,15 +105,19 @@ def main():
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
+    parser.add_argument("--models", nargs="+", choices=[*MODELS, "cnn-lstm"], default=list(MODELS))
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cuda" if Path("/dev/nvidia0").exists() else "cpu")
     parser.add_argument("--micro-batch", type=int, help="utterances; default: 16 on a GPU, fewer on a CPU")
     parser.add_argument("--batches", type=int, help="of each epoch; default: 40 on a GPU, 3 on a CPU")
     parser.add_argument("--sharing", type=int, default=1, help="also measure so many jobs at a time")
     parser.add_argument("--no-ablation", action="store_true")
+    parser.add_argument("--ours", action="store_true", help="only our side, as an entry of resources/costs.yaml")
+    parser.add_argument("--tuning", choices=TUNING, default="lora", help="with --ours: the way to tune")
     parser.add_argument("--output", type=Path, help="also write the tables there")
     parser.add_argument("--case", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if "cnn-lstm" in options.models and not options.ours:
+        parser.error("of cnn-lstm only our side can be measured (--ours): nobody else has it")
     options.batches = options.batches or (40 if options.device == "cuda" else 3)
     return options
 
@@ -115,6 +133,25 @@ def emit(report: list[str], path: Path | None, line: str) -> None:
 def costs(ours: dict) -> dict[str, float]:
     """Of our case, what a projection needs."""
     return {name: ours[name] for name in ("start_up", "front_end", "step", "forward", "predict")}
+
+
+def cost_entry(name: str, folder: Path, device: str, options) -> str:
+    """What our side takes of one model, as an entry of resources/costs.yaml."""
+    common = case_of(name, folder, options)
+    folder.mkdir()
+    if name != "cnn-lstm":
+        in_process({**common, "side": "checkpoint"})
+    ours = in_process({**common, "side": "ours", **TUNING[options.tuning]})
+    numbers = costs(ours) | {"frames": ours["frames"]}
+    if options.device == "cpu":  # of a GPU it would be the GPU's own memory
+        # weights are mapped, and in memory from the first prediction on
+        weights = FLOAT32 * ours["parameters"]
+        numbers["predicting"] = max(ours["predicting"] - ours["settled"] - weights, 0) / ours["longest"]
+        numbers["training"] = (ours["memory"] - ours["predicting"]) / ours["longest"]
+    entry = {"name": name, "family": "cnn-lstm" if name == "cnn-lstm" else MODELS[name][0]}
+    entry |= {"parameters": ours["parameters"]} | {key: float(f"{value:.3g}") for key, value in numbers.items()}
+    measured = f"{device}; {options.tuning}, batches of {common['micro_batch']}"
+    return textwrap.indent(yaml.safe_dump([entry | {"measured": measured}], sort_keys=False, width=200), " " * 4)
 
 
 def case_of(model: str, folder: Path, options) -> dict:
@@ -289,7 +326,8 @@ class Epoch:
         needed = np.concatenate([batches[i] for i in taken])
         place = {utterance: i for i, utterance in enumerate(needed)}
         self.batches = [np.array([place[utterance] for utterance in batches[i]]) for i in taken]
-        self.padded = sum(len(batch) * padded[batch].max() for batch in (batches[i] for i in taken))
+        of_batches = [float(len(batches[i]) * padded[batches[i]].max()) for i in taken]
+        self.padded, self.longest = sum(of_batches), max(of_batches)
         self.samples = samples[needed]
         self.starts = np.concatenate([[0], np.cumsum(self.samples)[:-1]])
         self.padding = self._all_padded / self.seconds
@@ -313,18 +351,23 @@ def timed(work, batches: Sequence, device) -> float:
 
 def result(epoch: Epoch, seconds: float, predicted: float, device) -> dict:
     """What a case reports, `seconds` of its steps and `predicted` in an epoch's prediction."""
-    import torch
-
-    on_gpu = device.type == "cuda"
-    memory = torch.cuda.max_memory_allocated() if on_gpu else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     return {
         "epoch": seconds,
         "utterances": epoch.utterances,
         "steps_an_epoch": epoch.steps,
-        "memory": memory,
+        "memory": peak_memory(device),
         "predicted": epoch.utterances / predicted if predicted else None,
         "padded": epoch.padding,
     }
+
+
+def peak_memory(device) -> int:
+    """Bytes that were in use at most so far: the GPU's, or the process's."""
+    import torch
+
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 # --- The two sides ----------------------------------------------------------------------------
@@ -334,6 +377,7 @@ def run_ours(case: dict, device) -> dict:
     """The workflow's own code, as its jobs call it."""
     from ser import lean_imports  # noqa: F401, isort: skip (before torch)
     from ser import inference, training
+    from ser.families.foundation import count
     from ser.memory import Storage
     from ser.vocabulary import EMOTIONS
 
@@ -345,6 +389,7 @@ def run_ours(case: dict, device) -> dict:
     read_ours(model, epoch, 1, storage)
     started = synchronised_time(device)
     frames = read_ours(model, epoch, len(epoch.samples), storage)
+    settled = peak_memory(device)
     front_end = (synchronised_time(device) - started) * SAMPLE_RATE / epoch.samples.sum() * epoch.seconds
 
     def forward(batch, precision):
@@ -354,6 +399,7 @@ def run_ours(case: dict, device) -> dict:
     if case.get("predicts", True):  # before training, which may round what prediction needs
         predict = epoch.estimate(timed(lambda batch: forward(batch, "float32"), epoch.batches, device))
         in_training = epoch.estimate(timed(lambda batch: forward(batch, precision), epoch.batches, device))
+    predicting = peak_memory(device)
     examples = training.Examples(frames, [EMOTIONS[i % 4] for i in range(len(frames))])
     updates = training.Updates(model, examples, {"learning_rate": 1e-4, "precision": precision}, device)
     model.train()
@@ -364,7 +410,10 @@ def run_ours(case: dict, device) -> dict:
     return (
         found
         | {name: seconds / epoch.seconds for name, seconds in parts.items()}
-        | {"start_up": start_up, "flops": operations(model, examples, epoch.batches) / taken}
+        | {"start_up": start_up, "settled": settled, "predicting": predicting, "longest": epoch.longest}
+        | {"frames": sum(own.values.nbytes for own in frames) * SAMPLE_RATE / float(epoch.samples.sum())}
+        | {"parameters": getattr(model, "encoder_parameters", count(model))}
+        | {"flops": operations(model, examples, epoch.batches) / taken}
     )
 
 
@@ -397,8 +446,8 @@ def build_ours(case: dict):
         foundation.settle_constants = lambda encoder: None
     if not case.get("rounded", True):
         training.round_frozen_matrices = lambda model: None
-    tuning = {"method": "lora", "rank": RANK, "alpha": RANK}
-    settings = {"weights": "pretrained", "context": case.get("context", "utterance"), "tuning": tuning}
+    defaults = {"weights": "pretrained", "context": "utterance", **TUNING["lora"]}
+    settings = {key: case.get(key, default) for key, default in defaults.items()}
     model = families.load(MODELS[case["model"]][0]).build(settings, Path(case["folder"], "encoder"))
     for module in model.modules():
         if "attention" in case and hasattr(module, "config"):

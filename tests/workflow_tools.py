@@ -15,7 +15,7 @@ import yaml
 from conftest import ROOT
 
 PARTS = ("Snakefile", "workflow", "config", "profiles", "envs")
-SHIPPED = ("sources.yaml", "checkpoints.yaml", "paper-table2.csv", "emodb-v1-sha256.tsv", "urdu-sha256.tsv")
+SHIPPED = sorted(path.name for path in (ROOT / "resources").iterdir() if path.is_file())
 
 
 class Workflow:

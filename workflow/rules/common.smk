@@ -11,8 +11,11 @@ sys.path.insert(0, str(Path(workflow.basedir, "workflow", "scripts")))
 from ser import configuration, corpora, experiments, families, gpus, sources
 from ser.code import code_hash, listing_hash
 from ser.corpora import table
+from ser.encoders import encoding_name, folder_name as encoder_name
 from ser.errors import UserError
+from ser.estimates import Estimates
 from ser.files import files_under, sha256
+from ser.speech import is_made_by_demo
 from ser.vocabulary import ANY_TARGET, CLEAN
 
 try:
@@ -59,6 +62,22 @@ def in_key_order(value):
 def gpu():
     """GPUs that a job with a model claims."""
     return 0 if config["device"] == "cpu" else 1
+
+
+estimates = Estimates(config)
+
+
+def memory_of(rule):
+    """Megabytes that a job of a rule asks for, by its model and speech, and more with every attempt.
+
+    Where a job keeps its frames depends on it, what it makes of them does not.
+    """
+    return lambda wildcards, attempt: estimates.mem_mb(rule, wildcards, attempt)
+
+
+def minutes_of(rule):
+    """Minutes that a job of a rule asks for, likewise."""
+    return lambda wildcards, attempt: estimates.minutes(rule, wildcards, attempt)
 
 
 def limit_jobs_by_gpus():
@@ -119,10 +138,6 @@ def source_behind(archive):
 def refusal_of(corpus):
     """Why a corpus cannot be downloaded, or None."""
     return sources.refusal(corpus, config["corpora"][corpus])
-
-
-def is_made_by_demo(path):
-    return path.parts[:2] == ("resources", "demo")
 
 
 def corpus_settings(wildcards):
@@ -218,21 +233,10 @@ def encoder_files(entry):
     return [f"resources/encoders/{encoder_name(entry)}/{name}" for name in kept]
 
 
-def encoding_name(entry):
-    """A name for what a frozen encoder makes of a corpus."""
-    return encoder_name(entry) + ("-30s-context" if entry.get("context") == "30s" else "")
-
-
 def frozen_models():
     """For everything that frozen encoders make of a corpus, the first model's entry that trains a head on it."""
     frozen = [entry for entry in config["models"].values() if families.name(entry) == families.FROZEN]
     return {encoding_name(entry): entry for entry in reversed(frozen)}
-
-
-def encoder_name(entry):
-    """A folder name for a checkpoint at a revision, shared by all models that start from it."""
-    name = "--".join(Path(entry["checkpoint"]).parts).strip("-/")
-    return f"{name}-{entry['revision'][:12]}" if "revision" in entry else name
 
 
 def encoder_checkpoint(wildcards):
