@@ -117,6 +117,7 @@ class Table:
     def __init__(self, content: Mapping, device: str):
         self.device = device
         self.rules, self.margins, self.downloads = content["rules"], content["margins"], content["downloads"]
+        self.snakemake: Mapping[str, float] = content["snakemake"]
         self.methods, self._own = content["methods"], content[device]
         self.process = self._own["process"]
         self._families: dict[str, list[Rates]] = {}

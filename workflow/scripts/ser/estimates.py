@@ -16,10 +16,11 @@ class Estimates:
 
     Args:
         config: the whole configuration, with its defaults.
+        content: costs in place of the shipped ones.
     """
 
-    def __init__(self, config: Mapping):
-        self._config = config
+    def __init__(self, config: Mapping, content: Mapping | None = None):
+        self._config, self._content = config, content
         self._expected: dict = {}  # of corpora and checkpoints: what is known of them before they are there
         self._folders = {name: encoders.folder_name(m) for name, m in config["models"].items() if "checkpoint" in m}
         self.assumptions: dict[str, str] = {}  # of what was asked so far: on what -> in words
@@ -27,13 +28,18 @@ class Estimates:
     @cached_property
     def table(self) -> costs.Table:
         """The shipped costs on the configured kind of device: a GPU unless the configuration says otherwise."""
-        return costs.Table(facts.read("costs.yaml"), "cpu" if self._config["device"] == "cpu" else "gpu")
+        content = self._content or facts.read("costs.yaml")
+        return costs.Table(content, "cpu" if self._config["device"] == "cpu" else "gpu")
 
-    def of(self, rule: str, wildcards: Mapping) -> Cost:
-        """Of a job, without any margin."""
+    def of(self, rule: str, wildcards: Mapping, training: Mapping | None = None) -> Cost:
+        """Of a job, without any margin.
+
+        Args:
+            training: of a fine-tuning, its settings if they are not the configured ones.
+        """
         match rule:
             case "finetune":
-                return self._fine_tuning(wildcards)
+                return self._fine_tuning(wildcards, training)
             case "predict":
                 target = self.speech(wildcards["target"])
                 batch_size = self._config["prediction"]["batch_size"]
@@ -102,11 +108,11 @@ class Estimates:
         entries = (entry for entry in self._config["models"].values() if "checkpoint" in entry)
         return next(entry for entry in entries if name_of(entry) == name)
 
-    def _fine_tuning(self, wildcards: Mapping) -> Cost:
+    def _fine_tuning(self, wildcards: Mapping, training: Mapping | None) -> Cost:
         shots, samples = int(wildcards["shots"]), None
         if shots and wildcards["target"] != ANY_TARGET:
             samples = self.speech(wildcards["target"]).some(shots)
-        training = self._config["models"][wildcards["model"]]["training"]
+        training = training or self._config["models"][wildcards["model"]]["training"]
         model, source = self.model(wildcards["model"]), self.speech(wildcards["source"])
         return costs.fine_tuning(self.table, model, source, samples, training, DEV_SHARE)
 
