@@ -27,7 +27,6 @@ from pathlib import Path
 
 import numpy as np
 import yaml
-from projection import project
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "workflow" / "scripts"), str(ROOT / "benchmarks")]
@@ -90,17 +89,20 @@ def main():
     if options.ours:
         with tempfile.TemporaryDirectory() as folder:
             for model in options.models:
-                say(cost_entry(model, Path(folder, model), device, options))
+                say(as_text([measure_ours(model, Path(folder, model), device, options)]))
         return
     with tempfile.TemporaryDirectory() as folder:
-        for_projection = {}
+        entries = {}
         for model in options.models:
-            for_projection[model] = measure_model(model, Path(folder, model), options, say)
-        if for_projection.keys() == MODELS.keys():
-            baseline = costs(in_process({**case_of("cnn-lstm", Path(folder), options), "side": "ours"}))
-            say("\n" + project({**for_projection, "cnn-lstm": baseline}, EPOCHS))
+            ours = measure_model(model, Path(folder, model), options, say)
+            entries[model] = cost_entry(model, ours, device, options)
+        if entries.keys() == MODELS.keys():
+            baseline = in_process({**case_of("cnn-lstm", Path(folder), options), "side": "ours"})
+            entries["cnn-lstm"] = cost_entry("cnn-lstm", baseline, device, options)
+            say("\n" + project(list(entries.values()), options.device))
             if options.sharing > 1:
-                say(shared(options, for_projection, folder))
+                say(shared(options, entries["xlsr"]["step"], folder))
+        say("\nAs entries of resources/costs.yaml:\n\n" + as_text(list(entries.values())))
 
 
 def parse() -> argparse.Namespace:
@@ -130,19 +132,18 @@ def emit(report: list[str], path: Path | None, line: str) -> None:
         path.write_text("\n".join(report) + "\n", encoding="utf-8")
 
 
-def costs(ours: dict) -> dict[str, float]:
-    """Of our case, what a projection needs."""
-    return {name: ours[name] for name in ("start_up", "front_end", "step", "forward", "predict")}
-
-
-def cost_entry(name: str, folder: Path, device: str, options) -> str:
-    """What our side takes of one model, as an entry of resources/costs.yaml."""
+def measure_ours(name: str, folder: Path, device: str, options) -> dict:
+    """What our side alone takes of one model, as an entry of resources/costs.yaml."""
     common = case_of(name, folder, options)
     folder.mkdir()
     if name != "cnn-lstm":
         in_process({**common, "side": "checkpoint"})
-    ours = in_process({**common, "side": "ours", **TUNING[options.tuning]})
-    numbers = costs(ours) | {"frames": ours["frames"]}
+    return cost_entry(name, in_process({**common, "side": "ours", **TUNING[options.tuning]}), device, options)
+
+
+def cost_entry(name: str, ours: dict, device: str, options) -> dict:
+    """An entry of resources/costs.yaml from our case of one model."""
+    numbers = {key: ours[key] for key in ("start_up", "front_end", "step", "forward", "predict", "frames")}
     if options.device == "cpu":  # of a GPU it would be the GPU's own memory
         # weights are mapped, and in memory from the first prediction on
         weights = FLOAT32 * ours["parameters"]
@@ -150,19 +151,51 @@ def cost_entry(name: str, folder: Path, device: str, options) -> str:
         numbers["training"] = (ours["memory"] - ours["predicting"]) / ours["longest"]
     entry = {"name": name, "family": "cnn-lstm" if name == "cnn-lstm" else MODELS[name][0]}
     entry |= {"parameters": ours["parameters"]} | {key: float(f"{value:.3g}") for key, value in numbers.items()}
-    measured = f"{device}; {options.tuning}, batches of {common['micro_batch']}"
-    return textwrap.indent(yaml.safe_dump([entry | {"measured": measured}], sort_keys=False, width=200), " " * 4)
+    return entry | {"measured": f"{device}; {options.tuning}, batches of {micro_batch(name, options)}"}
+
+
+def as_text(entries: list[dict]) -> str:
+    """Entries as they stand in resources/costs.yaml."""
+    return textwrap.indent(yaml.safe_dump(entries, sort_keys=False, width=200), " " * 4)
+
+
+def project(entries: list[dict], device: str) -> str:
+    """Hours of the paper's grid (Table II, Figures 2 and 3) at measured costs, one job after the other, in words."""
+    from ser import configuration, experiments, facts
+    from ser.estimates import Estimates
+
+    config = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
+    config = configuration.load(config | {"device": "cpu" if device == "cpu" else "auto"})
+    content, kind = facts.read("costs.yaml"), "cpu" if device == "cpu" else "gpu"
+    estimates = Estimates(config, content | {kind: content[kind] | {"models": entries}})
+    predictions = experiments.predictions(config, ("table2", "figure2", "figure3"))
+    jobs = [("predict", vars(p)) for p in predictions]
+    runs = {(p.model, p.source, p.trained_on_target, p.shots, p.seed) for p in predictions}
+    jobs += [("finetune", dict(zip(("model", "source", "target", "shots", "seed"), run, strict=True))) for run in runs]
+    hours = {
+        rule: sum(estimates.of(r, w).seconds for r, w in jobs if r == rule) / 3600 for rule in ("finetune", "predict")
+    }
+    starting = sum(estimates.model(wildcards["model"]).rates.start_up for _, wildcards in jobs) / 3600
+    return (
+        f"The paper's grid ({len(runs)} fine-tunings, {len(predictions)} predictions), one job after the other:"
+        f" {sum(hours.values()):.1f} h, of which {hours['finetune']:.1f} h fine-tuning and {hours['predict']:.1f} h"
+        f" prediction; {starting:.1f} h of both are start-up."
+    )
+
+
+def micro_batch(model: str, options) -> int:
+    """Utterances of a batch."""
+    return options.micro_batch or (16 if options.device == "cuda" else CPU_MICRO_BATCHES[model])
 
 
 def case_of(model: str, folder: Path, options) -> dict:
     """What all cases of a model share."""
-    micro_batch = options.micro_batch or (16 if options.device == "cuda" else CPU_MICRO_BATCHES[model])
     common = {"model": model, "folder": str(folder), "device": options.device}
-    return common | {"micro_batch": micro_batch, "batches": options.batches}
+    return common | {"micro_batch": micro_batch(model, options), "batches": options.batches}
 
 
-def measure_model(name: str, folder: Path, options, say) -> dict[str, float]:
-    """All cases of one model, as a table. Returns our costs."""
+def measure_model(name: str, folder: Path, options, say) -> dict:
+    """All cases of one model, as a table. Returns our case."""
     common = case_of(name, folder, options)
     in_process({**common, "side": "checkpoint"})
     peak = in_process({**common, "side": "product"})["flops"]
@@ -187,16 +220,16 @@ def measure_model(name: str, folder: Path, options, say) -> dict[str, float]:
             if applies(settings, name, options.device):
                 taken = in_process({**common, "side": "ours", "predicts": False, **settings})
                 say(f"| {title} | {taken['epoch'] / ours['epoch']:.2f} | {taken['memory'] / 1e9:.1f} |")
-    return costs(ours)
+    return ours
 
 
-def shared(options, for_projection: dict, folder: str) -> str:
+def shared(options, alone: float, folder: str) -> str:
     """How much more several jobs do together than one after the other, in words."""
     case = case_of("xlsr", Path(folder, "xlsr"), options) | {"side": "ours", "predicts": False}
     with ThreadPoolExecutor() as threads:
         together = list(threads.map(lambda i: in_process({**case, "number": i}), range(options.sharing)))
     slowest = max(taken["step"] for taken in together)
-    gain = options.sharing * for_projection["xlsr"]["step"] / slowest
+    gain = options.sharing * alone / slowest
     return f"{options.sharing} jobs of xlsr at a time do {gain:.2f} times the steps of one."
 
 

@@ -19,13 +19,12 @@ IN_CONDITION = r"(?P<corpus>[^/]+)/(?P<condition>[^/]+)"
 BENCHMARKS = {  # how rules name their benchmark files; of others the name is not needed
     "finetune": RUN,
     "predict": rf"{RUN}/(?P<condition>[^/]+)",
-    "pooled": rf"{IN_CONDITION}/(?P<encoding>[^/]+)",
     "log_mel": IN_CONDITION,
     "noise": IN_CONDITION,
-    "encoder": r"(?P<encoder>[^/]+)",
     **dict.fromkeys(("corpus", "overlaps", "audit"), r"(?P<corpus>[^/]+)"),
 }
-FETCHING = ("download_corpus", "download_noise", "encoder")  # what they took says nothing of what is still to fetch
+# What they took says nothing of what is still to fetch; of pooling nobody knows on what device it was.
+TELL_NOTHING = ("download_corpus", "download_noise", "encoder", "pooled")
 CORES_A_GPU = 8  # where nothing else is said
 Kind = tuple[str, str]  # a rule, and the model behind it if it has one
 
@@ -64,7 +63,7 @@ def finished(results: Path, estimates: Estimates) -> dict[Kind, Measured]:
 def _compared(rule: str, name: str, seconds: float, results: Path, estimates: Estimates):
     """Kind of a finished job, and its seconds and memory to estimated ones; None if nothing can be learnt from it."""
     found = re.fullmatch(BENCHMARKS.get(rule, ".*"), name)
-    if rule in FETCHING or not found:
+    if rule in TELL_NOTHING or not found:
         return None
     wildcards, memory, training = found.groupdict(), None, None
     try:
@@ -282,6 +281,8 @@ def _name(job: Job) -> str:
 def _duration(seconds: float) -> str:
     if seconds < 100:
         return f"{seconds:.0f} s"
+    if seconds < 600:
+        return f"{seconds / 60:.1f} min"
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
