@@ -150,7 +150,8 @@ def cost_entry(name: str, ours: dict, device: str, options) -> dict:
         numbers["predicting"] = max(ours["predicting"] - ours["settled"] - weights, 0) / ours["longest"]
         numbers["training"] = (ours["memory"] - ours["predicting"]) / ours["longest"]
     entry = {"name": name, "family": "cnn-lstm" if name == "cnn-lstm" else MODELS[name][0]}
-    entry |= {"parameters": ours["parameters"]} | {key: float(f"{value:.3g}") for key, value in numbers.items()}
+    entry |= {"parameters": ours["parameters"]} | ({"cores": os.cpu_count()} if options.device == "cpu" else {})
+    entry |= {key: float(f"{value:.3g}") for key, value in numbers.items()}
     return entry | {"measured": f"{device}; {options.tuning}, batches of {micro_batch(name, options)}"}
 
 
@@ -176,8 +177,9 @@ def project(entries: list[dict], device: str) -> str:
         rule: sum(estimates.of(r, w).seconds for r, w in jobs if r == rule) / 3600 for rule in ("finetune", "predict")
     }
     starting = sum(estimates.model(wildcards["model"]).rates.start_up for _, wildcards in jobs) / 3600
+    where = "one job after the other" + (", each on a core" if kind == "cpu" else "")
     return (
-        f"The paper's grid ({len(runs)} fine-tunings, {len(predictions)} predictions), one job after the other:"
+        f"The paper's grid ({len(runs)} fine-tunings, {len(predictions)} predictions), {where}:"
         f" {sum(hours.values()):.1f} h, of which {hours['finetune']:.1f} h fine-tuning and {hours['predict']:.1f} h"
         f" prediction; {starting:.1f} h of both are start-up."
     )

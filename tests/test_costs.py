@@ -60,6 +60,7 @@ TABLE = costs.Table(
         "rules": {},
         "margins": {"memory": 1.5, "megabytes": 1000, "time": 3, "minutes": {"cpu": 10}},
         "downloads": 1e6,
+        "snakemake": {"start": 0, "job": 0},
         "methods": {
             "lora": {"step": 1, "front_end": 0, "frames": {}},
             "random": {"step": 2, "front_end": 3, "frames": {"one": 64_000}},
@@ -67,6 +68,17 @@ TABLE = costs.Table(
     },
     "cpu",
 )
+
+
+def test_what_took_two_cores_takes_one_twice_as_long():
+    content = facts.read("costs.yaml")
+    entry = {"name": "x", "family": "wav2vec2", **vars(LARGE)}
+    tables = [
+        costs.Table(content | {"cpu": content["cpu"] | {"models": [entry | cores]}}, "cpu")
+        for cores in ({}, {"cores": 2})
+    ]
+    one, two = (table.rates("wav2vec2", 1e8) for table in tables)
+    assert (two.step, two.predict, two.start_up) == (2 * one.step, 2 * one.predict, one.start_up)
 
 
 class TestJobs:
@@ -251,6 +263,15 @@ class TestEncoders:
         folder.mkdir(parents=True)
         (folder / "revision.json").write_text('{"parameters": 7, "width": 2, "layers": 1}', encoding="utf-8")
         assert asked.model("xlsr").encoder == Encoder(7, 2, 1)
+
+
+def test_a_head_on_a_frozen_encoder_takes_little_however_large_the_encoder(here):
+    estimates = Estimates(configured(device="cpu"))
+    wildcards = {"model": "xlsr-frozen", "source": "IEMOCAP", "target": "any", "shots": "0"}
+    assert estimates.of("finetune", wildcards).memory < 1e9
+    encoding = encoders.encoding_name(configured()["models"]["xlsr-frozen"])
+    pooling = {"corpus": "IEMOCAP", "condition": "clean", "encoding": encoding}
+    assert estimates.of("pooled", pooling).memory > 4 * 315e6
 
 
 class TestOnAGpu:

@@ -152,7 +152,11 @@ class Table:
 
 
 def _rates(entry: Mapping) -> Rates:
-    return Rates(**{key: value for key, value in entry.items() if key in Rates.__dataclass_fields__})
+    rates = Rates(**{key: value for key, value in entry.items() if key in Rates.__dataclass_fields__})
+    cores = entry.get("cores", 1)  # a job has one
+    return replace(
+        rates, **{name: cores * getattr(rates, name) for name in ("front_end", "step", "forward", "predict")}
+    )
 
 
 # --- Jobs with a model ------------------------------------------------------------------------

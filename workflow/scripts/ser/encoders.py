@@ -3,6 +3,7 @@
 import functools
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from ser import facts
@@ -55,7 +56,8 @@ def expected(entry: Mapping) -> tuple[Encoder, str]:
         own = None
     if own:
         return own, ""
-    return ASSUMED, f"{checkpoint}: of unknown size, taken for a large encoder (315 M parameters, 1.3 GB)"
+    assumed = replace(ASSUMED, bytes=0) if Path(checkpoint).is_dir() else ASSUMED
+    return assumed, f"{checkpoint}: of unknown size, taken for a large encoder (315 M parameters)"
 
 
 def from_config(config: Mapping) -> Encoder | None:

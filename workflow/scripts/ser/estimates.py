@@ -86,8 +86,8 @@ class Estimates:
         method = entry.get("tuning", {"method": "none"})["method"]
         if entry.get("weights") == "random":
             method = "random"
-        parameters = encoder.parameters or costs.CNN_LSTM
-        rates = self.table.rates(family, parameters)
+        own = {"cnn-lstm": costs.CNN_LSTM, families.FROZEN: 0}  # of a frozen encoder nothing is run
+        rates = self.table.rates(family, own.get(family, encoder.parameters))
         whole_context = entry.get("context") == "30s" and family == "whisper"
         return Model(family, "lora" if pooling else method, encoder, rates, whole_context)
 

@@ -260,7 +260,7 @@ def _by_rule(plan: Plan) -> str:
     lines += [f"{rule:17}  {counts[rule]:4}  {_duration(seconds):>8}" for rule, seconds in times.most_common()]
     on_gpus = sum(seconds for rule, seconds in times.items() if rule in CLAIM_A_GPU and plan.on_gpu) / 3600
     on_cores = times.total() / 3600 - on_gpus
-    hours = [f"{on_gpus:.1f} GPU-hours{_arithmetic(plan)} and "] * plan.on_gpu + [f"{on_cores:.2f} CPU-hours"]
+    hours = [f"{on_gpus:,.1f} GPU-hours{_arithmetic(plan)} and "] * plan.on_gpu + [f"{on_cores:,.2f} CPU-hours"]
     return "\n".join([*lines, f"\n{len(plan.jobs)} jobs: {''.join(hours)}"])
 
 
@@ -283,7 +283,9 @@ def _duration(seconds: float) -> str:
         return f"{seconds:.0f} s"
     if seconds < 600:
         return f"{seconds / 60:.1f} min"
-    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+    if seconds < 6000:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h" if seconds < 360_000 else f"{seconds / 3600:,.0f} h"
 
 
 def _size(size: float) -> str:
