@@ -4,7 +4,7 @@ CORES ?= $(shell nproc)
 DIRECTORY ?= .
 BIN := .venv/bin
 
-.PHONY: help demo progress report test lint clean
+.PHONY: help demo plan progress report test lint clean
 help: ## Show what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
 
@@ -12,6 +12,10 @@ demo: .venv/installed ## Run the whole workflow on the embedded synthetic demo
 	$(BIN)/snakemake --directory demo --cores $(CORES)
 
 # no prerequisite: while a run goes on, nothing may be installed
+plan: ## Show what is left of a run in DIRECTORY, with CONFIG if it has its own, will cost; also on so many GPUS
+	$(BIN)/python workflow/scripts/plan.py --directory $(DIRECTORY) $(if $(CONFIG),--configfile $(CONFIG)) \
+		$(if $(GPUS),--gpus $(GPUS)) $(if $(findstring command,$(origin CORES)),--cores $(CORES))
+
 progress: ## Show what of a run in DIRECTORY, with CONFIG if it has its own, is done, running, missing
 	$(BIN)/python workflow/scripts/progress.py --directory $(DIRECTORY) $(if $(CONFIG),--configfile $(CONFIG))
 

@@ -19,18 +19,19 @@ import resource
 import subprocess
 import sys
 import tempfile
+import textwrap
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-from projection import project
+import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "workflow" / "scripts"), str(ROOT / "benchmarks")]
 
-SAMPLE_RATE, EPOCHS, RANK = 16_000, 5, 16
+SAMPLE_RATE, EPOCHS, RANK, FLOAT32 = 16_000, 5, 16, 4
 LARGE = {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16, "intermediate_size": 4096}
 DROPOUTS = {"activation_dropout": 0.0, "feat_proj_dropout": 0.1}  # the published ones, where transformers' differ
 MODELS = {  # family, settings beside transformers' defaults, which are wav2vec2-base's; linears that get LoRA
@@ -54,6 +55,13 @@ MODELS = {  # family, settings beside transformers' defaults, which are wav2vec2
     ),
 }
 CPU_MICRO_BATCHES = {"cnn-lstm": 16, "wav2vec2-base": 8, "xlsr": 4, "whisper-medium": 2}
+TUNING = {  # of our side: settings of a model's entry
+    "lora": {"tuning": {"method": "lora", "rank": RANK, "alpha": RANK}},
+    "adapter": {"tuning": {"method": "adapter", "bottleneck": 128}},
+    "prompt": {"tuning": {"method": "prompt", "length": 5}},
+    "full": {"tuning": {"method": "full"}},
+    "random": {"weights": "random", "tuning": {"method": "full"}},
+}
 PLAIN = {
     "a: padded, random batches": {},
     "b: padded, grouped by length": {"grouped": True},
@@ -78,28 +86,40 @@ def main():
     device, report = describe(options), []
     say = functools.partial(emit, report, options.output)
     say(f"{device}; {options.batches} batches of each epoch; `{' '.join(['python', *sys.argv])}`\n")
+    if options.ours:
+        with tempfile.TemporaryDirectory() as folder:
+            for model in options.models:
+                say(as_text([measure_ours(model, Path(folder, model), device, options)]))
+        return
     with tempfile.TemporaryDirectory() as folder:
-        for_projection = {}
+        entries = {}
         for model in options.models:
-            for_projection[model] = measure_model(model, Path(folder, model), options, say)
-        if for_projection.keys() == MODELS.keys():
-            baseline = costs(in_process({**case_of("cnn-lstm", Path(folder), options), "side": "ours"}))
-            say("\n" + project({**for_projection, "cnn-lstm": baseline}, EPOCHS))
+            ours = measure_model(model, Path(folder, model), options, say)
+            entries[model] = cost_entry(model, ours, device, options)
+        if entries.keys() == MODELS.keys():
+            baseline = in_process({**case_of("cnn-lstm", Path(folder), options), "side": "ours"})
+            entries["cnn-lstm"] = cost_entry("cnn-lstm", baseline, device, options)
+            say("\n" + project(list(entries.values()), options.device))
             if options.sharing > 1:
-                say(shared(options, for_projection, folder))
+                say(shared(options, entries["xlsr"]["step"], folder))
+        say("\nAs entries of resources/costs.yaml:\n\n" + as_text(list(entries.values())))
 
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
+    parser.add_argument("--models", nargs="+", choices=[*MODELS, "cnn-lstm"], default=list(MODELS))
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cuda" if Path("/dev/nvidia0").exists() else "cpu")
     parser.add_argument("--micro-batch", type=int, help="utterances; default: 16 on a GPU, fewer on a CPU")
     parser.add_argument("--batches", type=int, help="of each epoch; default: 40 on a GPU, 3 on a CPU")
     parser.add_argument("--sharing", type=int, default=1, help="also measure so many jobs at a time")
     parser.add_argument("--no-ablation", action="store_true")
+    parser.add_argument("--ours", action="store_true", help="only our side, as an entry of resources/costs.yaml")
+    parser.add_argument("--tuning", choices=TUNING, default="lora", help="with --ours: the way to tune")
     parser.add_argument("--output", type=Path, help="also write the tables there")
     parser.add_argument("--case", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if "cnn-lstm" in options.models and not options.ours:
+        parser.error("of cnn-lstm only our side can be measured (--ours): nobody else has it")
     options.batches = options.batches or (40 if options.device == "cuda" else 3)
     return options
 
@@ -112,20 +132,72 @@ def emit(report: list[str], path: Path | None, line: str) -> None:
         path.write_text("\n".join(report) + "\n", encoding="utf-8")
 
 
-def costs(ours: dict) -> dict[str, float]:
-    """Of our case, what a projection needs."""
-    return {name: ours[name] for name in ("start_up", "front_end", "step", "forward", "predict")}
+def measure_ours(name: str, folder: Path, device: str, options) -> dict:
+    """What our side alone takes of one model, as an entry of resources/costs.yaml."""
+    common = case_of(name, folder, options)
+    folder.mkdir()
+    if name != "cnn-lstm":
+        in_process({**common, "side": "checkpoint"})
+    return cost_entry(name, in_process({**common, "side": "ours", **TUNING[options.tuning]}), device, options)
+
+
+def cost_entry(name: str, ours: dict, device: str, options) -> dict:
+    """An entry of resources/costs.yaml from our case of one model."""
+    numbers = {key: ours[key] for key in ("start_up", "front_end", "step", "forward", "predict", "frames")}
+    if options.device == "cpu":  # of a GPU it would be the GPU's own memory
+        # weights are mapped, and in memory from the first prediction on
+        weights = FLOAT32 * ours["parameters"]
+        numbers["predicting"] = max(ours["predicting"] - ours["settled"] - weights, 0) / ours["longest"]
+        numbers["training"] = (ours["memory"] - ours["predicting"]) / ours["longest"]
+    entry = {"name": name, "family": "cnn-lstm" if name == "cnn-lstm" else MODELS[name][0]}
+    entry |= {"parameters": ours["parameters"]} | ({"cores": os.cpu_count()} if options.device == "cpu" else {})
+    entry |= {key: float(f"{value:.3g}") for key, value in numbers.items()}
+    return entry | {"measured": f"{device}; {options.tuning}, batches of {micro_batch(name, options)}"}
+
+
+def as_text(entries: list[dict]) -> str:
+    """Entries as they stand in resources/costs.yaml."""
+    return textwrap.indent(yaml.safe_dump(entries, sort_keys=False, width=200), " " * 4)
+
+
+def project(entries: list[dict], device: str) -> str:
+    """Hours of the paper's grid (Table II, Figures 2 and 3) at measured costs, one job after the other, in words."""
+    from ser import configuration, experiments, facts
+    from ser.estimates import Estimates
+
+    config = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
+    config = configuration.load(config | {"device": "cpu" if device == "cpu" else "auto"})
+    content, kind = facts.read("costs.yaml"), "cpu" if device == "cpu" else "gpu"
+    estimates = Estimates(config, content | {kind: content[kind] | {"models": entries}})
+    predictions = experiments.predictions(config, ("table2", "figure2", "figure3"))
+    jobs = [("predict", vars(p)) for p in predictions]
+    runs = {(p.model, p.source, p.trained_on_target, p.shots, p.seed) for p in predictions}
+    jobs += [("finetune", dict(zip(("model", "source", "target", "shots", "seed"), run, strict=True))) for run in runs]
+    hours = {
+        rule: sum(estimates.of(r, w).seconds for r, w in jobs if r == rule) / 3600 for rule in ("finetune", "predict")
+    }
+    starting = sum(estimates.model(wildcards["model"]).rates.start_up for _, wildcards in jobs) / 3600
+    where = "one job after the other" + (", each on a core" if kind == "cpu" else "")
+    return (
+        f"The paper's grid ({len(runs)} fine-tunings, {len(predictions)} predictions), {where}:"
+        f" {sum(hours.values()):.1f} h, of which {hours['finetune']:.1f} h fine-tuning and {hours['predict']:.1f} h"
+        f" prediction; {starting:.1f} h of both are start-up."
+    )
+
+
+def micro_batch(model: str, options) -> int:
+    """Utterances of a batch."""
+    return options.micro_batch or (16 if options.device == "cuda" else CPU_MICRO_BATCHES[model])
 
 
 def case_of(model: str, folder: Path, options) -> dict:
     """What all cases of a model share."""
-    micro_batch = options.micro_batch or (16 if options.device == "cuda" else CPU_MICRO_BATCHES[model])
     common = {"model": model, "folder": str(folder), "device": options.device}
-    return common | {"micro_batch": micro_batch, "batches": options.batches}
+    return common | {"micro_batch": micro_batch(model, options), "batches": options.batches}
 
 
-def measure_model(name: str, folder: Path, options, say) -> dict[str, float]:
-    """All cases of one model, as a table. Returns our costs."""
+def measure_model(name: str, folder: Path, options, say) -> dict:
+    """All cases of one model, as a table. Returns our case."""
     common = case_of(name, folder, options)
     in_process({**common, "side": "checkpoint"})
     peak = in_process({**common, "side": "product"})["flops"]
@@ -150,16 +222,16 @@ def measure_model(name: str, folder: Path, options, say) -> dict[str, float]:
             if applies(settings, name, options.device):
                 taken = in_process({**common, "side": "ours", "predicts": False, **settings})
                 say(f"| {title} | {taken['epoch'] / ours['epoch']:.2f} | {taken['memory'] / 1e9:.1f} |")
-    return costs(ours)
+    return ours
 
 
-def shared(options, for_projection: dict, folder: str) -> str:
+def shared(options, alone: float, folder: str) -> str:
     """How much more several jobs do together than one after the other, in words."""
     case = case_of("xlsr", Path(folder, "xlsr"), options) | {"side": "ours", "predicts": False}
     with ThreadPoolExecutor() as threads:
         together = list(threads.map(lambda i: in_process({**case, "number": i}), range(options.sharing)))
     slowest = max(taken["step"] for taken in together)
-    gain = options.sharing * for_projection["xlsr"]["step"] / slowest
+    gain = options.sharing * alone / slowest
     return f"{options.sharing} jobs of xlsr at a time do {gain:.2f} times the steps of one."
 
 
@@ -289,7 +361,8 @@ class Epoch:
         needed = np.concatenate([batches[i] for i in taken])
         place = {utterance: i for i, utterance in enumerate(needed)}
         self.batches = [np.array([place[utterance] for utterance in batches[i]]) for i in taken]
-        self.padded = sum(len(batch) * padded[batch].max() for batch in (batches[i] for i in taken))
+        of_batches = [float(len(batches[i]) * padded[batches[i]].max()) for i in taken]
+        self.padded, self.longest = sum(of_batches), max(of_batches)
         self.samples = samples[needed]
         self.starts = np.concatenate([[0], np.cumsum(self.samples)[:-1]])
         self.padding = self._all_padded / self.seconds
@@ -313,18 +386,23 @@ def timed(work, batches: Sequence, device) -> float:
 
 def result(epoch: Epoch, seconds: float, predicted: float, device) -> dict:
     """What a case reports, `seconds` of its steps and `predicted` in an epoch's prediction."""
-    import torch
-
-    on_gpu = device.type == "cuda"
-    memory = torch.cuda.max_memory_allocated() if on_gpu else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     return {
         "epoch": seconds,
         "utterances": epoch.utterances,
         "steps_an_epoch": epoch.steps,
-        "memory": memory,
+        "memory": peak_memory(device),
         "predicted": epoch.utterances / predicted if predicted else None,
         "padded": epoch.padding,
     }
+
+
+def peak_memory(device) -> int:
+    """Bytes that were in use at most so far: the GPU's, or the process's."""
+    import torch
+
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 # --- The two sides ----------------------------------------------------------------------------
@@ -334,6 +412,7 @@ def run_ours(case: dict, device) -> dict:
     """The workflow's own code, as its jobs call it."""
     from ser import lean_imports  # noqa: F401, isort: skip (before torch)
     from ser import inference, training
+    from ser.families.foundation import count
     from ser.memory import Storage
     from ser.vocabulary import EMOTIONS
 
@@ -345,6 +424,7 @@ def run_ours(case: dict, device) -> dict:
     read_ours(model, epoch, 1, storage)
     started = synchronised_time(device)
     frames = read_ours(model, epoch, len(epoch.samples), storage)
+    settled = peak_memory(device)
     front_end = (synchronised_time(device) - started) * SAMPLE_RATE / epoch.samples.sum() * epoch.seconds
 
     def forward(batch, precision):
@@ -354,6 +434,7 @@ def run_ours(case: dict, device) -> dict:
     if case.get("predicts", True):  # before training, which may round what prediction needs
         predict = epoch.estimate(timed(lambda batch: forward(batch, "float32"), epoch.batches, device))
         in_training = epoch.estimate(timed(lambda batch: forward(batch, precision), epoch.batches, device))
+    predicting = peak_memory(device)
     examples = training.Examples(frames, [EMOTIONS[i % 4] for i in range(len(frames))])
     updates = training.Updates(model, examples, {"learning_rate": 1e-4, "precision": precision}, device)
     model.train()
@@ -364,7 +445,10 @@ def run_ours(case: dict, device) -> dict:
     return (
         found
         | {name: seconds / epoch.seconds for name, seconds in parts.items()}
-        | {"start_up": start_up, "flops": operations(model, examples, epoch.batches) / taken}
+        | {"start_up": start_up, "settled": settled, "predicting": predicting, "longest": epoch.longest}
+        | {"frames": sum(own.values.nbytes for own in frames) * SAMPLE_RATE / float(epoch.samples.sum())}
+        | {"parameters": getattr(model, "encoder_parameters", count(model))}
+        | {"flops": operations(model, examples, epoch.batches) / taken}
     )
 
 
@@ -397,8 +481,8 @@ def build_ours(case: dict):
         foundation.settle_constants = lambda encoder: None
     if not case.get("rounded", True):
         training.round_frozen_matrices = lambda model: None
-    tuning = {"method": "lora", "rank": RANK, "alpha": RANK}
-    settings = {"weights": "pretrained", "context": case.get("context", "utterance"), "tuning": tuning}
+    defaults = {"weights": "pretrained", "context": "utterance", **TUNING["lora"]}
+    settings = {key: case.get(key, default) for key, default in defaults.items()}
     model = families.load(MODELS[case["model"]][0]).build(settings, Path(case["folder"], "encoder"))
     for module in model.modules():
         if "attention" in case and hasattr(module, "config"):

@@ -2,6 +2,10 @@
 
 import hashlib
 import io
+import os
+import re
+import subprocess
+import sys
 import time
 import zipfile
 from collections import Counter
@@ -242,6 +246,53 @@ COMPARISONS = {"comparison_table": 2, "comparison_figure": 2}
 OF_TABLE2 = {"confusion": 1, "recall": 1}
 ALWAYS = {"claims": 1, "provenance": 1}  # behind any change of a score
 BEHIND_ENCODERS |= OF_TABLE2 | ALWAYS | {"training_curves": 1, "caption": 8}
+
+
+class TestPlan:
+    """What is left will cost, by Snakemake's own judgement of what is left."""
+
+    @staticmethod
+    def plan(demo):
+        command = [sys.executable, "workflow/scripts/plan.py", "--directory", str(demo.directory), "--cores", "2"]
+        result = subprocess.run(command, cwd=demo.repository, stdout=subprocess.PIPE, text=True, check=True)
+        return result.stdout, {rule: int(n) for rule, n in re.findall(r"^(\w+) +(\d+)  ", result.stdout, re.MULTILINE)}
+
+    def test_nothing_is_left(self, demo):
+        assert self.plan(demo)[0] == "Nothing to do: every result is there, and up to date.\n"
+
+    def test_an_edit_is_planned_at_the_price_of_finished_jobs(self, demo, results):
+        before = demo.config()
+        edited = demo.config()
+        edited["models"]["xlsr"]["tuning"]["rank"] = 8
+        files = {path: path.stat().st_mtime_ns for path in results.rglob("*")}
+        demo.configure(edited)
+        try:
+            report, counts = self.plan(demo)
+            assert counts == demo.rules_planned()
+        finally:
+            demo.configure(before)
+        assert {path: path.stat().st_mtime_ns for path in results.rglob("*")} == files
+        assert counts["finetune"] == 4
+        assert re.search(r"finetune xlsr [\d.]+ \(4\), ", report)
+        assert "as the demo spoke it" not in report  # it was ingested
+
+    def test_half_done(self, demo, results):
+        unfinished = ("predictions/cnn-lstm/*/50-shot/*/clean.csv", "scores/figure2*.csv", "figures/figure2.*")
+        gone = [path for pattern in unfinished for path in results.glob(pattern)]
+        kept = {path: path.read_bytes() for path in gone}
+        times = {path: path.stat() for path in gone}
+        for path in gone:
+            path.unlink()
+        try:
+            report, counts = self.plan(demo)
+            assert counts == demo.rules_planned()
+        finally:
+            for path, content in kept.items():
+                path.write_bytes(content)
+                os.utime(path, ns=(times[path].st_atime_ns, times[path].st_mtime_ns))
+        assert (counts["predict"], counts["score"], counts["figure2"]) == (2, 1, 1)
+        assert not counts.keys() & {"finetune", "corpus", "encoder"}
+        assert re.search(r"predict cnn-lstm [\d.]+ \(\d+\)", report)
 
 
 class TestReruns:

@@ -1,7 +1,6 @@
 """Running the workflow in a copy of the repository, and reading what it plans."""
 
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -16,8 +15,10 @@ import pytest
 import yaml
 from conftest import ROOT
 
+from ser.dry_run import parse
+
 PARTS = ("Snakefile", "workflow", "config", "profiles", "envs")
-SHIPPED = ("sources.yaml", "checkpoints.yaml", "paper-table2.csv", "emodb-v1-sha256.tsv", "urdu-sha256.tsv")
+SHIPPED = sorted(path.name for path in (ROOT / "resources").iterdir() if path.is_file())
 
 
 class Workflow:
@@ -76,7 +77,7 @@ class Workflow:
 
     def planned(self, *arguments: str) -> list[tuple[str, dict[str, str]]]:
         """Rule and wildcards of every job that a dry run plans, `all` left out."""
-        return planned_jobs(self.run("--dry-run", *arguments).stdout)
+        return [(job.rule, job.wildcards) for job in parse(self.run("--dry-run", *arguments).stdout)]
 
     def rules_planned(self, *arguments: str) -> Counter:
         """How many jobs of each rule a dry run plans."""
@@ -90,17 +91,6 @@ class Workflow:
         """Replace the configuration in the working directory."""
         text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
         (self.directory / "config" / "config.yaml").write_text(text, encoding="utf-8")
-
-
-def planned_jobs(dry_run: str) -> list[tuple[str, dict[str, str]]]:
-    """Parse a dry run's output."""
-    jobs = []
-    for block in re.split(r"\n\n+|\n(?=\[)", dry_run):
-        if (rule := re.search(r"^(?:local)?rule (\w+):$", block, re.MULTILINE)) and rule[1] != "all":
-            wildcards = re.search(r"^ +wildcards: (.+)$", block, re.MULTILINE)
-            pairs = wildcards[1].split(", ") if wildcards else []
-            jobs.append((rule[1], dict(pair.split("=", 1) for pair in pairs)))
-    return jobs
 
 
 @contextmanager

@@ -13,7 +13,9 @@ from ser import configuration, corpora, encoders, experiments, families, gpus, s
 from ser.code import code_hash, listing_hash
 from ser.corpora import table
 from ser.errors import UserError
+from ser.estimates import Estimates
 from ser.files import damage_among, files_under, sha256
+from ser.speech import is_made_by_demo
 from ser.vocabulary import ANY_TARGET, CLEAN
 
 try:
@@ -60,6 +62,22 @@ def in_key_order(value):
 def gpu():
     """GPUs that a job with a model claims."""
     return 0 if config["device"] == "cpu" else 1
+
+
+estimates = Estimates(config)
+
+
+def memory_of(rule):
+    """Megabytes that a job of a rule asks for, by its model and speech, and more with every attempt.
+
+    Where a job keeps its frames depends on it, what it makes of them does not.
+    """
+    return lambda wildcards, attempt: estimates.mem_mb(rule, wildcards, attempt)
+
+
+def minutes_of(rule):
+    """Minutes that a job of a rule asks for, likewise."""
+    return lambda wildcards, attempt: estimates.minutes(rule, wildcards, attempt)
 
 
 def limit_jobs_by_gpus():
@@ -120,10 +138,6 @@ def source_behind(archive):
 def refusal_of(corpus):
     """Why a corpus cannot be downloaded, or None."""
     return sources.refusal(corpus, config["corpora"][corpus])
-
-
-def is_made_by_demo(path):
-    return path.parts[:2] == ("resources", "demo")
 
 
 def corpus_settings(wildcards):
@@ -197,7 +211,7 @@ def frames_of(model, corpus, condition):
         case "cnn-lstm":
             front_end = "log_mel.npy"
         case families.FROZEN:
-            front_end = f"pooled/{encoding_name(entry)}.npy"
+            front_end = f"pooled/{encoders.encoding_name(entry)}.npy"
         case _:
             front_end = "audio.npy"
     return f"results/corpora/{corpus}/{condition}/{front_end}"
@@ -218,15 +232,10 @@ def encoder_files(entry):
     return [f"{encoders.folder(entry)}/{name}" for name in encoders.FILES]
 
 
-def encoding_name(entry):
-    """A name for what a frozen encoder makes of a corpus."""
-    return encoders.name(entry) + ("-30s-context" if entry.get("context") == "30s" else "")
-
-
 def frozen_models():
     """For everything that frozen encoders make of a corpus, the first model's entry that trains a head on it."""
     frozen = [entry for entry in config["models"].values() if families.name(entry) == families.FROZEN]
-    return {encoding_name(entry): entry for entry in reversed(frozen)}
+    return {encoders.encoding_name(entry): entry for entry in reversed(frozen)}
 
 
 def encoder_checkpoint(wildcards):

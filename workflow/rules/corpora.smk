@@ -49,8 +49,8 @@ rule corpus:
         "../../envs/ser.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=memory_of("corpus"),
+        runtime=minutes_of("corpus"),
     params:
         settings=corpus_settings,
     script:
@@ -72,8 +72,8 @@ rule overlaps:
         "../../envs/ser.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=memory_of("overlaps"),
+        runtime=minutes_of("overlaps"),
     params:
         settings=uses("overlaps.py"),
     script:
@@ -108,8 +108,8 @@ rule audit:
         "../../envs/ser.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=memory_of("audit"),
+        runtime=minutes_of("audit"),
     params:
         settings=uses("audit.py", label=config["label"]),
     script:
@@ -153,8 +153,8 @@ rule log_mel:
         "../../envs/ser.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=memory_of("log_mel"),
+        runtime=minutes_of("log_mel"),
     params:
         settings=uses("log_mel.py"),
     script:

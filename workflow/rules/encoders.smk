@@ -23,8 +23,8 @@ rule encoder:
         "../../envs/ser.yaml"
     threads: 1
     resources:
-        mem_mb=16000,
-        runtime=120,
+        mem_mb=memory_of("encoder"),
+        runtime=minutes_of("encoder"),
     params:
         settings=lambda wildcards: uses(
             "encoder.py",
@@ -54,8 +54,8 @@ rule pooled:
     threads: 1
     resources:
         gpu=gpu(),
-        mem_mb=8000,
-        runtime=60,
+        mem_mb=memory_of("pooled"),
+        runtime=minutes_of("pooled"),
     params:
         settings=lambda wildcards: uses(
             "pooled.py",

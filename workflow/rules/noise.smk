@@ -46,8 +46,8 @@ rule noise:
         "../../envs/ser.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=memory_of("noise"),
+        runtime=minutes_of("noise"),
     params:
         settings=lambda wildcards: uses("mix_noise.py", **config["conditions"][wildcards.condition]),
     script:

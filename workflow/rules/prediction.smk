@@ -22,8 +22,8 @@ rule predict:
     threads: 1
     resources:
         gpu=gpu(),
-        mem_mb=8000,
-        runtime=30,
+        mem_mb=memory_of("predict"),
+        runtime=minutes_of("predict"),
     params:
         settings=lambda wildcards: uses(
             "predict.py",

@@ -34,8 +34,8 @@ rule finetune:
     threads: 1
     resources:
         gpu=gpu(),
-        mem_mb=8000,
-        runtime=240,
+        mem_mb=memory_of("finetune"),
+        runtime=minutes_of("finetune"),
     params:
         settings=lambda wildcards: uses(
             "finetune.py",

@@ -1,0 +1,275 @@
+"""What is left of an experiment will cost: beside what Snakemake plans, and from made-up jobs with known answers."""
+
+import json
+import re
+import shutil
+from collections import Counter
+
+import plan
+import pytest
+import yaml
+from conftest import ROOT
+
+from ser import configuration, costs, dry_run, facts, planning
+from ser.costs import Cost
+from ser.dry_run import Job
+from ser.errors import UserError
+from ser.estimates import Estimates
+from ser.planning import Task
+
+PAPER = ROOT / "config" / "config.yaml"
+
+
+def place(folder, config):
+    """A working directory with a configuration, in which nothing is done."""
+    (folder / "config").mkdir(parents=True)
+    (folder / "config" / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
+    return folder
+
+
+def read(path):
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+def counts_in(report):
+    """Jobs by rule, as a report lists them."""
+    return {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)  ", report, re.MULTILINE)}
+
+
+class TestBesideSnakemake:
+    def test_the_demo_from_nothing(self, tmp_path, capsys):
+        for part in ("config", "speech", "checkpoints"):
+            shutil.copytree(ROOT / "demo" / part, tmp_path / part)
+        before = sorted(path for path in tmp_path.rglob("*"))
+        plan.main(["--directory", str(tmp_path), "--cores", "2"])
+        report = capsys.readouterr().out
+        assert sorted(path for path in tmp_path.rglob("*") if ".snakemake" not in path.parts) == before
+
+        locks = tmp_path / ".snakemake" / "locks"  # as a Snakemake that runs there has them
+        locks.mkdir(exist_ok=True)
+        (locks / "0.output.lock").write_text("results/scores.csv\n", encoding="utf-8")
+        jobs = dry_run.planned(tmp_path, [])
+        assert [path.name for path in locks.iterdir()] == ["0.output.lock"]
+        assert counts_in(report) == Counter(job.rule for job in jobs)
+        assert counts_in(report)["finetune"] == 78
+        assert f"\n{len(jobs)} jobs: 0." in report
+        assert "not measured" not in report
+        assert "German: as the demo spoke it once" in report
+        # 8 min 15 s when it was measured on 2 cores (docs/running.md)
+        minutes = float(re.search(r"Wall time by cores:\n.*\n +\S+ min +(\S+) min", report)[1])
+        assert 8.25 / 2 < minutes < 8.25 * 2
+
+    def test_the_papers_grid_on_gpus_is_said_to_be_arithmetic(self, tmp_path, capsys):
+        """With an encoder and a corpus that nobody knows."""
+        config = read(PAPER)
+        config["models"]["xlsr"]["checkpoint"] = "somebody/encoder"
+        config["corpora"]["URDU"] = {"format": "table", "language": "Urdu", "path": str(tmp_path / "mine.csv")}
+        (tmp_path / "mine.csv").write_text("file,speaker,emotion\nnowhere.wav,1,angry\n", encoding="utf-8")
+        plan.main(["--directory", str(place(tmp_path / "here", config)), "--gpus", "3"])
+        report = capsys.readouterr().out
+        assert counts_in(report)["finetune"] == 435
+        assert counts_in(report)["predict"] == 780
+        assert re.search(r"1383 jobs: [\d.]+ GPU-hours \(not measured: arithmetic\)", report)
+        assert re.search(r"Wall time by GPUs, one job on each \(not measured: arithmetic\):\n +1 +2 +3 +4 +8\n", report)
+        assert "NOT MEASURED ON A GPU, ARITHMETIC: " in report
+        assert "somebody/encoder: of unknown size, taken for a large encoder" in report
+        assert "URDU: not known before it is ingested; assumed" in report
+        assert "IEMOCAP: as published, 5,531 utterances" in report
+        assert "corpora.IEMOCAP.path is not set" in report
+
+    def test_what_snakemake_refuses_is_said(self, tmp_path):
+        config = read(PAPER)
+        config["corpora"]["IEMOCAP"]["path"] = "nowhere"
+        with pytest.raises(UserError, match=r"corpora.IEMOCAP.path: nowhere does not exist"):
+            plan.main(["--directory", str(place(tmp_path / "here", config))])
+
+
+DRY_RUN = """Building DAG of jobs...
+Job stats:
+job        count
+-------  -------
+all            1
+predict        1
+total          3
+
+[Tue Nov 24 20:45:14 2026]
+rule finetune:
+    output: results/runs/a/weights.safetensors, results/runs/a/run.json
+    jobid: 3
+    reason: Missing output files: results/runs/a/run.json
+    wildcards: model=a, source=X, target=any, shots=0, seed=1
+    resources: tmpdir=/tmp, gpu=1
+
+[Tue Nov 24 20:45:14 2026]
+localrule predict:
+    input: results/runs/a/weights.safetensors, /my, own/audio.wav
+    output: results/predictions/a.csv
+    wildcards: model=a
+
+[Tue Nov 24 20:45:14 2026]
+localrule all:
+    input: results/predictions/a.csv
+    jobid: 0
+"""
+
+
+def test_a_dry_run_is_read():
+    training, prediction = dry_run.parse(DRY_RUN)
+    assert training.rule == "finetune"
+    assert training.inputs == ()
+    assert training.outputs == ("results/runs/a/weights.safetensors", "results/runs/a/run.json")
+    assert training.wildcards == {"model": "a", "source": "X", "target": "any", "shots": "0", "seed": "1"}
+    assert (prediction.rule, prediction.wildcards) == ("predict", {"model": "a"})
+    assert planning.tasks_of([training, prediction], [1, 2], gpu=True) == [
+        Task(1, True, frozenset()),
+        Task(2, True, frozenset({0})),
+    ]
+
+
+class TestWallTime:
+    """A preparation of 10 s, four trainings of 100 s behind it, and 5 s behind each of them."""
+
+    TASKS = (
+        Task(10, False, frozenset()),
+        *(Task(100, True, frozenset({0})) for _ in range(4)),
+        *(Task(5, False, frozenset({number})) for number in range(1, 5)),
+    )
+
+    @pytest.mark.parametrize(
+        ("cores", "gpus", "seconds"),
+        [
+            (8, 1, 10 + 400 + 5),  # what follows a training runs beside the next
+            (8, 2, 10 + 200 + 5),
+            (8, 4, 10 + 100 + 5),
+            (8, 100, 10 + 100 + 5),  # a single job bounds it
+            (1, 4, 10 + 400 + 20),
+            (2, 4, 10 + 200 + 10),
+        ],
+    )
+    def test_on_gpus(self, cores, gpus, seconds):
+        assert planning.wall_time(self.TASKS, cores, gpus) == seconds
+
+    def test_on_cores(self):
+        tasks = [Task(task.seconds, False, task.after) for task in self.TASKS]
+        assert planning.wall_time(tasks, 4, 0) == 10 + 100 + 5
+        assert planning.wall_time(tasks, 1, 0) == sum(task.seconds for task in tasks)
+        assert planning.wall_time([], 1, 0) == 0
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def finished_run(folder, wildcards, *, took, benchmark=None, device="cpu (x86_64)", epochs=5, memory=1e9):
+    """Files that a finished training leaves, as far as a plan reads them."""
+    name = "{model}/{source}-to-{target}/{shots}-shot/seed{seed}".format(**wildcards)
+    run, tsv = folder / "results/runs" / name / "run.json", folder / f"results/benchmarks/finetune/{name}.tsv"
+    for path in (run, tsv):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    training = {"epochs": epochs, "batch_size": 16}
+    record = {"device": device, "seconds": took, "peak_memory_bytes": memory, "settings": {"training": training}}
+    run.write_text(json.dumps(record), encoding="utf-8")
+    tsv.write_text(f"s\tcpu_time\n{benchmark or took}\tNA\n", encoding="utf-8")
+
+
+class TestFinishedJobs:
+    WILDCARDS = {"model": "xlsr", "source": "EMODB", "target": "any", "shots": "0"}  # noqa: RUF012
+
+    @pytest.fixture
+    def estimates(self):
+        return Estimates(configuration.load(read(PAPER) | {"device": "cpu"}))
+
+    def test_their_median_corrects_the_table(self, here, estimates):
+        expected = estimates.of("finetune", self.WILDCARDS)
+        for seed, ratio in enumerate((0.5, 2, 40), start=1):
+            finished_run(
+                here,
+                self.WILDCARDS | {"seed": seed},
+                took=ratio * expected.seconds,
+                benchmark=1,  # the end of one that was interrupted
+                memory=3 * expected.memory,
+            )
+        found = planning.finished(here / "results", estimates)
+        assert found.keys() == {("finetune", "xlsr")}
+        measured = found["finetune", "xlsr"]
+        assert (measured.jobs, measured.seconds, measured.memory) == (3, pytest.approx(2), pytest.approx(3))
+        corrected = planning.corrected(expected, measured)
+        assert corrected.seconds == pytest.approx(2 * expected.seconds)
+        assert corrected.memory == pytest.approx(3 * expected.memory)
+        job = Job("finetune", self.WILDCARDS | {"seed": "4"}, (), ())
+        made = planning.plan([job], estimates, found, [1])
+        assert made.costs == [corrected]
+        assert "finetune xlsr 2.00 (3)" in planning.report(made)
+
+    def test_settings_of_then_not_of_now(self, here, estimates):
+        ten = estimates.of("finetune", self.WILDCARDS, {"epochs": 10, "batch_size": 16})
+        finished_run(here, self.WILDCARDS | {"seed": 1}, took=ten.seconds, epochs=10)
+        assert planning.finished(here / "results", estimates)["finetune", "xlsr"].seconds == pytest.approx(1)
+
+    def test_those_of_another_device_say_nothing(self, here, estimates):
+        finished_run(here, self.WILDCARDS | {"seed": 1}, took=1, device="NVIDIA H100")
+        assert planning.finished(here / "results", estimates) == {}
+
+    def test_on_a_gpu_they_take_the_place_of_arithmetic(self, here):
+        estimates = Estimates(configuration.load(read(PAPER)))
+        jobs = [Job("finetune", self.WILDCARDS | {"seed": "2", "model": model}, (), ()) for model in ("xlsr", "mms")]
+        assert planning.plan(jobs, estimates, {}, [1]).unmeasured == ["xlsr", "mms"]
+        finished_run(here, self.WILDCARDS | {"seed": 1}, took=100, device="NVIDIA H100")
+        found = planning.finished(here / "results", estimates)
+        assert planning.plan(jobs, estimates, found, [1]).unmeasured == ["mms"]
+
+    def test_what_is_no_more_is_passed_over(self, here, estimates):
+        for wildcards in ({"model": "gone"}, {"source": "GONE"}):
+            finished_run(here, self.WILDCARDS | {"seed": 1} | wildcards, took=1)
+        (here / "results/benchmarks/corpus").mkdir()
+        (here / "results/benchmarks/corpus/GONE.tsv").write_text("s\tcpu_time\n3\tNA\n", encoding="utf-8")
+        assert planning.finished(here / "results", estimates) == {}
+
+
+class TestReport:
+    JOBS = (
+        Job("encoder", {"encoder": "facebook--wav2vec2-base-0b5b8e868dd8"}, (), ("weights",)),
+        Job("noise", {"corpus": "EMODB", "condition": "noisy"}, (), ("noisy",)),
+    )
+
+    def test_nothing(self):
+        assert planning.report(planning.Plan([], [], False, {1: 0.0}, [], [])).startswith("Nothing to do")
+
+    def test_sizes(self, here):
+        estimates = Estimates(configuration.load(read(PAPER)))
+        made = planning.plan(self.JOBS, estimates, {}, [1])
+        encoder, noise = made.costs
+        assert encoder.downloaded == 380_267_417
+        assert encoder.written == 4 * 94_370_944
+        assert noise.written == pytest.approx(1179 * 32_000, rel=0.01)
+        report = planning.report(made)
+        assert "Downloads: 380 MB" in report
+        assert "Disk, with downloads: 796 MB" in report
+        assert "downloads at 10 MB/s" in report
+        fetched = planning.plan(self.JOBS, estimates, {}, [1], fetched={"facebook--wav2vec2-base-0b5b8e868dd8"})
+        assert "Downloads: 0 MB" in planning.report(fetched)
+        assert fetched.costs[0].seconds == pytest.approx(encoder.seconds - 38.0267417)
+
+    def test_longer_lists_take_longer_on_fewer(self):
+        jobs = [Job("score", {"experiment": str(i)}, (), (str(i),)) for i in range(8)]
+        made = planning.plan(jobs, Estimates(configuration.load(read(PAPER) | {"device": "cpu"})), {}, [1, 4])
+        table = facts.read("costs.yaml")
+        each = table["rules"]["score"]["start"] + table["snakemake"]["job"]
+        assert made.wall == {n: pytest.approx(table["snakemake"]["start"] + 8 / n * each) for n in (1, 4)}
+
+    def test_the_largest_job_is_named(self):
+        jobs = [Job("score", {}, (), ()), Job("finetune", {"model": "xlsr", "seed": "1"}, (), ())]
+        made = planning.Plan(jobs, [Cost(1, 1e6), Cost(2, 3.2e9)], False, {1: 3.0}, [], [])
+        assert "Main memory of the largest job: 3.2 GB (finetune xlsr)" in planning.report(made)
+
+
+def test_every_rule_of_the_table_is_one_of_the_workflow():
+    rules = {
+        name
+        for path in (ROOT / "workflow" / "rules").glob("*.smk")
+        for name in re.findall(r"^(?:use )?rule (?:\w+ as )?(\w+)", path.read_text(encoding="utf-8"), re.MULTILINE)
+    }
+    assert costs.Table(facts.read("costs.yaml"), "cpu").rules.keys() - {"other", "download"} <= rules
+    assert planning.BENCHMARKS.keys() <= rules

@@ -1,0 +1,80 @@
+"""How much speech a corpus holds: as ingested, else as published, else as can be guessed from what is there."""
+
+import csv
+import functools
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from ser import facts
+from ser.corpora import table
+from ser.costs import Speech
+from ser.errors import UserError
+
+ASSUMED = Speech(utterances=1000, seconds=3000, longest=15)
+LOOKED_AT = 20  # files of a table whose headers are read
+TIMES_THE_MEAN = 3  # the longest utterance, where only the mean is known
+
+
+def ingested(corpus: str) -> Speech | None:
+    """What a corpus that was ingested in the working directory holds; None before that."""
+    path = f"results/corpora/{corpus}/utterances.csv"
+    try:
+        status = os.stat(path)
+        return _as_it_was(path, status.st_mtime_ns, status.st_size)
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+@functools.cache
+def _as_it_was(path: str, changed: int, size: int) -> Speech:
+    """Of a file at a time: in a later state it is read again."""
+    with open(path, newline="", encoding="utf-8") as file:
+        seconds = [float(row["seconds"]) for row in csv.DictReader(file)]
+    return Speech(len(seconds), sum(seconds), max(seconds))
+
+
+def expected(name: str, entry: Mapping) -> tuple[Speech, str]:
+    """What a corpus holds that is not ingested yet, and in words where that is from.
+
+    Args:
+        entry: the corpus's, of a configuration whose relative paths are the working directory's.
+    """
+    if is_made_by_demo(entry["path"]):
+        known = facts.read("sources.yaml")["demo"].get(Path(entry["path"]).name.split(".")[0])
+        return (Speech(**known), f"{name}: as the demo spoke it once") if known else _assumed(name)
+    if entry["format"] == "table":
+        return _listed(name, entry["path"])
+    published = facts.read("sources.yaml")["corpora"].get(entry["format"], {})
+    known = published.get("speech_without_boredom" if entry.get("boredom") == "drop" else "speech")
+    if known is None:
+        return _assumed(name)
+    numbers = {key: known[key] for key in ("utterances", "seconds", "longest")}
+    return Speech(**numbers), f"{name}: as published, {_in_words(Speech(**numbers))}"
+
+
+def _listed(name: str, path: str) -> tuple[Speech, str]:
+    """Of a table: as many utterances as it has files, as long in the mean as some of them are by their headers."""
+    import soundfile  # here, since Snakemake imports this module while it starts
+
+    try:
+        files = table.audio_files(path)
+        seconds = [soundfile.info(file).duration for file in files[:: max(1, len(files) // LOOKED_AT)]]
+    except (UserError, OSError, RuntimeError):  # ingestion will say what is wrong
+        return _assumed(name)
+    mean = sum(seconds) / len(seconds)
+    speech = Speech(len(files), mean * len(files), max(TIMES_THE_MEAN * mean, *seconds))
+    return speech, f"{name}: by the headers of {len(seconds)} of its files, {_in_words(speech)}"
+
+
+def _assumed(name: str) -> tuple[Speech, str]:
+    return ASSUMED, f"{name}: not known before it is ingested; assumed, {_in_words(ASSUMED)}"
+
+
+def _in_words(speech: Speech) -> str:
+    return f"{speech.utterances:,.0f} utterances, {speech.seconds:,.0f} s, the longest {speech.longest:.0f} s"
+
+
+def is_made_by_demo(path: str | os.PathLike | None) -> bool:
+    """Whether the embedded demo makes a file."""
+    return Path(path or "").parts[:2] == ("resources", "demo")
