@@ -44,4 +44,5 @@ rule corpora:
 onstart:
     show_licences(workflow.dag)
     refuse_what_cannot_be_done(workflow.dag)
+    say_what_would_be_mixed(workflow.dag)
     start_jobs_without_a_rate_limit(workflow)

@@ -1,4 +1,4 @@
-"""What tests share: corpora in the real layouts, made on the spot."""
+"""What tests share: corpora in the real layouts, made on the spot, and a finished run of the demo."""
 
 import io
 import sys
@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+import yaml
+from small_checkpoints import LAYER_NORM, save_wav2vec2
+from workflow_tools import ROOT, Workflow
 
 torch.set_num_threads(1)  # tests may share the cores with a workflow
-ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
 from ser.batches import Frames  # noqa: E402
@@ -89,6 +91,51 @@ def real_rows(corpus: str) -> list[dict]:
         for emotion, count in zip(EMOTIONS, of_group, strict=True)
         for i in range(count)
     ]
+
+
+COMMITS = ("a" * 40, "b" * 40)
+
+
+@pytest.fixture(scope="session")
+def finished_demo(tmp_path_factory):
+    """The demo's own configuration with fewer pairs, targets and sizes, run to its end. Leave it as it was, or copy it.
+
+    One model starts from a repository of the hub, of which two commits are in the hub's cache.
+    """
+    workflow = Workflow(tmp_path_factory.mktemp("demo") / "repository")
+    workflow.environment |= {"HF_HUB_OFFLINE": "1", "HF_HUB_CACHE": str(tmp_path_factory.mktemp("hub"))}
+    for commit in COMMITS:
+        folder = Path(workflow.environment["HF_HUB_CACHE"], "models--tests--small", "snapshots", commit)
+        save_wav2vec2(folder, **LAYER_NORM)
+    config = yaml.safe_load((ROOT / "demo" / "config" / "config.yaml").read_text(encoding="utf-8"))
+    one_pair = {"sources": ["English"], "targets": ["German"]}
+    config["models"]["xlsr"]["tuning"] |= {"rank": 8, "alpha": 16}
+    config["models"]["published"] = {
+        "title": "Published",
+        "family": "wav2vec2",
+        "checkpoint": "tests/small",
+        "revision": COMMITS[0],
+        "tuning": {"method": "lora"},
+    }
+    config["experiments"] = {
+        "table2": {
+            "models": ["cnn-lstm", "xlsr"],
+            "sources": ["English", "German"],
+            "targets": ["English", "German", "Italian"],
+        },
+        "figure2": {"models": ["cnn-lstm"], "source": "English", "targets": ["German"], "shots": [0, 50]},
+        "figure3": {
+            "models": ["cnn-lstm", "whisper"],
+            "source": "English",
+            "targets": ["German"],
+            "condition": "noisy",
+        },
+        "random_init": {"models": ["cnn-lstm", "wav2vec2-random"]} | one_pair,
+        "tuning": {"models": ["xlsr-frozen", "xlsr-adapter", "xlsr-prompt", "xlsr", "published"]} | one_pair,
+    }
+    workflow.configure(config)
+    workflow.run("--cores", "2")
+    return workflow
 
 
 DIFFERENCES: dict[str, list[float]] = {}

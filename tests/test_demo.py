@@ -1,11 +1,7 @@
-"""A cut-down demo from speech synthesis to tables and figures, and what edits make it plan again."""
+"""A cut-down demo from speech synthesis to tables and figures, and what happens when it is disturbed."""
 
 import hashlib
 import io
-import os
-import re
-import subprocess
-import sys
 import time
 import zipfile
 from collections import Counter
@@ -16,8 +12,6 @@ import pandas as pd
 import psutil
 import pytest
 import soundfile
-import yaml
-from conftest import ROOT
 from safetensors.torch import load_file
 from workflow_tools import Workflow
 
@@ -30,30 +24,9 @@ PAIRS = [("English", "German"), ("English", "Italian"), ("German", "English"), (
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory):
-    """The demo's own configuration with fewer pairs, targets and sizes, run to its end."""
-    workflow = Workflow(tmp_path_factory.mktemp("demo") / "repository")
-    config = yaml.safe_load((ROOT / "demo" / "config" / "config.yaml").read_text(encoding="utf-8"))
-    one_pair = {"sources": ["English"], "targets": ["German"]}
-    config["experiments"] = {
-        "table2": {
-            "models": ["cnn-lstm", "xlsr"],
-            "sources": ["English", "German"],
-            "targets": ["English", "German", "Italian"],
-        },
-        "figure2": {"models": ["cnn-lstm"], "source": "English", "targets": ["German"], "shots": [0, 50]},
-        "figure3": {
-            "models": ["cnn-lstm", "whisper"],
-            "source": "English",
-            "targets": ["German"],
-            "condition": "noisy",
-        },
-        "random_init": {"models": ["cnn-lstm", "wav2vec2-random"]} | one_pair,
-        "tuning": {"models": ["xlsr-frozen", "xlsr-adapter", "xlsr-prompt", "xlsr"]} | one_pair,
-    }
-    workflow.configure(config)
-    workflow.run("--cores", "2")
-    return workflow
+def demo(finished_demo, tmp_path_factory):
+    """A copy of the finished demo, to disturb."""
+    return finished_demo.copy(tmp_path_factory.mktemp("disturbed") / "repository")
 
 
 @pytest.fixture
@@ -192,7 +165,7 @@ class TestResults:
         of_pair = scores.query("source == 'English' and target == 'German'")
         means = of_pair.groupby("model")["uar"].mean()
         for experiment, models in (
-            ("tuning", ["xlsr-frozen", "xlsr-adapter", "xlsr-prompt", "xlsr"]),
+            ("tuning", ["xlsr-frozen", "xlsr-adapter", "xlsr-prompt", "xlsr", "published"]),
             ("random_init", ["cnn-lstm", "wav2vec2-random"]),
         ):
             table = pd.read_csv(results / f"tables/{experiment}.csv")
@@ -230,204 +203,8 @@ class TestResults:
         assert np.mean(within) > np.mean(observed)
 
 
-# Every run and result but those of CNN-LSTM, and what both enter.
-BEHIND_ENCODERS = {
-    "pooled": 2,
-    "finetune": 14,
-    "predict": 20,
-    "score": 4,
-    "scores": 1,
-    "table1": 1,
-    "table2": 1,
-    "figure3": 1,
-}
-BEHIND_ENCODERS |= {"comparison_table": 2, "comparison_figure": 2}
-COMPARISONS = {"comparison_table": 2, "comparison_figure": 2}
-OF_TABLE2 = {"confusion": 1, "recall": 1}
-ALWAYS = {"claims": 1, "provenance": 1}  # behind any change of a score
-BEHIND_ENCODERS |= OF_TABLE2 | ALWAYS | {"training_curves": 1, "caption": 8}
-
-
-class TestPlan:
-    """What is left will cost, by Snakemake's own judgement of what is left."""
-
-    @staticmethod
-    def plan(demo):
-        command = [sys.executable, "workflow/scripts/plan.py", "--directory", str(demo.directory), "--cores", "2"]
-        result = subprocess.run(command, cwd=demo.repository, stdout=subprocess.PIPE, text=True, check=True)
-        return result.stdout, {rule: int(n) for rule, n in re.findall(r"^(\w+) +(\d+)  ", result.stdout, re.MULTILINE)}
-
-    def test_nothing_is_left(self, demo):
-        assert self.plan(demo)[0] == "Nothing to do: every result is there, and up to date.\n"
-
-    def test_an_edit_is_planned_at_the_price_of_finished_jobs(self, demo, results):
-        before = demo.config()
-        edited = demo.config()
-        edited["models"]["xlsr"]["tuning"]["rank"] = 8
-        files = {path: path.stat().st_mtime_ns for path in results.rglob("*")}
-        demo.configure(edited)
-        try:
-            report, counts = self.plan(demo)
-            assert counts == demo.rules_planned()
-        finally:
-            demo.configure(before)
-        assert {path: path.stat().st_mtime_ns for path in results.rglob("*")} == files
-        assert counts["finetune"] == 4
-        assert re.search(r"finetune xlsr [\d.]+ \(4\), ", report)
-        assert "as the demo spoke it" not in report  # it was ingested
-
-    def test_half_done(self, demo, results):
-        unfinished = ("predictions/cnn-lstm/*/50-shot/*/clean.csv", "scores/figure2*.csv", "figures/figure2.*")
-        gone = [path for pattern in unfinished for path in results.glob(pattern)]
-        kept = {path: path.read_bytes() for path in gone}
-        times = {path: path.stat() for path in gone}
-        for path in gone:
-            path.unlink()
-        try:
-            report, counts = self.plan(demo)
-            assert counts == demo.rules_planned()
-        finally:
-            for path, content in kept.items():
-                path.write_bytes(content)
-                os.utime(path, ns=(times[path].st_atime_ns, times[path].st_mtime_ns))
-        assert (counts["predict"], counts["score"], counts["figure2"]) == (2, 1, 1)
-        assert not counts.keys() & {"finetune", "corpus", "encoder"}
-        assert re.search(r"predict cnn-lstm [\d.]+ \(\d+\)", report)
-
-
-class TestReruns:
-    """After the run, an edit plans what it affects, no more and no less."""
-
-    def test_nothing_is_left_to_do(self, demo):
-        assert demo.planned() == []
-
-    def test_touching_every_source_plans_nothing(self, demo):
-        for folder in ("workflow", "config", "resources", "profiles"):
-            for path in (demo.repository / folder).rglob("*"):
-                path.touch()
-        for path in [demo.repository / "Snakefile", *demo.directory.glob("speech/*"), *demo.directory.glob("config/*")]:
-            path.touch()
-        assert demo.planned() == []
-
-    def test_reformatting_the_configuration_plans_nothing(self, demo):
-        config = demo.config()
-
-        def reversed_keys(value):
-            if isinstance(value, dict):
-                return {key: reversed_keys(value[key]) for key in reversed(value)}
-            return value
-
-        path = demo.directory / "config" / "config.yaml"
-        before = path.read_text(encoding="utf-8")
-        path.write_text("# a comment\n" + yaml.safe_dump(reversed_keys(config), sort_keys=False, width=30))
-        try:
-            assert demo.planned() == []
-        finally:
-            path.write_text(before, encoding="utf-8")
-
-    @pytest.mark.parametrize(
-        ("module", "rules"),
-        [
-            ("ser/figure3.py", {"figure3": 1, "caption": 1}),
-            ("figure2.py", {"figure2": 1, "caption": 1}),
-            ("ser/table1.py", {"table1": 1, "caption": 1}),
-            ("ser/audit.py", {"audit": 3, "audits": 1}),
-            (
-                "ser/families/cnn_lstm.py",
-                {"finetune": 6, "predict": 12, "score": 4, "scores": 1, "table1": 1, "table2": 1}
-                | {"figure2": 1, "figure3": 1, "comparison_table": 1, "comparison_figure": 1}
-                | OF_TABLE2
-                | ALWAYS
-                | {"training_curves": 1, "caption": 9},
-            ),
-            (
-                "ser/noise.py",
-                {"noise": 1, "log_mel": 1, "predict": 4, "score": 1, "scores": 1, "figure3": 1, "caption": 3} | ALWAYS,
-            ),
-            (
-                "ser/fewshot.py",
-                {"few_shot": 2, "finetune": 2, "predict": 2, "score": 1, "scores": 1, "figure2": 1}
-                | {"audit": 1, "audits": 1, "caption": 3}
-                | ALWAYS,
-            ),
-            ("ser/claims.py", {"claims": 1, "caption": 2}),
-            ("ser/corpora/urdu.py", {}),
-            ("ser/checkpoints.py", {"encoder": 3} | BEHIND_ENCODERS),
-            ("ser/families/whisper.py", {"demo_checkpoint": 3, "encoder": 3} | BEHIND_ENCODERS),
-            ("ser/demo/pretraining.py", {"demo_checkpoint": 3, "encoder": 3} | BEHIND_ENCODERS),
-        ],
-    )
-    def test_editing_a_module_plans_what_runs_it(self, demo, module, rules):
-        path = demo.repository / "workflow" / "scripts" / module
-        before = path.read_bytes()
-        path.write_bytes(before + b"\n# edited\n")
-        try:
-            assert demo.rules_planned() == rules
-        finally:
-            path.write_bytes(before)
-        assert demo.planned() == []
-
-    @pytest.mark.parametrize(
-        ("edit", "rules"),
-        [
-            (
-                lambda config: config["conditions"]["noisy"].update(snr_db=5),
-                {"noise": 1, "log_mel": 1, "predict": 4, "score": 1, "scores": 1, "figure3": 1, "caption": 3} | ALWAYS,
-            ),
-            (
-                lambda config: config["models"]["xlsr"]["tuning"].update(rank=8),
-                {"finetune": 4, "predict": 8, "score": 2, "scores": 1, "table1": 1, "table2": 1}
-                | {"comparison_table": 1, "comparison_figure": 1, "training_curves": 1, "caption": 7}
-                | OF_TABLE2
-                | ALWAYS,
-            ),
-            (
-                lambda config: config["experiments"]["figure2"].update(shots=[0, 50, 100]),
-                {"few_shot": 2, "finetune": 2, "predict": 2, "score": 1, "scores": 1, "figure2": 1}
-                | {"audit": 1, "audits": 1, "caption": 3}
-                | ALWAYS,
-            ),
-            (
-                lambda config: config.update(seeds=[1]),
-                {"score": 5, "scores": 1, "table2": 1, "figure2": 1, "figure3": 1, "audit": 3, "audits": 1}
-                | COMPARISONS
-                | OF_TABLE2
-                | ALWAYS
-                | {"training_curves": 1, "caption": 9},
-            ),
-            (lambda config: config.update(device="auto"), {}),
-            (
-                lambda config: config.update(label="other"),
-                {"table1": 1, "table2": 1, "figure2": 1, "figure3": 1, "audit": 3, "audits": 1}
-                | COMPARISONS
-                | OF_TABLE2
-                | ALWAYS
-                | {"training_curves": 1, "caption": 9},
-            ),
-            (
-                lambda config: (
-                    config["prediction"].update(batch_size=7)
-                    if "prediction" in config
-                    else config.update(prediction={"batch_size": 7})
-                ),
-                {"predict": 32, "score": 5, "scores": 1, "table2": 1, "figure2": 1, "figure3": 1}
-                | COMPARISONS
-                | OF_TABLE2
-                | ALWAYS
-                | {"caption": 7},
-            ),
-        ],
-        ids=["SNR", "LoRA rank", "few-shot sizes", "seed removed", "device", "label", "prediction batch size"],
-    )
-    def test_editing_the_configuration_plans_what_uses_it(self, demo, edit, rules):
-        before = (demo.directory / "config" / "config.yaml").read_text(encoding="utf-8")
-        config = demo.config()
-        edit(config)
-        demo.configure(config)
-        try:
-            assert demo.rules_planned() == rules
-        finally:
-            (demo.directory / "config" / "config.yaml").write_text(before, encoding="utf-8")
+class TestDisturbed:
+    """Killed, damaged, edited midway."""
 
     def test_speech_is_the_same_in_every_process(self, demo):
         """eSpeak seeds itself by the clock unless it is told otherwise."""

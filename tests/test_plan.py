@@ -1,8 +1,11 @@
 """What is left of an experiment will cost: beside what Snakemake plans, and from made-up jobs with known answers."""
 
 import json
+import os
 import re
 import shutil
+import subprocess
+import sys
 from collections import Counter
 
 import plan
@@ -273,3 +276,50 @@ def test_every_rule_of_the_table_is_one_of_the_workflow():
     }
     assert costs.Table(facts.read("costs.yaml"), "cpu").rules.keys() - {"other", "download"} <= rules
     assert planning.BENCHMARKS.keys() <= rules
+
+
+class TestPlan:
+    """What is left will cost, by Snakemake's own judgement of what is left."""
+
+    @staticmethod
+    def plan(demo):
+        command = [sys.executable, "workflow/scripts/plan.py", "--directory", str(demo.directory), "--cores", "2"]
+        result = subprocess.run(command, cwd=demo.repository, stdout=subprocess.PIPE, text=True, check=True)
+        return result.stdout, {rule: int(n) for rule, n in re.findall(r"^(\w+) +(\d+)  ", result.stdout, re.MULTILINE)}
+
+    def test_nothing_is_left(self, finished_demo):
+        assert self.plan(finished_demo)[0] == "Nothing to do: every result is there, and up to date.\n"
+
+    def test_an_edit_is_planned_at_the_price_of_finished_jobs(self, finished_demo):
+        before = finished_demo.config()
+        edited = finished_demo.config()
+        edited["models"]["xlsr"]["tuning"]["rank"] = 4
+        files = {path: path.stat().st_mtime_ns for path in (finished_demo.directory / "results").rglob("*")}
+        finished_demo.configure(edited)
+        try:
+            report, counts = self.plan(finished_demo)
+            assert counts == finished_demo.rules_planned()
+        finally:
+            finished_demo.configure(before)
+        assert {path: path.stat().st_mtime_ns for path in (finished_demo.directory / "results").rglob("*")} == files
+        assert counts["finetune"] == 4
+        assert re.search(r"finetune xlsr [\d.]+ \(4\), ", report)
+        assert "as the demo spoke it" not in report  # it was ingested
+
+    def test_half_done(self, finished_demo):
+        unfinished = ("predictions/cnn-lstm/*/50-shot/*/clean.csv", "scores/figure2*.csv", "figures/figure2.*")
+        gone = [path for pattern in unfinished for path in (finished_demo.directory / "results").glob(pattern)]
+        kept = {path: path.read_bytes() for path in gone}
+        times = {path: path.stat() for path in gone}
+        for path in gone:
+            path.unlink()
+        try:
+            report, counts = self.plan(finished_demo)
+            assert counts == finished_demo.rules_planned()
+        finally:
+            for path, content in kept.items():
+                path.write_bytes(content)
+                os.utime(path, ns=(times[path].st_atime_ns, times[path].st_mtime_ns))
+        assert (counts["predict"], counts["score"], counts["figure2"]) == (2, 1, 1)
+        assert not counts.keys() & {"finetune", "corpus", "encoder"}
+        assert re.search(r"predict cnn-lstm [\d.]+ \(\d+\)", report)

@@ -13,7 +13,9 @@ import pytest
 import slurm_cluster
 from conftest import noise_bytes, write_tree
 from slurm_cluster import wait_until
-from workflow_tools import Workflow, planned_jobs
+from workflow_tools import Workflow
+
+from ser.dry_run import parse
 
 if reason := slurm_cluster.missing():
     pytest.skip(f"NO SLURM, SO THE CLUSTER PROFILE IS NOT TESTED: {reason}", allow_module_level=True)
@@ -175,7 +177,7 @@ class TestFromEndToEnd:
         for command in (finished.command(), Workflow.command(finished)):
             command = [*command, "--dry-run", *TARGETS]
             dry_run = subprocess.run(command, cwd=finished.repository, check=True, capture_output=True, text=True)
-            assert planned_jobs(dry_run.stdout) == []
+            assert parse(dry_run.stdout) == []
 
 
 def cancelled(workflow, job):

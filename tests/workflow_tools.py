@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import ROOT
 
 from ser.dry_run import parse
 
+ROOT = Path(__file__).resolve().parents[1]
 PARTS = ("Snakefile", "workflow", "config", "profiles", "envs")
 SHIPPED = sorted(path.name for path in (ROOT / "resources").iterdir() if path.is_file())
 
@@ -27,6 +27,7 @@ class Workflow:
     def __init__(self, folder: Path, directory: str = "demo"):
         self.repository = folder
         self.directory = folder / directory
+        self.environment = {"PYTHONDONTWRITEBYTECODE": "1"}
         ignore = shutil.ignore_patterns("__pycache__")
         for part in PARTS:
             source = ROOT / part
@@ -52,14 +53,13 @@ class Workflow:
 
     def start(self, *arguments: str, output=subprocess.DEVNULL) -> subprocess.Popen:
         """Start Snakemake in the working directory, in a process group of its own, as a shell does."""
-        environment = os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}
         return subprocess.Popen(
             self.command(*arguments),
             cwd=self.repository,
             stdout=output,
             stderr=subprocess.STDOUT,
             text=True,
-            env=environment,
+            env=os.environ | self.environment,
             process_group=0,
         )
 

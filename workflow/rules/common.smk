@@ -1,5 +1,6 @@
 """The checked configuration, and the helpers that rules share. No rules here."""
 
+import functools
 import os
 import re
 import sys
@@ -9,12 +10,12 @@ from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, str(Path(workflow.basedir, "workflow", "scripts")))
 
-from ser import configuration, corpora, encoders, experiments, families, gpus, sources
+from ser import configuration, corpora, encoders, experiments, families, gpus, provenance, sources
 from ser.code import code_hash, listing_hash
 from ser.corpora import table
 from ser.errors import UserError
 from ser.estimates import Estimates
-from ser.files import damage_among, files_under, sha256
+from ser.files import damage_among, files_under, read_json, sha256
 from ser.speech import is_made_by_demo
 from ser.vocabulary import ANY_TARGET, CLEAN
 
@@ -255,9 +256,18 @@ def local_checkpoint(wildcards):
     return sorted(str(path) for pattern in patterns for path in folder.glob(pattern))
 
 
-def if_few_shot(pattern):
-    """An input that only runs with target samples have."""
-    return lambda wildcards: pattern if int(wildcards.shots) else []
+def target_samples(wildcards):
+    """What a run reads of its target: a zero-shot one nothing."""
+    if not int(wildcards.shots):
+        return {}
+    target = wildcards.target
+    return {
+        "target_frames": frames_of(wildcards.model, target, CLEAN),
+        "target_utterances": f"results/corpora/{target}/utterances.csv",
+        "target_overlaps": f"results/corpora/{target}/overlaps.csv",
+        "target_split": f"results/splits/{target}/seed{wildcards.seed}/target.csv",
+        "subset": f"results/fewshot/{target}/{wildcards.shots}-shot/seed{wildcards.seed}.csv",
+    }
 
 
 def run_behind(wildcards):
@@ -271,15 +281,21 @@ def run_behind(wildcards):
 # --- Results ----------------------------------------------------------------------------------
 
 
+@functools.cache
+def needed(*names_of_experiments):
+    """Predictions that some experiments need, or all, listed once: a grid may need tens of thousands."""
+    return experiments.predictions(config, names_of_experiments or experiments.EXPERIMENTS)
+
+
 def predictions_of(wildcards):
     """Every prediction that an experiment scores."""
-    return [prediction_file(p) for p in experiments.predictions(config, [wildcards.experiment])]
+    return [prediction_file(p) for p in needed(wildcards.experiment)]
 
 
 def test_sets_of(wildcards):
     """The target splits of every corpus and repetition that an experiment scores."""
-    needed = {(p.target, p.seed) for p in experiments.predictions(config, [wildcards.experiment])}
-    return [f"results/splits/{target}/seed{seed}/target.csv" for target, seed in sorted(needed)]
+    scored = {(p.target, p.seed) for p in needed(wildcards.experiment)}
+    return [f"results/splits/{target}/seed{seed}/target.csv" for target, seed in sorted(scored)]
 
 
 def utterances_of(wildcards):
@@ -291,19 +307,19 @@ def utterances_of(wildcards):
 
 def source_splits_of(wildcards):
     """Training and development splits of a corpus that experiments use."""
-    seeds = {p.seed for p in experiments.predictions(config) if p.source == wildcards.corpus}
+    seeds = {p.seed for p in needed() if p.source == wildcards.corpus}
     return [f"results/splits/{wildcards.corpus}/seed{seed}/source.csv" for seed in sorted(seeds)]
 
 
 def target_splits_of(wildcards):
     """Pool and test splits of a corpus that experiments use."""
-    seeds = {p.seed for p in experiments.predictions(config) if p.target == wildcards.corpus}
+    seeds = {p.seed for p in needed() if p.target == wildcards.corpus}
     return [f"results/splits/{wildcards.corpus}/seed{seed}/target.csv" for seed in sorted(seeds)]
 
 
 def subsets_of(wildcards):
     """Few-shot samples of a corpus that experiments use."""
-    drawn = {(p.shots, p.seed) for p in experiments.predictions(config) if p.shots and p.target == wildcards.corpus}
+    drawn = {(p.shots, p.seed) for p in needed() if p.shots and p.target == wildcards.corpus}
     return [f"results/fewshot/{wildcards.corpus}/{shots}-shot/seed{seed}.csv" for shots, seed in sorted(drawn)]
 
 
@@ -354,7 +370,7 @@ def what_claims_use():
 
 def all_runs():
     """Records of every training that the experiments need."""
-    runs = sorted({(p.model, p.source, p.trained_on_target, p.shots, p.seed) for p in experiments.predictions(config)})
+    runs = sorted({(p.model, p.source, p.trained_on_target, p.shots, p.seed) for p in needed()})
     return [f"results/runs/{m}/{s}-to-{t}/{shots}-shot/seed{seed}/run.json" for m, s, t, shots, seed in runs]
 
 
@@ -365,7 +381,7 @@ def config_as_run():
 
 def all_predictions():
     """Every prediction that the experiments need."""
-    return [prediction_file(p) for p in experiments.predictions(config)]
+    return [prediction_file(p) for p in needed()]
 
 
 def prediction_file(p):
@@ -374,14 +390,14 @@ def prediction_file(p):
 
 def histories_of_table2():
     """Histories of the trainings behind Table II."""
-    runs = sorted({(p.model, p.source, p.seed) for p in experiments.predictions(config, ["table2"])})
+    runs = sorted({(p.model, p.source, p.seed) for p in needed("table2")})
     return [f"results/runs/{m}/{s}-to-{ANY_TARGET}/0-shot/seed{seed}/history.csv" for m, s, seed in runs]
 
 
 def epochs_of_table2():
     """Epochs of every model behind Table II."""
     return {
-        p.model: config["models"][p.model]["training"]["epochs"] for p in experiments.predictions(config, ["table2"])
+        p.model: config["models"][p.model]["training"]["epochs"] for p in needed("table2")
     }
 
 
@@ -400,7 +416,7 @@ def revisions_in_use():
 def one_run_per_model():
     """A run of every model that an experiment uses, for what is the same in all its runs."""
     first = {}
-    for p in experiments.predictions(config):
+    for p in needed():
         pair = f"{p.source}-to-{p.trained_on_target}"
         first.setdefault(p.model, f"results/runs/{p.model}/{pair}/{p.shots}-shot/seed{p.seed}/run.json")
     return [first[model] for model in models_in_use()]
@@ -426,7 +442,7 @@ def drawn_from(experiment):
 
 def scores_of(experiment):
     """How many scores an experiment has: two of a prediction, but one of a run that saw samples of its target."""
-    return sum(1 if p.shots else 2 for p in experiments.predictions(config, [experiment]))
+    return sum(1 if p.shots else 2 for p in needed(experiment))
 
 
 def caption_of(result):
@@ -439,11 +455,11 @@ def captioned():
     if not models_in_use():
         return {}
     said = {"seeds": len(config["seeds"]), "label": config["label"], "titles": titles(models_in_use())}
-    needed = {"figure2": ["figure2"], "figure3": ["figure3"], "table1": [], "claims": []}
+    behind = {"figure2": ["figure2"], "figure3": ["figure3"], "table1": [], "claims": []}
     found = {
         result: {"files": [file], "settings": said}
         for result, file in CAPTIONED.items()
-        if all(map(configured, needed.get(result, ["table2"]))) and (result != "claims" or confusions_for_claims())
+        if all(map(configured, behind.get(result, ["table2"]))) and (result != "claims" or confusions_for_claims())
     }
     first = next(name for name in experiments.EXPERIMENTS if configured(name))
     shown = [f"results/scores/{first}.csv", *(["results/claims.csv"] if confusions_for_claims() else [])]
@@ -452,13 +468,12 @@ def captioned():
 
 def overview():
     """What is run, in numbers and names."""
-    needed = experiments.predictions(config)
     return {
         "trainings": len(all_runs()),
-        "predictions": len(needed),
+        "predictions": len(needed()),
         "models": list(titles(models_in_use()).values()),
-        "sources": sorted({p.source for p in needed}),
-        "targets": sorted({p.target for p in needed}),
+        "sources": sorted({p.source for p in needed()}),
+        "targets": sorted({p.target for p in needed()}),
         "claimed": bool(confusions_for_claims()),
     }
 
@@ -514,14 +529,36 @@ def show_licences(dag):
         print("Under licences of their own:", *notices, sep="\n  - ", file=sys.stderr)
 
 
+def say_what_would_be_mixed(dag):
+    """Before any work: trainings that stay, and were made with other packages than those that are about to start.
+
+    To do them again or not is the user's choice: an upgrade may change nothing, and a grid costs days.
+    """
+    starting = {path for job in dag.needrun_jobs() if job.name == "finetune" for path in job.output}
+    staying = [path for path in all_runs() if path not in starting and Path(path).exists() and not damage_among([path])]
+    installed = provenance.packages(provenance.LOCK)
+    if starting and (others := provenance.other_versions(map(read_json, staying), installed)):
+        print(
+            f"Of the {len(staying)} trainings that are kept, some were made with other packages than new ones will be:",
+            *others,
+            sep="\n  - ",
+            file=sys.stderr,
+        )
+        print(
+            "results/provenance.json will count both. To train all with what is installed, run"
+            " `snakemake --forcerun finetune` once.",
+            file=sys.stderr,
+        )
+
+
 def refuse_what_cannot_be_done(dag):
     """Before any work: stop if a corpus cannot be downloaded, a result is damaged, or a folder may not be written to.
 
     A job that found a damaged input itself would already have lost the outputs that it was to write again.
     """
     jobs = list(dag.needrun_jobs())
-    needed = {job.wildcards.archive for job in jobs if job.name == "download_corpus"}
-    refused = {refusal_of(corpus_behind(archive)) for archive in needed}
+    archives = {job.wildcards.archive for job in jobs if job.name == "download_corpus"}
+    refused = {refusal_of(corpus_behind(archive)) for archive in archives}
     made_anew = {path for job in jobs for path in job.output}
     damaged = damage_among(path for job in jobs for path in job.input if path not in made_anew)
     if problems := [*sorted(refused - {None}), *damaged, *write_protected(made_anew)]:

@@ -34,6 +34,12 @@ rule provenance:
         mem_mb=2000,
         runtime=30,
     params:
-        settings=uses("provenance.py", "envs/requirements.txt", config=config_as_run(), predictions=all_predictions()),
+        settings=uses(
+            "provenance.py",
+            "envs/requirements.txt",
+            config=config_as_run(),
+            predictions=all_predictions(),
+            packages=provenance.packages(provenance.LOCK),
+        ),
     script:
         "../scripts/provenance.py"

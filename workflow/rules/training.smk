@@ -9,17 +9,11 @@ OUTPUTS results/runs/{model}/{source}-to-{target}/{shots}-shot/seed{seed}/
 
 rule finetune:
     input:
+        unpack(target_samples),
         source_frames=lambda wildcards: frames_of(wildcards.model, wildcards.source, CLEAN),
         source_utterances="results/corpora/{source}/utterances.csv",
         source_overlaps="results/corpora/{source}/overlaps.csv",
         source_split="results/splits/{source}/seed{seed}/source.csv",
-        target_frames=lambda wildcards: (
-            frames_of(wildcards.model, wildcards.target, CLEAN) if int(wildcards.shots) else []
-        ),
-        target_utterances=if_few_shot("results/corpora/{target}/utterances.csv"),
-        target_overlaps=if_few_shot("results/corpora/{target}/overlaps.csv"),
-        target_split=if_few_shot("results/splits/{target}/seed{seed}/target.csv"),
-        subset=if_few_shot("results/fewshot/{target}/{shots}-shot/seed{seed}.csv"),
         encoder=encoder_of,
     output:
         weights="results/runs/{model}/{source}-to-{target}/{shots}-shot/seed{seed}/weights.safetensors",

@@ -37,10 +37,9 @@ def predictions(config: dict, experiments: Iterable[str] = EXPERIMENTS) -> list[
 
 
 def _needed_by(experiment: dict, seeds: list[int]) -> Iterator[Prediction]:
-    sources = experiment.get("sources") or [experiment["source"]]
     conditions = [CLEAN, experiment["condition"]] if "condition" in experiment else [CLEAN]
     for model in experiment["models"]:
-        for source in sources:
+        for source in _sources(experiment):
             for target in experiment["targets"]:
                 if source != target:
                     for shots in experiment.get("shots", [0]):
@@ -51,6 +50,10 @@ def _needed_by(experiment: dict, seeds: list[int]) -> Iterator[Prediction]:
 
 def used_corpora(config: dict, experiments: Iterable[str] = EXPERIMENTS) -> list[str]:
     """Corpora that the named experiments use, in the config's order."""
-    needed = predictions(config, experiments)
-    used = {p.source for p in needed} | {p.target for p in needed}
+    named = [config["experiments"][name] for name in experiments if config["experiments"][name] is not None]
+    used = {corpus for experiment in named for corpus in [*_sources(experiment), *experiment["targets"]]}
     return [corpus for corpus in config["corpora"] if corpus in used]
+
+
+def _sources(experiment: dict) -> list[str]:
+    return experiment.get("sources") or [experiment["source"]]

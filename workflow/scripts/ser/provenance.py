@@ -6,13 +6,14 @@ import platform
 import shutil
 import subprocess
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from ser.files import read_json
 
 ROOT = Path(__file__).resolve().parents[3]
+LOCK = ROOT / "envs" / "requirements.txt"
 CLAIM_A_GPU = ("finetune", "predict", "pooled")  # rules whose jobs take a GPU where there is one
 
 
@@ -58,6 +59,17 @@ def across_runs(records: Iterable[dict]) -> dict[str, dict[str, int]]:
     for name in sorted({name for record in records for name in record["versions"]}):
         found[name] = Counter(record["versions"][name] for record in records if name in record["versions"])
     return {name: dict(sorted(counts.items())) for name, counts in found.items()}
+
+
+def other_versions(records: Iterable[dict], installed: Mapping[str, str | None]) -> list[str]:
+    """What trainings were made with, where it is not what is installed now, in words."""
+    versions = across_runs(records)
+    return [
+        f"{count} with {name} {made}, installed is {installed[name]}"
+        for name, counts in versions.items()
+        for made, count in counts.items()
+        if name in installed and made != installed[name]
+    ]
 
 
 def hardware() -> dict:

@@ -1,0 +1,259 @@
+"""After a finished run, an edit plans exactly the jobs that it affects, by rule and wildcards, no more and no fewer."""
+
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import COMMITS
+from workflow_tools import Workflow
+
+from ser.files import read_json
+
+# A condition on jobs: names of rules, and for some of their wildcards what they may be.
+Condition = tuple[str, dict[str, str | set[str]]]
+
+CORPORA = "corpus overlaps log_mel noise pooled source_split target_split few_shot"
+OF_AUDIT = ("audit audits", {})
+OF_SCORES = [("scores claims provenance", {}), ("caption", {"result": {"overview", "claims"}})]
+OF_TABLE2 = [
+    ("score", {"experiment": "table2"}),
+    ("table2 confusion recall training_curves", {}),
+    ("caption", {"result": {"table2", "confusion", "recall", "training"}}),
+]
+OF_FIGURE2 = [("score", {"experiment": "figure2"}), ("figure2", {}), ("caption", {"result": "figure2"})]
+OF_FIGURE3 = [("score", {"experiment": "figure3"}), ("figure3", {}), ("caption", {"result": "figure3"})]
+OF_TUNING = [("score comparison_table comparison_figure", {"experiment": "tuning"})]
+OF_RANDOM = [("score comparison_table comparison_figure", {"experiment": "random_init"})]
+OF_TABLE1 = [("table1", {}), ("caption", {"result": "table1"})]
+OF_ALL = [*OF_SCORES, *OF_TABLE2, *OF_FIGURE2, *OF_FIGURE3, *OF_TUNING, *OF_RANDOM]
+CAPTIONS = [("caption", {})]  # each tells how many repetitions there are, or what models are called
+
+
+def runs_of(**wildcards) -> list[Condition]:
+    """Trainings and predictions."""
+    return [("finetune predict", wildcards)]
+
+
+def changes(*paths: str):
+    """An edit that sets values of the configuration, or by `None` removes them: `a.b.c=value` in YAML."""
+
+    def edit(config: dict) -> None:
+        for path in paths:
+            key, value = path.split("=", 1)
+            *parents, last = key.split(".")
+            place = config
+            for parent in parents:
+                place = place.setdefault(parent, {})
+            place[last] = yaml.safe_load(value)
+
+    return edit
+
+
+NOISE = [("noise log_mel predict", {"condition": "noisy"}), *OF_FIGURE3, *OF_SCORES]
+XLSR_AGAIN = [*runs_of(model="xlsr"), *OF_TABLE2, *OF_TUNING, *OF_TABLE1, *OF_SCORES]
+EDITS = {
+    "SNR": (changes("conditions.noisy.snr_db=5"), NOISE),
+    "a noise environment": (
+        changes("conditions.noisy.environments=[DKITCHEN, NPARK, PSTATION, STRAFFIC, TBUS]"),
+        [("demo_noise", {"environment": "TBUS"}), *NOISE],
+    ),
+    "a seed added": (
+        changes("seeds=[1, 2, 3]"),
+        [("source_split target_split few_shot finetune predict", {"seed": "3"}), OF_AUDIT, *OF_ALL, *CAPTIONS],
+    ),
+    "a seed removed": (changes("seeds=[1]"), [OF_AUDIT, *OF_ALL, *CAPTIONS]),
+    "a model added": (
+        changes(
+            "models.xlsr-small={title: small, family: wav2vec2, checkpoint: resources/demo/checkpoints/xlsr,"
+            " tuning: {method: lora, rank: 4}}",
+            "experiments.table2.models=[cnn-lstm, xlsr, xlsr-small]",
+        ),
+        [*runs_of(model="xlsr-small"), *OF_TABLE2, *OF_TABLE1, *OF_SCORES, *CAPTIONS],
+    ),
+    "one model's learning rate": (changes("models.xlsr.training={learning_rate: 1.0e-3}"), XLSR_AGAIN),
+    "two values swapped within a model": (changes("models.xlsr.tuning={method: lora, rank: 16, alpha: 8}"), XLSR_AGAIN),
+    "a corpus added as target": (
+        changes("experiments.table2.targets=[English, German, Italian, Urdu]"),
+        [
+            ("demo_speech", {"layout": "urdu"}),
+            ("corpus overlaps audit", {"corpus": "Urdu"}),
+            ("log_mel target_split", {"corpus": "Urdu"}),
+            ("predict", {"target": "Urdu"}),
+            ("audits", {}),
+            *OF_TABLE1,
+            *OF_TABLE2,
+            *OF_SCORES,
+        ],
+    ),
+    "a corpus added as source": (
+        changes("experiments.table2.sources=[English, German, Urdu]"),
+        [
+            ("demo_speech", {"layout": "urdu"}),
+            ("corpus overlaps audit", {"corpus": "Urdu"}),
+            ("log_mel source_split", {"corpus": "Urdu"}),
+            *runs_of(source="Urdu"),
+            ("audits", {}),
+            *OF_TABLE1,
+            *OF_TABLE2,
+            *OF_SCORES,
+        ],
+    ),
+    "few-shot sizes": (
+        changes("experiments.figure2.shots=[0, 50, 100]"),
+        [
+            ("few_shot finetune predict", {"shots": "100"}),
+            ("audit", {"corpus": "German"}),
+            ("audits", {}),
+            *OF_FIGURE2,
+            *OF_SCORES,
+        ],
+    ),
+    "boredom: drop": (
+        changes("corpora.German.boredom=drop"),
+        [
+            (f"{CORPORA} audit", {"corpus": "German"}),
+            ("few_shot", {"target": "German"}),
+            *runs_of(source="German"),
+            *runs_of(target="German"),
+            ("audits", {}),
+            *OF_ALL,
+        ],
+    ),
+    "batch size": (changes("training.batch_size=8"), [*runs_of(), *OF_TABLE1, *OF_ALL]),
+    "prediction's batch size": (changes("prediction.batch_size=7"), [("predict", {}), *OF_ALL]),
+    "a checkpoint's revision": (
+        changes(f"models.published.revision={COMMITS[1]}"),
+        [
+            ("encoder", {"encoder": f"tests--small-{COMMITS[1][:12]}"}),
+            *runs_of(model="published"),
+            *OF_TUNING,
+            *OF_TABLE1,
+            ("scores provenance", {}),
+        ],
+    ),
+    "a model's title": (changes("models.xlsr.title=other"), []),
+    "the label": (changes("label=other"), []),
+    "the device": (changes("device=auto"), []),
+}
+SOURCES = {
+    "workflow/report/figure2.rst": [("caption", {"result": "figure2"})],
+    "workflow/scripts/figure2.py": [("figure2", {}), ("caption", {"result": "figure2"})],
+    "workflow/scripts/ser/figure3.py": [("figure3", {}), ("caption", {"result": "figure3"})],
+    "workflow/scripts/ser/table1.py": OF_TABLE1,
+    "workflow/scripts/ser/claims.py": [("claims", {}), ("caption", {"result": {"claims", "overview"}})],
+    "workflow/scripts/ser/audit.py": [OF_AUDIT],
+    "workflow/scripts/ser/drawing.py": [],
+    "workflow/scripts/ser/training.py": [*runs_of(), *OF_TABLE1, *OF_ALL],
+    "workflow/scripts/ser/resumption.py": [*runs_of(), *OF_TABLE1, *OF_ALL],
+    "workflow/scripts/ser/inference.py": [],
+    "workflow/scripts/ser/families/cnn_lstm.py": [],
+    "workflow/scripts/ser/noise.py": NOISE,
+    "workflow/scripts/ser/fewshot.py": [],
+    "workflow/scripts/ser/corpora/urdu.py": [],
+    "workflow/scripts/ser/costs.py": [],
+    "workflow/scripts/ser/checkpoints.py": [],
+}
+
+
+@contextmanager
+def edited(path: Path, content: str | bytes | None = None):
+    """A file with other content, or with a comment more, and then as it was."""
+    before = path.read_bytes()
+    path.write_bytes(before + b"\n# edited\n" if content is None else content.encode())
+    try:
+        yield
+    finally:
+        path.write_bytes(before)
+
+
+def as_set(jobs) -> set[tuple]:
+    return {(rule, *sorted(wildcards.items())) for rule, wildcards in jobs}
+
+
+def meets(job, condition: Condition) -> bool:
+    rule, wildcards = job
+    rules, allowed = condition
+    one_of = {key: {value} if isinstance(value, str) else value for key, value in allowed.items()}
+    return rule in rules.split() and all(wildcards.get(key) in values for key, values in one_of.items())
+
+
+def assert_plans(workflow: Workflow, conditions: list[Condition]) -> None:
+    """Compare what is planned with those of all jobs there are that meet a condition."""
+    everything = workflow.planned("--forceall")
+    for condition in conditions:
+        assert any(meets(job, condition) for job in everything), f"no job is {condition}"
+    expected = as_set(job for job in everything if any(meets(job, condition) for condition in conditions))
+    planned = as_set(workflow.planned())
+    assert sorted(planned - expected) == sorted(expected - planned) == []
+
+
+@pytest.mark.parametrize("name", EDITS)
+def test_an_edited_configuration_plans_what_uses_it(finished_demo, name):
+    edit, conditions = EDITS[name]
+    config = finished_demo.config()
+    edit(config)
+    path = finished_demo.directory / "config" / "config.yaml"
+    with edited(path, yaml.safe_dump(config, sort_keys=False)):
+        assert_plans(finished_demo, conditions)
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_an_edited_source_plans_what_runs_it(finished_demo, source):
+    with edited(finished_demo.repository / source):
+        assert_plans(finished_demo, SOURCES[source])
+    assert finished_demo.planned() == []
+
+
+def test_nothing_is_left_to_do(finished_demo):
+    assert finished_demo.planned() == []
+
+
+def test_touching_every_source_plans_nothing(finished_demo):
+    for folder in ("workflow", "config", "resources", "profiles", "envs"):
+        for path in (finished_demo.repository / folder).rglob("*"):
+            path.touch()
+    directory = finished_demo.directory
+    for path in [finished_demo.repository / "Snakefile", *directory.glob("speech/*"), *directory.glob("config/*")]:
+        path.touch()
+    assert finished_demo.planned() == []
+
+
+def test_reformatting_the_configuration_plans_nothing(finished_demo):
+    def reversed_keys(value):
+        return {key: reversed_keys(value[key]) for key in reversed(value)} if isinstance(value, dict) else value
+
+    text = "# a comment\n" + yaml.safe_dump(reversed_keys(finished_demo.config()), sort_keys=False, width=30)
+    with edited(finished_demo.directory / "config" / "config.yaml", text):
+        assert finished_demo.planned() == []
+
+
+class TestUpgrade:
+    """Another version of a package than the trainings were made with."""
+
+    @pytest.fixture
+    def upgraded(self, finished_demo, tmp_path):
+        """A copy of the finished demo, in an environment where a package has another version."""
+        workflow = finished_demo.copy(tmp_path / "repository")
+        metadata = tmp_path / "upgrade" / "safetensors-99.0.0.dist-info" / "METADATA"
+        metadata.parent.mkdir(parents=True)
+        metadata.write_text("Metadata-Version: 2.1\nName: safetensors\nVersion: 99.0.0\n")
+        workflow.environment = finished_demo.environment | {"PYTHONPATH": str(tmp_path / "upgrade")}
+        return workflow
+
+    def test_is_recorded_and_retrains_nothing(self, upgraded):
+        assert upgraded.planned() == [("provenance", {})]
+        assert "made with other packages" not in upgraded.run("--cores", "1").stdout
+        assert read_json(upgraded.directory / "results/provenance.json")["packages"]["safetensors"] == "99.0.0"
+        assert upgraded.planned() == []
+
+    def test_a_mixture_is_said_and_counted(self, upgraded):
+        run = upgraded.directory / "results/runs/cnn-lstm/English-to-German/50-shot/seed1/weights.safetensors"
+        run.unlink()
+        output = upgraded.run("--cores", "2", "results/provenance.json").stdout
+        made = version("safetensors")
+        assert f"27 with safetensors {made}, installed is 99.0.0" in output
+        assert "snakemake --forcerun finetune" in output
+        trainings = read_json(upgraded.directory / "results/provenance.json")["trainings"]
+        assert trainings["safetensors"] == {made: 27, "99.0.0": 1}
