@@ -7,7 +7,7 @@ import time
 import torch
 from safetensors.torch import save_file
 
-from ser import families, files, job, leaks, precision, runs, training
+from ser import families, files, job, leaks, placement, precision, runs, training
 from ser.errors import UserError
 
 
@@ -17,10 +17,10 @@ def main(snakemake):
     wildcards, inputs, settings = snakemake.wildcards, snakemake.input, snakemake.params.settings
     if settings["training"]["deterministic"]:
         precision.make_deterministic()
-    device = runs.choose_device(snakemake.resources.gpu)
+    device = placement.choose_device(snakemake.resources.gpu)
     seed = int(wildcards.seed)
     run_name = f"{wildcards.model}, {wildcards.source} to {wildcards.target}, {wildcards.shots} shots, seed {seed}"
-    encoder, storage = runs.encoder_folder(inputs.encoder), runs.storage(device, snakemake.resources)
+    encoder, storage = placement.encoder_folder(inputs.encoder), placement.storage(device, snakemake.resources)
     model = training.initialise(families.of(settings["model"]).build, settings["model"], encoder, seed).to(device)
 
     roles = leaks.read_split(inputs.source_split, inputs.source_utterances, inputs.source_overlaps)

@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from ser import files, labelling, runs
+from ser import files, labelling, placement
 from ser.errors import UserError
 from ser.labelling import LONGEST, WINDOW, Cutting
 from ser.trained import open_trained
@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     cutting = _cutting(given)
     recordings = labelling.find_audio(given.files)
     trained = open_trained(given.run)
-    device = runs.choose_device(int(torch.cuda.is_available()))
+    device = placement.choose_device(int(torch.cuda.is_available()))
     classifier = labelling.Classifier(trained, device)
     classifier.check(cutting)
     sizes = {file: file.stat().st_size for file in recordings}

@@ -5,7 +5,7 @@ from ser import lean_imports  # noqa: F401, isort: skip (before torch)
 import numpy as np
 import torch
 
-from ser import families, files, inference, job, runs, weights
+from ser import families, files, inference, job, placement, weights
 from ser.errors import UserError
 from ser.vocabulary import EMOTIONS
 
@@ -15,11 +15,11 @@ COLUMNS = ("utterance", "emotion", "predicted", *EMOTIONS)
 def main(snakemake):
     torch.set_num_threads(snakemake.threads)
     settings = snakemake.params.settings
-    device = runs.choose_device(snakemake.resources.gpu)
-    model = families.of(settings["model"]).build(settings["model"], runs.encoder_folder(snakemake.input.encoder))
+    device = placement.choose_device(snakemake.resources.gpu)
+    model = families.of(settings["model"]).build(settings["model"], placement.encoder_folder(snakemake.input.encoder))
     weights.load_trained_state(model.to(device), snakemake.input.weights)
     rows = files.read_rows(snakemake.input.utterances)
-    storage = runs.storage(device, snakemake.resources)
+    storage = placement.storage(device, snakemake.resources)
     frames = model.read_frames(snakemake.input.frames, rows, [row["utterance"] for row in rows], storage)
     predicted = inference.probabilities(model, frames, settings["batch_size"], device)
     if not np.isfinite(predicted).all():

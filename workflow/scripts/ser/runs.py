@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import logging
 import math
 import os
 import platform
@@ -15,29 +14,13 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from ser import gpus
 from ser.files import read_rows, sha256
 from ser.memory import Storage
 from ser.precision import uses_bfloat16
 from ser.resumption import Progress
 from ser.training import Examples
 
-log = logging.getLogger(__name__)
-
 PACKAGES = ("numpy", "peft", "safetensors", "torch", "transformers")  # whose versions a run records, if it used them
-
-
-def choose_device(claimed: int) -> torch.device:
-    """A CUDA device if the job claimed a GPU and there is one, the least used one, else the CPU, and then say so."""
-    if claimed and torch.cuda.is_available():
-        torch.backends.cudnn.allow_tf32 = False  # float32 means float32, as it does on a CPU
-        every = range(torch.cuda.device_count())
-        device = torch.device("cuda", gpus.claim([str(torch.cuda.get_device_properties(i).uuid) for i in every]))
-        torch.cuda.set_device(device)
-        return device
-    if claimed:
-        log.warning("no GPU is visible: running on the CPU (`device: cpu` in the config says so on purpose)")
-    return torch.device("cpu")
 
 
 def fingerprint(settings: dict, inputs: Sequence[str | os.PathLike]) -> str:
@@ -46,16 +29,6 @@ def fingerprint(settings: dict, inputs: Sequence[str | os.PathLike]) -> str:
     for path in inputs:
         digest.update(sha256(path).encode())
     return digest.hexdigest()
-
-
-def encoder_folder(files: Sequence[str]) -> Path | None:
-    """The folder of an encoder's files; None for a model that starts from none."""
-    return Path(files[0]).parent if files else None
-
-
-def storage(device: torch.device, resources) -> Storage:
-    """Where a job with these resources, of Snakemake, keeps its frames."""
-    return Storage(device, resources.mem_mb * 1e6, resources.tmpdir)
 
 
 def read_examples(model: nn.Module, frames_path, utterances_path, wanted: Sequence[str], storage: Storage) -> Examples:
