@@ -1,8 +1,8 @@
 """The checked configuration, and the helpers that rules share. No rules here."""
 
-import inspect
 import re
 import sys
+from inspect import signature
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -83,7 +83,7 @@ def minutes_of(rule):
 
 def by_attempt(function):
     """A function whose parameters Snakemake, which asks for them three times a job, need not find out every time."""
-    function.__signature__ = inspect.signature(function)
+    function.__signature__ = signature(function)
     return function
 
 

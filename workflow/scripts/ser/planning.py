@@ -205,7 +205,9 @@ def plan(
         notes.append(f"taken for granted: downloads at {table.downloads / 1e6:.0f} MB/s, some of approximate size")
     if on_gpu:
         beside = f"{cores} cores" if cores else f"{CORES_A_GPU} cores a GPU"
-        notes.append(f"taken for granted: {beside}, and {_size(table.process)} of main memory a job for CUDA")
+        notes.append(
+            f"taken for granted: {beside}, {_size(table.process)} of main memory a job beside weights and frames"
+        )
     return Plan(list(jobs), costs, on_gpu, wall, unmeasured, notes)
 
 
