@@ -4,6 +4,7 @@ import functools
 import os
 import re
 import sys
+from inspect import signature
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -73,12 +74,18 @@ def memory_of(rule):
 
     Where a job keeps its frames depends on it, what it makes of them does not.
     """
-    return lambda wildcards, attempt: estimates.mem_mb(rule, wildcards, attempt)
+    return by_attempt(lambda wildcards, attempt: estimates.mem_mb(rule, wildcards, attempt))
 
 
 def minutes_of(rule):
     """Minutes that a job of a rule asks for, likewise."""
-    return lambda wildcards, attempt: estimates.minutes(rule, wildcards, attempt)
+    return by_attempt(lambda wildcards, attempt: estimates.minutes(rule, wildcards, attempt))
+
+
+def by_attempt(function):
+    """A function whose parameters Snakemake, which asks for them three times a job, need not find out every time."""
+    function.__signature__ = signature(function)
+    return function
 
 
 def limit_jobs_by_gpus():

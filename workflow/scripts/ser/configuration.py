@@ -9,6 +9,7 @@ from pathlib import Path
 import yaml
 from jsonschema import Draft202012Validator, validators
 
+from ser import facts
 from ser.corpora import CHECKSUMS, PUBLISHED
 from ser.errors import UserError
 from ser.vocabulary import ANY_TARGET, CLEAN
@@ -40,7 +41,7 @@ def load(config: Mapping) -> dict:
     `UserError` listing everything that is wrong, each with its key and what is allowed.
     """
     config = _plain(config)
-    schema = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
+    schema = yaml.load(SCHEMA.read_text(encoding="utf-8"), facts.LOADER)
     errors = sorted(Strict(schema).iter_errors(config), key=lambda error: list(map(str, error.path)))
     if errors:
         _refuse([message for error in errors for message in _explain(error)])

@@ -170,6 +170,7 @@ class Model:
     method: str  # a key of the table's `methods`
     encoder: Encoder
     rates: Rates
+    added: int = 0  # rank, bottleneck or length of what the method adds
     whole_context: bool = False  # Whisper's 30 s for every utterance
 
     def hears(self, speech: Speech) -> Speech:
@@ -185,9 +186,9 @@ class Model:
         of_method = {
             "none": self.rates.parameters,  # CNN-LSTM, without an encoder
             "frozen": 0,
-            "lora": 10 * 16 * width * layers,  # both linears of a feed-forward block four times as wide, rank 16
-            "adapter": 2 * 128 * width * layers,
-            "prompt": 5 * width * layers,
+            "lora": 10 * self.added * width * layers,  # both linears of a feed-forward block, four times as wide inside
+            "adapter": 2 * self.added * width * layers,
+            "prompt": self.added * width * layers,
             "full": self.encoder.parameters,
             "random": self.encoder.parameters,
         }

@@ -83,13 +83,13 @@ class Estimates:
 
     def _model(self, entry: Mapping, encoder: Encoder, pooling: bool = False) -> Model:
         family = entry["family"] if pooling else families.name(entry)
-        method = entry.get("tuning", {"method": "none"})["method"]
-        if entry.get("weights") == "random":
-            method = "random"
+        tuning = entry.get("tuning", {"method": "none"})
+        method = "random" if entry.get("weights") == "random" else "lora" if pooling else tuning["method"]
+        added = next((tuning[key] for key in ("rank", "bottleneck", "length") if key in tuning), 0)
         own = {"cnn-lstm": costs.CNN_LSTM, families.FROZEN: 0}  # of a frozen encoder nothing is run
         rates = self.table.rates(family, own.get(family, encoder.parameters))
         whole_context = entry.get("context") == "30s" and family == "whisper"
-        return Model(family, "lora" if pooling else method, encoder, rates, whole_context)
+        return Model(family, method, encoder, rates, added, whole_context)
 
     def _encoder(self, entry: Mapping, folder: str) -> Encoder:
         if found := encoders.fetched(folder):

@@ -6,13 +6,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import yaml
-
+from ser import facts
 from ser.archives import Archive
 from ser.errors import UserError
 from ser.files import written_whole
 
-SOURCES = Path(__file__).resolve().parents[3] / "resources" / "sources.yaml"
 ATTEMPTS = 6  # in a row that came no further
 TIMEOUT = 60  # seconds without a byte
 CHUNK = 1 << 14  # bytes, of which the last are lost in a cut
@@ -25,7 +23,7 @@ log = logging.getLogger("ser")
 
 def published() -> dict:
     """The shipped list: format -> {url, checksum, licence, ...}."""
-    return yaml.safe_load(SOURCES.read_text(encoding="utf-8"))
+    return facts.read("sources.yaml")
 
 
 def archive_name(corpus: str, entry: dict) -> str:
