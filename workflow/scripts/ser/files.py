@@ -70,7 +70,8 @@ def check_whole(path: str | os.PathLike) -> None:
     """Raise `UserError`, with the remedy, if a file that a job has written is empty or cut short.
 
     Seen without reading it all: a table ends with the end of a line, JSON is one document, arrays and tensors are as
-    long as their headers say. A table that is cut between two lines is found by who knows what it should hold.
+    long as their headers say. A table that is cut between two lines is found by who knows what it should hold; a
+    corpus's is here, since nearly everything follows from it: it ends where the corpus's audio does.
     """
     path = Path(path)
     check = WHOLE.get(path.suffix)
@@ -78,7 +79,9 @@ def check_whole(path: str | os.PathLike) -> None:
         with open(path, "rb") as file:
             size = os.fstat(file.fileno()).st_size
             whole = size > 0 and (check is None or check(file, size))
-    except (ValueError, KeyError, TypeError, SyntaxError):
+        if whole and path.name == "utterances.csv":
+            whole = _ends_where_its_audio_does(path)
+    except (ValueError, LookupError, TypeError, SyntaxError):
         whole = False
     if not whole:
         raise UserError(f"{path} is {'cut short' if size else 'empty'}. {remedy(path)}")
@@ -115,10 +118,22 @@ def _json_is_whole(file, size: int) -> bool:
     return True
 
 
-def _array_is_whole(file, size: int) -> bool:
+def _ends_where_its_audio_does(utterances: Path) -> bool:
+    audio, last = utterances.parent / "clean" / "audio.npy", read_rows(utterances)[-1]
+    if not audio.exists():
+        return True
+    with open(audio, "rb") as file:
+        return _array_header(file)["shape"] == (int(last["start"]) + int(last["samples"]),)
+
+
+def _array_header(file) -> dict:
     """NumPy's format, version 1.0: magic and version, length of the header, header, values."""
     file.seek(8)
-    header = ast.literal_eval(file.read(int.from_bytes(file.read(2), "little")).decode("latin1"))
+    return ast.literal_eval(file.read(int.from_bytes(file.read(2), "little")).decode("latin1"))
+
+
+def _array_is_whole(file, size: int) -> bool:
+    header = _array_header(file)
     return size == file.tell() + int(header["descr"][2:]) * math.prod(header["shape"])
 
 
