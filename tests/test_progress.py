@@ -196,8 +196,8 @@ def test_the_workflows_own_paths(tmp_path):
     jobs = re.findall(r"^rule (finetune|predict):.*?^ +output: (.+?)$", workflow.run("-n").stdout, re.DOTALL | re.M)
     planned = {rule: {path for name, paths in jobs if name == rule for path in paths.split(", ")} for rule, _ in jobs}
     needed = experiments.predictions(configuration.load(workflow.config()))
-    assert planned["finetune"] == {path for p in needed for path in grid.training_files(grid.training_of(p))}
-    assert planned["predict"] == set(map(grid.prediction_file, needed))
+    assert planned["finetune"] == {path for p in needed for path in grid.training_files(p.training)}
+    assert planned["predict"] == {p.file for p in needed}
 
 
 class TestStates:

@@ -296,7 +296,7 @@ def needed(*names_of_experiments):
 
 def predictions_of(wildcards):
     """Every prediction that an experiment scores."""
-    return [prediction_file(p) for p in needed(wildcards.experiment)]
+    return [p.file for p in needed(wildcards.experiment)]
 
 
 def test_sets_of(wildcards):
@@ -375,10 +375,10 @@ def what_claims_use():
     }
 
 
+@functools.cache
 def all_runs():
     """Records of every training that the experiments need."""
-    runs = sorted({(p.model, p.source, p.trained_on_target, p.shots, p.seed) for p in needed()})
-    return [f"results/runs/{m}/{s}-to-{t}/{shots}-shot/seed{seed}/run.json" for m, s, t, shots, seed in runs]
+    return [f"results/runs/{training}/run.json" for training in sorted({p.training for p in needed()})]
 
 
 def config_as_run():
@@ -386,19 +386,9 @@ def config_as_run():
     return {key: value for key, value in config.items() if key != "device"}
 
 
-def all_predictions():
-    """Every prediction that the experiments need."""
-    return [prediction_file(p) for p in needed()]
-
-
-def prediction_file(p):
-    return f"results/predictions/{p.model}/{p.source}-to-{p.target}/{p.shots}-shot/seed{p.seed}/{p.condition}.csv"
-
-
 def histories_of_table2():
     """Histories of the trainings behind Table II."""
-    runs = sorted({(p.model, p.source, p.seed) for p in needed("table2")})
-    return [f"results/runs/{m}/{s}-to-{ANY_TARGET}/0-shot/seed{seed}/history.csv" for m, s, seed in runs]
+    return [f"results/runs/{training}/history.csv" for training in sorted({p.training for p in needed("table2")})]
 
 
 def epochs_of_table2():
@@ -424,8 +414,7 @@ def one_run_per_model():
     """A run of every model that an experiment uses, for what is the same in all its runs."""
     first = {}
     for p in needed():
-        pair = f"{p.source}-to-{p.trained_on_target}"
-        first.setdefault(p.model, f"results/runs/{p.model}/{pair}/{p.shots}-shot/seed{p.seed}/run.json")
+        first.setdefault(p.model, f"results/runs/{p.training}/run.json")
     return [first[model] for model in models_in_use()]
 
 
@@ -457,6 +446,7 @@ def caption_of(result):
     return str(Path("results", "captions", f"{result}.rst").absolute())
 
 
+@functools.cache
 def captioned():
     """For every configured result with a caption of its own, what the caption speaks of."""
     if not models_in_use():

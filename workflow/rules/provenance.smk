@@ -34,11 +34,10 @@ rule provenance:
         mem_mb=2000,
         runtime=30,
     params:
-        settings=uses(
+        settings=lambda wildcards: uses(
             "provenance.py",
             "envs/requirements.txt",
             config=config_as_run(),
-            predictions=all_predictions(),
             packages=provenance.packages(provenance.LOCK),
         ),
     script:

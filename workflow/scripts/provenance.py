@@ -3,13 +3,13 @@
 import datetime
 from pathlib import Path
 
-from ser import files, job, provenance
+from ser import experiments, files, job, provenance
 
 
 def main(snakemake):
     given, settings = snakemake.input, snakemake.params.settings
     runs = [Path(path) for path in given.runs]
-    predictions = [Path(path) for path in settings["predictions"]]
+    predictions = [Path(prediction.file) for prediction in experiments.predictions(settings["config"])]
     record = {
         "written": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "label": settings["config"]["label"],

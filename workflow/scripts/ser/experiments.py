@@ -25,6 +25,17 @@ class Prediction:
         """Target of the run behind it: a zero-shot run serves every target."""
         return self.target if self.shots else ANY_TARGET
 
+    @property
+    def training(self) -> str:
+        """Where the files of the run behind it are, below `results/runs`, `results/logs/finetune` and so on."""
+        return f"{self.model}/{self.source}-to-{self.trained_on_target}/{self.shots}-shot/seed{self.seed}"
+
+    @property
+    def file(self) -> str:
+        """Where it is written."""
+        pair = f"{self.model}/{self.source}-to-{self.target}"
+        return f"results/predictions/{pair}/{self.shots}-shot/seed{self.seed}/{self.condition}.csv"
+
 
 def predictions(config: dict, experiments: Iterable[str] = EXPERIMENTS) -> list[Prediction]:
     """All predictions that the named experiments need, sorted, each once. A null experiment needs none."""

@@ -94,21 +94,9 @@ def output_of_mark(parts: Sequence[str]) -> str | None:
 # --- What is done -----------------------------------------------------------------------------
 
 
-def training_of(prediction: Prediction) -> str:
-    """Where the files of the training behind a prediction are, below `results/runs`, `logs/finetune` and so on."""
-    p = prediction
-    return f"{p.model}/{p.source}-to-{p.trained_on_target}/{p.shots}-shot/seed{p.seed}"
-
-
 def training_files(training: str) -> list[str]:
     """All outputs of a training."""
     return [f"results/runs/{training}/{name}" for name in ("weights.safetensors", "history.csv", "run.json")]
-
-
-def prediction_file(prediction: Prediction) -> str:
-    """The output of a prediction."""
-    p = prediction
-    return f"results/predictions/{p.model}/{p.source}-to-{p.target}/{p.shots}-shot/seed{p.seed}/{p.condition}.csv"
 
 
 def state_of(outputs: Iterable[str], directory: Path, marks: Marks) -> str:
@@ -128,7 +116,7 @@ class States:
 
     def of_repetition(self, prediction: Prediction) -> str:
         """State of a repetition of a cell: while its training runs, so does it."""
-        if self.trainings[training_of(prediction)] == RUNNING:
+        if self.trainings[prediction.training] == RUNNING:
             return RUNNING
         return self.predictions[prediction]
 
@@ -136,10 +124,10 @@ class States:
 def read_states(config: dict, directory: Path, marks: Marks) -> States:
     """Look for every output that the configured experiments need."""
     needed = experiments.predictions(config)
-    trainings = dict.fromkeys(map(training_of, needed))
+    trainings = dict.fromkeys(prediction.training for prediction in needed)
     return States(
         {training: state_of(training_files(training), directory, marks) for training in trainings},
-        {prediction: state_of([prediction_file(prediction)], directory, marks) for prediction in needed},
+        {prediction: state_of([prediction.file], directory, marks) for prediction in needed},
     )
 
 
