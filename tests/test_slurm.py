@@ -242,7 +242,9 @@ class TestMisfortunes:
             pytest.skip("NO MEMORY CONTROLLER HERE: JOBS ARE NOT HELD TO THEIR MEMORY")
         workflow, status = ended[misfortune]
         assert status == 0
-        assert [job["state"] for job in workflow.jobs_of("finetune")] == MISFORTUNES[misfortune]
+        first, *again = jobs = workflow.jobs_of("finetune")
+        assert [job["state"] for job in jobs] == MISFORTUNES[misfortune]
+        assert all(megabytes(job) == 2 * megabytes(first) for job in again)
         assert ("resuming after epoch" in workflow.log) == (misfortune is not over_its_memory)
         assert workflow.outcome() == finished.outcome()
         assert not workflow.state.exists()
@@ -251,6 +253,23 @@ class TestMisfortunes:
         workflow, _ = ended[preempted]
         (job,) = workflow.jobs_of("finetune")
         assert "Restarts=1" in workflow.cluster.out("scontrol", "show", "job", job["id"])
+
+    def test_trainings_run_side_by_side(self, finished, tmp_path):
+        workflow = copy_of(finished, tmp_path)
+        workflow.configure(CONFIG | {"seeds": [2, 3]})
+        snakemake = workflow.start(*(WEIGHTS.replace("seed1", f"seed{seed}") for seed in (2, 3)))
+        nodes = [job["node"] for job in self.until_two_train(workflow, snakemake)]
+        os.killpg(snakemake.pid, signal.SIGINT)
+        snakemake.wait(timeout=60)
+        assert len(set(nodes)) == 2
+
+    @staticmethod
+    def until_two_train(workflow, snakemake):
+        def jobs():
+            return [job for job in workflow.jobs_of("finetune") if job["state"] == "RUNNING"]
+
+        wait_until(lambda: len(jobs()) == 2 or snakemake.poll() is not None, "two trainings")
+        return jobs()
 
     def test_all_cancelled_twice_and_run_again(self, cluster, finished, tmp_path):
         """Ctrl-C amid ingestion, and again amid training: no job goes on, and nothing finished is done again."""
@@ -278,6 +297,11 @@ class TestMisfortunes:
 
         wait_until(lambda: amid() or snakemake.poll() is not None, "a corpus")
         assert snakemake.poll() is None
+
+
+def megabytes(job):
+    """Memory that a job asked for."""
+    return int(job["memory"].removesuffix("M"))
 
 
 def finished_files(workflow):

@@ -436,6 +436,18 @@ def drawn_from(experiment):
     return shown | {"titles": titles(entry["models"])} if entry else shown
 
 
+def trained_for_table2():
+    """What the training curves need to know of Table II: nothing of its targets."""
+    entry = config["experiments"]["table2"] or {"models": [], "sources": []}
+    shown = {key: entry[key] for key in ("models", "sources")}
+    return shown | {"label": config["label"], "titles": titles(entry["models"]), "epochs": epochs_of_table2()}
+
+
+def archives_of_table2s_sources():
+    """What ingestion noted of the corpora that Table II's models are trained on."""
+    return [f"results/corpora/{source}/archive.json" for source in trained_for_table2()["sources"]]
+
+
 def scores_of(experiment):
     """How many scores an experiment has: two of a prediction, but one of a run that saw samples of its target."""
     return sum(1 if p.shots else 2 for p in needed(experiment))

@@ -345,7 +345,7 @@ rule training_curves:
     """How the trainings behind Table II went."""
     input:
         histories=histories_of_table2(),
-        archives=archives_used_by("table2"),
+        archives=archives_of_table2s_sources(),
     output:
         csv="results/figures/training.csv",
         pdf="results/figures/training.pdf",
@@ -367,6 +367,6 @@ rule training_curves:
         mem_mb=2000,
         runtime=30,
     params:
-        settings=uses("training_curves.py", epochs=epochs_of_table2(), **drawn_from("table2")),
+        settings=uses("training_curves.py", **trained_for_table2()),
     script:
         "../scripts/training_curves.py"

@@ -12,14 +12,21 @@ def main(snakemake):
     curves = histories.curves(snakemake.input.histories, settings["epochs"])
     notes = drawing.footnotes(settings["label"], drawing.archive_notes(snakemake.input.archives))
     drawing.write_drawn(curves, notes, snakemake.output.csv)
-    draw(curves, settings["experiment"], settings["titles"], notes, snakemake.output.png, snakemake.output.pdf)
+    draw(
+        curves,
+        settings["models"],
+        settings["sources"],
+        settings["titles"],
+        notes,
+        snakemake.output.png,
+        snakemake.output.pdf,
+    )
 
 
-def draw(curves: pd.DataFrame, experiment: dict, titles: dict[str, str], notes: list[str], *paths) -> None:
+def draw(curves: pd.DataFrame, models: list, sources: list, titles: dict[str, str], notes: list[str], *paths) -> None:
     """A column a model: development UAR above, losses below, a line a source, the mean over its repetitions."""
     drawing.set_style()
-    models = experiment["models"]
-    sources = [source for source in experiment["sources"] if source in set(curves["source"])]
+    sources = [source for source in sources if source in set(curves["source"])]
     colours, markers = drawing.model_styles(sources)
     figure, panels = plt.subplots(
         2,
