@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import re
 import time
 import zipfile
 from collections import Counter
@@ -201,6 +202,17 @@ class TestResults:
             for seed in (1, 2)
         ]
         assert np.mean(within) > np.mean(observed)
+
+
+def test_the_report(demo):
+    """Tables, figures and verdicts on pages that ask nothing of the network."""
+    demo.run("--report", "results/report.zip")
+    with zipfile.ZipFile(demo.directory / "results/report.zip") as archive:
+        pictures = Counter(name.rpartition("/")[2] for name in archive.namelist())
+        page = archive.read("report/report.html").decode()
+    assert {"table1.png", "table2.png", "figure2.png", "figure3.png", "claims.png"} <= pictures.keys()
+    assert pictures["audit.png"] == 3
+    assert not re.search(r"""<(?:script|link|img)[^>]+(?:src|href)=["']?(?:https?:)?//""", page)
 
 
 class TestDisturbed:

@@ -1,0 +1,210 @@
+"""What the README and the documentation say, done: commands run or planned, excerpts loaded, links followed."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+import yaml
+from conftest import ROOT
+from markdown_it import MarkdownIt
+from snakemake.utils import update_config
+from workflow_tools import Workflow
+
+from ser import configuration
+from ser.dry_run import parse
+
+PAGES = [ROOT / "README.md", ROOT / "config" / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+BASE = ROOT / "config" / "config.yaml"
+TOKENS = {page: MarkdownIt().enable("table").parse(page.read_text(encoding="utf-8")) for page in PAGES}
+
+# Commands that take too long to run once more, or need what they made: where they run, and by what it is found there.
+ELSEWHERE = {
+    "make demo": ("tests/conftest.py", "def finished_demo("),
+    "make test": (".ci/run", "make test"),
+    "make report": ("tests/test_demo.py", "def test_the_report("),
+    "snakemake --rulegraph | dot -Tsvg -Gnodesep=0.25 -Granksep=0.35 > docs/images/rules.svg": (
+        "tests/test_docs.py",
+        "def test_the_rule_graph_is_the_workflows(",
+    ),
+}
+USING = ROOT / "docs" / "using.md"  # all of its commands are run by one test
+USED_BY = ("tests/test_use.py", "def test_every_command_of_the_documentation(")
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    """The fenced blocks of a page in a language."""
+    return [token.content for token in TOKENS[page] if token.type == "fence" and token.info == language]
+
+
+def commands_in(page: Path) -> list[str]:
+    """The command lines of a page, without comments."""
+    lines = [line for block in blocks(page, "sh") for line in block.splitlines()]
+    return [command for line in lines if (command := re.sub(r"(^|\s+)#.*", "", line).strip())]
+
+
+def excerpts() -> dict[str, dict]:
+    """Excerpts of configurations by the file that the text before each says to save it as; else mine.yaml."""
+    files = {}
+    for page in PAGES:
+        name = "mine.yaml"
+        for token in TOKENS[page]:
+            if token.type == "inline":
+                name = [name, *re.findall(r"`(\w+\.yaml)`", token.content)][-1]
+            elif token.type == "fence" and token.info == "yaml":
+                update_config(files.setdefault(name, {}), yaml.safe_load(token.content))
+    return files
+
+
+COMMANDS = list(dict.fromkeys(command for page in PAGES for command in commands_in(page)))
+RUN_ELSEWHERE = ELSEWHERE | dict.fromkeys(commands_in(USING), USED_BY)
+READ = [command for command in COMMANDS if command not in RUN_ELSEWHERE]
+RUN = [
+    command for command in READ if re.match(r"(make (help|plan|progress)|snakemake --unlock|mkdir|\.)( |$)", command)
+]
+PLANNED = {
+    re.sub(r" (--cores \d+|-n)\b", "", c): c for c in READ if c.startswith("snakemake") and c not in RUN
+}.values()
+RULES = "snakemake --rulegraph"
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory):
+    """A copy of the repository, in which a reader has saved the excerpts and put archives where they are told to."""
+    folder = tmp_path_factory.mktemp("docs") / "repository"
+    Workflow(folder)
+    for name in ("Makefile", "demo/config/config.yaml"):
+        (folder / name).write_bytes((ROOT / name).read_bytes())
+    (folder / ".venv").symlink_to(sys.prefix)
+    for name, excerpt in excerpts().items():
+        (folder / name).write_text(yaml.safe_dump(excerpt), encoding="utf-8")
+    for name in ("data/mine.csv", "emodb-urdu/resources/emodb.zip", "emodb-urdu/resources/urdu.zip"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("file,speaker,emotion\n", encoding="utf-8")
+    return folder
+
+
+def dry(command: str) -> str:
+    """A command of Snakemake that plans and runs nothing."""
+    return f"{command} --dry-run"
+
+
+def run(command: str, repository: Path) -> str:
+    """What a command prints in a shell where `.venv` is active."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = os.environ | {"PATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
+    result = subprocess.run(["bash", "-ec", command], cwd=repository, env=environment, capture_output=True, text=True)
+    assert result.returncode == 0, f"{command}\n{result.stdout[-3000:]}\n{result.stderr[-3000:]}"
+    return result.stdout
+
+
+@pytest.fixture(scope="module")
+def printed(repository):
+    """What commands will have printed; they run two at a time."""
+    with ThreadPoolExecutor(2) as pool:
+        yield {command: pool.submit(run, command, repository) for command in [*map(dry, PLANNED), *RUN, RULES]}
+        pool.shutdown(cancel_futures=True)
+
+
+def test_every_command_is_run_somewhere():
+    """By Snakemake's dry run, as it is, or where the table says."""
+    unknown = [command for command in READ if command not in RUN and not command.startswith("snakemake")]
+    assert unknown == [], "in no test"
+    assert ELSEWHERE.keys() <= set(COMMANDS), "in no page any more"
+
+
+@pytest.mark.parametrize("command", RUN_ELSEWHERE)
+def test_what_is_run_elsewhere_is(command):
+    file, found_by = RUN_ELSEWHERE[command]
+    assert found_by in (ROOT / file).read_text(encoding="utf-8")
+    if command.startswith("make"):
+        subprocess.run([*shlex.split(command), "--dry-run"], cwd=ROOT, check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("command", RUN)
+def test_runs(command, printed):
+    printed[command].result()
+
+
+@pytest.mark.parametrize("command", PLANNED)
+def test_plans(command, printed):
+    """A dry run; one with an excerpt plans jobs of every corpus and model that the excerpt adds."""
+    wildcards = {value for job in parse(printed[dry(command)].result()) for value in job.wildcards.values()}
+    base = yaml.safe_load(BASE.read_text(encoding="utf-8"))
+    for name, excerpt in excerpts().items():
+        if name in command:
+            added = {
+                entry for kind in ("corpora", "models") for entry in excerpt.get(kind, {}).keys() - base[kind].keys()
+            }
+            assert added <= wildcards
+    assert wildcards
+
+
+def test_excerpts_are_configurations():
+    """Each alone, over the paper's configuration: it loads, and changes something."""
+    found = [yaml.safe_load(block) for page in PAGES for block in blocks(page, "yaml")]
+    assert found
+    for excerpt in found:
+        base = yaml.safe_load(BASE.read_text(encoding="utf-8"))
+        before = configuration.load(base)
+        update_config(base, excerpt)
+        assert configuration.load(base) != before, excerpt
+
+
+def anchors(page: Path) -> set[str]:
+    """Names of a page's headings, as GitHub makes them."""
+    tokens = TOKENS[page]
+    titles = [after.content for token, after in pairwise(tokens) if token.type == "heading_open"]
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links(page):
+    """Every one within the repository leads somewhere; pictures are small."""
+    inline = [child for token in TOKENS[page] for child in token.children or []]
+    pictures = [child.attrs["src"] for child in inline if child.type == "image"]
+    for link in [*pictures, *(child.attrs["href"] for child in inline if child.type == "link_open")]:
+        if re.match("https?://", link):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.is_relative_to(ROOT), link
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
+    assert all((page.parent / picture).stat().st_size < 150_000 for picture in pictures)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_no_paths_of_a_machine(page):
+    assert not re.findall(r"(?<![\w.}])/(?:home|root|work|tmp|Users|mnt|scratch)/", page.read_text(encoding="utf-8"))
+
+
+def test_every_page_is_reached_from_the_readme():
+    reached, ahead = set(), [ROOT / "README.md"]
+    while ahead:
+        page = ahead.pop()
+        if page in reached or page not in PAGES:
+            continue
+        reached.add(page)
+        inline = [child for token in TOKENS[page] for child in token.children or [] if child.type == "link_open"]
+        ahead += [(page.parent / child.attrs["href"].partition("#")[0]).resolve() for child in inline]
+    assert reached == set(PAGES)
+
+
+def test_the_rule_graph_is_the_workflows(printed):
+    """docs/images/rules.svg has the rules, and the arrows between them, that Snakemake draws."""
+    dot = printed[RULES].result()
+    names = dict(re.findall(r'(\d+)\[label = "(\w+)"', dot))
+    arrows = {(names[start], names[end]) for start, end in re.findall(r"(\d+) -> (\d+)", dot)}
+    groups = ElementTree.parse(ROOT / "docs" / "images" / "rules.svg").iter("{http://www.w3.org/2000/svg}g")
+    drawn = {group.get("id"): [text for text in group.itertext() if text.strip()] for group in groups}
+    shown = {texts[0]: texts[1] for key, texts in drawn.items() if key.startswith("node")}
+    edges = [texts[0].split("->") for key, texts in drawn.items() if key.startswith("edge")]
+    assert set(shown.values()) == set(names.values())
+    assert {(shown[start], shown[end]) for start, end in edges} == arrows
