@@ -44,8 +44,10 @@ def blocks(page: Path, language: str) -> list[str]:
 
 
 def commands_in(page: Path) -> list[str]:
-    """The command lines of a page, without comments."""
+    """The command lines of a page, without comments: of blocks of sh, and of Snakemake and make in indented ones."""
     lines = [line for block in blocks(page, "sh") for line in block.splitlines()]
+    indented = [token.content for token in TOKENS[page] if token.type == "code_block"]
+    lines += [line for block in indented for line in block.splitlines() if re.match("(snakemake|make) ", line)]
     return [command for line in lines if (command := re.sub(r"(^|\s+)#.*", "", line).strip())]
 
 
