@@ -28,6 +28,8 @@ TOKENS = {page: MarkdownIt().enable("table").parse(page.read_text(encoding="utf-
 ELSEWHERE = {
     "make demo": ("tests/conftest.py", "def finished_demo("),
     "make test": (".ci/run", "make test"),
+    "make plan DIRECTORY=demo": ("tests/test_plan.py", "def test_the_demo_from_nothing("),
+    "make plan GPUS=16": ("tests/test_plan.py", "def test_the_papers_grid_on_gpus_is_said_to_be_arithmetic("),
     "make report": ("tests/test_demo.py", "def test_the_report("),
     "snakemake --rulegraph | dot -Tsvg -Gnodesep=0.25 -Granksep=0.35 > docs/images/rules.svg": (
         "tests/test_docs.py",
@@ -70,7 +72,7 @@ READ = [command for command in COMMANDS if command not in RUN_ELSEWHERE]
 RUN = [
     command for command in READ if re.match(r"(make (help|plan|progress)|snakemake --unlock|mkdir|\.)( |$)", command)
 ]
-PLANNED = {
+PLANNED = {  # what differs in cores alone, once
     re.sub(r" (--cores \d+|-n)\b", "", c): c for c in READ if c.startswith("snakemake") and c not in RUN
 }.values()
 RULES = "snakemake --rulegraph"
