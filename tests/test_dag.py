@@ -95,6 +95,18 @@ def test_mistakes_stop_a_dry_run(paper, edit, message):
     assert message in result.stdout
 
 
+def test_a_key_given_twice_stops_a_dry_run(paper):
+    path = paper.directory / "config" / "config.yaml"
+    original = path.read_text(encoding="utf-8")
+    path.write_text(f"{original}\nseeds: [1]\n")
+    try:
+        result = paper.run("--dry-run", check=False)
+    finally:
+        path.write_text(original)
+    assert result.returncode != 0
+    assert "seeds: is there twice in config/config.yaml" in result.stdout
+
+
 def test_another_corpus_fails_at_ingestion_and_leaves_nothing(paper, tmp_path, tone):
     original = paper.config()
     config = yaml.safe_load(yaml.safe_dump(original))

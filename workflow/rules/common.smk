@@ -20,6 +20,7 @@ from ser.speech import is_made_by_demo
 from ser.vocabulary import ANY_TARGET, CLEAN
 
 try:
+    configuration.refuse_repeated_keys(workflow.configfiles)
     config = configuration.load(config)
 except UserError as error:
     raise WorkflowError(str(error)) from None
