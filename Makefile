@@ -31,6 +31,9 @@ lint: .venv/installed ## Check style
 	$(BIN)/snakefmt --check Snakefile workflow/rules
 	$(BIN)/snakemake --lint
 
+reference: .venv/installed ## Write the keys of config/README.md from the schema
+	$(BIN)/python workflow/scripts/config_reference.py
+
 clean: ## Remove the demo's results
 	rm -rf demo/results demo/resources demo/.snakemake
 

@@ -2,11 +2,13 @@
 
 import copy
 
+import config_reference
 import pytest
 import yaml
 from conftest import ROOT
+from jsonschema import Draft202012Validator
 
-from ser import configuration, experiments
+from ser import configuration, experiments, schema
 from ser.errors import UserError
 
 PAPER = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
@@ -269,6 +271,52 @@ def test_all_mistakes_are_listed_at_once():
     with pytest.raises(UserError) as refused:
         configuration.load(edited({"seed": [1], "training__learning_rate": "1e-4"}))
     assert str(refused.value).count("\n  - ") == 2
+
+
+KEYWORDS = {
+    "$defs",
+    "$ref",
+    "$schema",
+    "additionalProperties",
+    "allOf",
+    "anyOf",
+    "const",
+    "default",
+    "description",
+    "enum",
+}
+KEYWORDS |= {"exclusiveMinimum", "if", "items", "maxProperties", "maximum", "minItems", "minLength", "minProperties"}
+KEYWORDS |= {"minimum", "pattern", "properties", "propertyNames", "required", "then", "title", "type", "uniqueItems"}
+
+
+def rules_of(rule, path="config"):
+    """Every rule of a schema, with a name for it."""
+    yield path, rule
+    for key in ("if", "then", "items", "additionalProperties", "propertyNames"):
+        if isinstance(rule.get(key), dict):
+            yield from rules_of(rule[key], f"{path}.{key}")
+    for key in ("properties", "$defs"):
+        for name, below in rule.get(key, {}).items():
+            yield from rules_of(below, f"{path}.{name}")
+    for key in ("anyOf", "allOf"):
+        for below in rule.get(key, []):
+            yield from rules_of(below, f"{path}.{key}")
+
+
+def test_the_schema_is_one_and_describes_every_key():
+    """A comma in an unquoted description within braces would cut it, and be a keyword that no one knows."""
+    Draft202012Validator.check_schema(schema.schema())
+    for path, rule in rules_of(schema.schema()):
+        assert rule.keys() <= KEYWORDS, path
+        conditional = {"if", "then"} & set(path.split("."))
+        if not conditional and path != "config.overrides":  # these are described under training
+            for name, below in rule.get("properties", {}).items():
+                assert below.get("description", "").endswith("."), f"{path}.{name} has no description"
+
+
+def test_the_reference_is_what_the_schema_says():
+    text = (ROOT / "config" / "README.md").read_text(encoding="utf-8")
+    assert config_reference.with_reference(text) == text, "run `make reference`"
 
 
 def test_defaults_and_overrides():

@@ -149,7 +149,7 @@ def _explain(error) -> list[str]:
         case "minItems" | "minProperties" | "minLength":
             return [f"{refused}; it may not be empty"]
         case "maxProperties":
-            return [f"{refused}; it must be {{}}: what is set here belongs under another name"]
+            return [f"{refused}; it must be {schema.allowed(rule)}: what is set here belongs under another name"]
         case _:
             return [f"{refused}; it must be {schema.allowed(rule)}{_yaml_hint(value)}"]
 

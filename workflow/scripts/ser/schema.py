@@ -69,9 +69,18 @@ def _kind(kind: str, rule: dict) -> str:
             named = rule["items"] == {"$ref": "#/$defs/name"}
             return "a list of names" if named else f"a list, each {allowed(rule['items'])}"
         case "object":
-            known = ", ".join(rule.get("properties", {}))
-            return f"keys with values ({known})" if rule.get("additionalProperties") is False else "names with entries"
+            return _keys(rule)
     return kind
+
+
+def _keys(rule: dict) -> str:
+    if rule.get("maxProperties") == 0:
+        return "{}"
+    entry = rule["additionalProperties"]
+    if not entry:
+        return f"keys with values ({', '.join(rule['properties'])})"
+    entry = resolved(entry)
+    return "names with entries" if entry.get("type") == "object" else f"names, each with {allowed(entry)}"
 
 
 def _range(rule: dict) -> str:
