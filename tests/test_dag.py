@@ -27,7 +27,7 @@ def test_the_whole_grid_is_planned_without_any_corpus(paper):
     assert len(runs) == 400
     assert sum(rule == "predict" for rule, _ in main) == 675
     counts = {rule: sum(job == rule for job, _ in jobs) for rule, _ in jobs}
-    assert counts["corpus"] == counts["audit"] == counts["download_corpus"] == 4
+    assert counts["corpus"] == counts["corpus_audit"] == counts["download_corpus"] == 4
     assert counts["download_noise"] == 5
     assert counts["encoder"] == 4
     assert counts["noise"] == 3
@@ -202,7 +202,7 @@ class TestBadInput:
             path.touch()
         assert small.planned(target) == []
         (small.directory / "EMOVO" / EMOVO_WAVS[0]).unlink()
-        assert small.rules_planned(target) == {"corpus": 1, "overlaps": 1, "source_split": 5, "audit": 1}
+        assert small.rules_planned(target) == {"corpus": 1, "overlaps": 1, "source_split": 5, "corpus_audit": 1}
 
     def test_the_users_own_archive_is_never_downloaded_over(self, small):
         (small.directory / "resources" / "corpora").mkdir(parents=True)
