@@ -1,5 +1,6 @@
 """What the paper's configuration plans, and what it refuses before any work."""
 
+import re
 import shutil
 import time
 
@@ -203,6 +204,18 @@ class TestBadInput:
         assert small.planned(target) == []
         (small.directory / "EMOVO" / EMOVO_WAVS[0]).unlink()
         assert small.rules_planned(target) == {"corpus": 1, "overlaps": 1, "source_split": 5, "corpus_audit": 1}
+
+    def test_a_dry_runs_reason_names_the_setting_and_both_its_values(self, small):
+        target = "results/corpora/SMALL/utterances.csv"
+        small.run("--cores", "1", target)
+        config = small.config()
+        config["corpora"]["SMALL"]["language"] = "Sicilian"
+        small.configure(config)
+        (reason,) = re.findall(r"reason: (.*)", small.run("--dry-run", target).stdout)
+        before, now = reason.split(" now: ")
+        assert "Params have changed" in before
+        assert "'language': 'Italian'" in before
+        assert before.split("before: ")[1].replace("Italian", "Sicilian") == now.strip()
 
     def test_the_users_own_archive_is_never_downloaded_over(self, small):
         (small.directory / "resources" / "corpora").mkdir(parents=True)

@@ -36,16 +36,13 @@ def reference() -> str:
     whole = schema.schema()
     plain, sections = [], []
     for name, rule in whole["properties"].items():
+        required = name in whole["required"]
         if rows := list(_rows_below(name, rule)):
-            means = resolved(rule)["description"]
-            sections.append(f"\n### {name}\n\n{means}{_required([name], whole)}\n\n{HEADER}{''.join(rows)}")
+            means = resolved(rule)["description"] + (" Required." if required else "")
+            sections.append(f"\n### {name}\n\n{means}\n\n{HEADER}{''.join(rows)}")
         else:
-            plain.append(_row(name, rule, name in whole["required"]))
+            plain.append(_row(name, rule, required))
     return HEADER + "".join(plain) + "".join(sections)
-
-
-def _required(names: list[str], rule: dict) -> str:
-    return " Required." if set(names) & set(rule.get("required", [])) else ""
 
 
 def _rows_below(prefix: str, rule: dict) -> Iterator[str]:
