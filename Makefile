@@ -4,9 +4,11 @@ CORES ?= $(shell nproc)
 DIRECTORY ?= .
 BIN := .venv/bin
 
-.PHONY: help demo plan progress report test lint clean
+.PHONY: help demo plan progress report test lint reference clean
 help: ## Show what can be made
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 11
+	@printf '%s\n' "" "One result: $(BIN)/snakemake NAME --cores $(CORES) (-n: what would run, and why). NAME is one of" \
+		"  corpora audit table1 table2 figure2 figure3 claims confusion recall training_curves scores provenance"
 
 demo: .venv/installed ## Run the whole workflow on the embedded synthetic demo
 	$(BIN)/snakemake --directory demo --cores $(CORES)
@@ -28,8 +30,11 @@ test: .venv/installed ## Run all tests
 lint: .venv/installed ## Check style
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/snakefmt --check Snakefile workflow/rules
+	$(BIN)/snakefmt --check Snakefile workflow/Snakefile workflow/rules
 	$(BIN)/snakemake --lint
+
+reference: .venv/installed ## Write the keys of config/README.md from the schema
+	$(BIN)/python workflow/scripts/config_reference.py
 
 clean: ## Remove the demo's results
 	rm -rf demo/results demo/resources demo/.snakemake

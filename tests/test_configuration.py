@@ -2,11 +2,13 @@
 
 import copy
 
+import config_reference
 import pytest
 import yaml
 from conftest import ROOT
+from jsonschema import Draft202012Validator
 
-from ser import configuration, experiments
+from ser import configuration, experiments, schema
 from ser.errors import UserError
 
 PAPER = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
@@ -72,14 +74,17 @@ def test_shipped_configurations_are_accepted(path):
             },
             r"experiments\.table2\.targets: 'EMODB-any' holds the recordings of source 'EMODB'",
         ),
-        ({"corpora__URDU__path": ""}, r"corpora\.URDU\.path: '' should be non-empty"),
-        ({"noise__url": "https://example.org/noise.zip"}, r"noise\.url: .* is not allowed \(it must match"),
+        ({"corpora__URDU__path": ""}, r"corpora\.URDU\.path: '' is not allowed; it may not be empty"),
+        (
+            {"noise__url": "https://example.org/noise.zip"},
+            r"noise\.url: .* is not allowed; it must be text with \{environment\} in it",
+        ),
         ({"corpora__URDU__format": "urd"}, r"'urd' is not allowed; did you mean 'urdu'\?"),
         ({"corpora__URDU__language": ...}, r"corpora\.URDU: 'language' is missing"),
         ({"corpora__EMODB__path": "a", "corpora__EMODB__url": "b"}, r"either a path or a url"),
         ({"corpora__a-to-b": {"format": "urdu", "language": "x"}}, r"corpora\.a-to-b: a name may not"),
         ({"corpora__any": {"format": "urdu", "language": "x"}}, r"corpora\.any: a name may not"),
-        ({"training__learning_rate": "1e-4"}, r"learning_rate: '1e-4' must be of type number.*write 1\.0e-4"),
+        ({"training__learning_rate": "1e-4"}, r"learning_rate: '1e-4' is not allowed; .*write 1\.0e-4"),
         ({"models__xlsr__training": {"epoch": 3}}, r"models\.xlsr\.training\.epoch: .* did you mean 'epochs'\?"),
         ({"models__xlsr__tuning__method": "loar"}, r"'loar' is not allowed; did you mean 'lora'\?"),
         ({"models__xlsr__revision": ...}, r"models\.xlsr\.revision: facebook/wav2vec2-large-xlsr-53 is no local"),
@@ -92,23 +97,26 @@ def test_shipped_configurations_are_accepted(path):
         ),
         ({"models__xlsr-frozen__tuning__rank": 8}, r"tuning\.rank: method frozen has no such parameter; it has none"),
         ({"models__xlsr__weights": "random"}, r"xlsr\.tuning\.method: lora would keep random weights as they are"),
-        ({"models__xlsr__tuning__rank": 0}, r"models\.xlsr\.tuning\.rank: 0 must be at least 1"),
+        (
+            {"models__xlsr__tuning__rank": 0},
+            r"models\.xlsr\.tuning\.rank: 0 is not allowed; it must be a whole number of at",
+        ),
         ({"models__cnn-lstm__checkpoint": "a/b"}, r"models\.cnn-lstm\.checkpoint: family cnn-lstm has no encoder"),
         ({"experiments__table2__models": ["xslr"]}, r"'xslr' is not among the models; did you mean 'xlsr'\?"),
         ({"experiments__figure2__targets": ["IEMOCAP"]}, r"'IEMOCAP' is the source"),
         ({"experiments__figure3__condition": "nosy"}, r"'nosy' is not among the conditions; did you mean 'noisy'\?"),
         ({"experiments__figure3__condition": "clean"}, r"'clean' is what the noisy condition"),
-        ({"experiments__figure2__shots": [-1]}, r"experiments\.figure2\.shots\.0: -1 must be at least 0"),
-        ({"experiments__table2": 5}, r"experiments\.table2: 5 must be of type object"),
+        ({"experiments__figure2__shots": [-1]}, r"experiments\.figure2\.shots\.0: -1 is not allowed"),
+        ({"experiments__table2": 5}, r"experiments\.table2: 5 is not allowed; it must be keys with values \(models"),
         ({"seeds": []}, r"seeds: .*"),
-        ({"seeds": [1.0]}, r"seeds\.0: 1\.0 must be of type integer"),
-        ({"training__epochs": True}, r"training\.epochs: True must be of type integer"),
-        ({"training__learning_rate": float("nan")}, r"learning_rate: nan must be of type number"),
+        ({"seeds": [1.0]}, r"seeds\.0: 1\.0 is not allowed"),
+        ({"training__epochs": True}, r"training\.epochs: true is not allowed"),
+        ({"training__learning_rate": float("nan")}, r"learning_rate: nan is not allowed"),
         ({"corpora__to-x": {"format": "urdu", "language": "x"}}, r"corpora\.to-x: a name may not"),
         ({"corpora__x\n": {"format": "urdu", "language": "x"}}, r"is not allowed"),
         ({1: "a", "b": 2}, r"1: unknown key"),
-        ({"seeds": [0]}, r"seeds\.0: 0 must be at least 1"),
-        ({"conditions__noisy__snr_db": "ten"}, r"conditions\.noisy\.snr_db: 'ten' must be of type number"),
+        ({"seeds": [0]}, r"seeds\.0: 0 is not allowed; it must be a whole number from 1 to 100"),
+        ({"conditions__noisy__snr_db": "ten"}, r"conditions\.noisy\.snr_db: 'ten' is not allowed; it must be a number"),
     ],
 )
 def test_mistakes_name_key_value_and_remedy(edits, message):
@@ -116,10 +124,199 @@ def test_mistakes_name_key_value_and_remedy(edits, message):
         configuration.load(edited(edits))
 
 
+MODELS = "cnn-lstm, wav2vec2, xlsr, whisper, mms, wav2vec2-random, xlsr-frozen, xlsr-adapter, xlsr-prompt"
+TABLE = {"format": "table", "language": "Persian", "path": "data/mine.csv"}
+REALISTIC_MISTAKES = [  # edits of the paper's configuration, and the whole message about each
+    (
+        {"trainig": {"epochs": 3}},
+        "trainig: unknown key; did you mean 'training'? allowed are claims, conditions, corpora, device, experiments,"
+        " few_shot, label, models, noise, prediction, seeds, training",
+    ),
+    (
+        {"corpora__EMODB__langauge": "German"},
+        "corpora.EMODB.langauge: unknown key; did you mean 'language'? allowed are boredom, format, labels, language,"
+        " path, url, verify",
+    ),
+    (
+        {"models__xlsr__tuning__rnak": 8},
+        "models.xlsr.tuning.rnak: unknown key; did you mean 'rank'? allowed are alpha, bottleneck, length, method,"
+        " rank",
+    ),
+    (
+        {"experiments__figure2__shot": [50]},
+        "experiments.figure2.shot: unknown key; did you mean 'shots'? allowed are models, shots, source, targets",
+    ),
+    (
+        {"experiments__table2__models": ["xslr"]},
+        f"experiments.table2.models: 'xslr' is not among the models; did you mean 'xlsr'? allowed are {MODELS}",
+    ),
+    (
+        {"experiments__table2__sources": ["EMO-DB"]},
+        "experiments.table2.sources: 'EMO-DB' is not among the corpora; did you mean 'EMODB'? allowed are IEMOCAP,"
+        " EMODB, EMOVO, URDU",
+    ),
+    (
+        {"experiments__figure3__condition": "noise"},
+        "experiments.figure3.condition: 'noise' is not among the conditions; did you mean 'noisy'? allowed are clean,"
+        " noisy",
+    ),
+    (
+        {"training__learning_rate": "1e-4"},
+        "training.learning_rate: '1e-4' is not allowed; it must be a number more than 0 (YAML reads 1e-4 as text:"
+        " write 1.0e-4)",
+    ),
+    (
+        {"training__epochs": -1},
+        "training.epochs: -1 is not allowed; it must be a whole number of at least 1",
+    ),
+    (
+        {"seeds": 5},
+        "seeds: 5 is not allowed; it must be a list, each a whole number from 1 to 100",
+    ),
+    (
+        {"models__xlsr__tuning": "lora"},
+        "models.xlsr.tuning: 'lora' is not allowed; it must be keys with values (method, rank, alpha, bottleneck,"
+        " length)",
+    ),
+    (
+        {"models__xlsr__revision": ...},
+        "models.xlsr.revision: facebook/wav2vec2-large-xlsr-53 is no local folder, so it is a Hugging Face repository,"
+        " and needs the commit that pins it",
+    ),
+    (
+        {"models__xlsr__revision": "main"},
+        "models.xlsr.revision: 'main' is not allowed; it must be a commit of 40 hexadecimal digits",
+    ),
+    (
+        {"models__xlsr__tuning__bottleneck": 64},
+        "models.xlsr.tuning.bottleneck: method lora has no such parameter; it has rank, alpha",
+    ),
+    (
+        {"corpora__EMODB__format": "emo-db"},
+        "corpora.EMODB.format: 'emo-db' is not allowed; did you mean 'emodb'? allowed are emodb, emovo, iemocap,"
+        " ravdess, urdu, table",
+    ),
+    (
+        {"models__whisper__family": ...},
+        "models.whisper: 'family' is missing; it is one of cnn-lstm, wav2vec2, whisper",
+    ),
+    (
+        {"corpora__MINE": TABLE | {"verify": "names"}},
+        "corpora.MINE.verify: only format emodb or emovo or iemocap or ravdess or urdu has it, this is table",
+    ),
+    (
+        {"corpora__EMOVO__verify": "sha256"},
+        "corpora.EMOVO.verify: no sha256 is known for format emovo; allowed are names, none",
+    ),
+    (
+        {"experiments__table2__models": ["xlsr", "mms", "xlsr"]},
+        "experiments.table2.models: 'xlsr' is listed twice",
+    ),
+    (
+        {"corpora__my corpus": TABLE},
+        "corpora: 'my corpus' is not allowed; it must be a name of letters, digits, '.', '_' and '-', first a letter or"
+        " digit",
+    ),
+    (
+        {"claims": {"multilangual": ["xlsr"]}},
+        "claims.multilangual: unknown key; did you mean 'multilingual'? allowed are baseline, english, margin,"
+        " multilingual, random",
+    ),
+    (
+        {"claims": {"english": "wav2vec"}},
+        f"claims.english: 'wav2vec' is not among the models; did you mean 'wav2vec2'? allowed are {MODELS}",
+    ),
+    (
+        {"claims": {"english": "xlsr"}},
+        "claims: 'xlsr' has two roles; baseline, random, english and multilingual are different models",
+    ),
+    (
+        {"conditions__noisy__environments": ["DKITCHN"]},
+        "conditions.noisy.environments: 'DKITCHN' is not published for noise of format demand; did you mean 'DKITCHEN'?"
+        " allowed are DKITCHEN, DLIVING, DWASHING, NFIELD, NPARK, NRIVER, OHALLWAY, OMEETING, OOFFICE, PCAFETER,"
+        " PRESTO, PSTATION, SPSQUARE, STRAFFIC, TBUS, TCAR, TMETRO",
+    ),
+    (
+        {"conditions__clean": {"snr_db": 10}},
+        "conditions.clean: {'snr_db': 10} is not allowed; it must be {}: what is set here belongs under another name",
+    ),
+]
+
+
+@pytest.mark.parametrize(("edits", "message"), REALISTIC_MISTAKES, ids=[str(edits) for edits, _ in REALISTIC_MISTAKES])
+def test_realistic_mistakes_in_whole_sentences(edits, message):
+    with pytest.raises(UserError) as refused:
+        configuration.load(edited(edits))
+    assert str(refused.value) == f"the configuration cannot be used:\n  - {message}"
+
+
+def test_ones_own_noise_may_have_environments_of_its_own():
+    own = {"noise__path": "noise", "conditions__noisy__environments": ["SCAFE"]}
+    assert configuration.load(edited(own))["conditions"]["noisy"]["environments"] == ["SCAFE"]
+
+
+def test_a_key_given_twice_is_seen_at_every_depth(tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text(
+        "corpora:\n  A: {path: a}\n  B: {path: a, url: b, path: c}\n  A: {path: d}\nseeds: [1]\nseeds: [2]\n"
+    )
+    with pytest.raises(UserError) as refused:
+        configuration.refuse_repeated_keys([ROOT / "config" / "config.yaml", path])
+    remedy = f"is there twice in {path}; remove one, or give it another name"
+    listed = "".join(f"\n  - {key}: {remedy}" for key in ("corpora.B.path", "corpora.A", "seeds"))
+    assert str(refused.value) == f"the configuration cannot be used:{listed}"
+
+
 def test_all_mistakes_are_listed_at_once():
     with pytest.raises(UserError) as refused:
         configuration.load(edited({"seed": [1], "training__learning_rate": "1e-4"}))
     assert str(refused.value).count("\n  - ") == 2
+
+
+KEYWORDS = {
+    "$defs",
+    "$ref",
+    "$schema",
+    "additionalProperties",
+    "allOf",
+    "anyOf",
+    "const",
+    "default",
+    "description",
+    "enum",
+}
+KEYWORDS |= {"exclusiveMinimum", "if", "items", "maxProperties", "maximum", "minItems", "minLength", "minProperties"}
+KEYWORDS |= {"minimum", "pattern", "properties", "propertyNames", "required", "then", "title", "type", "uniqueItems"}
+
+
+def rules_of(rule, path="config"):
+    """Every rule of a schema, with a name for it."""
+    yield path, rule
+    for key in ("if", "then", "items", "additionalProperties", "propertyNames"):
+        if isinstance(rule.get(key), dict):
+            yield from rules_of(rule[key], f"{path}.{key}")
+    for key in ("properties", "$defs"):
+        for name, below in rule.get(key, {}).items():
+            yield from rules_of(below, f"{path}.{name}")
+    for key in ("anyOf", "allOf"):
+        for below in rule.get(key, []):
+            yield from rules_of(below, f"{path}.{key}")
+
+
+def test_the_schema_is_one_and_describes_every_key():
+    """A comma in an unquoted description within braces would cut it, and be a keyword that no one knows."""
+    Draft202012Validator.check_schema(schema.schema())
+    for path, rule in rules_of(schema.schema()):
+        assert rule.keys() <= KEYWORDS, path
+        conditional = {"if", "then"} & set(path.split("."))
+        if not conditional and path != "config.overrides":  # these are described under training
+            for name, below in rule.get("properties", {}).items():
+                assert below.get("description", "").endswith("."), f"{path}.{name} has no description"
+
+
+def test_the_reference_is_what_the_schema_says():
+    text = (ROOT / "config" / "README.md").read_text(encoding="utf-8")
+    assert config_reference.with_reference(text) == text, "run `make reference`"
 
 
 def test_defaults_and_overrides():

@@ -1,5 +1,6 @@
 """What the paper's configuration plans, and what it refuses before any work."""
 
+import re
 import shutil
 import time
 
@@ -27,7 +28,7 @@ def test_the_whole_grid_is_planned_without_any_corpus(paper):
     assert len(runs) == 400
     assert sum(rule == "predict" for rule, _ in main) == 675
     counts = {rule: sum(job == rule for job, _ in jobs) for rule, _ in jobs}
-    assert counts["corpus"] == counts["audit"] == counts["download_corpus"] == 4
+    assert counts["corpus"] == counts["corpus_audit"] == counts["download_corpus"] == 4
     assert counts["download_noise"] == 5
     assert counts["encoder"] == 4
     assert counts["noise"] == 3
@@ -93,6 +94,18 @@ def test_mistakes_stop_a_dry_run(paper, edit, message):
         paper.configure(original)
     assert result.returncode != 0
     assert message in result.stdout
+
+
+def test_a_key_given_twice_stops_a_dry_run(paper):
+    path = paper.directory / "config" / "config.yaml"
+    original = path.read_text(encoding="utf-8")
+    path.write_text(f"{original}\nseeds: [1]\n")
+    try:
+        result = paper.run("--dry-run", check=False)
+    finally:
+        path.write_text(original)
+    assert result.returncode != 0
+    assert "seeds: is there twice in config/config.yaml" in result.stdout
 
 
 def test_another_corpus_fails_at_ingestion_and_leaves_nothing(paper, tmp_path, tone):
@@ -190,7 +203,19 @@ class TestBadInput:
             path.touch()
         assert small.planned(target) == []
         (small.directory / "EMOVO" / EMOVO_WAVS[0]).unlink()
-        assert small.rules_planned(target) == {"corpus": 1, "overlaps": 1, "source_split": 5, "audit": 1}
+        assert small.rules_planned(target) == {"corpus": 1, "overlaps": 1, "source_split": 5, "corpus_audit": 1}
+
+    def test_a_dry_runs_reason_names_the_setting_and_both_its_values(self, small):
+        target = "results/corpora/SMALL/utterances.csv"
+        small.run("--cores", "1", target)
+        config = small.config()
+        config["corpora"]["SMALL"]["language"] = "Sicilian"
+        small.configure(config)
+        (reason,) = re.findall(r"reason: (.*)", small.run("--dry-run", target).stdout)
+        before, now = reason.split(" now: ")
+        assert "Params have changed" in before
+        assert "'language': 'Italian'" in before
+        assert before.split("before: ")[1].replace("Italian", "Sicilian") == now.strip()
 
     def test_the_users_own_archive_is_never_downloaded_over(self, small):
         (small.directory / "resources" / "corpora").mkdir(parents=True)

@@ -15,7 +15,7 @@ from ser.files import read_json
 Condition = tuple[str, dict[str, str | set[str]]]
 
 CORPORA = "corpus overlaps log_mel noise pooled source_split target_split few_shot"
-OF_AUDIT = ("audit audits", {})
+OF_AUDIT = ("corpus_audit audit", {})
 OF_SCORES = [("scores claims provenance", {}), ("caption", {"result": {"overview", "claims"}})]
 OF_TABLE2 = [
     ("score", {"experiment": "table2"}),
@@ -91,10 +91,10 @@ EDITS = {
         changes("experiments.table2.targets=[English, German, Italian, Urdu]"),
         [
             ("demo_speech", {"layout": "urdu"}),
-            ("corpus overlaps audit", {"corpus": "Urdu"}),
+            ("corpus overlaps corpus_audit", {"corpus": "Urdu"}),
             ("log_mel target_split", {"corpus": "Urdu"}),
             ("predict", {"target": "Urdu"}),
-            ("audits", {}),
+            ("audit", {}),
             *OF_TABLE1,
             *OF_TABLE2,
             *OF_SCORES,
@@ -104,10 +104,10 @@ EDITS = {
         changes("experiments.table2.sources=[English, German, Urdu]"),
         [
             ("demo_speech", {"layout": "urdu"}),
-            ("corpus overlaps audit", {"corpus": "Urdu"}),
+            ("corpus overlaps corpus_audit", {"corpus": "Urdu"}),
             ("log_mel source_split", {"corpus": "Urdu"}),
             *runs_of(source="Urdu"),
-            ("audits", {}),
+            ("audit", {}),
             *OF_HISTORIES,
             *OF_TABLE1,
             *OF_TABLE2,
@@ -118,8 +118,8 @@ EDITS = {
         changes("experiments.figure2.shots=[0, 50, 100]"),
         [
             ("few_shot finetune predict", {"shots": "100"}),
-            ("audit", {"corpus": "German"}),
-            ("audits", {}),
+            ("corpus_audit", {"corpus": "German"}),
+            ("audit", {}),
             *OF_FIGURE2,
             *OF_SCORES,
         ],
@@ -127,11 +127,11 @@ EDITS = {
     "boredom: drop": (
         changes("corpora.German.boredom=drop"),
         [
-            (f"{CORPORA} audit", {"corpus": "German"}),
+            (f"{CORPORA} corpus_audit", {"corpus": "German"}),
             ("few_shot", {"target": "German"}),
             *runs_of(source="German"),
             *runs_of(target="German"),
-            ("audits", {}),
+            ("audit", {}),
             *OF_PREDICTIONS,
             *OF_HISTORIES,
         ],
@@ -185,8 +185,8 @@ SOURCES = {
     "workflow/scripts/ser/fewshot.py": [
         ("few_shot", {}),
         *runs_of(shots="50"),
-        ("audit", {"corpus": "German"}),
-        ("audits", {}),
+        ("corpus_audit", {"corpus": "German"}),
+        ("audit", {}),
         *OF_FIGURE2,
         *OF_SCORES,
     ],

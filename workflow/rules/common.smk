@@ -9,7 +9,7 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-sys.path.insert(0, str(Path(workflow.basedir, "workflow", "scripts")))
+sys.path.insert(0, str(Path(str(workflow.current_basedir)).parent / "scripts"))
 
 from ser import configuration, corpora, encoders, experiments, families, gpus, provenance, sources
 from ser.code import code_hash, listing_hash
@@ -21,6 +21,7 @@ from ser.speech import is_made_by_demo
 from ser.vocabulary import ANY_TARGET, CLEAN
 
 try:
+    configuration.refuse_repeated_keys(workflow.configfiles)
     config = configuration.load(config)
 except UserError as error:
     raise WorkflowError(str(error)) from None
@@ -296,6 +297,10 @@ def needed(*names_of_experiments):
 
 def predictions_of(wildcards):
     """Every prediction that an experiment scores."""
+    if not configured(wildcards.experiment):
+        raise WorkflowError(
+            f"experiments.{wildcards.experiment} is null: describe it in the configuration (config/README.md)"
+        )
     return [p.file for p in needed(wildcards.experiment)]
 
 
@@ -393,9 +398,7 @@ def histories_of_table2():
 
 def epochs_of_table2():
     """Epochs of every model behind Table II."""
-    return {
-        p.model: config["models"][p.model]["training"]["epochs"] for p in needed("table2")
-    }
+    return {p.model: config["models"][p.model]["training"]["epochs"] for p in needed("table2")}
 
 
 def languages_in_use():

@@ -80,7 +80,7 @@ rule overlaps:
         "../scripts/overlaps.py"
 
 
-rule audit:
+rule corpus_audit:
     """A corpus on one page; and a check, before most of the training, that no split leaks."""
     input:
         utterances="results/corpora/{corpus}/utterances.csv",
@@ -99,33 +99,33 @@ rule audit:
             labels={"corpus": "{corpus}"},
         ),
     log:
-        "results/logs/audit/{corpus}.log",
+        "results/logs/corpus_audit/{corpus}.log",
     benchmark:
-        "results/benchmarks/audit/{corpus}.tsv"
+        "results/benchmarks/corpus_audit/{corpus}.tsv"
     priority: 10
     localrule: True
     conda:
         "../../envs/ser.yaml"
     threads: 1
     resources:
-        mem_mb=memory_of("audit"),
-        runtime=minutes_of("audit"),
+        mem_mb=memory_of("corpus_audit"),
+        runtime=minutes_of("corpus_audit"),
     params:
         settings=uses("audit.py", label=config["label"]),
     script:
         "../scripts/audit.py"
 
 
-rule audits:
-    """All corpora of the experiments in one table."""
+rule audit:
+    """Every corpus on a page, and all of them in one table."""
     input:
         audits=[f"results/corpora/{corpus}/audit.json" for corpus in experiments.used_corpora(config)],
     output:
         audits="results/audit.csv",
     log:
-        "results/logs/audits.log",
+        "results/logs/audit.log",
     benchmark:
-        "results/benchmarks/audits.tsv"
+        "results/benchmarks/audit.tsv"
     localrule: True
     conda:
         "../../envs/ser.yaml"

@@ -13,7 +13,7 @@ rule download_noise:
     benchmark:
         "results/benchmarks/download_noise/{environment}.tsv"
     wildcard_constraints:
-        environment="[A-Z]+",
+        environment=names(sources.environments(config["noise"])),
     localrule: True
     conda:
         "../../envs/ser.yaml"

@@ -6,8 +6,9 @@ OUTPUTS results/provenance.json
 
 
 rule provenance:
-    """The only output that holds a commit, a time and a machine: everything else is the same wherever it is computed.
+    """What was run, on what, and what it cost.
 
+    The only output that holds a commit, a time and a machine: everything else is the same wherever it is computed.
     It waits for scores, not for tables and figures: an edit of their looks leaves it alone.
     """
     input:

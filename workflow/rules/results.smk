@@ -55,6 +55,7 @@ rule scores:
 
 
 rule table1:
+    """The models: size, pre-training, what of them is trained."""
     input:
         runs=one_run_per_model(),
         revisions=revisions_in_use(),
@@ -92,6 +93,7 @@ rule table1:
 
 
 rule table2:
+    """UAR of every model on every pair of languages, beside the paper's."""
     input:
         scores="results/scores/table2.csv",
         archives=archives_used_by("table2"),
@@ -188,6 +190,7 @@ rule comparison_figure:
 
 
 rule figure2:
+    """Few-shot adaptation: UAR by samples of the target."""
     input:
         scores="results/scores/figure2.csv",
         archives=archives_used_by("figure2"),
@@ -218,6 +221,7 @@ rule figure2:
 
 
 rule figure3:
+    """Robustness to noise: UAR on clean and on noisy speech."""
     input:
         scores="results/scores/figure3.csv",
         archives=archives_used_by("figure3"),

@@ -2,14 +2,14 @@
 
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from math import isfinite
 from pathlib import Path
 
 import yaml
 from jsonschema import Draft202012Validator, validators
 
-from ser import facts
+from ser import schema, sources
 from ser.corpora import CHECKSUMS, PUBLISHED
 from ser.errors import UserError
 from ser.vocabulary import ANY_TARGET, CLEAN
@@ -23,15 +23,18 @@ Strict = validators.extend(
         "number", lambda _, value: isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
     ),
 )
-# The parameters of each way to tune an encoder, and their defaults.
-TUNING = {
-    "frozen": {},
-    "full": {},
-    "lora": {"rank": 16, "alpha": 16},
-    "adapter": {"bottleneck": 128},
-    "prompt": {"length": 5},
-}
-SCHEMA = Path(__file__).resolve().parents[2] / "schemas" / "config.schema.yaml"
+
+
+def _tuning() -> dict[str, dict]:
+    rule = schema.schema()["$defs"]["model"]["properties"]["tuning"]
+    defaults = schema.conditional_defaults(rule)
+    return {
+        method: {key: by_method[method] for key, by_method in defaults.items() if method in by_method}
+        for method in rule["properties"]["method"]["enum"]
+    }
+
+
+TUNING = _tuning()  # the parameters of each way to tune an encoder, and their defaults
 
 
 def load(config: Mapping) -> dict:
@@ -41,15 +44,15 @@ def load(config: Mapping) -> dict:
     `UserError` listing everything that is wrong, each with its key and what is allowed.
     """
     config = _plain(config)
-    schema = yaml.load(SCHEMA.read_text(encoding="utf-8"), facts.LOADER)
-    errors = sorted(Strict(schema).iter_errors(config), key=lambda error: list(map(str, error.path)))
+    errors = sorted(Strict(schema.schema()).iter_errors(config), key=lambda error: list(map(str, error.path)))
     if errors:
         _refuse([message for error in errors for message in _explain(error)])
-    _with_defaults(schema).validate(config)
-    if problems := list(_contradictions(config)):
+    unknown_roles = list(_unknown_roles(config))
+    _with_defaults(schema.schema()).validate(config)
+    if problems := [*unknown_roles, *_contradictions(config)]:
         _refuse(problems)
     for model in config["models"].values():
-        _complete(model, config["training"])
+        model["training"] = config["training"] | model.get("training", {})
     for corpus in config["corpora"].values():
         if "labels" in corpus:
             corpus["labels"] = {str(label): emotion for label, emotion in corpus["labels"].items()}  # a CSV has text
@@ -61,27 +64,38 @@ def recorded_model(entry: Mapping) -> dict:
 
     Raises `UserError` listing what is wrong: a record may come from anywhere.
     """
-    schema = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
     model = {"title": "recorded"} | _plain(entry)
-    errors = Strict(schema["$defs"]["model"] | {"$defs": schema["$defs"]}).iter_errors(model)
-    problems = [message for error in errors for message in _explain(error)]
+    definitions = schema.schema()["$defs"]
+    rule = definitions["model"] | {"$defs": definitions}
+    problems = [message for error in Strict(rule).iter_errors(model) for message in _explain(error)]
     if not problems and model["family"] != "cnn-lstm":
         problems = [f"{key} is missing" for key in ("checkpoint", "tuning") if key not in model]
     if problems:
         _refuse(problems, "the recorded model")
-    _complete(model, {})
+    _with_defaults(rule).validate(model)
     return {key: value for key, value in model.items() if key not in ("title", "training")}
 
 
-def _complete(model: dict, training: dict) -> None:
-    """Fill in what a model's entry leaves open, in place."""
-    model["training"] = training | model.get("training", {})
-    if model["family"] == "cnn-lstm":
-        return
-    model.setdefault("weights", "pretrained")
-    if model["family"] == "whisper":
-        model.setdefault("context", "utterance")
-    model["tuning"] = TUNING[model["tuning"]["method"]] | model["tuning"]
+def refuse_repeated_keys(paths: Iterable[str | Path]) -> None:
+    """Raise `UserError` naming what YAML files give twice in one place: YAML keeps the last of them without a word."""
+    problems = []
+    for path in paths:
+        with open(path, encoding="utf-8") as file:
+            keys = _repeated(yaml.compose(file, yaml.SafeLoader), "")
+        problems += [f"{key}: is there twice in {path}; remove one, or give it another name" for key in keys]
+    if problems:
+        _refuse(problems)
+
+
+def _repeated(node: yaml.Node | None, prefix: str):
+    if isinstance(node, yaml.MappingNode):
+        seen = set()
+        for key, value in node.value:
+            name = f"{prefix}{key.value}"
+            if name in seen:
+                yield name
+            seen.add(name)
+            yield from _repeated(value, f"{name}.")
 
 
 def _refuse(problems: list[str], what: str = "the configuration"):
@@ -109,34 +123,42 @@ def _with_defaults(schema):
     return validators.extend(Strict, {"properties": fill_in})(schema)
 
 
-def _explain(error, prefix: str = "") -> list[str]:
+def _explain(error) -> list[str]:
     """One sentence per mistake: key, value, what is allowed, and the nearest valid name."""
     if error.validator == "anyOf":  # our alternatives are null or one real schema: that one speaks
         branches = [list(branch) for branch in _by_branch(error.context).values()]
         return [message for nested in branches[-1] for message in _explain(nested)]
     key = ".".join(map(str, error.absolute_path)) or "the configuration"
-    value = error.instance
+    value, rule = error.instance, error.schema
     if error.validator == "additionalProperties":
-        known = sorted(error.schema.get("properties", {}))
+        known = sorted(rule.get("properties", {}))
         unknown = sorted(set(value) - set(known), key=str)
         where = f"{key}." if error.absolute_path else ""
         return [f"{where}{name}: unknown key; {_nearest(str(name), known)}" for name in unknown]
-    if error.validator == "enum":
-        return [f"{key}: {value!r} is not allowed; {_nearest(str(value), error.validator_value)}"]
     if error.validator == "required":
-        return [f"{key}: {error.message.removesuffix(' is a required property')} is missing"]
-    if error.validator == "type":
-        hint = ""
-        if isinstance(value, str) and re.fullmatch(r"\d+e-?\d+", value):
-            mantissa, exponent = value.split("e")
-            hint = f" (YAML reads {value} as text: write {mantissa}.0e{exponent})"
-        return [f"{key}: {value!r} must be of type {error.validator_value}{hint}"]
-    if error.validator in ("minimum", "maximum", "exclusiveMinimum"):
-        relation = {"minimum": "at least", "maximum": "at most", "exclusiveMinimum": "more than"}[error.validator]
-        return [f"{key}: {value} must be {relation} {error.validator_value}"]
-    if error.validator == "pattern":
-        return [f"{key}: {value!r} is not allowed (it must match {error.validator_value})"]
-    return [f"{key}: {error.message}"]
+        missing = [name for name in error.validator_value if name not in value]
+        name = next(name for name in missing if error.message.startswith(repr(name)))
+        return [f"{key}: {name!r} is missing; it is {schema.allowed(rule['properties'][name])}"]
+    if error.validator == "uniqueItems":
+        again = [item for place, item in enumerate(value) if item in value[:place]]
+        return [f"{key}: {schema.written(item)} is listed twice" for item in again]
+    refused = f"{key}: {schema.written(value)} is not allowed"
+    match error.validator:
+        case "enum":
+            return [f"{refused}; {_nearest(str(value), map(schema.bare, error.validator_value))}"]
+        case "minItems" | "minProperties" | "minLength":
+            return [f"{refused}; it may not be empty"]
+        case "maxProperties":
+            return [f"{refused}; it must be {schema.allowed(rule)}: what is set here belongs under another name"]
+        case _:
+            return [f"{refused}; it must be {schema.allowed(rule)}{_yaml_hint(value)}"]
+
+
+def _yaml_hint(value) -> str:
+    """What YAML made of a number without a decimal point."""
+    if isinstance(value, str) and (number := re.fullmatch(r"(\d+)e(-?\d+)", value)):
+        return f" (YAML reads {value} as text: write {number[1]}.0e{number[2]})"
+    return ""
 
 
 def _by_branch(errors) -> dict:
@@ -147,9 +169,17 @@ def _by_branch(errors) -> dict:
 
 
 def _nearest(name: str, known) -> str:
-    known = list(map(str, known))
+    known = list(known)
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     return (f"did you mean {close[0]!r}? " if close else "") + f"allowed are {', '.join(known)}"
+
+
+def _unknown_roles(config: dict):
+    """Models that `claims` names and the configuration lacks; its defaults may be absent, what is written may not."""
+    for role, named in config.get("claims", {}).items():
+        for name in named if isinstance(named, list) else [named]:
+            if role != "margin" and name not in config["models"]:
+                yield f"claims.{role}: {name!r} is not among the models; {_nearest(name, config['models'])}"
 
 
 def _contradictions(config: dict):
@@ -162,6 +192,15 @@ def _contradictions(config: dict):
         yield from (f"corpora.{name}.{problem}" for problem in _corpus_problems(corpus))
     for name, model in config["models"].items():
         yield from (f"models.{name}.{problem}" for problem in _model_problems(model))
+    if config["noise"]["path"] is None:  # a folder of one's own may hold others
+        known = sources.environments(config["noise"])
+        for name, condition in config["conditions"].items():
+            for environment in condition.get("environments", []):
+                if environment not in known:
+                    yield (
+                        f"conditions.{name}.environments: {environment!r} is not published for noise of format"
+                        f" {config['noise']['format']}; {_nearest(environment, known)}"
+                    )
     roles = config["claims"]
     named = [roles["baseline"], roles["random"], roles["english"], *roles["multilingual"]]
     for name in sorted({name for name in named if named.count(name) > 1}):

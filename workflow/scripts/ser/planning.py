@@ -21,7 +21,7 @@ BENCHMARKS = {  # how rules name their benchmark files; of others the name is no
     "predict": rf"{RUN}/(?P<condition>[^/]+)",
     "log_mel": IN_CONDITION,
     "noise": IN_CONDITION,
-    **dict.fromkeys(("corpus", "overlaps", "audit"), r"(?P<corpus>[^/]+)"),
+    **dict.fromkeys(("corpus", "overlaps", "corpus_audit"), r"(?P<corpus>[^/]+)"),
 }
 # What they took says nothing of what is still to fetch; of pooling nobody knows on what device it was.
 TELL_NOTHING = ("download_corpus", "download_noise", "encoder", "pooled")

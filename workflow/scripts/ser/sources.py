@@ -40,6 +40,11 @@ def corpus_source(entry: dict) -> dict:
     return {**known, "url": entry["url"]} if entry["url"] else known
 
 
+def environments(noise: dict) -> list[str]:
+    """Noise environments that can be downloaded."""
+    return list(published()["noise"][noise["format"]]["checksums"])
+
+
 def noise_source(noise: dict, environment: str) -> dict:
     """URL, checksum and licence of one environment's archive. Raises `UserError` if it is not published."""
     source = published()["noise"][noise["format"]]

@@ -1,0 +1,187 @@
+"""What surrounds the workflow: targets by name, the catalog's layout, pins that are written twice, files for others."""
+
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+import tensorboard_events
+import yaml
+from conftest import ROOT
+from workflow_tools import Workflow
+
+from ser.dry_run import parse
+from ser.errors import UserError
+
+
+@pytest.fixture(scope="module")
+def paper(tmp_path_factory):
+    workflow = Workflow(tmp_path_factory.mktemp("paper") / "repository", directory="experiment")
+    shutil.copy2(ROOT / "config" / "config.yaml", workflow.directory / "config" / "config.yaml")
+    return workflow
+
+
+def read_yaml(name):
+    return yaml.safe_load((ROOT / name).read_text(encoding="utf-8"))
+
+
+def locked():
+    """Versions of the lock by lower-case name."""
+    lines = (ROOT / "envs" / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    return {name.lower(): version for name, _, version in (line.partition("==") for line in lines) if version}
+
+
+# --- Targets ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("target", "output", "without"),
+    [
+        ("table2", "results/tables/table2.csv", {"few_shot", "noise", "figure2", "figure3"}),
+        ("figure2", "results/figures/figure2.csv", {"noise", "table2", "figure3"}),
+        ("figure3", "results/figures/figure3.csv", {"few_shot", "table2", "figure2"}),
+        ("claims", "results/claims.csv", {"table2", "figure2", "figure3"}),
+        ("audit", "results/audit.csv", {"finetune", "predict"}),
+        ("corpora", "results/corpora/EMOVO/audit.png", {"finetune", "predict"}),
+    ],
+)
+def test_results_are_targets_by_name(paper, target, output, without):
+    jobs = parse(paper.run(target, "--dry-run").stdout)
+    assert any(output in job.outputs for job in jobs)
+    assert not without & {job.rule for job in jobs}
+
+
+def test_a_result_of_no_experiment_says_so(paper):
+    config = paper.config()
+    paper.configure(config | {"experiments": config["experiments"] | {"figure2": None}})
+    try:
+        result = paper.run("figure2", "--dry-run", check=False)
+    finally:
+        paper.configure(config)
+    assert result.returncode != 0
+    assert "experiments.figure2 is null: describe it in the configuration" in result.stdout
+
+
+def test_help_lists_every_target(paper):
+    """What `make` and what Snakemake can be asked for."""
+    shown = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE)) <= set(shown.split())
+    listed = paper.run("--list-target-rules").stdout
+    named = set(re.findall(r"^(\w+)(?: \(.*)?$", listed, re.MULTILINE)) - {"all", "SNAKEMAKE"}
+    assert named
+    assert set(re.findall(r"\w+", shown.split("NAME is one of")[1])) >= named
+
+
+# --- The Workflow Catalog ---------------------------------------------------------------------
+
+
+def test_the_catalogs_layout_plans_the_same(paper):
+    """From another folder too: the profile that decides what is rerun must be found."""
+    assert (ROOT / "config" / "README.md").exists()
+    assert read_yaml(".snakemake-workflow-catalog.yml")["usage"]["software-stack-deployment"] == {"conda": True}
+
+    def plan(snakefile):
+        command = [sys.executable, "-m", "snakemake", "--dry-run", "--nocolor", "--snakefile", snakefile]
+        command += ["--directory", paper.directory]
+        result = subprocess.run(command, cwd=paper.directory, capture_output=True, text=True, check=True)
+        assert "Using workflow specific profile" in result.stdout + result.stderr
+        jobs = [job for job in parse(result.stdout + result.stderr) if job.rule != "default"]
+        return sorted((job.rule, sorted(job.inputs), sorted(job.outputs)) for job in jobs)
+
+    planned = plan(paper.repository / "Snakefile")
+    assert len(planned) > 1000
+    assert plan(paper.repository / "workflow" / "Snakefile") == planned
+
+
+# --- Versions, each written once or compared --------------------------------------------------
+
+
+CONDA_NAMES = {"pysoundfile": "soundfile", "pytorch": "torch", "soxr-python": "soxr"}
+NOT_OF_THE_JOBS = {"snakemake", "snakemake-executor-plugin-slurm"}  # they start jobs, and are not in their environment
+
+
+def test_conda_and_pip_have_the_same_versions():
+    *conda, nested = read_yaml("envs/ser.yaml")["dependencies"]
+    pins = dict(line.split("=") for line in conda if "=" in line)
+    assert pins.pop("python") == "3.11"
+    versions = {CONDA_NAMES.get(name, name): version for name, version in pins.items()}
+    versions |= dict(line.split("==") for line in nested["pip"])
+    text = (ROOT / "envs" / "requirements.txt").read_text(encoding="utf-8")
+    of_the_workflow = text.split("# The workflow\n")[1].split("\n\n")[0].lower().splitlines()
+    expected = dict(line.split("==") for line in of_the_workflow)
+    assert versions == {name: version for name, version in expected.items() if name not in NOT_OF_THE_JOBS}
+
+
+def test_pre_commit_has_the_locks_versions():
+    hooks = {repo["repo"].rpartition("/")[2]: repo for repo in read_yaml(".pre-commit-config.yaml")["repos"]}
+    assert hooks["ruff-pre-commit"]["rev"] == f"v{locked()['ruff']}"
+    assert hooks["snakefmt"]["rev"] == f"v{locked()['snakefmt']}"
+
+
+def test_ci_runs_what_a_contributor_runs():
+    job = read_yaml(".github/workflows/ci.yml")["jobs"]["ci"]
+    assert job["container"] == "python:3.11"
+    assert [step["run"] for step in job["steps"] if "run" in step][-1] == ".ci/run"
+
+
+# --- Citation ---------------------------------------------------------------------------------
+
+
+def test_citation_and_licence_agree():
+    citation = read_yaml("CITATION.cff")
+    assert {"cff-version", "message", "title", "authors"} <= citation.keys()
+    assert (ROOT / "LICENSE").read_text(encoding="utf-8").startswith(f"{citation['license']} License")
+    (paper,) = citation["references"]
+    assert paper["title"].replace("\n", " ") in " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+
+
+# --- TensorBoard ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def trained(tmp_path):
+    """A working directory with one training's history."""
+    run = tmp_path / "results" / "runs" / "xlsr" / "A-to-any" / "0-shot" / "seed1"
+    run.mkdir(parents=True)
+    (run / "history.csv").write_text("epoch,train_loss,dev_loss,dev_uar\n1,1.5,1.25,0.25\n2,1.0,0.75,0.5\n")
+    return tmp_path
+
+
+SCALARS = [
+    ("loss/train", 1.5, 1),
+    ("loss/development", 1.25, 1),
+    ("UAR/development", 0.25, 1),
+    ("loss/train", 1.0, 2),
+    ("loss/development", 0.75, 2),
+    ("UAR/development", 0.5, 2),
+]
+
+
+def test_scalars_are_the_historys(trained):
+    (history,) = trained.rglob("history.csv")
+    assert list(tensorboard_events.scalars(history)) == SCALARS
+
+
+def test_events_are_the_histories(trained, capsys):
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    for _ in range(2):  # a second call takes the place of the first
+        tensorboard_events.main(["--directory", str(trained)])
+    assert "1 trainings written" in capsys.readouterr().out
+    events = accumulator.EventAccumulator(str(trained / "results/tensorboard/xlsr/A-to-any/0-shot/seed1")).Reload()
+    read = [(tag, event.value, event.step) for tag in events.Tags()["scalars"] for event in events.Scalars(tag)]
+    assert sorted(read) == sorted(SCALARS)
+
+
+def test_without_tensorboard_it_says_what_to_install(trained, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorboard", None)  # as if it were absent, where it is not
+    monkeypatch.delitem(sys.modules, "torch.utils.tensorboard", raising=False)
+    with pytest.raises(UserError, match=r"pip install --constraint envs/requirements\.txt tensorboard=="):
+        tensorboard_events.main(["--directory", str(trained)])
+    assert not (trained / "results" / "tensorboard").exists()
+
+
+def test_without_any_training_it_says_so(tmp_path):
+    with pytest.raises(UserError, match="holds no finished training"):
+        tensorboard_events.main(["--directory", str(tmp_path)])

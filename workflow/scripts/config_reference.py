@@ -1,0 +1,96 @@
+"""Write the keys of config/README.md from the schema: what they may be, their defaults, what they mean.
+
+Usage: python workflow/scripts/config_reference.py
+"""
+
+import re
+from collections.abc import Iterator
+
+from ser import schema
+from ser.code import ROOT
+from ser.files import written_whole
+from ser.schema import allowed, bare, conditional_defaults, resolved
+
+README = ROOT / "config" / "README.md"
+MARK = "<!-- From here on written by `make reference` from workflow/schemas/config.schema.yaml. -->\n"
+HEADER = "| key | may be | default | means |\n|---|---|---|---|\n"
+
+
+def main() -> None:
+    """Replace what follows the mark."""
+    text = README.read_text(encoding="utf-8")
+    with written_whole(README) as path:
+        path.write_text(with_reference(text), encoding="utf-8")
+
+
+def with_reference(text: str) -> str:
+    """A README with the reference behind its mark; what stands before is kept."""
+    before, mark, _ = text.partition(MARK)
+    if not mark:
+        raise ValueError(f"no line {MARK.strip()}")
+    return f"{before}{MARK}\n{reference()}"
+
+
+def reference() -> str:
+    """A table of plain keys, then a section for each key that has keys of its own."""
+    whole = schema.schema()
+    plain, sections = [], []
+    for name, rule in whole["properties"].items():
+        required = name in whole["required"]
+        if rows := list(_rows_below(name, rule)):
+            means = resolved(rule)["description"] + (" Required." if required else "")
+            sections.append(f"\n### {name}\n\n{means}\n\n{HEADER}{''.join(rows)}")
+        else:
+            plain.append(_row(name, rule, required))
+    return HEADER + "".join(plain) + "".join(sections)
+
+
+def _rows_below(prefix: str, rule: dict) -> Iterator[str]:
+    """Rows of the keys below a key, depth first; `*` stands for any name. What has no description stands elsewhere."""
+    rule = resolved(rule)
+    if "anyOf" in rule:
+        rule = resolved(rule["anyOf"][-1])
+    below = rule.get("properties", {}) if rule.get("type") == "object" else {}
+    by_value = conditional_defaults(rule)
+    for name, child in below.items():
+        if "description" in child:
+            yield _row(f"{prefix}.{name}", child, name in rule.get("required", []), by_value.get(name))
+            yield from _rows_below(f"{prefix}.{name}", child)
+    if isinstance(entry := rule.get("additionalProperties"), dict):
+        yield from _rows_below(f"{prefix}.*", entry)
+
+
+def _row(key: str, rule: dict, required: bool, default_by_value: dict | None = None) -> str:
+    rule = resolved(rule)
+    if default_by_value:
+        groups: dict[str, list[str]] = {}
+        for value, default in default_by_value.items():
+            groups.setdefault(bare(default), []).append(value)
+        default = "; ".join(f"`{default}` ({', '.join(values)})" for default, values in groups.items())
+    elif required:
+        default = "*required*"
+    else:
+        default = f"`{_inline(rule['default'])}`" if "default" in rule else ""
+    return f"| `{key}` | {_may_be(rule)} | {default} | {rule['description']} |\n"
+
+
+def _may_be(rule: dict) -> str:
+    """What a rule allows, shorter than an error says it: a table's row has neighbours."""
+    if "enum" in rule:
+        return ", ".join(f"`{bare(value)}`" for value in rule["enum"])
+    if rule.get("title", "").startswith("a name of letters,"):
+        return "a name"
+    return re.sub(r" \(.*\)", "", allowed(rule))
+
+
+def _inline(value) -> str:
+    """A value as YAML writes it on one line."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(_inline, value))}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{key}: {_inline(item)}' for key, item in value.items())}}}"
+    return bare(value)
+
+
+if __name__ == "__main__":
+    main()
