@@ -9,6 +9,7 @@ import pytest
 import tensorboard_events
 import yaml
 from conftest import ROOT
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from workflow_tools import Workflow
 
 from ser.dry_run import parse
@@ -165,11 +166,10 @@ def test_scalars_are_the_historys(trained):
 
 
 def test_events_are_the_histories(trained, capsys):
-    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     for _ in range(2):  # a second call takes the place of the first
         tensorboard_events.main(["--directory", str(trained)])
     assert "1 trainings written" in capsys.readouterr().out
-    events = accumulator.EventAccumulator(str(trained / "results/tensorboard/xlsr/A-to-any/0-shot/seed1")).Reload()
+    events = EventAccumulator(str(trained / "results/tensorboard/xlsr/A-to-any/0-shot/seed1")).Reload()
     read = [(tag, event.value, event.step) for tag in events.Tags()["scalars"] for event in events.Scalars(tag)]
     assert sorted(read) == sorted(SCALARS)
 

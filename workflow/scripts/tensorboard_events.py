@@ -2,7 +2,7 @@
 
 Usage: python workflow/scripts/tensorboard_events.py [--directory D] [--to FOLDER]
 
-It needs TensorBoard: pip install --constraint envs/requirements.txt tensorboard==2.21.0
+It needs TensorBoard, which the pip lock has (envs/requirements.txt), and the conda environment has not.
 """
 
 import argparse
@@ -48,7 +48,7 @@ def _summary_writer():
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
         raise UserError(
-            "TensorBoard is not among the workflow's packages. To add it to the environment:\n"
+            "TensorBoard is not installed: the workflow itself does without it. To add it to the environment:\n"
             f"  {sys.executable} -m pip install --constraint envs/requirements.txt tensorboard==2.21.0"
         ) from None
     return SummaryWriter
