@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 SCRIPTS = Path(__file__).resolve().parents[1] / "workflow" / "scripts"
-JOB = "from ser import lean_imports\nfrom ser import families, files, inference, job, runs, training\n"
+JOB = "from ser import lean_imports\nfrom ser import families, files, inference, job, placement, runs, training\n"
 PEFT = "with lean_imports.lean_imports():\n    import peft\n"
 CASES = {
     "torch, plainly": "import torch",

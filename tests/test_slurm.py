@@ -32,7 +32,7 @@ CONFIG = {
     "noise": {"format": "demand", "path": "noise"},
     "conditions": {"clean": {}, "noisy": {"snr_db": 10, "environments": ["NPARK"]}},
     "few_shot": {"pool_per_emotion": 2},
-    "training": {"epochs": 15, "batch_size": 4},
+    "training": {"epochs": 30, "batch_size": 4},
     "models": {"cnn-lstm": {"title": "CNN-LSTM", "family": "cnn-lstm"}},
     "experiments": {
         "table2": {"models": ["cnn-lstm"], "sources": ["FIRST"], "targets": ["SECOND"]},
@@ -120,13 +120,6 @@ def finished(cluster, tmp_path_factory):
     return workflow
 
 
-def copy_of(workflow: OnCluster, folder: Path) -> OnCluster:
-    """The same workflow elsewhere, with all that it has computed."""
-    copy = OnCluster(folder / "repository", workflow.cluster)
-    shutil.copytree(workflow.directory, copy.directory, dirs_exist_ok=True)
-    return copy
-
-
 class TestFromEndToEnd:
     """All of it, with the profile as it is."""
 
@@ -166,7 +159,7 @@ class TestFromEndToEnd:
         assert all("Finished job" in log for log in logs)
 
     def test_the_same_as_on_one_machine(self, finished, tmp_path):
-        alone = copy_of(finished, tmp_path)
+        alone = finished.copy(tmp_path / "repository")
         for folder in ("results", ".snakemake"):
             shutil.rmtree(alone.directory / folder)
         on_one_machine = Workflow.command(alone, "--cores", "2", *TARGETS)
@@ -226,7 +219,7 @@ class TestMisfortunes:
         """Copies of the finished workflow that lack its training, each with a misfortune of its own, all at a time."""
         started = {}
         for misfortune in MISFORTUNES:
-            workflow = copy_of(finished, tmp_path_factory.mktemp(misfortune.__name__))
+            workflow = finished.copy(tmp_path_factory.mktemp(misfortune.__name__) / "repository")
             for path in workflow.directory.glob(f"results/runs/{RUN}/*"):
                 path.unlink()
             little = ("--set-resources", "finetune:slurm_partition=gpu", "finetune:mem_mb=attempt * 300")
@@ -255,7 +248,7 @@ class TestMisfortunes:
         assert "Restarts=1" in workflow.cluster.out("scontrol", "show", "job", job["id"])
 
     def test_trainings_run_side_by_side(self, finished, tmp_path):
-        workflow = copy_of(finished, tmp_path)
+        workflow = finished.copy(tmp_path / "repository")
         workflow.configure(CONFIG | {"seeds": [2, 3]})
         snakemake = workflow.start(*(WEIGHTS.replace("seed1", f"seed{seed}") for seed in (2, 3)))
         nodes = [job["node"] for job in self.until_two_train(workflow, snakemake)]
