@@ -172,7 +172,7 @@ class TestInterruptions:
         assert [path.name for path in (untrained.directory / LONG).iterdir()] == ["resume.safetensors"]
         assert untrained.rules_planned(SCORES, HEARD) == {"finetune": 1, "predict": 1}
 
-        process = untrained.start("--cores", "2", HEARD, start_new_session=True)
+        process = untrained.start("--cores", "2", HEARD)
         await_until(lambda: "resuming after epoch" in log_of_training(untrained), process)
         jobs = psutil.Process(process.pid).children()
         os.killpg(process.pid, signal.SIGHUP)

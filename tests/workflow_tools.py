@@ -52,7 +52,7 @@ class Workflow:
         return copied
 
     def start(self, *arguments: str, output=subprocess.DEVNULL) -> subprocess.Popen:
-        """Start Snakemake in the working directory, in a process group of its own, as a shell does."""
+        """Start Snakemake in the working directory, in a session of its own: a signal to its group reaches its jobs."""
         return subprocess.Popen(
             self.command(*arguments),
             cwd=self.repository,
@@ -60,7 +60,7 @@ class Workflow:
             stderr=subprocess.STDOUT,
             text=True,
             env=os.environ | self.environment,
-            process_group=0,
+            start_new_session=True,
         )
 
     def command(self, *arguments: str) -> list[str]:
