@@ -67,3 +67,12 @@ def test_hash_is_of_content_not_of_time(tmp_path, monkeypatch):
     current()
     code._imports_and_digest.cache_clear()
     code.code_hash.cache_clear()
+
+
+def test_every_import_is_seen():
+    """As by a parser of whole modules: none of the project's imports is written in a way that is overlooked."""
+    for path in sorted(code.SCRIPTS.rglob("*.py")):
+        nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+        seen = [ast.dump(node) for node in code._imports(path.read_text(encoding="utf-8"), str(path))]
+        imports = [ast.dump(node) for node in nodes if isinstance(node, ast.Import | ast.ImportFrom)]
+        assert set(imports) <= set(seen), path

@@ -29,6 +29,8 @@ def main(snakemake):
         "checkpoint": settings["checkpoint"],
         "revision": revision,
         "sha256": files.sha256(outputs.weights),
+        # with the weights' they let this record stand for all four files, as an input of jobs
+        "settings_sha256": {Path(path).name: files.sha256(path) for path in (outputs.config, outputs.preprocessor)},
         "parameters": model.encoder_parameters,
         "width": model.encoder.hidden_size,
         "layers": len(model.encoder.layers),
