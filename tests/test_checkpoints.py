@@ -119,11 +119,13 @@ def test_the_rule_keeps_the_encoder_of_a_local_folder(tmp_path):
     assert kept.keys() == model.wav2vec2.state_dict().keys()
     record = json.loads((workflow.directory / weights).with_name("revision.json").read_text())
     checksum = hashlib.sha256((workflow.directory / weights).read_bytes()).hexdigest()
+    settings = ("config.json", "preprocessor_config.json")
     parameters = sum(tensor.numel() for name, tensor in kept.items() if name != "masked_spec_embed")
     assert record == {
         "checkpoint": "checkpoints/small",
         "revision": None,
         "sha256": checksum,
+        "settings_sha256": {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in settings},
         "parameters": parameters,
         "width": 32,
         "layers": 2,
