@@ -2,30 +2,33 @@
 PYTHON ?= python3
 CORES ?= $(shell nproc)
 DIRECTORY ?= .
+TESTS ?= tests
 BIN := .venv/bin
 
-.PHONY: help demo plan progress report test lint reference clean
+.PHONY: help install demo plan progress report test lint reference clean
 help: ## Show what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 11
 	@printf '%s\n' "" "One result: $(BIN)/snakemake NAME --cores $(CORES) (-n: what would run, and why). NAME is one of" \
 		"  corpora audit table1 table2 figure2 figure3 claims confusion recall training_curves scores provenance"
 
+install: .venv/installed ## Make the environment, .venv, from the lock
+
 demo: .venv/installed ## Run the whole workflow on the embedded synthetic demo
 	$(BIN)/snakemake --directory demo --cores $(CORES)
 
-# no prerequisite: while a run goes on, nothing may be installed
-plan: ## Show what is left of a run in DIRECTORY, with CONFIG if it has its own, will cost; also on so many GPUS
+# no prerequisites from here to report: while a run goes on, nothing may be installed
+plan: ## Estimate what is left of a run to pay: in DIRECTORY, with CONFIG if it has its own, on GPUS or CORES
 	$(BIN)/python workflow/scripts/plan.py --directory $(DIRECTORY) $(if $(CONFIG),--configfile $(CONFIG)) \
 		$(if $(GPUS),--gpus $(GPUS)) $(if $(findstring command,$(origin CORES)),--cores $(CORES))
 
 progress: ## Show what of a run in DIRECTORY, with CONFIG if it has its own, is done, running, missing
 	$(BIN)/python workflow/scripts/progress.py --directory $(DIRECTORY) $(if $(CONFIG),--configfile $(CONFIG))
 
-report: .venv/installed ## Put a finished run of DIRECTORY, with CONFIG if it has its own, on pages that open offline
+report: ## Put a finished run of DIRECTORY, with CONFIG if it has its own, on pages that open offline
 	$(BIN)/snakemake --directory $(DIRECTORY) $(if $(CONFIG),--configfile $(CONFIG)) --report results/report.zip
 
-test: .venv/installed ## Run all tests
-	$(BIN)/python -m pytest tests
+test: .venv/installed ## Run all tests, or TESTS
+	$(BIN)/python -m pytest $(TESTS)
 
 lint: .venv/installed ## Check style
 	$(BIN)/ruff check .

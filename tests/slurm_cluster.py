@@ -173,7 +173,7 @@ class Cluster:
                 process.wait()
 
 
-def wait_until(condition: Callable[[], object], what: str, seconds: float = 60) -> None:
+def wait_until(condition: Callable[[], object], what: str, seconds: float = 240) -> None:
     """Wait for a condition; raise `TimeoutError` if it does not come."""
     deadline = time.monotonic() + seconds
     while not condition():

@@ -227,7 +227,7 @@ class TestMisfortunes:
             started[misfortune] = workflow, workflow.start(WEIGHTS, *little)
         for misfortune, (workflow, snakemake) in started.items():
             misfortune(workflow, None if misfortune is over_its_memory else workflow.until_it_trains(snakemake))
-        return {name: (workflow, snakemake.wait(timeout=180)) for name, (workflow, snakemake) in started.items()}
+        return {name: (workflow, snakemake.wait(timeout=900)) for name, (workflow, snakemake) in started.items()}
 
     @pytest.mark.parametrize("misfortune", MISFORTUNES)
     def test_ends_well(self, ended, finished, misfortune):
@@ -253,7 +253,7 @@ class TestMisfortunes:
         snakemake = workflow.start(*(WEIGHTS.replace("seed1", f"seed{seed}") for seed in (2, 3)))
         nodes = [job["node"] for job in self.until_two_train(workflow, snakemake)]
         os.killpg(snakemake.pid, signal.SIGINT)
-        snakemake.wait(timeout=60)
+        snakemake.wait(timeout=300)
         assert len(set(nodes)) == 2
 
     @staticmethod
@@ -271,7 +271,7 @@ class TestMisfortunes:
             snakemake = workflow.start(*TARGETS)
             moment(workflow, snakemake)
             os.killpg(snakemake.pid, signal.SIGINT)
-            assert snakemake.wait(timeout=60) != 0
+            assert snakemake.wait(timeout=300) != 0
             wait_until(lambda: not {"RUNNING", "PENDING"} & {job["state"] for job in workflow.jobs_of("")}, "no jobs")
         kept = finished_files(workflow)
         workflow.run(*TARGETS)

@@ -114,7 +114,12 @@ def _check_encoder(trained: Trained, checksums: dict[str, str]) -> None:
     name = f"{ENCODER}/{ENCODER_WEIGHTS}"
     if name in trained.files:
         weights = trained.files[name]
-        if (checksums.get(name) or sha256(weights)) != trained.record.get("encoder_sha256"):
+        if "encoder_sha256" not in trained.record:
+            raise UserError(
+                f"{trained.folder} was trained by an older version of the workflow, which did not record its encoder's"
+                " checksum: run the workflow again for this model"
+            )
+        if (checksums.get(name) or sha256(weights)) != trained.record["encoder_sha256"]:
             raise UserError(
                 f"{weights} is not the encoder that {trained.folder} was trained on, or is damaged: run the workflow"
                 " again for this model"
