@@ -321,7 +321,7 @@ class KilledRun:
         for child in psutil.Process(running.pid).children(recursive=True):
             if any("finetune.py" in part for part in child.cmdline()):
                 child.kill()
-        running.wait(timeout=60)
+        running.wait(timeout=300)
         assert running.returncode != 0
         assert not self.weights.exists()
         assert self.state.exists()

@@ -108,7 +108,7 @@ rule long:
 
     def test_marks(self, place, snakemake, config, capsys):
         expected = {*grid.training_files(ZERO_SHOT), self.LONG}
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 240
         while grid.read_marks(place).started.keys() != expected or not (place / PREDICTION).exists():
             assert snakemake.poll() is None
             assert time.monotonic() < deadline
