@@ -110,9 +110,10 @@ def archive_of(wildcards):
     path = Path(corpus["path"])
     ingested = Path("results/corpora", wildcards.corpus, "utterances.csv")
     if not (path.exists() or ingested.exists() or is_made_by_demo(path)):
+        named = "the CSV of your corpus" if corpus["format"] == "table" else "the folder or archive of your copy"
         raise WorkflowError(
-            f"corpora.{wildcards.corpus}.path: {path} does not exist. Correct it in the configuration: the folder or"
-            " archive of your copy, absolute or relative to the working directory."
+            f"corpora.{wildcards.corpus}.path: {path} does not exist. Correct it in the configuration: {named}, absolute or"
+            f" relative to {Path.cwd()}."
         )
     # a folder's time says little of what is in it: its listing is among the settings instead
     literal = str(path).replace("{", "{{").replace("}", "}}")

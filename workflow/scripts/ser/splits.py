@@ -68,7 +68,8 @@ def target_split(
         raise UserError(
             f"{corpus} cannot be split into a few-shot pool and a test set: no pool of whole groups has"
             f" {pool_per_emotion} utterances of every emotion and leaves some of every emotion to test on"
-            f" ({_summary(groups, counts)}). Lower `few_shot.pool_per_emotion`."
+            f" ({_summary(groups, counts)}). Lower `few_shot.pool_per_emotion`, which every"
+            " target's splits follow, or leave the corpus out of the targets."
         )
     return _roles(rows, {groups[g] for g in held_out}, held_out="test", left="pool")
 
