@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -15,6 +16,9 @@ import pytest
 import yaml
 
 from ser.dry_run import parse
+
+# Where tests run in the background SIGINT is ignored, and so it would be by every Snakemake that they interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).resolve().parents[1]
 PARTS = ("Snakefile", "workflow", "config", "profiles", "envs")
