@@ -92,9 +92,9 @@ def _repeated(node: yaml.Node | None, prefix: str):
         seen = set()
         for key, value in node.value:
             name = f"{prefix}{key.value}"
-            if name in seen:
+            if (key.tag, name) in seen:  # the number 0 and the text "0" are two keys
                 yield name
-            seen.add(name)
+            seen.add((key.tag, name))
             yield from _repeated(value, f"{name}.")
 
 
