@@ -12,6 +12,7 @@ configfile: "config/config.yaml"
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/hooks.smk"
 
 
 report: caption_of("overview")
@@ -45,4 +46,9 @@ onstart:
     show_licences(workflow.dag)
     refuse_what_cannot_be_done(workflow.dag)
     say_what_would_be_mixed(workflow.dag)
+    record_what_has_no_record(workflow)
     start_jobs_without_a_rate_limit(workflow)
+
+
+onerror:
+    record_what_ended_unheard_of(workflow)

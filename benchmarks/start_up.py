@@ -1,8 +1,8 @@
-"""CPU seconds that a process spends before it can take its first step, by family.
+"""CPU seconds that a process spends before its first step and after its last, by family.
 
     python benchmarks/start_up.py
 
-Each figure is the least of five fresh processes: imports alone, as a job makes them and as they come.
+Each figure is the least of five fresh processes: imports and the end alone, as of a job and plainly.
 """
 
 import os
@@ -13,15 +13,16 @@ from pathlib import Path
 
 SCRIPTS = Path(__file__).resolve().parents[1] / "workflow" / "scripts"
 JOB = "from ser import lean_imports\nfrom ser import families, files, inference, job, placement, runs, training\n"
+END = "\nimport gc\ngc.freeze()\n"
 PEFT = "with lean_imports.lean_imports():\n    import peft\n"
 CASES = {
     "torch, plainly": "import torch",
-    "CNN-LSTM": JOB + "families.load('cnn-lstm')",
+    "CNN-LSTM": JOB + "families.load('cnn-lstm')" + END,
     "transformers and peft, plainly": "import torch, peft\nfrom transformers.models.wav2vec2 import modeling_wav2vec2",
-    "wav2vec 2.0": JOB + "families.load('wav2vec2')",
-    "wav2vec 2.0, LoRA": JOB + "families.load('wav2vec2')\n" + PEFT,
-    "Whisper": JOB + "families.load('whisper')",
-    "Whisper, LoRA": JOB + "families.load('whisper')\n" + PEFT,
+    "wav2vec 2.0": JOB + "families.load('wav2vec2')" + END,
+    "wav2vec 2.0, LoRA": JOB + "families.load('wav2vec2')\n" + PEFT + END,
+    "Whisper": JOB + "families.load('whisper')" + END,
+    "Whisper, LoRA": JOB + "families.load('whisper')\n" + PEFT + END,
 }
 
 

@@ -15,7 +15,7 @@ from collections import Counter
 from pathlib import Path
 
 import psutil
-from start_up import PEFT, cpu_seconds
+from start_up import END, PEFT, cpu_seconds
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
@@ -68,7 +68,7 @@ def start_ups(rule: str, jobs: dict, runs: Path) -> float:
     """CPU seconds that jobs of a rule spend on imports, by the encoders that they load."""
     counts = Counter(what_is_imported(name, runs) if rule in ("finetune", "predict") else "" for name in jobs)
     script = f"{LIKE_A_JOB}import {script_of(rule)}\n"
-    return sum(count * min(cpu_seconds(script + more) for _ in range(3)) for more, count in counts.items())
+    return sum(count * min(cpu_seconds(script + more + END) for _ in range(3)) for more, count in counts.items())
 
 
 def script_of(rule: str) -> str:

@@ -147,6 +147,7 @@ def small(tmp_path):
     }
     config["experiments"]["table2"] |= {"sources": ["SMALL"], "targets": ["OTHER"]}
     workflow.configure(config)
+    write_tree(workflow.directory, {"resources/corpora/urdu.zip": b"the user's own"})
     return workflow
 
 
@@ -218,8 +219,7 @@ class TestBadInput:
         assert before.split("before: ")[1].replace("Italian", "Sicilian") == now.strip()
 
     def test_the_users_own_archive_is_never_downloaded_over(self, small):
-        (small.directory / "resources" / "corpora").mkdir(parents=True)
-        (small.directory / "resources" / "corpora" / "urdu.zip").write_bytes(b"the user's own")
+        assert small.config()["corpora"]["OTHER"]["path"] == "resources/corpora/urdu.zip"
         assert small.rules_planned("--forceall", "results/corpora/OTHER/utterances.csv") == {"corpus": 1}
 
     def test_nothing_configured_is_nothing_to_do(self, small):
@@ -231,8 +231,6 @@ class TestBadInput:
 
     def test_few_shot_runs_alone_have_a_table1(self, small):
         config = small.config()
-        (small.directory / "resources" / "corpora").mkdir(parents=True)
-        (small.directory / "resources" / "corpora" / "urdu.zip").touch()
         figure = {"models": ["cnn-lstm"], "source": "SMALL", "targets": ["OTHER"], "shots": [50]}
         config["experiments"] |= {"table2": None, "figure2": figure}
         small.configure(config)

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -237,6 +238,21 @@ def log_of_training(workflow: Workflow) -> str:
     return path.read_text(encoding="utf-8") if path.exists() else ""
 
 
+def test_jobs_without_a_record_are_given_one(workflow):
+    """As of a Snakemake that was killed while its cluster went on: an edit reruns them again, which is said first."""
+    shutil.rmtree(workflow.directory / ".snakemake" / "metadata")
+    assert workflow.planned(SCORES) == []
+    (workflow.directory / SCORES).unlink()
+    result = workflow.run("--cores", "1", SCORES)
+    assert "Of 20 finished jobs Snakemake has no record: corpus, encoder, few_shot, finetune, log_mel, " in result.stdout
+    assert "taken to have been done with the present settings" in result.stdout
+    assert workflow.planned(SCORES) == []
+    config = workflow.config()
+    config["models"]["cnn-lstm"] |= {"training": {"learning_rate": 0.5}}
+    workflow.configure(config)
+    assert {rule for rule, _ in workflow.planned(SCORES)} == {"finetune", "predict", "score", "scores"}
+
+
 def test_two_at_once(finished, untrained, tmp_path):
     """In one directory the second is refused, and the first is none the worse for it; in two directories both run."""
     elsewhere = untrained.copy(tmp_path / "elsewhere")
@@ -336,7 +352,7 @@ class TestDamage:
     def test_after_the_start_a_job_says_the_same(self, workflow):
         """As of a file that is damaged while others are computed."""
         split, weights = "results/splits/ONE/seed1/source.csv", f"{LONG}/weights.safetensors"
-        rules = workflow.repository / "workflow/rules/common.smk"
+        rules = workflow.repository / "workflow/rules/hooks.smk"
         text = rules.read_text(encoding="utf-8")
         assert "damage_among(path for job in jobs" in text
         rules.write_text(text.replace("damage_among(path for job in jobs", "damage_among('' for job in []"))

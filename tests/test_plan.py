@@ -13,7 +13,7 @@ import pytest
 import yaml
 from conftest import ROOT
 
-from ser import configuration, costs, dry_run, facts, planning
+from ser import configuration, costs, dry_run, facts, planning, reasons
 from ser.costs import Cost
 from ser.dry_run import Job
 from ser.errors import UserError
@@ -323,3 +323,58 @@ class TestPlan:
         assert (counts["predict"], counts["score"], counts["figure2"]) == (2, 1, 1)
         assert not counts.keys() & {"finetune", "corpus", "encoder"}
         assert re.search(r"predict cnn-lstm [\d.]+ \(\d+\)", report)
+
+
+class TestWhy:
+    """What an edit changed, in words, beside what Snakemake says of the same jobs."""
+
+    def test_a_run_from_the_start_needs_no_reasons(self):
+        jobs = [Job("predict", {}, (), (), "Missing output files: a, b; Input files updated by another job: c")]
+        assert planning._why(jobs) == ""
+
+    @pytest.mark.parametrize(
+        ("reason", "words"),
+        [
+            ("Missing output files: a", ["not there yet"]),
+            ("Incomplete output files: a", ["interrupted"]),
+            ("Updated input files: a, b", ["changed: a, b"]),
+            ("Input files updated by another job: a", []),
+            ("Forced execution", ["asked for by --forcerun or --forceall"]),
+            ("Params have changed since last execution: in other words", ["other settings"]),
+            (
+                "Params have changed since last execution: Union of exclusive params before and now across all output: "
+                "before: {'code': '0123456789abcdef', 'model': {'rank': 16, 'old': None}, 'training': [1]} "
+                "now: {'code': 'f123456789abcdef', 'model': {'rank': 8, 'new': 'x'}, 'training': [1]} ",
+                [
+                    "code changed",
+                    "model.new: 'x', absent before",
+                    "model.old: null, now absent",
+                    "model.rank: 16, now 8",
+                ],
+            ),
+            (
+                "Params have changed since last execution: Union of exclusive params before and now across all output: "
+                "before: {'a': 1},{'a': 2} now: {'a': 3}",
+                ["other settings"],
+            ),
+        ],
+    )
+    def test_reasons_in_words(self, reason, words):
+        assert reasons.causes(reason) == words
+
+    def test_edits_of_a_finished_run(self, finished_demo, tmp_path):
+        run = finished_demo.copy(tmp_path / "copy")
+        config = run.config()
+        config["conditions"]["noisy"]["snr_db"] = 5
+        config["models"]["xlsr"] |= {"training": config["models"]["xlsr"].get("training", {}) | {"learning_rate": 0.03}}
+        run.configure(config)
+        jobs = dry_run.planned(run.directory, [])
+        tunings = sum(job.rule == "finetune" for job in jobs)
+        noises = sum(job.rule == "noise" for job in jobs)
+        assert tunings
+        assert noises
+        why = planning._why(jobs)
+        assert re.search(rf"\n  - training\.learning_rate: [\d.e-]+, now 0\.03: {tunings} finetune\n", f"{why}\n")
+        assert re.search(rf"\n  - snr_db: 10, now 5: {noises} noise\n", f"{why}\n")
+        assert "code" not in why
+        assert "not there yet" not in why

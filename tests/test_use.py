@@ -318,9 +318,17 @@ class TestBrokenFiles:
     def test_if_none_is_left_nothing_is_written(self, workflow, mixed, output):
         output.write_text("from before")
         with pytest.raises(UserError, match="none of the 2 files can be labelled: nothing is written"):
-            labelled(run_of(workflow, "cnn-lstm"), mixed / "cut.wav", mixed / "text.flac")
+            labelled(run_of(workflow, "cnn-lstm"), mixed / "cut.wav", mixed / "text.flac", "--overwrite")
         assert output.read_text() == "from before"
         assert list(output.parent.iterdir()) == [output]
+
+    def test_what_was_written_before_is_replaced_only_if_asked(self, workflow, output):
+        output.write_text("from before")
+        recording = workflow.directory / "German/audio/4-sad.wav"
+        with pytest.raises(UserError, match="is there already: name another --output, or give --overwrite"):
+            labelled(run_of(workflow, "cnn-lstm"), recording)
+        assert output.read_text() == "from before"
+        assert len(labelled(run_of(workflow, "cnn-lstm"), recording, "--overwrite")) == 1
 
     def test_an_interrupted_run_leaves_nothing(self, workflow, output, monkeypatch):
         labels, half_written = labelling.label, []
@@ -496,9 +504,10 @@ class TestModelCard:
         few_shot = {"target": "German", "shots": 8}
         trained = dataclasses.replace(trained, record=trained.record | few_shot, model=trained.model | checkpoint)
         try:
-            altered = {"level": "none", "note": "altered audio, not comparable"}
-            for name, corpus_format in (("English", "iemocap"), ("German", "emodb")):
-                archive = read_json(folder / name / "archive.json") | {"format": corpus_format, "verification": altered}
+            checked = {"level": "names", "note": "altered audio, not comparable"}
+            unchecked = {"level": "none"}
+            for name, corpus_format, level in (("English", "iemocap", unchecked), ("German", "emodb", checked)):
+                archive = read_json(folder / name / "archive.json") | {"format": corpus_format, "verification": level}
                 write_json(folder / name / "archive.json", archive)
             write_json(folder.parent / "provenance.json", {"label": "a rehearsal"})
             card = ModelCard(model_card.model_card(trained))
@@ -513,9 +522,11 @@ class TestModelCard:
             "**a rehearsal.**",
             "**German: altered audio, not comparable.**",
             "Multilingual LibriSpeech, Common Voice, BABEL, 56000 h",
+            "- English: not checked to be a published corpus. If it is the one of its layout, IEMOCAP: ",
             "licensed to each user by the University of Southern California (https://sail.usc.edu/iemocap/)",
-            "CC0 1.0",
-            "| target | German: German, 5 speakers; not checked to be the published recordings |",
+            "| source | English: English, 5 speakers; not checked to be the published recordings |",
+            "\n- German: EMODB, version 1: CC0 1.0",
+            "| target | German: German, 5 speakers |",
             f"at revision {checkpoint['revision']}",
         ):
             assert text in card.text, text

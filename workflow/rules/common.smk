@@ -1,7 +1,7 @@
 """The checked configuration, and the helpers that rules share. No rules here."""
 
 import functools
-import os
+import gc
 import re
 import sys
 from inspect import signature
@@ -9,20 +9,25 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
+# A graph of jobs is a million objects that all stay: to look for garbage among them takes an eighth of a dry run.
+gc.set_threshold(50_000, 20, 100)
+
 sys.path.insert(0, str(Path(str(workflow.current_basedir)).parent / "scripts"))
 
-from ser import configuration, corpora, encoders, experiments, families, gpus, provenance, sources
+from ser import configuration, copies, corpora, encoders, experiments, families, gpus, sources
 from ser.code import code_hash, listing_hash
 from ser.corpora import table
 from ser.errors import UserError
 from ser.estimates import Estimates
-from ser.files import damage_among, files_under, read_json, sha256
+from ser.files import files_under, sha256
 from ser.speech import is_made_by_demo
 from ser.vocabulary import ANY_TARGET, CLEAN
 
 try:
     configuration.refuse_repeated_keys(workflow.configfiles)
     config = configuration.load(config)
+    if workflow.is_main_process:  # a node of a cluster need not see what was read before
+        copies.refuse_missing(config)
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
@@ -108,13 +113,6 @@ def archive_of(wildcards):
     if corpus["path"] is None:
         return f"resources/corpora/{sources.archive_name(wildcards.corpus, corpus)}"
     path = Path(corpus["path"])
-    ingested = Path("results/corpora", wildcards.corpus, "utterances.csv")
-    if not (path.exists() or ingested.exists() or is_made_by_demo(path)):
-        named = "the CSV of your corpus" if corpus["format"] == "table" else "the folder or archive of your copy"
-        raise WorkflowError(
-            f"corpora.{wildcards.corpus}.path: {path} does not exist. Correct it in the configuration: {named}, absolute or"
-            f" relative to {Path.cwd()}."
-        )
     # a folder's time says little of what is in it: its listing is among the settings instead
     literal = str(path).replace("{", "{{").replace("}", "}}")
     return ancient(literal) if path.is_dir() else literal
@@ -180,19 +178,7 @@ def noise_archives(wildcards):
     environments = config["conditions"][wildcards.condition]["environments"]
     if folder is None:
         return [f"resources/noise/{environment}_16k.zip" for environment in environments]
-    return [noise_archive(Path(folder), environment) for environment in environments]
-
-
-def noise_archive(folder, environment):
-    archive = folder / f"{environment}_16k.zip"
-    if archive.exists() or is_made_by_demo(archive):
-        return str(archive)
-    if (folder / environment / "ch01.wav").exists():
-        return str(folder / environment / "ch01.wav")
-    raise WorkflowError(
-        f"noise.path: {folder} holds neither {archive.name} nor {environment}/ch01.wav. Correct the path in the"
-        " configuration, or set it to null to download."
-    )
+    return [str(copies.noise_archive(Path(folder), environment)) for environment in environments]
 
 
 # --- Models and runs --------------------------------------------------------------------------
@@ -202,6 +188,19 @@ def model_settings(name):
     """What of a model's entry makes the model: not its title, nor how it is trained."""
     entry = config["models"][name]
     return {key: value for key, value in entry.items() if key not in ("title", "training")}
+
+
+@functools.cache
+def finetune_settings(model):
+    """What decides the outcome of a model's trainings, beyond their inputs: the same for all of them."""
+    training = config["models"][model]["training"]
+    return uses("finetune.py", family_source(model), model=model_settings(model), training=training)
+
+
+@functools.cache
+def predict_settings(model):
+    """What decides the outcome of a model's predictions, beyond their inputs."""
+    return uses("predict.py", family_source(model), model=model_settings(model), **config["prediction"])
 
 
 def encoder_settings(entry):
@@ -521,68 +520,3 @@ def audited_corpora():
     """Every corpus of the experiments: fetched, verified, ingested and described."""
     pages = [f"results/corpora/{corpus}/audit.png" for corpus in experiments.used_corpora(config)]
     return [*pages, "results/audit.csv"] if pages else []
-
-
-def start_jobs_without_a_rate_limit(workflow):
-    """Let the scheduler sleep between jobs on one machine.
-
-    Snakemake 9.27 limits what it starts to 100 jobs a second by a timer that wakes the scheduler, and every time that it
-    wakes it sets another: after some hundred jobs it is busy with nothing else (docs/benchmarks.md).
-    """
-    if workflow.local_exec:
-        workflow.scheduler.job_rate_limiter = None
-
-
-def show_licences(dag):
-    """Before any work: the licences of what is about to be fetched or read for the first time."""
-    jobs = list(dag.needrun_jobs())
-    new = {job.wildcards.corpus for job in jobs if job.name == "corpus"}
-    entries = [config["corpora"][corpus] for corpus in config["corpora"] if corpus in new]
-    used = [sources.corpus_source(entry) for entry in entries if not is_made_by_demo(Path(entry["path"] or ""))]
-    if any(job.name == "noise" for job in jobs) and not is_made_by_demo(Path(config["noise"]["path"] or "", "_")):
-        used.append(sources.published()["noise"][config["noise"]["format"]])
-    if notices := sorted({sources.licence_notice(source) for source in used if source}):
-        print("Under licences of their own:", *notices, sep="\n  - ", file=sys.stderr)
-
-
-def say_what_would_be_mixed(dag):
-    """Before any work: trainings that stay, and were made with other packages than those that are about to start.
-
-    To do them again or not is the user's choice: an upgrade may change nothing, and a grid costs days.
-    """
-    starting = {path for job in dag.needrun_jobs() if job.name == "finetune" for path in job.output}
-    staying = [path for path in all_runs() if path not in starting and Path(path).exists() and not damage_among([path])]
-    installed = provenance.packages(provenance.LOCK)
-    if starting and (others := provenance.other_versions(map(read_json, staying), installed)):
-        print(
-            f"Of the {len(staying)} trainings that are kept, some were made with other packages than new ones will be:",
-            *others,
-            sep="\n  - ",
-            file=sys.stderr,
-        )
-        print(
-            "results/provenance.json will count both. To train all with what is installed, run"
-            " `snakemake --forcerun finetune` once.",
-            file=sys.stderr,
-        )
-
-
-def refuse_what_cannot_be_done(dag):
-    """Before any work: stop if a corpus cannot be downloaded, a result is damaged, or a folder may not be written to.
-
-    A job that found a damaged input itself would already have lost the outputs that it was to write again.
-    """
-    jobs = list(dag.needrun_jobs())
-    archives = {job.wildcards.archive for job in jobs if job.name == "download_corpus"}
-    refused = {refusal_of(corpus_behind(archive)) for archive in archives}
-    made_anew = {path for job in jobs for path in job.output}
-    damaged = damage_among(path for job in jobs for path in job.input if path not in made_anew)
-    if problems := [*sorted(refused - {None}), *damaged, *write_protected(made_anew)]:
-        raise WorkflowError("nothing was started:\n" + "\n".join(f"  - {problem}" for problem in problems))
-
-
-def write_protected(outputs):
-    """What to do about folders that outputs belong into and that may not be written to."""
-    nearest = {next(folder for folder in Path(path).parents if folder.exists()) for path in outputs}
-    refused = [str(folder) for folder in sorted(nearest) if not os.access(folder, os.W_OK)]
-    return [f"{name} may not be written to. Change its permissions, or mount its disk for writing." for name in refused]

@@ -25,11 +25,6 @@ rule predict:
         mem_mb=memory_of("predict"),
         runtime=minutes_of("predict"),
     params:
-        settings=lambda wildcards: uses(
-            "predict.py",
-            family_source(wildcards.model),
-            model=model_settings(wildcards.model),
-            **config["prediction"],
-        ),
+        settings=lambda wildcards: predict_settings(wildcards.model),
     script:
         "../scripts/predict.py"

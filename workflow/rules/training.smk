@@ -31,11 +31,6 @@ rule finetune:
         mem_mb=memory_of("finetune"),
         runtime=minutes_of("finetune"),
     params:
-        settings=lambda wildcards: uses(
-            "finetune.py",
-            family_source(wildcards.model),
-            model=model_settings(wildcards.model),
-            training=config["models"][wildcards.model]["training"],
-        ),
+        settings=lambda wildcards: finetune_settings(wildcards.model),
     script:
         "../scripts/finetune.py"

@@ -31,6 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
     if given.output.is_dir():
         raise UserError(f"--output {given.output} is a folder: name a file in it")
+    if given.output.exists() and not given.overwrite:
+        raise UserError(f"{given.output} is there already: name another --output, or give --overwrite")
     cutting = _cutting(given)
     recordings = labelling.find_audio(given.files)
     trained = open_trained(given.run)
@@ -67,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
         "files", type=Path, nargs="+", metavar="FILES_OR_FOLDERS", help="recordings, or folders of them"
     )
     parser.add_argument("--output", "-o", type=Path, default=Path("labels.csv"), help="where to write (labels.csv)")
+    parser.add_argument("--overwrite", action="store_true", help="replace what was written before")
     parser.add_argument("--per-file", action="store_true", help="one row a file: the mean of its windows")
     cut = parser.add_mutually_exclusive_group()
     cut.add_argument("--whole", action="store_true", help="never cut: every file is an utterance")

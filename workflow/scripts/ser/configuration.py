@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable, Mapping
 from math import isfinite
 from pathlib import Path
+from typing import NoReturn
 
 import yaml
 from jsonschema import Draft202012Validator, validators
@@ -46,11 +47,11 @@ def load(config: Mapping) -> dict:
     config = _plain(config)
     errors = sorted(Strict(schema.schema()).iter_errors(config), key=lambda error: list(map(str, error.path)))
     if errors:
-        _refuse([message for error in errors for message in _explain(error)])
+        refuse([message for error in errors for message in _explain(error)])
     unknown_roles = list(_unknown_roles(config))
     _with_defaults(schema.schema()).validate(config)
     if problems := [*unknown_roles, *_contradictions(config)]:
-        _refuse(problems)
+        refuse(problems)
     for model in config["models"].values():
         model["training"] = config["training"] | model.get("training", {})
     for corpus in config["corpora"].values():
@@ -71,7 +72,7 @@ def recorded_model(entry: Mapping) -> dict:
     if not problems and model["family"] != "cnn-lstm":
         problems = [f"{key} is missing" for key in ("checkpoint", "tuning") if key not in model]
     if problems:
-        _refuse(problems, "the recorded model")
+        refuse(problems, "the recorded model")
     _with_defaults(rule).validate(model)
     return {key: value for key, value in model.items() if key not in ("title", "training")}
 
@@ -84,7 +85,7 @@ def refuse_repeated_keys(paths: Iterable[str | Path]) -> None:
             keys = _repeated(yaml.compose(file, yaml.SafeLoader), "")
         problems += [f"{key}: is there twice in {path}; remove one, or give it another name" for key in keys]
     if problems:
-        _refuse(problems)
+        refuse(problems)
 
 
 def _repeated(node: yaml.Node | None, prefix: str):
@@ -98,7 +99,8 @@ def _repeated(node: yaml.Node | None, prefix: str):
             yield from _repeated(value, f"{name}.")
 
 
-def _refuse(problems: list[str], what: str = "the configuration"):
+def refuse(problems: list[str], what: str = "the configuration") -> NoReturn:
+    """Raise `UserError` listing what is wrong."""
     raise UserError(f"{what} cannot be used:\n" + "\n".join(f"  - {problem}" for problem in problems))
 
 

@@ -21,6 +21,7 @@ class Job:
     wildcards: dict[str, str]
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
+    reason: str = ""  # in Snakemake's words
 
 
 def planned(directory: Path, configfiles: Sequence[Path]) -> list[Job]:
@@ -46,10 +47,16 @@ def parse(text: str) -> list[Job]:
     for block in re.split(r"\n\n+|\n(?=\[)", text):
         if (rule := re.search(r"^(?:local)?rule (\w+):$", block, re.MULTILINE)) and rule[1] not in TARGETS:
             wildcards = dict(pair.split("=", 1) for pair in _listed(block, "wildcards"))
-            jobs.append(Job(rule[1], wildcards, tuple(_listed(block, "input")), tuple(_listed(block, "output"))))
+            files = (tuple(_listed(block, kind)) for kind in ("input", "output"))
+            jobs.append(Job(rule[1], wildcards, *files, _said(block, "reason")))
     return jobs
 
 
 def _listed(block: str, key: str) -> list[str]:
+    said = _said(block, key)
+    return said.split(", ") if said else []
+
+
+def _said(block: str, key: str) -> str:
     found = re.search(rf"^ +{key}: (.+)$", block, re.MULTILINE)
-    return found[1].split(", ") if found else []
+    return found[1] if found else ""

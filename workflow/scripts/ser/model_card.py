@@ -97,9 +97,11 @@ def _corpus(directory: Path, name: str, role: str) -> dict:
     source = sources.published()["corpora"].get(archive["format"])
     verification = archive["verification"]
     unverified = verification["level"] == "none"
-    licence = f"{name}: the licence of whoever made it; it is no published corpus that the workflow knows."
+    licence = "the licence of whoever made it; it is no published corpus that the workflow knows."
     if source:
-        licence = f"{name}: {sources.licence_notice(source)}"
+        licence = sources.licence_notice(source)
+        if unverified:
+            licence = f"not checked to be a published corpus. If it is the one of its layout, {licence}"
     return {
         "name": name,
         "role": role,
@@ -107,7 +109,7 @@ def _corpus(directory: Path, name: str, role: str) -> dict:
         "speakers": len({row["speaker"] for row in rows}),
         "checked": "; not checked to be the published recordings" if unverified else "",
         "note": verification.get("note", ""),
-        "licence": licence,
+        "licence": f"{name}: {licence}",
     }
 
 

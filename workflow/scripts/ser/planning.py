@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ser import reasons
 from ser.costs import Cost, Rates
 from ser.dry_run import Job
 from ser.estimates import Estimates
@@ -242,6 +243,8 @@ def report(plan: Plan) -> str:
         f"Main memory of the largest job: {_size(plan.costs[largest].memory)} ({_name(plan.jobs[largest])})\n"
         f"Downloads: {_size(downloaded)}\nDisk, with downloads: {_size(downloaded + written)}",
     ]
+    if why := _why(plan.jobs):
+        paragraphs.insert(0, why)
     if plan.unmeasured:
         paragraphs.append(
             f"NOT MEASURED ON A GPU, ARITHMETIC: {', '.join(plan.unmeasured)}.\n"
@@ -251,6 +254,20 @@ def report(plan: Plan) -> str:
         )
     paragraphs.append("\n".join(["This rests on:", *(f"  - {note}" for note in plan.notes)]))
     return "\n\n".join(paragraphs)
+
+
+def _why(jobs: Sequence[Job]) -> str:
+    """What made jobs of a run that had begun necessary, the cause of most first; nothing of a run from the start."""
+    found: dict[str, Counter] = defaultdict(Counter)
+    for job in jobs:
+        for cause in reasons.causes(job.reason):
+            found[cause][job.rule] += 1
+    if found.keys() <= {reasons.NOT_DONE}:
+        return ""
+    lines = ["Why, what only follows from other jobs left out:"]
+    for cause, rules in sorted(found.items(), key=lambda item: -item[1].total()):
+        lines.append(f"  - {cause}: {', '.join(f'{count} {rule}' for rule, count in rules.most_common())}")
+    return "\n".join(lines)
 
 
 def _by_rule(plan: Plan) -> str:

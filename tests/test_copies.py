@@ -1,0 +1,101 @@
+"""The user's own copies: what the configuration says is there, and is not, is named at once and before any plan."""
+
+import copy
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import ROOT
+
+from ser import configuration, copies
+from ser.errors import UserError
+
+PAPER = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
+NOISY = "results/corpora/{}/noisy/audio.npy"
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    """An empty working directory."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def config():
+    """The paper's configuration, to be edited before `problems` completes it."""
+    return copy.deepcopy(PAPER)
+
+
+def problems(config):
+    """What is refused, line by line."""
+    try:
+        copies.refuse_missing(configuration.load(config))
+    except UserError as error:
+        title, *lines = str(error).splitlines()
+        assert title == "the configuration cannot be used:"
+        return [line.removeprefix("  - ") for line in lines]
+    return []
+
+
+def make(path):
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    Path(path).touch()
+
+
+def test_what_is_downloaded_is_not_missing(config):
+    assert problems(config) == []
+
+
+def test_everything_missing_is_named_at_once(config, here):
+    config["corpora"]["IEMOCAP"]["path"] = "IEMOCAP_full_release"
+    config["corpora"]["EMODB"]["path"] = "/data/emodb.zip"
+    config["corpora"]["URDU"] = {"format": "table", "language": "Urdu", "path": "urdu.csv"}
+    config["noise"]["path"] = "DEMAND"
+    config["models"]["xlsr"] |= {"checkpoint": "./my-xlsr"}
+    iemocap, emodb, urdu, *noise, checkpoint = problems(config)
+    place = f"does not exist; correct it, absolute or relative to {here}"
+    assert iemocap == f"corpora.IEMOCAP.path: IEMOCAP_full_release {place}: your folder or archive"
+    assert emodb == f"corpora.EMODB.path: /data/emodb.zip {place}: your folder or archive"
+    assert urdu == f"corpora.URDU.path: urdu.csv {place}: the CSV of your corpus"
+    remedy = "correct it, or set it to null to download"
+    assert noise == [
+        f"noise.path: DEMAND holds neither {name}_16k.zip nor {name}/ch01.wav; {remedy}"
+        for name in PAPER["conditions"]["noisy"]["environments"]
+    ]
+    assert checkpoint == f"models.xlsr.checkpoint: ./my-xlsr {place}: a folder in Hugging Face format"
+
+
+def test_what_is_there_is_not_missing(config):
+    make("emodb.zip")
+    make("my-xlsr/config.json")
+    first, *others = PAPER["conditions"]["noisy"]["environments"]
+    make(f"DEMAND/{first}/ch01.wav")
+    for name in others:
+        make(f"DEMAND/{name}_16k.zip")
+    config["corpora"]["EMODB"]["path"] = "emodb.zip"
+    config["noise"]["path"] = "DEMAND"
+    config["models"]["xlsr"] |= {"checkpoint": "./my-xlsr"}
+    assert problems(config) == []
+
+
+def test_what_was_made_of_a_copy_outlives_it(config):
+    config["corpora"]["EMODB"]["path"] = "gone.zip"
+    config["noise"]["path"] = "gone"
+    config["models"]["xlsr"] |= {"checkpoint": "./gone"}
+    make("results/corpora/EMODB/utterances.csv")
+    make("resources/encoders/gone-" + config["models"]["xlsr"]["revision"][:12] + "/model.safetensors")
+    *targets, last = config["experiments"]["figure3"]["targets"]
+    for target in targets:
+        make(NOISY.format(target))
+    assert len(problems(config)) == len(PAPER["conditions"]["noisy"]["environments"])
+    make(NOISY.format(last))
+    assert problems(config) == []
+
+
+def test_what_no_experiment_uses_may_be_missing(config):
+    config["corpora"]["mine"] = {"format": "table", "language": "Welsh", "path": "welsh.csv"}
+    config["models"]["mine"] = config["models"]["xlsr"] | {"checkpoint": "./mine"}
+    config["noise"]["path"] = "DEMAND"
+    config["experiments"]["figure3"] = None
+    assert problems(config) == []

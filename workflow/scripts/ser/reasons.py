@@ -1,0 +1,58 @@
+"""Why Snakemake plans a job, in words: which of its settings changed, from what to what."""
+
+import ast
+import re
+from collections.abc import Iterator
+from textwrap import shorten
+
+from ser.errors import listing
+from ser.schema import written
+
+NOT_DONE = "not there yet"
+KINDS = {  # how a reason of Snakemake 9.27 begins -> what it means; of the ones that are not here nothing is said
+    "Missing output files": NOT_DONE,
+    "Incomplete output files": "interrupted",
+    "Set of input files has changed": "takes other files than before",
+    "Software environment definition has changed": "another software environment",
+    "Forced execution": "asked for by --forcerun or --forceall",
+}
+UPDATED = re.compile(r"Updated input files: ([^;]+)")
+SETTINGS = re.compile(r"Params have changed .*?before: (.*?) now: (.*?) ?(?:; Software|$)")
+DIGEST = re.compile("[0-9a-f]{16}|[0-9a-f]{64}")  # of code, or of a file
+
+
+def causes(reason: str) -> list[str]:
+    """What makes a job necessary by itself, as Snakemake words it; nothing of a job that follows from others alone."""
+    found = [words for beginning, words in KINDS.items() if re.search(rf"(^|; ){re.escape(beginning)}", reason)]
+    if updated := UPDATED.search(reason):
+        found.append(f"changed: {listing(updated[1].split(', '))}")
+    if "Params have changed" in reason:
+        found += _changes(reason)
+    return found
+
+
+def _changes(reason: str) -> list[str]:
+    try:
+        before, now = map(ast.literal_eval, SETTINGS.search(reason).groups())
+        return list(differences(before, now))
+    except (AttributeError, ValueError, SyntaxError):  # outputs of several pasts, or another version's words
+        return ["other settings"]
+
+
+def differences(before: dict, now: dict, prefix: str = "") -> Iterator[str]:
+    """What differs between two settings, key by key."""
+    for key in sorted(before.keys() | now.keys()):
+        name = f"{prefix}{key}"
+        if key not in now:
+            yield f"{name}: {_value(before[key])}, now absent"
+        elif key not in before:
+            yield f"{name}: {_value(now[key])}, absent before"
+        elif isinstance(before[key], dict) and isinstance(now[key], dict):
+            yield from differences(before[key], now[key], f"{name}.")
+        elif before[key] != now[key]:
+            values = f": {_value(before[key])}, now {_value(now[key])}"
+            yield name + (" changed" if DIGEST.fullmatch(str(now[key])) else values)
+
+
+def _value(value) -> str:
+    return shorten(written(value), 80, placeholder=" ...")
