@@ -1,20 +1,15 @@
 """The checked configuration, and the helpers that rules share. No rules here."""
 
 import functools
-import gc
 import re
 import sys
-from inspect import signature
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-# A graph of jobs is a million objects that all stay: to look for garbage among them takes an eighth of a dry run.
-gc.set_threshold(50_000, 20, 100)
-
 sys.path.insert(0, str(Path(str(workflow.current_basedir)).parent / "scripts"))
 
-from ser import configuration, copies, corpora, encoders, experiments, families, gpus, sources
+from ser import configuration, copies, corpora, encoders, experiments, families, gpus, quick_planning, sources
 from ser.code import code_hash, listing_hash
 from ser.corpora import table
 from ser.errors import UserError
@@ -22,6 +17,8 @@ from ser.estimates import Estimates
 from ser.files import files_under, sha256
 from ser.speech import is_made_by_demo
 from ser.vocabulary import ANY_TARGET, CLEAN
+
+quick_planning.prepare(workflow)
 
 try:
     configuration.refuse_repeated_keys(workflow.configfiles)
@@ -80,18 +77,12 @@ def memory_of(rule):
 
     Where a job keeps its frames depends on it, what it makes of them does not.
     """
-    return by_attempt(lambda wildcards, attempt: estimates.mem_mb(rule, wildcards, attempt))
+    return lambda wildcards, attempt: estimates.mem_mb(rule, wildcards, attempt)
 
 
 def minutes_of(rule):
     """Minutes that a job of a rule asks for, likewise."""
-    return by_attempt(lambda wildcards, attempt: estimates.minutes(rule, wildcards, attempt))
-
-
-def by_attempt(function):
-    """A function whose parameters Snakemake, which asks for them three times a job, need not find out every time."""
-    function.__signature__ = signature(function)
-    return function
+    return lambda wildcards, attempt: estimates.minutes(rule, wildcards, attempt)
 
 
 def limit_jobs_by_gpus():
