@@ -1,11 +1,12 @@
 """Time and memory of ingesting a corpus of IEMOCAP's size, of looking for overlaps in it, and of opening it.
 
-    python benchmarks/corpus.py [folder with about 3 GB of room]
+    python benchmarks/corpus.py [--every N] [folder with about 3 GB of room]
 
-Makes noise of IEMOCAP's 5531 lengths (iemocap-seconds.txt) in its layout, as a folder and as a .tar.gz,
-and runs each step in a process of its own.
+Makes noise of IEMOCAP's 5531 lengths (iemocap-seconds.txt), or of every Nth, in its layout, as a folder and as a
+.tar.gz, and runs each step in a process of its own.
 """
 
+import argparse
 import io
 import json
 import resource
@@ -29,10 +30,10 @@ SETTINGS = {"format": "iemocap", "language": "English", "verify": "none"}
 LABELS = ("ang", "hap", "neu", "sad")
 
 
-def members():
+def members(every: int):
     """Label files and recordings of five sessions of ten dialogues."""
     generator = np.random.default_rng(0)
-    seconds = np.loadtxt(ROOT / "benchmarks" / "iemocap-seconds.txt")
+    seconds = np.loadtxt(ROOT / "benchmarks" / "iemocap-seconds.txt")[::every]
     for dialogue in range(50):
         session = dialogue % 5 + 1
         name = f"Ses0{session}F_impro{dialogue // 5:02d}"
@@ -46,10 +47,10 @@ def members():
         yield f"{root}/dialog/EmoEvaluation/{name}.txt", "".join(lines).encode()
 
 
-def make(folder: Path) -> None:
+def make(folder: Path, every: int) -> None:
     """Write both packings."""
     with tarfile.open(folder / "corpus.tar.gz", "w:gz", compresslevel=1) as archive:
-        for name, content in members():
+        for name, content in members(every):
             path = folder / "corpus" / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
@@ -75,7 +76,7 @@ def look_for_overlaps(folder: Path) -> None:
 def open_corpus(folder: Path) -> None:
     """What a job with a model does before its front end hears anything."""
     rows = files.read_rows(folder / "utterances.csv")
-    assert len(audio.waveforms_of(rows, audio.open_audio(folder / "audio.npy", rows))) == 5531
+    assert len(audio.waveforms_of(rows, audio.open_audio(folder / "audio.npy", rows))) == len(rows)
 
 
 STEPS = {
@@ -86,21 +87,31 @@ STEPS = {
 }
 
 
-def main(folder: Path) -> None:
-    make(folder)
-    print("| step | wall s | peak memory MB |\n|---|---:|---:|")
-    for step in STEPS:
-        command = [sys.executable, __file__, str(folder), step]
-        measured = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-        print(f"| {step} | {measured['seconds']:.2f} | {measured['megabytes']:.0f} |", flush=True)
+def measure(step: str, folder: Path) -> None:
+    """Take a step, and print what it took as JSON."""
+    started = time.perf_counter()
+    STEPS[step](folder)
+    seconds = time.perf_counter() - started
+    print(json.dumps({"seconds": seconds, "megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
+
+
+def main() -> None:
+    """Print a table in Markdown."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path, nargs="?")
+    parser.add_argument("--every", type=int, default=1)
+    parser.add_argument("--step", choices=STEPS, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.step:
+        return measure(given.step, given.folder)
+    with tempfile.TemporaryDirectory(dir=given.folder) as folder:
+        make(Path(folder), given.every)
+        print("| step | wall s | peak memory MB |\n|---|---:|---:|")
+        for step in STEPS:
+            command = [sys.executable, __file__, folder, "--step", step]
+            measured = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+            print(f"| {step} | {measured['seconds']:.2f} | {measured['megabytes']:.0f} |", flush=True)
 
 
 if __name__ == "__main__":
-    if len(sys.argv) == 3:
-        started = time.perf_counter()
-        STEPS[sys.argv[2]](Path(sys.argv[1]))
-        seconds = time.perf_counter() - started
-        print(json.dumps({"seconds": seconds, "megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
-    else:
-        with tempfile.TemporaryDirectory(dir=sys.argv[1] if len(sys.argv) > 1 else None) as temporary:
-            main(Path(temporary))
+    main()

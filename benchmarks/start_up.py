@@ -1,10 +1,11 @@
 """CPU seconds that a process spends before its first step and after its last, by family.
 
-    python benchmarks/start_up.py
+    python benchmarks/start_up.py [--processes N]
 
-Each figure is the least of five fresh processes: imports and the end alone, as of a job and plainly.
+Each figure is the least of N fresh processes (5): imports and the end alone, as of a job and plainly.
 """
 
+import argparse
 import os
 import resource
 import subprocess
@@ -35,9 +36,12 @@ def cpu_seconds(code: str) -> float:
 
 
 def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--processes", type=int, default=5)
+    processes = parser.parse_args().processes
     print("| imports | CPU s |\n|---|---:|")
     for name, code in CASES.items():
-        print(f"| {name} | {min(cpu_seconds(code) for _ in range(5)):.1f} |")
+        print(f"| {name} | {min(cpu_seconds(code) for _ in range(processes)):.1f} |")
 
 
 if __name__ == "__main__":

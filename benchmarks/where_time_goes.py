@@ -1,6 +1,6 @@
 """Where the time of a workflow goes: Snakemake itself, the start of Python in every job, and work.
 
-Usage: python benchmarks/where_time_goes.py [--run] [--cores N] [working directory, or demo]
+Usage: python benchmarks/where_time_goes.py [--run] [--cores N] [--processes N] [working directory, or demo]
 
 Jobs are taken from the benchmark files of a finished run, or with --run the directory is run first. Start-up is what
 fresh processes take to import what a job's script imports, the least of three.
@@ -32,11 +32,13 @@ def main() -> None:
     parser.add_argument("directory", type=Path, nargs="?", default=ROOT / "demo")
     parser.add_argument("--run", action="store_true", help="run the workflow there first")
     parser.add_argument("--cores", default="2")
+    parser.add_argument("--processes", type=int, default=3)
     given = parser.parse_args()
     own = run(given.directory, given.cores) if given.run else None
     jobs = by_rule(given.directory / "results" / "benchmarks")
     times = {rule: [sum(job[i] for job in of_rule.values()) for i in (0, 1)] for rule, of_rule in jobs.items()}
-    starts = {rule: start_ups(rule, of_rule, given.directory / "results" / "runs") for rule, of_rule in jobs.items()}
+    runs = given.directory / "results" / "runs"
+    starts = {rule: start_ups(rule, of_rule, runs, given.processes) for rule, of_rule in jobs.items()}
     print("| rule | jobs | wall s | wall s a job | CPU s a job | of which start-up |\n|---|---:|---:|---:|---:|---:|")
     for rule, (wall, cpu) in sorted(times.items(), key=lambda item: -item[1][0]):
         count = len(jobs[rule])
@@ -64,11 +66,13 @@ def run(directory: Path, cores: str) -> tuple[float, float]:
     return time.perf_counter() - started, used
 
 
-def start_ups(rule: str, jobs: dict, runs: Path) -> float:
+def start_ups(rule: str, jobs: dict, runs: Path, processes: int) -> float:
     """CPU seconds that jobs of a rule spend on imports, by the encoders that they load."""
     counts = Counter(what_is_imported(name, runs) if rule in ("finetune", "predict") else "" for name in jobs)
     script = f"{LIKE_A_JOB}import {script_of(rule)}\n"
-    return sum(count * min(cpu_seconds(script + more + END) for _ in range(3)) for more, count in counts.items())
+    return sum(
+        count * min(cpu_seconds(script + more + END) for _ in range(processes)) for more, count in counts.items()
+    )
 
 
 def script_of(rule: str) -> str:

@@ -16,7 +16,7 @@ import yaml
 from conftest import ROOT
 from workflow_tools import Workflow
 
-from ser import configuration, experiments, grid
+from ser import configuration, experiments, grid, run_options
 from ser.errors import UserError
 
 CONFIG = {
@@ -170,19 +170,19 @@ class TestConfiguration:
         files = ["first.yaml", "second.yaml"]
         command = [sys.executable, "-m", "snakemake", "--dry-run", "--directory", "work", "--configfile", *files]
         subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
-        ours = grid.merged_config(tmp_path / "work", [tmp_path / name for name in files])
+        ours = run_options.merged_config(tmp_path / "work", [tmp_path / name for name in files])
         assert ours == json.loads((tmp_path / "work" / "seen.json").read_text())
 
     def test_none_at_all(self, tmp_path):
         with pytest.raises(UserError, match=r"config\.yaml does not exist: name the folder"):
-            grid.merged_config(tmp_path, [])
+            run_options.merged_config(tmp_path, [])
 
     @pytest.mark.parametrize("text", ["a: [", "- a", "\xff"])
     def test_unreadable(self, tmp_path, text):
         path = tmp_path / "config.yaml"
         path.write_text(text, encoding="latin-1")
         with pytest.raises(UserError, match="cannot be read as a configuration"):
-            grid.merged_config(tmp_path, [path])
+            run_options.merged_config(tmp_path, [path])
 
     def test_no_folder(self, tmp_path):
         with pytest.raises(UserError, match="is no folder"):

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ser import configuration, dry_run, encoders, gpus, grid, planning, sources
+from ser import dry_run, encoders, gpus, planning, run_options, sources
 from ser.errors import UserError
 from ser.estimates import Estimates
 
@@ -21,12 +21,8 @@ USUAL = (1, 2, 4, 8)  # GPUs, or cores, that the wall time is given for
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print the plan."""
     given = _parser().parse_args(arguments)
-    directory, configfiles = given.directory.resolve(), [path.resolve() for path in given.configfile]
-    if not directory.is_dir():
-        raise UserError(f"{given.directory} is no folder: name the one that the run works in")
-    config = grid.merged_config(directory, configfiles)
+    directory, configfiles, config = run_options.read(given)
     with contextlib.chdir(directory):  # the configuration's paths are relative to it
-        config = configuration.load(config)
         jobs = dry_run.planned(directory, configfiles)
         estimates = Estimates(config)
         on_gpu = estimates.table.device == "gpu"
@@ -40,16 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--directory", "-d", type=Path, default=Path(), help="where the run works (default: here)")
-    parser.add_argument(
-        "--configfile",
-        "--configfiles",
-        type=Path,
-        nargs="+",
-        action="extend",
-        default=[],
-        help="as the run will be started with",
-    )
+    run_options.add_options(parser)
     parser.add_argument("--gpus", type=_positive, help="also give the wall time on so many GPUs")
     parser.add_argument("--cores", type=_positive, help="cores, as Snakemake will be given")
     return parser

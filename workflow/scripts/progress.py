@@ -7,7 +7,6 @@ out of date, after an edit: `snakemake -n` says what would be computed again.
 """
 
 import argparse
-import contextlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +14,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 from matplotlib.patches import Rectangle
 
-from ser import configuration, drawing, grid
+from ser import drawing, grid, run_options
 from ser.errors import UserError
 from ser.grid import Grid
 
@@ -27,13 +26,8 @@ LABEL_CHARACTER, MODEL_CHARACTER = 0.075, 0.067  # inches, at their sizes of typ
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print the grids, and draw them."""
     given = _parser().parse_args(arguments)
-    directory = given.directory.resolve()
+    directory, _, config = run_options.read(given)
     png = (given.png or directory / "results" / "progress.png").resolve()
-    if not directory.is_dir():
-        raise UserError(f"{given.directory} is no folder: name the one that the run works in")
-    config = grid.merged_config(directory, [path.resolve() for path in given.configfile])
-    with contextlib.chdir(directory):  # the configuration's paths are relative to it
-        config = configuration.load(config)
     marks = grid.read_marks(directory)
     states = grid.read_states(config, directory, marks)
     grids = grid.grids(config, states)
@@ -47,16 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--directory", "-d", type=Path, default=Path(), help="where the run works (default: here)")
-    parser.add_argument(
-        "--configfile",
-        "--configfiles",
-        type=Path,
-        nargs="+",
-        action="extend",
-        default=[],
-        help="as the run was started with",
-    )
+    run_options.add_options(parser)
     parser.add_argument("--png", type=Path, help="where to draw (default: results/progress.png in the directory)")
     return parser
 

@@ -10,40 +10,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from snakemake.common.configfile import load_configfile
-from snakemake.exceptions import WorkflowError
-from snakemake.utils import update_config
-
 from ser import experiments
-from ser.errors import UserError
 from ser.experiments import Prediction
 from ser.vocabulary import CLEAN
 
-CONFIG = Path("config", "config.yaml")  # what the Snakefile reads, in the working directory
 DONE, RUNNING, INTERRUPTED, MISSING = "done", "running", "interrupted", "missing"
-
-
-# --- The configuration as Snakemake sees it ---------------------------------------------------
-
-
-def merged_config(directory: Path, configfiles: Sequence[Path]) -> dict:
-    """What Snakemake merges: the working directory's own configuration if there is one, then `--configfile` in order.
-
-    Raises `UserError` if there is none at all, or one cannot be read.
-    """
-    config: dict = {}
-    own = [directory / CONFIG] if (directory / CONFIG).exists() else []
-    if not (own or configfiles):
-        raise UserError(
-            f"{directory / CONFIG} does not exist: name the folder that the run works in by --directory, and by"
-            " --configfile what it was started with"
-        )
-    for path in [*own, *configfiles]:
-        try:
-            update_config(config, load_configfile(path))
-        except (WorkflowError, OSError, ValueError) as error:
-            raise UserError(f"{path} cannot be read as a configuration: {error}") from error
-    return config
 
 
 # --- Snakemake's marks ------------------------------------------------------------------------

@@ -1,0 +1,45 @@
+"""Every benchmark that the documentation names, at its smallest: that it runs and prints its table, not how fast."""
+
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT
+
+TABLE = re.compile(r"(\|[^\n]+\|\n)\|[-:|]+\|\n(\|[^\n]+\|\n)+")
+SMALLEST = {  # arguments, and rows of the first table
+    "corpus.py": (["--every", "100"], 4),
+    "fine_tuning.py": (
+        ["--ours", "--models", "cnn-lstm", "--batches", "1", "--micro-batch", "2", "--device", "cpu"],
+        0,
+    ),
+    "interval_coverage.py": (["--simulations", "2"], 6),
+    "scale.py": (["--factors", "1", "2"], 2),
+    "start_up.py": (["--processes", "1"], 7),
+    "where_time_goes.py": (["--processes", "1"], 31),
+}
+RUN = re.compile(r"python benchmarks/(\w+\.py)")
+
+
+def test_every_benchmark_that_a_page_names_is_run():
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]
+    named = {name for page in pages for name in RUN.findall(page.read_text(encoding="utf-8"))}
+    assert named == SMALLEST.keys()
+
+
+@pytest.mark.parametrize("name", SMALLEST)
+def test_runs(name, request, tmp_path):
+    arguments, rows = SMALLEST[name]
+    if name == "where_time_goes.py":
+        arguments = [*arguments, str(request.getfixturevalue("finished_demo").directory)]
+    command = [sys.executable, str(ROOT / "benchmarks" / name), *arguments]
+    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    printed = subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True, text=True).stdout
+    if rows:
+        table = TABLE.search(printed)[0]
+        assert len(table.splitlines()) == 2 + rows, printed
+    else:
+        assert "family: cnn-lstm" in printed
+    assert list(tmp_path.iterdir()) == []
