@@ -203,7 +203,10 @@ class TestSpeech:
         found, words = speech.expected("MINE", self.MINE)
         assert found.utterances == 60
         assert found.seconds == pytest.approx(45, rel=0.35)
+        assert found.longest > 1.5  # guessed: not all were looked at
         assert "headers of 20 of its files" in words
+        (here / "mine.csv").write_text("file,speaker,emotion\n" + rows[: rows.index("10.wav")], encoding="utf-8")
+        assert speech.expected("MINE", self.MINE)[0] == Speech(10, 7.5, 1.0)
 
     def test_otherwise_assumed_and_said(self, here):
         assert speech.expected("MINE", self.MINE) == (speech.ASSUMED, speech.expected("MINE", self.MINE)[1])

@@ -13,7 +13,7 @@ from ser.errors import UserError
 
 ASSUMED = Speech(utterances=1000, seconds=3000, longest=15)
 LOOKED_AT = 20  # files of a table whose headers are read
-TIMES_THE_MEAN = 3  # the longest utterance, where only the mean is known
+TIMES_THE_MEAN = 3  # the longest utterance, where not all are looked at
 
 
 def ingested(corpus: str) -> Speech | None:
@@ -62,8 +62,10 @@ def _listed(name: str, path: str) -> tuple[Speech, str]:
         seconds = [soundfile.info(file).duration for file in files[:: max(1, len(files) // LOOKED_AT)]]
     except (UserError, OSError, RuntimeError):  # ingestion will say what is wrong
         return _assumed(name)
-    mean = sum(seconds) / len(seconds)
-    speech = Speech(len(files), mean * len(files), max(TIMES_THE_MEAN * mean, *seconds))
+    mean, longest = sum(seconds) / len(seconds), max(seconds)
+    if len(seconds) < len(files):
+        longest = max(TIMES_THE_MEAN * mean, longest)
+    speech = Speech(len(files), mean * len(files), longest)
     return speech, f"{name}: by the headers of {len(seconds)} of its files, {_in_words(speech)}"
 
 
