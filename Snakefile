@@ -45,8 +45,10 @@ rule corpora:
 onstart:
     show_licences(workflow.dag)
     refuse_what_cannot_be_done(workflow.dag)
+    say_what_is_gone()
     say_what_would_be_mixed(workflow.dag)
     record_what_has_no_record(workflow)
+    note_what_stands(workflow.dag)
     start_jobs_without_a_rate_limit(workflow)
 
 

@@ -91,6 +91,9 @@ def test_what_was_made_of_a_copy_outlives_it(config):
     assert len(problems(config)) == len(PAPER["conditions"]["noisy"]["environments"])
     make(NOISY.format(last))
     assert problems(config) == []
+    gone = [text.split(":")[0] for text in copies.outlived(configuration.load(config))]
+    environments = PAPER["conditions"]["noisy"]["environments"]
+    assert gone == ["corpora.EMODB.path", *["noise.path"] * len(environments), "models.xlsr.checkpoint"]
 
 
 def test_what_no_experiment_uses_may_be_missing(config):

@@ -58,7 +58,7 @@ TABLE = costs.Table(
     {
         "cpu": {"process": 1e8, "models": [{"family": "one", **{k: v for k, v in vars(SMALL).items()}}]},
         "rules": {},
-        "margins": {"memory": 1.5, "megabytes": 1000, "time": 3, "minutes": {"cpu": 10}},
+        "margins": {"memory": 1.5, "megabytes": 1000, "time": 3, "minutes": {"cpu": 10, "predict": 5}},
         "downloads": 1e6,
         "snakemake": {"start": 0, "job": 0},
         "methods": {
@@ -123,11 +123,12 @@ class TestAskedOfSnakemake:
     def test_margins_grow_with_attempts(self, attempt):
         cost = Cost(seconds=3600, memory=2.01e9)
         assert costs.mem_mb(TABLE, cost, attempt) == attempt * 3100
-        assert costs.minutes(TABLE, cost, attempt) == attempt * 180
+        assert costs.minutes(TABLE, "finetune", cost, attempt) == attempt * 180
 
     def test_least(self):
         assert costs.mem_mb(TABLE, Cost(1, 1e6)) == 1000
-        assert costs.minutes(TABLE, Cost(1, 1e6)) == 10
+        assert costs.minutes(TABLE, "finetune", Cost(1, 1e6)) == 10
+        assert costs.minutes(TABLE, "predict", Cost(1, 1e6)) == 5  # many are one job of a cluster
 
     def test_frames_that_are_counted_on_fit_into_their_share(self):
         assert costs.FRAMES_SHARE == memory.SHARE

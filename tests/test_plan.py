@@ -340,27 +340,36 @@ class TestWhy:
             ("Updated input files: a, b", ["changed: a, b"]),
             ("Input files updated by another job: a", []),
             ("Forced execution", ["asked for by --forcerun or --forceall"]),
-            ("Params have changed since last execution: in other words", ["other settings"]),
             (
-                "Params have changed since last execution: Union of exclusive params before and now across all output: "
-                "before: {'code': '0123456789abcdef', 'model': {'rank': 16, 'old': None}, 'training': [1]} "
-                "now: {'code': 'f123456789abcdef', 'model': {'rank': 8, 'new': 'x'}, 'training': [1]} ",
+                "Forced execution; Params have changed since last execution: a: 1, now 2; b changed",
+                ["a: 1, now 2", "b changed"],
+            ),
+            ("Params have changed since last execution: a: 1, now 2; Software environment x", ["a: 1, now 2"]),
+        ],
+    )
+    def test_reasons_in_words(self, reason, words):
+        found = reasons.causes(reason)
+        assert found[-len(words) :] == words if words else found == []
+
+    @pytest.mark.parametrize(
+        ("before", "now", "words"),
+        [
+            (
+                {"code": "0123456789abcdef", "model": {"rank": 16, "old": None}, "training": [1]},
+                {"code": "f123456789abcdef", "model": {"rank": 8, "new": "x; y"}, "training": [1]},
                 [
                     "code changed",
-                    "model.new: 'x', absent before",
+                    "model.new: 'x, y', absent before",
                     "model.old: null, now absent",
                     "model.rank: 16, now 8",
                 ],
             ),
-            (
-                "Params have changed since last execution: Union of exclusive params before and now across all output: "
-                "before: {'a': 1},{'a': 2} now: {'a': 3}",
-                ["other settings"],
-            ),
+            ({"x": 1}, {"x": "long " * 30}, ["x: 1, now " + "'" + "long " * 15 + "..."]),
         ],
     )
-    def test_reasons_in_words(self, reason, words):
-        assert reasons.causes(reason) == words
+    def test_settings_in_words(self, before, now, words):
+        assert reasons.changes({repr(before)}, {repr(now)}) == words
+        assert reasons.changes({repr(before), "{}"}, {repr(now)}) == ["other settings"]
 
     def test_edits_of_a_finished_run(self, finished_demo, tmp_path):
         run = finished_demo.copy(tmp_path / "copy")

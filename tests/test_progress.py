@@ -314,4 +314,4 @@ class TestShown:
         command = [sys.executable, str(ROOT / "workflow" / "scripts" / "progress.py"), "--directory", "nowhere"]
         result = subprocess.run(command, cwd=place, capture_output=True, text=True)
         assert result.returncode == 1
-        assert result.stderr == "progress: nowhere is no folder: name the one that the run works in\n"
+        assert result.stderr == "progress: nowhere is no folder: name the one that the run works in, or make it\n"

@@ -305,7 +305,9 @@ class TestUpgrade:
 
     def test_is_recorded_and_retrains_nothing(self, upgraded):
         assert upgraded.planned() == [("provenance", {})]
-        assert "made with other packages" not in upgraded.run("--cores", "1").stdout
+        output = upgraded.run("--cores", "1").stdout
+        assert f"was written:\n  - safetensors {version('safetensors')}, now 99.0.0\nWhat is kept was made" in output
+        assert "some were made with other packages" not in output
         assert read_json(upgraded.directory / "results/provenance.json")["packages"]["safetensors"] == "99.0.0"
         assert upgraded.planned() == []
 

@@ -9,7 +9,7 @@ from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, str(Path(str(workflow.current_basedir)).parent / "scripts"))
 
-from ser import configuration, copies, corpora, encoders, experiments, families, gpus, quick_planning, sources
+from ser import configuration, copies, corpora, encoders, experiments, families, gpus, quick_planning, reasons, sources
 from ser.code import code_hash, listing_hash
 from ser.corpora import table
 from ser.errors import UserError
@@ -19,6 +19,7 @@ from ser.speech import is_made_by_demo
 from ser.vocabulary import ANY_TARGET, CLEAN
 
 quick_planning.prepare(workflow)
+reasons.tell_changes()
 
 try:
     configuration.refuse_repeated_keys(workflow.configfiles)
@@ -222,10 +223,10 @@ def encoder_of(wildcards):
     entry = config["models"][wildcards.model]
     if families.name(entry) == families.FROZEN:
         return [f"{encoders.folder(entry)}/revision.json"]
-    return encoder_files(entry)
+    return encoder_inputs(entry)
 
 
-def encoder_files(entry):
+def encoder_inputs(entry):
     """Weights of the encoder that a model starts from, and the record that has checksums of all its files.
 
     CNN-LSTM has none. The fewer inputs a job has, the sooner a grid is planned.

@@ -40,7 +40,7 @@ rule pooled:
     input:
         audio="results/corpora/{corpus}/{condition}/audio.npy",
         utterances="results/corpora/{corpus}/utterances.csv",
-        encoder=lambda wildcards: encoder_files(frozen_models()[wildcards.encoding]),
+        encoder=lambda wildcards: encoder_inputs(frozen_models()[wildcards.encoding]),
     output:
         vectors="results/corpora/{corpus}/{condition}/pooled/{encoding}.npy",
     log:

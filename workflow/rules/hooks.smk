@@ -2,11 +2,12 @@
 
 import os
 import sys
+from collections import Counter
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from ser import grid, provenance, sources
+from ser import copies, grid, provenance, sources
 from ser.files import damage_among, read_json
 from ser.speech import is_made_by_demo
 
@@ -29,30 +30,46 @@ def show_licences(dag):
     used = [sources.corpus_source(entry) for entry in entries if not is_made_by_demo(Path(entry["path"] or ""))]
     if any(job.name == "noise" for job in jobs) and not is_made_by_demo(Path(config["noise"]["path"] or "", "_")):
         used.append(sources.published()["noise"][config["noise"]["format"]])
-    if notices := sorted({sources.licence_notice(source) for source in used if source}):
-        print("Under licences of their own:", *notices, sep="\n  - ", file=sys.stderr)
+    say("Under licences of their own:", sorted({sources.licence_notice(source) for source in used if source}))
+
+
+def say_what_is_gone():
+    """Before any work: copies of the user's that are not where the configuration says, though nothing needs them now."""
+    say("Not there any more, or a mistake in the configuration:", copies.outlived(config))
 
 
 def say_what_would_be_mixed(dag):
-    """Before any work: trainings that stay, and were made with other packages than those that are about to start.
+    """Before any work: results that stay, and were made with other packages or settings than new ones will be.
 
-    To do them again or not is the user's choice: an upgrade may change nothing, and a grid costs days.
+    To make them anew or not is the user's choice: an upgrade may change nothing, and a grid costs days.
     """
+    installed = provenance.packages(provenance.LOCK)
+    if Path("results/provenance.json").exists() and not damage_among(["results/provenance.json"]):
+        changed = provenance.changes(read_json("results/provenance.json")["packages"], installed)
+        remedy = "What is kept was made with the former. To make all anew: `snakemake --forceall` once."
+        say("Other packages than when results/provenance.json was written:", changed, remedy)
     starting = {path for job in dag.needrun_jobs() if job.name == "finetune" for path in job.output}
     staying = [path for path in all_runs() if path not in starting and Path(path).exists() and not damage_among([path])]
-    installed = provenance.packages(provenance.LOCK)
-    if starting and (others := provenance.other_versions(map(read_json, staying), installed)):
-        print(
-            f"Of the {len(staying)} trainings that are kept, some were made with other packages than new ones will be:",
-            *others,
-            sep="\n  - ",
-            file=sys.stderr,
-        )
-        print(
+    if starting:
+        others = provenance.other_versions(map(read_json, staying), installed)
+        remedy = (
             "results/provenance.json will count both. To train all with what is installed, run"
-            " `snakemake --forcerun finetune` once.",
-            file=sys.stderr,
+            " `snakemake --forcerun finetune` once."
         )
+        say(f"Of {len(staying)} trainings that are kept, some were made with other packages:", others, remedy)
+    remedy = "Jobs that ended after their Snakemake was killed are like that. To train anew, delete these files."
+    say(
+        "Trainings that are kept were made with other settings than the configuration's:",
+        trained_otherwise(dag),
+        remedy,
+    )
+
+
+def trained_otherwise(dag):
+    """Records of trainings that Snakemake takes for finished, and that have other settings than it asks for."""
+    kept = {job.output.run: job for job in dag.jobs if job.name == "finetune" and not dag.needrun(job)}
+    whole = [path for path in kept if Path(path).exists() and not damage_among([path])]
+    return [path for path in whole if read_json(path)["settings"] != kept[path].params.settings]
 
 
 def record_what_has_no_record(workflow):
@@ -62,14 +79,27 @@ def record_what_has_no_record(workflow):
     """
     recorded = workflow.persistence.metadata
     kept = [job for job in workflow.dag.jobs if job.output and not workflow.dag.needrun(job)]
-    if unknown := [job for job in kept if not any(map(recorded, job.output))]:
-        print(
-            f"Of {len(unknown)} finished jobs Snakemake has no record: {', '.join(sorted({job.name for job in unknown}))}. They are"
-            " taken to have been done with the present settings. If the configuration was edited since, run"
-            " `snakemake --forcerun` once with the rules that it affects.",
-            file=sys.stderr,
-        )
-        record(workflow, unknown)
+    unknown = [job for job in kept if not any(map(recorded, job.output))]
+    rules = Counter(job.name for job in unknown)
+    remedy = (
+        "They are taken to have been done with the present settings. If the configuration was edited since, run"
+        " `snakemake --forcerun` once with the rules that it affects."
+    )
+    say(
+        "Finished jobs of which Snakemake has no record:",
+        [f"{count} {rule}" for rule, count in sorted(rules.items())],
+        remedy,
+    )
+    record(workflow, unknown)
+
+
+standing = {}  # outputs that jobs were going to replace when this run started -> their time
+
+
+def note_what_stands(dag):
+    """Before any work: what is there of outputs that are about to be made anew."""
+    paths = (path for job in dag.needrun_jobs() for path in job.output)
+    standing.update({path: os.stat(path).st_mtime_ns for path in paths if os.path.exists(path)})
 
 
 def record_what_ended_unheard_of(workflow):
@@ -78,14 +108,24 @@ def record_what_ended_unheard_of(workflow):
     Their own Snakemake has taken off the marks of their start, and leaves the record to the one that was stopped.
     """
     marked = grid.read_marks(Path()).started
+
+    def is_new(path):
+        return os.path.exists(path) and path not in marked and standing.get(path) != os.stat(path).st_mtime_ns
+
     jobs = [job for running in workflow.scheduler.running for job in (running if running.is_group() else [running])]
-    record(workflow, [j for j in jobs if all(Path(path).exists() and path not in marked for path in j.output)])
+    record(workflow, [job for job in jobs if all(map(is_new, job.output))])
 
 
 def record(workflow, jobs):
     """Have Snakemake note with which settings, code and inputs some finished jobs were done."""
     for job in jobs:
         workflow.async_run(workflow.persistence.finished(job))
+
+
+def say(title, items, remedy=""):
+    """A list for the user, if there is something in it, and what to do about it."""
+    if items:
+        print(title, *(f"  - {item}" for item in items), *filter(None, [remedy]), sep="\n", file=sys.stderr)
 
 
 def refuse_what_cannot_be_done(dag):

@@ -22,6 +22,7 @@ rule predict:
     threads: 1
     resources:
         gpu=gpu(),
+        turn=1,  # in a cluster's job of many, one after the other (profiles/slurm)
         mem_mb=memory_of("predict"),
         runtime=minutes_of("predict"),
     params:

@@ -19,8 +19,9 @@ def main(snakemake):
     located, revision = checkpoints.locate(settings["checkpoint"], settings.get("revision"))
     with files.written_whole(outputs.weights) as temporary:
         save_file(checkpoints.read_encoder(located, settings["family"]), temporary)
-    shutil.copyfile(located / "config.json", outputs.config)
-    shutil.copyfile(located / "preprocessor_config.json", outputs.preprocessor)
+    for path in (outputs.config, outputs.preprocessor):
+        with files.written_whole(path) as temporary:
+            shutil.copyfile(located / Path(path).name, temporary)
     try:
         model = families.load(settings["family"]).build(SETTINGS, Path(outputs.weights).parent)
     except UserError as error:
@@ -29,7 +30,7 @@ def main(snakemake):
         "checkpoint": settings["checkpoint"],
         "revision": revision,
         "sha256": files.sha256(outputs.weights),
-        # with the weights' they let this record stand for all four files, as an input of jobs
+        # jobs compare them: this record stands for all four files
         "settings_sha256": {Path(path).name: files.sha256(path) for path in (outputs.config, outputs.preprocessor)},
         "parameters": model.encoder_parameters,
         "width": model.encoder.hidden_size,

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ser import dry_run, encoders, gpus, planning, run_options, sources
+from ser import copies, dry_run, encoders, gpus, planning, run_options, sources
 from ser.errors import UserError
 from ser.estimates import Estimates
 
@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         counts = sorted({*USUAL, asked} - {None})
         measured = planning.finished(Path("results"), estimates)
         plan = planning.plan(jobs, estimates, measured, counts, given.cores, cached(config, jobs))
-    plan.notes.extend(warnings(config, jobs, on_gpu))
+        plan.notes.extend([*warnings(config, jobs, on_gpu), *copies.outlived(config)])
     print(planning.report(plan))
 
 

@@ -6,7 +6,6 @@ It needs TensorBoard, which the pip lock has (envs/requirements.txt), and the co
 """
 
 import argparse
-import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -29,7 +28,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     SummaryWriter = _summary_writer()
     for path in histories:
         run = path.parent.relative_to(given.directory / "results" / "runs")
-        shutil.rmtree(folder / run, ignore_errors=True)  # TensorBoard would draw the events of an earlier call too
+        for earlier in (folder / run).glob("events.out.tfevents.*"):  # TensorBoard would draw them too
+            earlier.unlink()
         with SummaryWriter(folder / run) as writer:
             for tag, value, epoch in scalars(path):
                 writer.add_scalar(tag, value, epoch, walltime=path.stat().st_mtime)

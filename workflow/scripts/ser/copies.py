@@ -8,15 +8,27 @@ from ser.speech import is_made_by_demo
 
 
 def refuse_missing(config: Mapping) -> None:
-    """Raise `UserError` naming every copy that experiments need and that is not where the configuration says.
+    """Raise `UserError` naming every copy that experiments need, that is not where the configuration says.
 
     What was made of a copy outlives it: a corpus that is ingested may be archived.
 
     Args:
         config: the whole configuration; its relative paths are the working directory's.
     """
-    if problems := [*_corpora(config), *_noise(config), *_checkpoints(config)]:
+    if problems := [text for text, outlived in _absent(config) if not outlived]:
         configuration.refuse(problems)
+
+
+def outlived(config: Mapping) -> list[str]:
+    """Copies that are not where the configuration says, which nothing needs any more; or there is a mistake in it."""
+    return [f"{text}. What was made of it before is used." for text, outlived in _absent(config) if outlived]
+
+
+def _absent(config: Mapping) -> Iterator[tuple[str, bool]]:
+    """What is not there, and whether all that is made of it is."""
+    yield from _corpora(config)
+    yield from _noise(config)
+    yield from _checkpoints(config)
 
 
 def noise_archive(folder: Path, environment: str) -> Path:
@@ -25,49 +37,50 @@ def noise_archive(folder: Path, environment: str) -> Path:
     return unpacked if unpacked.exists() and not archive.exists() else archive
 
 
-def _corpora(config: Mapping) -> Iterator[str]:
+def _corpora(config: Mapping) -> Iterator[tuple[str, bool]]:
     for name in experiments.used_corpora(config):
         path = config["corpora"][name]["path"]
-        ingested = Path("results/corpora", name, "utterances.csv")
-        if path is None or _is_there(Path(path)) or ingested.exists():
+        if path is None or _is_there(Path(path)):
             continue
         named = "the CSV of your corpus" if config["corpora"][name]["format"] == "table" else "your folder or archive"
-        yield f"corpora.{name}.path: {_nowhere(path)}: {named}"
+        ingested = Path("results/corpora", name, "utterances.csv")
+        yield f"corpora.{name}.path: {_nowhere(path)}: {named}", ingested.exists()
 
 
-def _noise(config: Mapping) -> Iterator[str]:
+def _noise(config: Mapping) -> Iterator[tuple[str, bool]]:
     if config["noise"]["path"] is None:
         return
     folder = Path(config["noise"]["path"])
-    for environment in _environments(config):
+    for environment, mixed in _environments(config).items():
         if not _is_there(noise_archive(folder, environment)):
             yield (
                 f"noise.path: {folder} holds neither {environment}_16k.zip nor {environment}/ch01.wav; correct it, or"
-                " set it to null to download"
+                " set it to null to download",
+                mixed,
             )
 
 
-def _environments(config: Mapping) -> list[str]:
-    """Noise environments that are still to be mixed with some experiment's targets."""
-    found: dict[str, None] = {}
+def _environments(config: Mapping) -> dict[str, bool]:
+    """Noise environments that experiments use, and whether each is mixed with all their targets."""
+    found: dict[str, bool] = {}
     noisy = [entry for entry in config["experiments"].values() if entry and "condition" in entry]
     for experiment in noisy:
         condition = experiment["condition"]
         mixed = [Path("results/corpora", target, condition, "audio.npy") for target in experiment["targets"]]
-        if not all(path.exists() for path in mixed):
-            found |= dict.fromkeys(config["conditions"][condition]["environments"])
-    return list(found)
+        for environment in config["conditions"][condition]["environments"]:
+            found[environment] = found.get(environment, True) and all(path.exists() for path in mixed)
+    return found
 
 
-def _checkpoints(config: Mapping) -> Iterator[str]:
+def _checkpoints(config: Mapping) -> Iterator[tuple[str, bool]]:
     used = {model for experiment in config["experiments"].values() if experiment for model in experiment["models"]}
     for name, model in config["models"].items():
         checkpoint = model.get("checkpoint")
         if name not in used or not checkpoint or not configuration.is_local(checkpoint):
             continue
-        kept = Path(encoders.folder(model), "model.safetensors")
-        if not (_is_there(Path(checkpoint)) or kept.exists()):
-            yield f"models.{name}.checkpoint: {_nowhere(checkpoint)}: a folder in Hugging Face format"
+        if not _is_there(Path(checkpoint)):
+            kept = Path(encoders.folder(model), "model.safetensors")
+            yield f"models.{name}.checkpoint: {_nowhere(checkpoint)}: a folder in Hugging Face format", kept.exists()
 
 
 def _is_there(path: Path) -> bool:

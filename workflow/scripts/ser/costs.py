@@ -293,6 +293,7 @@ def mem_mb(table: Table, cost: Cost, attempt: int = 1) -> int:
     return attempt * max(table.margins["megabytes"], 100 * math.ceil(wanted / 100))
 
 
-def minutes(table: Table, cost: Cost, attempt: int = 1) -> int:
+def minutes(table: Table, rule: str, cost: Cost, attempt: int = 1) -> int:
     """Minutes to ask for: the margin over the estimate, and no less than some, more at every attempt."""
-    return attempt * max(table.margins["minutes"][table.device], math.ceil(table.margins["time"] * cost.seconds / 60))
+    least = table.margins["minutes"].get(rule, table.margins["minutes"][table.device])
+    return attempt * max(least, math.ceil(table.margins["time"] * cost.seconds / 60))

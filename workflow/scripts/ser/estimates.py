@@ -67,7 +67,7 @@ class Estimates:
 
     def minutes(self, rule: str, wildcards: Mapping, attempt: int) -> int:
         """Minutes to ask for."""
-        return costs.minutes(self.table, self.of(rule, wildcards), attempt)
+        return costs.minutes(self.table, rule, self.of(rule, wildcards), attempt)
 
     def speech(self, corpus: str) -> Speech:
         """What a corpus holds, as far as it is known by now."""

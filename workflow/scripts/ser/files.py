@@ -28,10 +28,11 @@ def written_whole(path: str | os.PathLike) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    # the second kind is what safetensors writes to first
-    left_behind = re.compile(rf"\.{re.escape(path.stem)}\.\d+{re.escape(path.suffix)}|\.tmp\w{{6}}")
+    left_behind = rf"\.{re.escape(path.stem)}\.\d+{re.escape(path.suffix)}"
+    if path.suffix == ".safetensors":
+        left_behind += r"|\.tmp\w{6}"  # what safetensors writes to first
     for other in path.parent.iterdir():
-        if left_behind.fullmatch(other.name):
+        if re.fullmatch(left_behind, other.name) and other.is_file():
             other.unlink(missing_ok=True)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:

@@ -198,8 +198,8 @@ def plan(
     wall = {count: table.snakemake["start"] + wall_time(tasks, *place) for count, place in places.items()}
     models = dict.fromkeys(job.wildcards["model"] for job in jobs if "model" in job.wildcards)
     rates = {name: estimates.model(name).rates for name in models}
-    learnt = {model for rule, model in measured if rule == "finetune"}
-    unmeasured = [name for name, own in rates.items() if not own.measured and name not in learnt]
+    guessed = {kind_of(job.rule, job.wildcards) for job in jobs if "model" in job.wildcards} - measured.keys()
+    unmeasured = [name for name, own in rates.items() if not own.measured and any(name in kind for kind in guessed)]
     notes = [*_of_finished(jobs, measured), *_of_table(rates)]
     notes += [f"taken for granted: {text}" for text in estimates.assumptions.values()]
     if any(cost.downloaded for cost in costs):

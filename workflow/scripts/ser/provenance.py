@@ -72,6 +72,11 @@ def other_versions(records: Iterable[dict], installed: Mapping[str, str | None])
     ]
 
 
+def changes(before: Mapping[str, str | None], now: Mapping[str, str | None]) -> list[str]:
+    """Packages that have another version than before, in words."""
+    return [f"{name} {before[name]}, now {now[name]}" for name in before if name in now and before[name] != now[name]]
+
+
 def hardware() -> dict:
     """This machine, which on a cluster is the one that submits: processor, cores, memory in GiB, GPUs."""
     lines = _lines("/proc/cpuinfo", "model name")

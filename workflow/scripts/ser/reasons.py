@@ -2,8 +2,10 @@
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from textwrap import shorten
+
+from snakemake import persistence
 
 from ser.errors import listing
 from ser.schema import written
@@ -17,25 +19,22 @@ KINDS = {  # how a reason of Snakemake 9.27 begins -> what it means; of the ones
     "Forced execution": "asked for by --forcerun or --forceall",
 }
 UPDATED = re.compile(r"Updated input files: ([^;]+)")
-SETTINGS = re.compile(r"Params have changed .*?before: (.*?) now: (.*?) ?(?:; Software|$)")
+SETTINGS = re.compile(r"Params have changed since last execution: (.*?)(?:; Software|$)")
+BETWEEN = "; "
 DIGEST = re.compile("[0-9a-f]{16}|[0-9a-f]{64}")  # of code, or of a file
 
 
-def causes(reason: str) -> list[str]:
-    """What makes a job necessary by itself, as Snakemake words it; nothing of a job that follows from others alone."""
-    found = [words for beginning, words in KINDS.items() if re.search(rf"(^|; ){re.escape(beginning)}", reason)]
-    if updated := UPDATED.search(reason):
-        found.append(f"changed: {listing(updated[1].split(', '))}")
-    if "Params have changed" in reason:
-        found += _changes(reason)
-    return found
+def tell_changes() -> None:
+    """Have Snakemake say what changed of a job's settings, where by itself it prints all of them twice."""
+    persistence.ParamsChange.__str__ = lambda change: BETWEEN.join(changes(change.only_old, change.only_new))
 
 
-def _changes(reason: str) -> list[str]:
+def changes(before: Set[str], now: Set[str]) -> list[str]:
+    """What differs between the settings of a job's outputs and those that it has now, as Snakemake records them."""
     try:
-        before, now = map(ast.literal_eval, SETTINGS.search(reason).groups())
-        return list(differences(before, now))
-    except (AttributeError, ValueError, SyntaxError):  # outputs of several pasts, or another version's words
+        (before,), (now,) = before, now
+        return list(differences(ast.literal_eval(before), ast.literal_eval(now)))
+    except (AttributeError, ValueError, SyntaxError):  # outputs of several pasts, or no settings
         return ["other settings"]
 
 
@@ -55,4 +54,14 @@ def differences(before: dict, now: dict, prefix: str = "") -> Iterator[str]:
 
 
 def _value(value) -> str:
-    return shorten(written(value), 80, placeholder=" ...")
+    return shorten(written(value), 80, placeholder=" ...").replace(BETWEEN.strip(), ",")
+
+
+def causes(reason: str) -> list[str]:
+    """What makes a job necessary by itself, as Snakemake words it; nothing of a job that follows from others alone."""
+    found = [words for beginning, words in KINDS.items() if re.search(rf"(^|; ){re.escape(beginning)}", reason)]
+    if updated := UPDATED.search(reason):
+        found.append(f"changed: {listing(updated[1].split(', '))}")
+    if changed := SETTINGS.search(reason):
+        found += changed[1].strip().split(BETWEEN)
+    return found

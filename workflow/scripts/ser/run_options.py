@@ -36,7 +36,7 @@ def read(given: argparse.Namespace) -> tuple[Path, list[Path], dict]:
     """
     directory, configfiles = given.directory.resolve(), [path.resolve() for path in given.configfile]
     if not directory.is_dir():
-        raise UserError(f"{given.directory} is no folder: name the one that the run works in")
+        raise UserError(f"{given.directory} is no folder: name the one that the run works in, or make it")
     config = merged_config(directory, configfiles)
     with contextlib.chdir(directory):  # the configuration's paths are relative to it
         return directory, configfiles, configuration.load(config)

@@ -13,7 +13,7 @@ from ser.audio import as_float, open_audio, waveforms_of
 from ser.batches import Frames, mean_of_real_frames, pad, sorted_batches
 from ser.errors import UserError, listing
 from ser.families.head import classifier
-from ser.files import read_json
+from ser.files import read_json, remedy, sha256
 from ser.memory import Storage, until_it_fits
 from ser.tuning import settle_constants, tune
 from ser.vocabulary import SAMPLE_RATE
@@ -153,8 +153,18 @@ def fill(skeleton: nn.Module, tensors: dict[str, torch.Tensor], ignored: Collect
         raise UserError(f"{where}: its config.json does not describe these weights: {listing(unexpected)}")
 
 
-def encoder_files(folder) -> tuple[dict, dict]:
-    """`config.json` and `preprocessor_config.json` of an encoder. Raises `UserError` at another rate than 16 kHz."""
+def read_encoder_settings(folder) -> tuple[dict, dict]:
+    """`config.json` and `preprocessor_config.json` of an encoder.
+
+    Raises `UserError` at another rate than 16 kHz, or if they are not those that `revision.json` has the checksums of:
+    Snakemake has that record and the weights alone for inputs of jobs.
+    """
+    record = Path(folder, "revision.json")
+    kept = read_json(record).get("settings_sha256", {}) if record.exists() else {}  # not while rule `encoder` checks it
+    for name, checksum in kept.items():
+        path = Path(folder, name)
+        if not path.is_file() or sha256(path) != checksum:
+            raise UserError(f"{path} is missing, cut short or edited. {remedy(path)}")
     preprocessor = read_json(Path(folder, "preprocessor_config.json"))
     if (rate := preprocessor.get("sampling_rate", SAMPLE_RATE)) != SAMPLE_RATE:
         raise UserError(f"{folder}: the encoder expects audio at {rate} Hz; this workflow's corpora have {SAMPLE_RATE}")

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from ser.batches import Frames, real_frames
-from ser.families.foundation import FoundationModel, encoder_files, encoder_weights, fill, waveform_tensor
+from ser.families.foundation import FoundationModel, encoder_weights, fill, read_encoder_settings, waveform_tensor
 from ser.lean_imports import lean_imports
 
 with lean_imports():
@@ -31,7 +31,7 @@ IGNORED = ("masked_spec_embed",)  # SpecAugment's vector
 
 def build(settings: dict, encoder) -> FoundationModel:
     """The model of a configuration's entry, from an encoder's folder."""
-    config, preprocessor = encoder_files(encoder)
+    config, preprocessor = read_encoder_settings(encoder)
     if settings["weights"] == "random":
         model = Wav2Vec2Model(encoder_config(config))
     else:

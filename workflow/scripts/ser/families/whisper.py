@@ -11,7 +11,7 @@ from torch import nn
 
 from ser.batches import Frames, real_frames
 from ser.errors import UserError
-from ser.families.foundation import FoundationModel, encoder_files, encoder_weights, fill
+from ser.families.foundation import FoundationModel, encoder_weights, fill, read_encoder_settings
 from ser.lean_imports import lean_imports
 
 with lean_imports():
@@ -25,7 +25,7 @@ OFF = {"encoder_layerdrop": 0.0, "apply_spec_augment": False}
 
 def build(settings: dict, encoder) -> FoundationModel:
     """The model of a configuration's entry, from an encoder's folder."""
-    config, preprocessor = encoder_files(encoder)
+    config, preprocessor = read_encoder_settings(encoder)
     if settings["weights"] == "random":
         model = WhisperEncoder(encoder_config(config))
     else:
