@@ -20,14 +20,21 @@ from workflow_tools import Workflow
 from ser import configuration
 from ser.dry_run import parse
 
-PAGES = [ROOT / "README.md", ROOT / "config" / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "config/README.md")]
+PAGES += sorted((ROOT / "docs").rglob("*.md"))
+OF_SNAKEMAKE = (ROOT / "README.md", ROOT / "docs" / "running.md")  # pages whose options in a sentence are Snakemake's
 BASE = ROOT / "config" / "config.yaml"
 TOKENS = {page: MarkdownIt().enable("table").parse(page.read_text(encoding="utf-8")) for page in PAGES}
 
 # Commands that take too long to run once more, or need what they made: where they run, and by what it is found there.
+# Of what nobody ran the limits say so.
 ELSEWHERE = {
     "make demo": ("tests/conftest.py", "def finished_demo("),
     "make test": (".ci/run", "make test"),
+    "make lint": (".ci/run", "make .venv/installed lint"),
+    ".ci/run": (".github/workflows/ci.yml", ".ci/run"),
+    "make install": (".ci/run", "make .venv/installed"),  # which is all that it does
+    "make reference": ("tests/test_configuration.py", "config_reference.with_reference("),
     "make plan DIRECTORY=demo": ("tests/test_plan.py", "def test_the_demo_from_nothing("),
     "make plan GPUS=16": ("tests/test_plan.py", "def test_the_papers_grid_on_gpus_is_said_to_be_arithmetic("),
     "make report": ("tests/test_demo.py", "def test_the_report("),
@@ -35,6 +42,9 @@ ELSEWHERE = {
         "tests/test_docs.py",
         "def test_the_rule_graph_is_the_workflows(",
     ),
+    "snakemake --software-deployment-method conda": ("docs/limits.md", "| conda | "),
+    "squeue --me --Format=JobID,State,TimeUsed,Comment:80": ("tests/test_slurm.py", '"--Format=JobID,State,'),
+    "python workflow/scripts/tensorboard_events.py": ("tests/test_ecosystem.py", "tensorboard_events.main("),
 }
 USING = ROOT / "docs" / "using.md"  # all of its commands are run by one test
 USED_BY = ("tests/test_use.py", "def test_every_command_of_the_documentation(")
@@ -46,11 +56,23 @@ def blocks(page: Path, language: str) -> list[str]:
 
 
 def commands_in(page: Path) -> list[str]:
-    """The command lines of a page, without comments: of blocks of sh, and of Snakemake and make in indented ones."""
+    """The command lines of a page, without comments: of blocks of sh, and what looks like one elsewhere."""
     lines = [line for block in blocks(page, "sh") for line in block.splitlines()]
     indented = [token.content for token in TOKENS[page] if token.type == "code_block"]
-    lines += [line for block in indented for line in block.splitlines() if re.match("(snakemake|make) ", line)]
-    return [command for line in lines if (command := re.sub(r"(^|\s+)#.*", "", line).strip())]
+    other = [line.removeprefix("time ") for block in indented for line in block.splitlines()]
+    children = [child for token in TOKENS[page] if token.type == "inline" for child in token.children]
+    sentences = [child.content for child in children if child.type == "code_inline"]
+    if page in OF_SNAKEMAKE:
+        sentences = [re.sub(r"^(--[\w-]+ )", r"snakemake \1", text) for text in sentences]
+    lines += [line for line in [*other, *sentences] if re.match("(snakemake|make|python|squeue) ", line)]
+    commands = [re.sub(r"(^|\s+)#.*", "", line).strip() for line in lines]
+    return [re.sub(r"\b[A-Z]+$|\b[A-Z]+(?= )", filled_in, command) for command in commands if command]
+
+
+def filled_in(placeholder: re.Match) -> str:
+    """What a reader might put in the place of a word of capitals."""
+    words = {"N": "2", "D": "demo", "C": "config/config.yaml", "FILE": "results/scores.csv"}
+    return words.get(placeholder[0], placeholder[0])
 
 
 def excerpts() -> dict[str, dict]:
@@ -67,7 +89,8 @@ def excerpts() -> dict[str, dict]:
 
 
 COMMANDS = list(dict.fromkeys(command for page in PAGES for command in commands_in(page)))
-RUN_ELSEWHERE = ELSEWHERE | dict.fromkeys(commands_in(USING), USED_BY)
+RUN_ELSEWHERE = dict.fromkeys(commands_in(USING), USED_BY) | ELSEWHERE
+RUN_ELSEWHERE |= {c: ("tests/test_benchmarks.py", f'"{c.split()[1][11:]}"') for c in COMMANDS if "benchmarks/" in c}
 READ = [command for command in COMMANDS if command not in RUN_ELSEWHERE]
 RUN = [
     command for command in READ if re.match(r"(make (help|plan|progress)|snakemake --unlock|mkdir|\.)( |$)", command)
@@ -147,7 +170,7 @@ def test_plans(command, printed):
                 entry for kind in ("corpora", "models") for entry in excerpt.get(kind, {}).keys() - base[kind].keys()
             }
             assert added <= wildcards
-    assert wildcards
+    assert wildcards or "--quiet" in command
 
 
 def test_excerpts_are_configurations():

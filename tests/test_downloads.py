@@ -188,7 +188,8 @@ class TestFaults:
     def workflow(self, tmp_path):
         workflow = Workflow(tmp_path / "repository", directory="experiment")
         config = yaml.safe_load((ROOT / "config" / "emodb-urdu.yaml").read_text(encoding="utf-8"))
-        config["corpora"]["EMODB"]["path"] = None
+        for corpus in config["corpora"].values():
+            corpus["path"] = None
         workflow.configure(config)
         return workflow
 

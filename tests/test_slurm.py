@@ -128,6 +128,7 @@ class TestFromEndToEnd:
         """Where sacct is installed and knows nothing, a run that asked it would wait for ever."""
         assert shutil.which("sacct")
         assert not finished.cluster.out("sacct", "-n")
+        assert "COMMENT" in finished.cluster.out("squeue", "--me", "--Format=JobID,State,TimeUsed,Comment:80")
         assert 15 <= len(re.findall(r"(?m)^Finished jobid", finished.output)) <= 20
 
     def test_jobs_with_a_model_get_a_gpu_and_others_stay_off_them(self, finished):
@@ -256,6 +257,22 @@ class TestMisfortunes:
         os.killpg(snakemake.pid, signal.SIGINT)
         snakemake.wait(timeout=300)
         assert len(set(nodes)) == 2
+
+    def test_amid_a_submission_what_stood_before_is_not_taken_for_new(self, finished, tmp_path):
+        """Ctrl-C while Slurm takes its time, after an edit: that edit's jobs are still to do."""
+        workflow = finished.copy(tmp_path / "repository")
+        workflow.configure(CONFIG | {"training": CONFIG["training"] | {"learning_rate": 0.5}})
+        planned, submitting = workflow.planned(WEIGHTS), tmp_path / "submitting"
+        assert [rule for rule, _ in planned] == ["finetune"]
+        slow = tmp_path / "bin" / "sbatch"
+        write_tree(tmp_path / "bin", {"sbatch": f"#!/bin/sh\ntouch {submitting}\nexec sleep 600\n".encode()})
+        slow.chmod(0o755)
+        workflow.environment = workflow.environment | {"PATH": f"{slow.parent}{os.pathsep}{os.environ['PATH']}"}
+        snakemake = workflow.start(WEIGHTS)
+        wait_until(submitting.exists, "a submission")
+        os.killpg(snakemake.pid, signal.SIGINT)
+        assert snakemake.wait(timeout=300) != 0
+        assert workflow.planned(WEIGHTS) == planned
 
     @staticmethod
     def until_two_train(workflow, snakemake):

@@ -84,8 +84,8 @@ def workflow(tmp_path_factory):
 
 
 def labelled(run, *arguments, status=0) -> list[dict]:
-    """Rows of what the command writes, `labels.csv` where it is called."""
-    assert label.main([*map(str, (run, *arguments))]) == status
+    """Rows of what the command writes, `labels.csv` where it is called, over what it wrote before."""
+    assert label.main([*map(str, (run, *arguments)), "--overwrite"]) == status
     return read_rows("labels.csv")
 
 
@@ -318,7 +318,7 @@ class TestBrokenFiles:
     def test_if_none_is_left_nothing_is_written(self, workflow, mixed, output):
         output.write_text("from before")
         with pytest.raises(UserError, match="none of the 2 files can be labelled: nothing is written"):
-            labelled(run_of(workflow, "cnn-lstm"), mixed / "cut.wav", mixed / "text.flac", "--overwrite")
+            labelled(run_of(workflow, "cnn-lstm"), mixed / "cut.wav", mixed / "text.flac")
         assert output.read_text() == "from before"
         assert list(output.parent.iterdir()) == [output]
 
@@ -326,9 +326,9 @@ class TestBrokenFiles:
         output.write_text("from before")
         recording = workflow.directory / "German/audio/4-sad.wav"
         with pytest.raises(UserError, match="is there already: name another --output, or give --overwrite"):
-            labelled(run_of(workflow, "cnn-lstm"), recording)
+            label.main([str(run_of(workflow, "cnn-lstm")), str(recording)])
         assert output.read_text() == "from before"
-        assert len(labelled(run_of(workflow, "cnn-lstm"), recording, "--overwrite")) == 1
+        assert len(labelled(run_of(workflow, "cnn-lstm"), recording)) == 1
 
     def test_an_interrupted_run_leaves_nothing(self, workflow, output, monkeypatch):
         labels, half_written = labelling.label, []
