@@ -15,17 +15,20 @@ install: .venv/installed ## Make the environment, .venv, from the lock
 
 demo: .venv/installed ## Run the whole workflow on the embedded synthetic demo
 	$(BIN)/snakemake --directory demo --cores $(CORES)
+	@printf '%s\n' "" "Done. Look at demo/results/tables/table2.png, demo/results/figures/ and demo/results/claims.md," \
+		"or put all of it on pages: make report DIRECTORY=demo"
 
 # no prerequisites from here to report: while a run goes on, nothing may be installed
-plan: ## Estimate what is left of a run to pay: in DIRECTORY, with CONFIG if it has its own, on GPUS or CORES
-	$(BIN)/python workflow/scripts/plan.py --directory $(DIRECTORY) $(if $(CONFIG),--configfile $(CONFIG)) \
+plan: ## Say what is left of a run, why, and what it will cost: in DIRECTORY, with CONFIG if it has its own, on GPUS or CORES
+	@$(BIN)/python workflow/scripts/plan.py --directory $(DIRECTORY) $(if $(CONFIG),--configfile $(CONFIG)) \
 		$(if $(GPUS),--gpus $(GPUS)) $(if $(findstring command,$(origin CORES)),--cores $(CORES))
 
 progress: ## Show what of a run in DIRECTORY, with CONFIG if it has its own, is done, running, missing
-	$(BIN)/python workflow/scripts/progress.py --directory $(DIRECTORY) $(if $(CONFIG),--configfile $(CONFIG))
+	@$(BIN)/python workflow/scripts/progress.py --directory $(DIRECTORY) $(if $(CONFIG),--configfile $(CONFIG))
 
 report: ## Put a finished run of DIRECTORY, with CONFIG if it has its own, on pages that open offline
 	$(BIN)/snakemake --directory $(DIRECTORY) $(if $(CONFIG),--configfile $(CONFIG)) --report results/report.zip
+	@echo "Unzip $(DIRECTORY)/results/report.zip, and open report/report.html in it."
 
 test: .venv/installed ## Run all tests, or TESTS
 	$(BIN)/python -m pytest $(TESTS)
@@ -43,6 +46,7 @@ clean: ## Remove the demo's results
 	rm -rf demo/results demo/resources demo/.snakemake
 
 .venv/installed: envs/requirements.txt
+	@echo "Installing what envs/requirements.txt pins into .venv: some minutes"
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --requirement envs/requirements.txt
 	touch $@

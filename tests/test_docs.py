@@ -37,6 +37,8 @@ ELSEWHERE = {
     "make reference": ("tests/test_configuration.py", "config_reference.with_reference("),
     "make plan DIRECTORY=demo": ("tests/test_plan.py", "def test_the_demo_from_nothing("),
     "make plan GPUS=16": ("tests/test_plan.py", "def test_the_papers_grid_on_gpus_is_said_to_be_arithmetic("),
+    "make demo PYTHON=python3.11": ("tests/conftest.py", "def finished_demo("),
+    "make report DIRECTORY=demo": ("tests/test_demo.py", "def test_the_report("),
     "make report": ("tests/test_demo.py", "def test_the_report("),
     "snakemake --rulegraph | dot -Tsvg -Gnodesep=0.25 -Granksep=0.35 > docs/images/rules.svg": (
         "tests/test_docs.py",

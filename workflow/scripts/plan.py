@@ -23,6 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = _parser().parse_args(arguments)
     directory, configfiles, config = run_options.read(given)
     with contextlib.chdir(directory):  # the configuration's paths are relative to it
+        copies.refuse_missing(config)
         jobs = dry_run.planned(directory, configfiles)
         estimates = Estimates(config)
         on_gpu = estimates.table.device == "gpu"
@@ -30,7 +31,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         counts = sorted({*USUAL, asked} - {None})
         measured = planning.finished(Path("results"), estimates)
         plan = planning.plan(jobs, estimates, measured, counts, given.cores, cached(config, jobs))
-        plan.notes.extend([*warnings(config, jobs, on_gpu), *copies.outlived(config)])
+        plan.notes.extend(copies.outlived(config))
+    if on_gpu and jobs and not gpus.visible():
+        plan.notes.append("no GPU is visible here; `device: cpu` in the configuration plans for the CPU")
+    if refused := refusals(config, jobs):
+        print("CANNOT START YET:", *(f"  - {problem}" for problem in refused), "", sep="\n")
     print(planning.report(plan))
 
 
@@ -68,8 +73,8 @@ def cached(config: dict, jobs: Sequence[dry_run.Job]) -> set[str]:
     }
 
 
-def warnings(config: dict, jobs: Sequence[dry_run.Job], on_gpu: bool) -> list[str]:
-    """What will stand in the plan's way."""
+def refusals(config: dict, jobs: Sequence[dry_run.Job]) -> list[str]:
+    """Why a run would stop before its first job."""
     wanted = {job.wildcards["archive"] for job in jobs if job.rule == "download_corpus"}
     corpora = [
         name
@@ -77,10 +82,7 @@ def warnings(config: dict, jobs: Sequence[dry_run.Job], on_gpu: bool) -> list[st
         if entry["path"] is None and sources.archive_name(name, entry) in wanted
     ]
     refused = (sources.refusal(name, config["corpora"][name]) for name in corpora)
-    found = [problem for problem in refused if problem]
-    if on_gpu and jobs and not gpus.visible():
-        found.append("no GPU is visible here; `device: cpu` in the configuration plans for the CPU")
-    return found
+    return [problem for problem in refused if problem]
 
 
 if __name__ == "__main__":

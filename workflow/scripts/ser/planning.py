@@ -196,7 +196,7 @@ def plan(
     tasks = tasks_of(jobs, [cost.seconds + table.snakemake["job"] for cost in costs], on_gpu)
     places = {count: (cores or CORES_A_GPU * count, count) if on_gpu else (count, 0) for count in counts}
     wall = {count: table.snakemake["start"] + wall_time(tasks, *place) for count, place in places.items()}
-    models = dict.fromkeys(job.wildcards["model"] for job in jobs if "model" in job.wildcards)
+    models = sorted({job.wildcards["model"] for job in jobs if "model" in job.wildcards})
     rates = {name: estimates.model(name).rates for name in models}
     guessed = {kind_of(job.rule, job.wildcards) for job in jobs if "model" in job.wildcards} - measured.keys()
     unmeasured = [name for name, own in rates.items() if not own.measured and any(name in kind for kind in guessed)]
