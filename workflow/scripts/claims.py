@@ -95,7 +95,7 @@ def draw(table: pd.DataFrame, notes: list[str], path) -> None:
         columns.text(x, -1.5, HEADINGS[title], ha="right", va="center", fontsize=9, fontweight="bold")
     columns.text(0.945, -1.5, "verdict", ha="left", va="center", fontsize=9, fontweight="bold")
     for place, statement, verdict in headings:
-        columns.axhspan(place - 0.5, place + 0.5, color="0.93", zorder=0)
+        columns.axhspan(place - 0.5, place + 0.5, xmax=1.025, color="0.93", zorder=0, clip_on=False)
         columns.text(0.0, place, statement, va="center", fontsize=10, fontweight="bold")
         columns.text(0.945, place, verdict, va="center", fontsize=10, fontweight="bold", color=COLOURS[verdict])
     for row in table.itertuples():
