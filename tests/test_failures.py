@@ -255,6 +255,39 @@ def test_jobs_without_a_record_are_given_one(workflow):
     assert {rule for rule, _ in workflow.planned(SCORES)} == {"finetune", "predict", "score", "scores"}
 
 
+def test_a_training_of_other_settings_than_its_record_is_said(workflow):
+    """As of a job that went on after its Snakemake was killed, when the edit behind it is taken back."""
+    run = workflow.directory / LONG / "run.json"
+    record = files.read_json(run)
+    record["settings"]["training"]["learning_rate"] = 0.5
+    files.write_json(run, record)
+    (workflow.directory / SCORES).unlink()
+    said = "Trainings that are kept were made with other settings than the configuration's:"
+    assert said not in workflow.run("--cores", "1", SCORES).stdout  # it is none of theirs
+    (workflow.directory / HEARD).unlink()
+    assert f"{said}\n  - {LONG}/run.json\n" in workflow.run("--cores", "1", HEARD).stdout
+
+
+def test_an_encoders_settings_are_compared_with_its_record(workflow):
+    """`config.json` is no input of jobs: what stands for it is."""
+    config = workflow.directory / "resources/encoders/checkpoint/config.json"
+    whole = config.read_bytes()
+    for damaged in (whole.replace(b"{", b"{ ", 1), whole[:-20], None):
+        config.write_bytes(damaged) if damaged else config.unlink()
+        result = workflow.run("--cores", "1", "--forcerun", "pooled", "--", SCORES, check=False)
+        assert result.returncode
+        assert "pooled: resources/encoders/checkpoint/config.json is missing, cut short or edited." in result.stdout
+        assert "Traceback" not in result.stdout
+
+
+def test_files_of_others_are_left_beside_what_is_written(tmp_path):
+    for name in (".tmpAbC123", ".labels.77.csv"):
+        (tmp_path / name).touch()
+    (tmp_path / ".labels.78.csv").mkdir()
+    files.write_rows(tmp_path / "labels.csv", ["a"], [["1"]])
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".labels.78.csv", ".tmpAbC123", "labels.csv"]
+
+
 def test_two_at_once(finished, untrained, tmp_path):
     """In one directory the second is refused, and the first is none the worse for it; in two directories both run."""
     elsewhere = untrained.copy(tmp_path / "elsewhere")
