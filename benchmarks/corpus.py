@@ -22,9 +22,11 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
-from ser import audio, files, ingestion, overlaps  # noqa: E402
+from ser.core import files  # noqa: E402
+from ser.core.constants import SAMPLE_RATE, UTTERANCE_COLUMNS  # noqa: E402
+from ser.corpora import audio, overlaps
+from ser.corpora import ingest as ingestion  # noqa: E402
 from ser.demo.writing import as_wav  # noqa: E402
-from ser.vocabulary import SAMPLE_RATE, UTTERANCE_COLUMNS  # noqa: E402
 
 SETTINGS = {"format": "iemocap", "language": "English", "verify": "none"}
 LABELS = ("ang", "hap", "neu", "sad")

@@ -162,12 +162,13 @@ def as_text(entries: list[dict]) -> str:
 
 def project(entries: list[dict], device: str) -> str:
     """Hours of the paper's grid (Table II, Figures 2 and 3) at measured costs, one job after the other, in words."""
-    from ser import configuration, experiments, facts
-    from ser.estimates import Estimates
+    from ser.config import experiments, validation
+    from ser.core import reference_data
+    from ser.legacy.estimates import Estimates
 
     config = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
-    config = configuration.load(config | {"device": "cpu" if device == "cpu" else "auto"})
-    content, kind = facts.read("costs.yaml"), "cpu" if device == "cpu" else "gpu"
+    config = validation.load(config | {"device": "cpu" if device == "cpu" else "auto"})
+    content, kind = reference_data.read("costs.yaml"), "cpu" if device == "cpu" else "gpu"
     estimates = Estimates(config, content | {kind: content[kind] | {"models": entries}})
     predictions = experiments.predictions(config, ("table2", "figure2", "figure3"))
     jobs = [("predict", vars(p)) for p in predictions]
@@ -296,7 +297,7 @@ def make_checkpoint(case: dict, device) -> dict:
         WhisperModel,
     )
 
-    from ser import checkpoints
+    from ser.models import checkpoints
 
     family, settings, _ = MODELS[case["model"]]
     folder = Path(case["folder"])
@@ -343,7 +344,7 @@ class Epoch:
     """Batches of an epoch over IEMOCAP's lengths, some of which are run, with their audio in a file."""
 
     def __init__(self, case: dict, longest: float | None = None, whole: float | None = None):
-        from ser.batches import random_batches
+        from ser.models.batching import random_batches
 
         generator = np.random.default_rng(1)
         seconds = generator.permutation(np.loadtxt(ROOT / "benchmarks" / "iemocap-seconds.txt"))
@@ -410,11 +411,11 @@ def peak_memory(device) -> int:
 
 def run_ours(case: dict, device) -> dict:
     """The workflow's own code, as its jobs call it."""
-    from ser import lean_imports  # noqa: F401, isort: skip (before torch)
-    from ser import inference, training
-    from ser.families.foundation import count
-    from ser.memory import Storage
-    from ser.vocabulary import EMOTIONS
+    from ser.legacy import lean_imports  # noqa: F401, isort: skip (before torch)
+    from ser.core.constants import EMOTIONS
+    from ser.models.encoder_classifier import count
+    from ser.models.memory import Storage
+    from ser.training import inference, loop
 
     epoch = Epoch(case, whole=30.0 if case.get("context") == "30s" else None)
     model = build_ours(case).to(device)
@@ -435,8 +436,8 @@ def run_ours(case: dict, device) -> dict:
         predict = epoch.estimate(timed(lambda batch: forward(batch, "float32"), epoch.batches, device))
         in_training = epoch.estimate(timed(lambda batch: forward(batch, precision), epoch.batches, device))
     predicting = peak_memory(device)
-    examples = training.Examples(frames, [EMOTIONS[i % 4] for i in range(len(frames))])
-    updates = training.Updates(model, examples, {"learning_rate": 1e-4, "precision": precision}, device)
+    examples = loop.Examples(frames, [EMOTIONS[i % 4] for i in range(len(frames))])
+    updates = loop.Updates(model, examples, {"learning_rate": 1e-4, "precision": precision}, device)
     model.train()
     taken = timed(lambda batch: updates.make(batch, seed=1), epoch.batches, device)
     steps = epoch.estimate(taken)
@@ -457,7 +458,7 @@ def operations(model, examples, batches) -> int:
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
-    from ser.training import Examples, Updates
+    from ser.training.loop import Examples, Updates
 
     nowhere = torch.device("meta")
     frames = [own._replace(values=own.values.to(nowhere)) for own in examples.frames]
@@ -471,16 +472,17 @@ def operations(model, examples, batches) -> int:
 
 def build_ours(case: dict):
     """The workflow's model, without whatever the case takes away."""
-    from ser import families, training
+    from ser.models import families
+    from ser.training import loop
 
     if case["model"] == "cnn-lstm":
         return families.load("cnn-lstm").build({})
-    from ser.families import foundation
+    from ser.models import encoder_classifier
 
     if not case.get("settled", True):
-        foundation.settle_constants = lambda encoder: None
+        encoder_classifier.settle_constants = lambda encoder: None
     if not case.get("rounded", True):
-        training.round_frozen_matrices = lambda model: None
+        loop.round_frozen_matrices = lambda model: None
     defaults = {"weights": "pretrained", "context": "utterance", **TUNING["lora"]}
     settings = {key: case.get(key, default) for key, default in defaults.items()}
     model = families.load(MODELS[case["model"]][0]).build(settings, Path(case["folder"], "encoder"))
@@ -496,7 +498,7 @@ def read_ours(model, epoch: Epoch, count: int, storage) -> list:
     rows = [{"utterance": str(i), "start": str(a), "samples": str(n)} for i, (a, n) in enumerate(places)]
     path = epoch.audio
     if not hasattr(model, "encoder"):  # CNN-LSTM's log-mels come from a rule of their own
-        from ser.log_mel_frames import BANDS, frame_count
+        from ser.models.log_mel_frames import BANDS, frame_count
 
         path = epoch.audio.with_name("log_mel.npy")
         frames = sum(frame_count(int(samples)) for samples in epoch.samples[:count])

@@ -18,10 +18,10 @@ import pandas as pd
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
-from ser.bootstrap import Arm, Scores, contrast, difference  # noqa: E402
-from ser.claims import sign_flip_p  # noqa: E402
+from ser.core.constants import EMOTIONS  # noqa: E402
 from ser.demo.layouts import URDU_SPEAKERS  # noqa: E402
-from ser.vocabulary import EMOTIONS  # noqa: E402
+from ser.evaluation.bootstrap import Arm, Scores, contrast, difference  # noqa: E402
+from ser.evaluation.claims import sign_flip_p  # noqa: E402
 
 # Utterances of every speaker in every emotion: IEMOCAP's and EMODB's as even as their totals allow.
 SPEAKERS = {

@@ -20,9 +20,10 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
-from ser import configuration, dry_run, experiments, planning  # noqa: E402
-from ser.estimates import Estimates  # noqa: E402
-from ser.planning import Task  # noqa: E402
+from ser.config import experiments, validation  # noqa: E402
+from ser.legacy import dry_run, planning  # noqa: E402
+from ser.legacy.estimates import Estimates  # noqa: E402
+from ser.legacy.planning import Task  # noqa: E402
 
 LANGUAGES, MODELS, REPETITIONS = 100, 20, 5
 FILES_A_JOB = 4  # a result, a log, a benchmark, Snakemake's note
@@ -68,7 +69,7 @@ def dry_run_of(factor: int) -> tuple[int, int, float, float]:
 
 def simulate(seconds_a_job: float, megabytes_a_job: float) -> None:
     """What Table II of 100 languages and 20 models would take, at the costs that `make plan` computes with."""
-    config = configuration.load(many(paper()))
+    config = validation.load(many(paper()))
     estimates = Estimates(config)
     predictions = experiments.predictions(config, ["table2"])
     trainings = list(dict.fromkeys((p.model, p.source, p.seed) for p in predictions))

@@ -20,8 +20,8 @@ from start_up import END, PEFT, cpu_seconds
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
-from ser.files import read_json  # noqa: E402
-from ser.provenance import by_rule  # noqa: E402
+from ser.core.files import read_json  # noqa: E402
+from ser.snakemake_support.provenance import by_rule  # noqa: E402
 
 LIKE_A_JOB = "import pickle\nfrom snakemake import script\n"
 

@@ -15,11 +15,11 @@ from workflow_tools import ROOT, Workflow
 torch.set_num_threads(1)  # tests may share the cores with a workflow
 sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
-from ser.batches import Frames  # noqa: E402
-from ser.corpora import emodb, emovo, published_files, ravdess  # noqa: E402
+from ser.core.constants import EMOTIONS  # noqa: E402
+from ser.core.seeding import named_generator  # noqa: E402
+from ser.corpora.formats import emodb, emovo, published_files, ravdess  # noqa: E402
 from ser.demo.layouts import URDU_SPEAKERS  # noqa: E402
-from ser.randomness import named_generator  # noqa: E402
-from ser.vocabulary import EMOTIONS  # noqa: E402
+from ser.models.batching import Frames  # noqa: E402
 
 # Utterances of IEMOCAP's sessions as angry, happy (with excited), neutral, sad: 5531 in all.
 IEMOCAP_SESSIONS = {

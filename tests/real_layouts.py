@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 from conftest import IEMOCAP_SESSIONS, wav_bytes
 
-from ser.corpora import emovo, published_files, ravdess
-from ser.randomness import named_generator
+from ser.core.seeding import named_generator
+from ser.corpora.formats import emovo, published_files, ravdess
 
 SHORT = 0.05  # seconds of a recording
 FOUR_KILOBYTES = {"03a01Fa.wav", "09b02Wd.wav", "13a05Ea.wav", "16b10Wb.wav"}  # EMODB has four such headers

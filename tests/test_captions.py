@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from docutils.core import publish_parts
 
-from ser import captions
+from ser.figures import captions
 
 TITLES = {"cnn-lstm": "CNN-LSTM", "xlsr": "XLSR"}
 SAID = {"seeds": 2, "label": "synthetic demo", "titles": TITLES}

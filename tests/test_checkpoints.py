@@ -19,8 +19,8 @@ from small_checkpoints import GROUP_NORM, LAYER_NORM, SMALL_WAV2VEC2, SMALL_WHIS
 from transformers import Wav2Vec2Config, Wav2Vec2ForCTC, Wav2Vec2Model, WhisperConfig, WhisperForConditionalGeneration
 from workflow_tools import Workflow
 
-from ser import checkpoints
-from ser.errors import UserError
+from ser.core.errors import UserError
+from ser.models import checkpoints
 
 SETTINGS = {"config.json": '{"model_type": "wav2vec2"}', "preprocessor_config.json": "{}"}
 

@@ -13,9 +13,10 @@ sys.path.insert(0, str(ROOT / "benchmarks"))
 
 import interval_coverage
 
-from ser import bootstrap, claims, confusions, files, metrics
-from ser.bootstrap import Arm
-from ser.vocabulary import EMOTIONS
+from ser.core import files, metrics
+from ser.core.constants import EMOTIONS
+from ser.evaluation import bootstrap, claims, confusions
+from ser.evaluation.bootstrap import Arm
 
 CORPORA = {"EMODB": "German", "EMOVO": "Italian", "URDU": "Urdu", "IEMOCAP": "English"}
 FOUNDATION = ["wav2vec2", "xlsr", "whisper", "mms"]

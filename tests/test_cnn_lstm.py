@@ -6,12 +6,12 @@ import pytest
 import torch
 from conftest import random_frames
 
-from ser import inference
-from ser.batches import random_batches, sorted_batches
-from ser.families import cnn_lstm
-from ser.log_mel import log_mel
-from ser.log_mel_frames import frame_count
-from ser.memory import Storage
+from ser.models import cnn_lstm
+from ser.models.batching import random_batches, sorted_batches
+from ser.models.log_mel import log_mel
+from ser.models.log_mel_frames import frame_count
+from ser.models.memory import Storage
+from ser.training import inference
 
 CPU = torch.device("cpu")
 

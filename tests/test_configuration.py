@@ -8,8 +8,8 @@ import yaml
 from conftest import ROOT
 from jsonschema import Draft202012Validator
 
-from ser import configuration, experiments, schema
-from ser.errors import UserError
+from ser.config import experiments, schema, validation
+from ser.core.errors import UserError
 
 PAPER = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
 
@@ -31,7 +31,7 @@ def edited(edits):
 
 @pytest.mark.parametrize("path", ["config/config.yaml", "config/emodb-urdu.yaml", "demo/config/config.yaml"])
 def test_shipped_configurations_are_accepted(path):
-    configuration.load(yaml.safe_load((ROOT / path).read_text(encoding="utf-8")))
+    validation.load(yaml.safe_load((ROOT / path).read_text(encoding="utf-8")))
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_shipped_configurations_are_accepted(path):
 )
 def test_mistakes_name_key_value_and_remedy(edits, message):
     with pytest.raises(UserError, match=message):
-        configuration.load(edited(edits))
+        validation.load(edited(edits))
 
 
 MODELS = "cnn-lstm, wav2vec2, xlsr, whisper, mms, wav2vec2-random, xlsr-frozen, xlsr-adapter, xlsr-prompt"
@@ -246,13 +246,13 @@ REALISTIC_MISTAKES = [  # edits of the paper's configuration, and the whole mess
 @pytest.mark.parametrize(("edits", "message"), REALISTIC_MISTAKES, ids=[str(edits) for edits, _ in REALISTIC_MISTAKES])
 def test_realistic_mistakes_in_whole_sentences(edits, message):
     with pytest.raises(UserError) as refused:
-        configuration.load(edited(edits))
+        validation.load(edited(edits))
     assert str(refused.value) == f"the configuration cannot be used:\n  - {message}"
 
 
 def test_ones_own_noise_may_have_environments_of_its_own():
     own = {"noise__path": "noise", "conditions__noisy__environments": ["SCAFE"]}
-    assert configuration.load(edited(own))["conditions"]["noisy"]["environments"] == ["SCAFE"]
+    assert validation.load(edited(own))["conditions"]["noisy"]["environments"] == ["SCAFE"]
 
 
 def test_a_key_given_twice_is_seen_at_every_depth(tmp_path):
@@ -261,7 +261,7 @@ def test_a_key_given_twice_is_seen_at_every_depth(tmp_path):
         "corpora:\n  A: {path: a}\n  B: {path: a, url: b, path: c}\n  A: {path: d}\nseeds: [1]\nseeds: [2]\n"
     )
     with pytest.raises(UserError) as refused:
-        configuration.refuse_repeated_keys([ROOT / "config" / "config.yaml", path])
+        validation.refuse_repeated_keys([ROOT / "config" / "config.yaml", path])
     remedy = f"is there twice in {path}; remove one, or give it another name"
     listed = "".join(f"\n  - {key}: {remedy}" for key in ("corpora.B.path", "corpora.A", "seeds"))
     assert str(refused.value) == f"the configuration cannot be used:{listed}"
@@ -269,7 +269,7 @@ def test_a_key_given_twice_is_seen_at_every_depth(tmp_path):
 
 def test_all_mistakes_are_listed_at_once():
     with pytest.raises(UserError) as refused:
-        configuration.load(edited({"seed": [1], "training__learning_rate": "1e-4"}))
+        validation.load(edited({"seed": [1], "training__learning_rate": "1e-4"}))
     assert str(refused.value).count("\n  - ") == 2
 
 
@@ -320,7 +320,7 @@ def test_the_reference_is_what_the_schema_says():
 
 
 def test_defaults_and_overrides():
-    config = configuration.load(edited({"models__xlsr__training": {"learning_rate": 5.0e-5}, "few_shot": ...}))
+    config = validation.load(edited({"models__xlsr__training": {"learning_rate": 5.0e-5}, "few_shot": ...}))
     assert config["models"]["xlsr"]["training"] == PAPER["training"] | {"deterministic": False, "learning_rate": 5.0e-5}
     assert config["models"]["mms"]["training"] == PAPER["training"] | {"deterministic": False}
     assert config["few_shot"] == {"pool_per_emotion": 50}
@@ -341,17 +341,17 @@ def test_defaults_and_overrides():
     ],
 )
 def test_a_methods_parameters_have_defaults(method, complete):
-    config = configuration.load(edited({"models__xlsr__tuning": {"method": method}}))
+    config = validation.load(edited({"models__xlsr__tuning": {"method": method}}))
     assert config["models"]["xlsr"]["tuning"] == {"method": method} | complete
 
 
 def test_a_path_is_no_repository():
     local = {"models__xlsr__checkpoint": "resources/my/encoder", "models__xlsr__revision": ...}
-    assert "revision" not in configuration.load(edited(local))["models"]["xlsr"]
+    assert "revision" not in validation.load(edited(local))["models"]["xlsr"]
 
 
 def test_the_papers_grid():
-    config = configuration.load(PAPER)
+    config = validation.load(PAPER)
     needed = experiments.predictions(config, ["table2", "figure2", "figure3"])
     assert len(needed) == 675
     runs = {(p.model, p.source, p.trained_on_target, p.shots, p.seed) for p in needed}
@@ -362,4 +362,4 @@ def test_the_papers_grid():
 
 def test_null_experiments_need_nothing():
     nothing = dict.fromkeys(experiments.EXPERIMENTS)
-    assert experiments.predictions(configuration.load(edited({"experiments": nothing}))) == []
+    assert experiments.predictions(validation.load(edited({"experiments": nothing}))) == []

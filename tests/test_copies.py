@@ -7,8 +7,8 @@ import pytest
 import yaml
 from conftest import ROOT
 
-from ser import configuration, copies
-from ser.errors import UserError
+from ser.config import local_inputs, validation
+from ser.core.errors import UserError
 
 PAPER = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
 NOISY = "results/corpora/{}/noisy/audio.npy"
@@ -30,7 +30,7 @@ def config():
 def problems(config):
     """What is refused, line by line."""
     try:
-        copies.refuse_missing(configuration.load(config))
+        local_inputs.refuse_missing(validation.load(config))
     except UserError as error:
         title, *lines = str(error).splitlines()
         assert title == "the configuration cannot be used:"
@@ -91,7 +91,7 @@ def test_what_was_made_of_a_copy_outlives_it(config):
     assert len(problems(config)) == len(PAPER["conditions"]["noisy"]["environments"])
     make(NOISY.format(last))
     assert problems(config) == []
-    gone = [text.split(":")[0] for text in copies.outlived(configuration.load(config))]
+    gone = [text.split(":")[0] for text in local_inputs.outlived(validation.load(config))]
     environments = PAPER["conditions"]["noisy"]["environments"]
     assert gone == ["corpora.EMODB.path", *["noise.path"] * len(environments), "models.xlsr.checkpoint"]
 

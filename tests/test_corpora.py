@@ -14,14 +14,14 @@ import pytest
 import soundfile
 from conftest import wav_bytes, write_tree
 
-from ser import archives, audio, ingestion
-from ser.archives import Archive
-from ser.code import listing_hash
-from ser.corpora import emovo, open_corpus, published_files, ravdess
+from ser.core.errors import UserError
+from ser.core.files import files_under
+from ser.corpora import archives, audio, ingest
+from ser.corpora.archives import Archive
+from ser.corpora.formats import emovo, open_corpus, published_files, ravdess
 from ser.demo import layouts
 from ser.demo.writing import write_archive
-from ser.errors import UserError
-from ser.files import files_under
+from ser.snakemake_support.code_hash import listing_hash
 
 EMODB = {"format": "emodb", "language": "German", "boredom": "sad", "verify": "names"}
 EMOVO = {"format": "emovo", "language": "Italian", "verify": "names"}
@@ -93,7 +93,7 @@ def test_rows_point_into_the_audio(tmp_path):
     for name in members:
         members[name] = wav_bytes(rng.uniform(-0.5, 0.5, rng.integers(600, 900)), subtype="PCM_16")
     write_archive(tmp_path / "emovo.zip", members.items())
-    rows, waveforms, about = ingestion.ingest(tmp_path / "emovo.zip", EMOVO)
+    rows, waveforms, about = ingest.ingest(tmp_path / "emovo.zip", EMOVO)
     audio.write_array(tmp_path / "audio.npy", waveforms, sum(row["samples"] for row in rows))
     samples = audio.open_audio(tmp_path / "audio.npy", rows)
     assert samples.dtype == np.int16
@@ -152,11 +152,11 @@ def test_iemocap_in_two_copies_is_refused(tmp_path, tone):
     other = members[labels].replace(b"\tang\t", b"\tsad\t")
     write_tree(tmp_path / "labels", members | {f"old/{labels}": other})
     with pytest.raises(UserError, match=r"labels Ses01\S+ both \w+ and \w+, the latter in "):
-        ingestion.ingest(tmp_path / "labels", IEMOCAP)
+        ingest.ingest(tmp_path / "labels", IEMOCAP)
     recording = next(name for name in members if "Session1/sentences/wav/" in name and "/._" not in name)
     write_tree(tmp_path / "audio", members | {f"old/{recording}": members[recording]})
     with pytest.raises(UserError, match=r"holds Ses01\S+ twice: "):
-        ingestion.ingest(tmp_path / "audio", IEMOCAP)
+        ingest.ingest(tmp_path / "audio", IEMOCAP)
 
 
 class TestEmodbVerification:
@@ -269,7 +269,7 @@ class TestWrongArchives:
         write_archive(path, urdu_members(tone).items())
         path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
         with pytest.raises(UserError, match=r"damaged or cut short|neither a folder nor a readable"):
-            ingestion.ingest(path, URDU)
+            ingest.ingest(path, URDU)
 
     @pytest.mark.parametrize("name", ["../evil.wav", "/etc/evil.wav", "a/../../evil.wav"])
     def test_members_outside_are_refused(self, tmp_path, tone, name):
@@ -503,7 +503,7 @@ class TestDecoding:
             members[name] = b"no audio"
         write_tree(tmp_path, members)
         with pytest.raises(UserError, match=rf"(?s)3 recordings cannot be used.*{bad[0]}.*{bad[1]}.*{bad[2]}"):
-            ingestion.ingest(tmp_path, URDU)
+            ingest.ingest(tmp_path, URDU)
 
     @pytest.mark.parametrize(
         ("content", "message"),

@@ -10,11 +10,13 @@ import yaml
 from conftest import ROOT, wav_bytes
 from workflow_tools import Workflow
 
-from ser import configuration, costs, encoders, facts, memory, pretraining, speech
-from ser.code import files_behind
-from ser.costs import Cost, Encoder, Rates, Speech
-from ser.estimates import Estimates
-from ser.families import foundation
+from ser.config import validation
+from ser.core import reference_data
+from ser.legacy import costs, speech
+from ser.legacy.costs import Cost, Encoder, Rates, Speech
+from ser.legacy.estimates import Estimates
+from ser.models import encoder_classifier, encoders, memory, pretraining_data
+from ser.snakemake_support.code_hash import files_behind
 
 SER = ROOT / "workflow" / "scripts" / "ser"
 SMALL = Rates(1e6, start_up=1, front_end=0.01, step=0.1, forward=0.05, predict=0.04, update=0.2, training=1e6)
@@ -23,7 +25,7 @@ LARGE = Rates(1e8, start_up=3, front_end=0.01, step=10, forward=5, predict=0.04,
 
 def configured(**changes):
     config = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
-    return configuration.load(config | changes)
+    return validation.load(config | changes)
 
 
 @pytest.fixture
@@ -71,7 +73,7 @@ TABLE = costs.Table(
 
 
 def test_what_took_two_cores_takes_one_twice_as_long():
-    content = facts.read("costs.yaml")
+    content = reference_data.read("costs.yaml")
     entry = {"name": "x", "family": "wav2vec2", **vars(LARGE)}
     tables = [
         costs.Table(content | {"cpu": content["cpu"] | {"models": [entry | cores]}}, "cpu")
@@ -132,7 +134,7 @@ class TestAskedOfSnakemake:
 
     def test_frames_that_are_counted_on_fit_into_their_share(self):
         assert costs.FRAMES_SHARE == memory.SHARE
-        assert costs.POOLED_TOGETHER == foundation.POOLED_TOGETHER
+        assert costs.POOLED_TOGETHER == encoder_classifier.POOLED_TOGETHER
         assert costs.mem_mb(TABLE, Cost(1, memory=5.3e9, frames=5e9)) * 1e6 * memory.SHARE >= 5e9
 
     def test_more_for_a_larger_model_and_a_longer_corpus(self, here):
@@ -156,7 +158,7 @@ class TestAskedOfSnakemake:
         block = text[text.index("rule finetune:") :]
         asked = [int(re.search(rf"{name}=(\d+)", block)[1]) for name in ("mem_mb", "runtime")]
         monkeypatch.chdir(workflow.directory)
-        estimates = Estimates(configuration.load(config))
+        estimates = Estimates(validation.load(config))
         wildcards = {"model": "xlsr", "source": "English", "target": "any", "shots": "0", "seed": "1"}
         assert asked == [estimates.mem_mb("finetune", wildcards, 2), estimates.minutes("finetune", wildcards, 2)]
         assert asked == [2000, 20]  # tiny encoders take little
@@ -216,10 +218,10 @@ class TestSpeech:
 
 class TestEncoders:
     def test_every_checkpoint_of_the_facts_has_a_size(self):
-        for name, known in pretraining.known().items():
+        for name, known in pretraining_data.known().items():
             assert known["parameters"] > 0, name
             assert known.get("bytes", 0) > known["parameters"] or "/demo/" in name, name
-        assert facts.read("checkpoints.yaml") == pretraining.known()
+        assert reference_data.read("checkpoints.yaml") == pretraining_data.known()
 
     @pytest.mark.parametrize(
         ("name", "config"),
@@ -245,7 +247,7 @@ class TestEncoders:
         (here / "mine").mkdir()
         (here / "mine" / "config.json").write_text(json.dumps(config), encoding="utf-8")
         found, words = encoders.expected({"checkpoint": "mine"})
-        known = pretraining.known()[name]
+        known = pretraining_data.known()[name]
         assert found.parameters == pytest.approx(known["parameters"], rel=0.01)
         assert (found.width, found.layers) == (known["width"], known["layers"])
         assert words == ""
@@ -278,14 +280,14 @@ def test_a_head_on_a_frozen_encoder_takes_little_however_large_the_encoder(here)
 
 class TestOnAGpu:
     def test_what_was_not_measured_is_arithmetic(self):
-        table = costs.Table(facts.read("costs.yaml"), "gpu")
+        table = costs.Table(reference_data.read("costs.yaml"), "gpu")
         rates = table.rates("wav2vec2", 315e6)
         assert rates.measured == ""
         assert rates.step == pytest.approx(4 * 50 * 315e6 / 100e12)
         assert rates.frames == pytest.approx(102_400)
 
     def test_a_measured_model_takes_its_place(self):
-        content = facts.read("costs.yaml")
+        content = reference_data.read("costs.yaml")
         entry = {"name": "x", "family": "wav2vec2", **{k: v for k, v in vars(LARGE).items()}, "measured": "a GPU"}
         measured = costs.Table(content | {"gpu": content["gpu"] | {"models": [entry]}}, "gpu")
         assert measured.rates("wav2vec2", 1e8).measured == "a GPU"

@@ -16,9 +16,9 @@ import soundfile
 from safetensors.torch import load_file
 from workflow_tools import Workflow
 
-from ser.files import read_json, read_rows
-from ser.metrics import unweighted_average_recall
-from ser.vocabulary import EMOTIONS, UTTERANCE_COLUMNS
+from ser.core.constants import EMOTIONS, UTTERANCE_COLUMNS
+from ser.core.files import read_json, read_rows
+from ser.core.metrics import unweighted_average_recall
 
 FIGURES = ("figures/figure2", "figures/figure3")
 PAIRS = [("English", "German"), ("English", "Italian"), ("German", "English"), ("German", "Italian")]
@@ -245,7 +245,7 @@ class TestDisturbed:
     @pytest.mark.parametrize("change", ["settings", "code", "inputs"])
     def test_a_killed_training_starts_afresh_if_anything_changed(self, demo, results, change):
         before = demo.config()
-        module = demo.repository / "workflow/scripts/ser/optimizer.py"
+        module = demo.repository / "workflow/scripts/ser/training/optimizer.py"
         code = module.read_text(encoding="utf-8")
         split = results / "splits/English/seed1/source.csv"
         rows = split.read_bytes()

@@ -17,8 +17,8 @@ from markdown_it import MarkdownIt
 from snakemake.utils import update_config
 from workflow_tools import Workflow
 
-from ser import configuration
-from ser.dry_run import parse
+from ser.config import validation
+from ser.legacy.dry_run import parse
 
 PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "config/README.md")]
 PAGES += sorted((ROOT / "docs").rglob("*.md"))
@@ -181,9 +181,9 @@ def test_excerpts_are_configurations():
     assert found
     for excerpt in found:
         base = yaml.safe_load(BASE.read_text(encoding="utf-8"))
-        before = configuration.load(base)
+        before = validation.load(base)
         update_config(base, excerpt)
-        assert configuration.load(base) != before, excerpt
+        assert validation.load(base) != before, excerpt
 
 
 def anchors(page: Path) -> set[str]:

@@ -12,10 +12,10 @@ from conftest import ROOT
 from local_server import serve
 from workflow_tools import Workflow, small_disk
 
-from ser import corpora
-from ser.audio import open_audio
-from ser.files import read_json, read_rows
-from ser.vocabulary import EMOTIONS
+from ser.core.constants import EMOTIONS
+from ser.core.files import read_json, read_rows
+from ser.corpora import formats
+from ser.corpora.audio import open_audio
 
 ENVIRONMENTS = ("DKITCHEN", "NPARK", "PSTATION", "STRAFFIC", "PCAFETER")
 COUNTS = {  # angry, happy, neutral, sad
@@ -248,4 +248,4 @@ def served_archives_of_noise_and_ravdess() -> dict[str, bytes]:
 
 
 def test_every_published_format_is_tried_here():
-    assert set(corpora.PUBLISHED) == {"emodb", "emovo", "urdu", "iemocap", "ravdess"}
+    assert set(formats.PUBLISHED) == {"emodb", "emovo", "urdu", "iemocap", "ravdess"}

@@ -12,8 +12,8 @@ from conftest import ROOT
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from workflow_tools import Workflow
 
-from ser.dry_run import parse
-from ser.errors import UserError
+from ser.core.errors import UserError
+from ser.legacy.dry_run import parse
 
 
 @pytest.fixture(scope="module")

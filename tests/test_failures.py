@@ -17,8 +17,10 @@ from conftest import ROOT, noise_bytes, write_tree
 from small_checkpoints import LAYER_NORM, save_wav2vec2
 from workflow_tools import Workflow, read_only, small_disk
 
-from ser import confusions, files, histories, leaks, scores, summaries
-from ser.errors import UserError
+from ser.core import files
+from ser.core.errors import UserError
+from ser.corpora import leakage
+from ser.evaluation import aggregate, confusions, learning_curves, scores
 
 CORPORA = ("ONE", "TWO", "THREE")
 SPEAKERS = ("f1", "f2", "f3", "m1", "m2", "m3")
@@ -71,7 +73,7 @@ def finished(tmp_path_factory):
     config["experiments"]["table2"] = {"models": ["cnn-lstm", "frozen"], "sources": ["ONE"], "targets": ["TWO"]}
     config["experiments"]["figure2"] = {"models": ["cnn-lstm"], "source": "ONE", "targets": ["TWO"], "shots": [0, 4]}
     workflow.configure(config)
-    job = workflow.repository / "workflow/scripts/ser/job.py"
+    job = workflow.repository / "workflow/scripts/ser/snakemake_support/script.py"
     job.write_text(job.read_text(encoding="utf-8") + RECORD, encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("OMP_NUM_THREADS", "7")  # as a user's profile may have it
@@ -442,7 +444,7 @@ class TestDamage:
         whole_split = results / "splits/TWO/seed1/target.csv"
         roles, few = ({row["utterance"]: row["role"] for row in files.read_rows(path)} for path in (whole_split, split))
         for problem, check in (
-            (f"{split} is not a split of its corpus", lambda: leaks.check_complete(rows, few, split)),
+            (f"{split} is not a split of its corpus", lambda: leakage.check_complete(rows, few, split)),
             ("target.csv is cut short", lambda: scores.score_files([prediction], [split])),
             (
                 "target.csv is cut short",
@@ -450,10 +452,10 @@ class TestDamage:
             ),
             (
                 f"{subset} has 3 rows, not 4",
-                lambda: leaks.check_subset([row["utterance"] for row in files.read_rows(subset)], roles, subset),
+                lambda: leakage.check_subset([row["utterance"] for row in files.read_rows(subset)], roles, subset),
             ),
-            (f"{history} has 1 rows, not 2", lambda: histories.curves([history], {"cnn-lstm": 2})),
-            (f"{of_table2} has 3 rows, not 4", lambda: summaries.read_scores(of_table2, 4)),
+            (f"{history} has 1 rows, not 2", lambda: learning_curves.curves([history], {"cnn-lstm": 2})),
+            (f"{of_table2} has 3 rows, not 4", lambda: aggregate.read_scores(of_table2, 4)),
             (f"{of_table2} has 3 rows, not 4", lambda: scores.merged({of_table2: 4})),
         ):
             with pytest.raises(UserError) as refused:

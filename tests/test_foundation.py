@@ -23,15 +23,16 @@ from transformers import (
     WhisperModel,
 )
 
-from ser import checkpoints, families, inference, precision, runs, training, weights
-from ser.batches import Frames, mean_of_real_frames, pad
-from ser.configuration import TUNING
-from ser.errors import UserError
-from ser.families.frozen import FrozenEncoderHead
-from ser.memory import Storage
-from ser.training import Examples
-from ser.tuning import Adapted, PromptedLayer
-from ser.vocabulary import EMOTIONS
+from ser.config.validation import TUNING
+from ser.core.constants import EMOTIONS
+from ser.core.errors import UserError
+from ser.models import checkpoints, families, trainable_state
+from ser.models.adaptation import Adapted, PromptedLayer
+from ser.models.batching import Frames, mean_of_real_frames, pad
+from ser.models.frozen_head import FrozenEncoderHead
+from ser.models.memory import Storage
+from ser.training import autocast, inference, loop, run_record
+from ser.training.loop import Examples
 
 CPU, META = torch.device("cpu"), torch.device("meta")
 RATE = 16_000
@@ -78,7 +79,7 @@ class Checkpoint:
     def build(self, method="frozen", weights="pretrained", context="utterance", **parameters):
         """The workflow's model of this checkpoint."""
         tuning = TUNING[method] | {"method": method} | parameters
-        settings = {"family": self.family, "weights": weights, "context": context, "tuning": tuning}
+        settings = {"family": self.family, "weights": trainable_state, "context": context, "tuning": tuning}
         return families.load(self.family).build(settings, self.encoder).eval()
 
     def stock_states(self, waveform: np.ndarray) -> torch.Tensor:
@@ -260,14 +261,14 @@ class TestArithmetic:
             perturb(model.head)
             frames = constant_part(model, waveforms)
             if rounded:
-                precision.round_frozen_matrices(model)
+                autocast.round_frozen_matrices(model)
                 dtypes = {module.weight.dtype for module in model.encoder.layers.modules() if type(module) is nn.Linear}
                 assert torch.bfloat16 in dtypes
             torch.manual_seed(3)
-            with precision.arithmetic(CPU, "bfloat16"):
+            with autocast.arithmetic(CPU, "bfloat16"):
                 logits = model(*pad(frames, CPU))
             nn.functional.cross_entropy(logits.float(), torch.tensor([0, 1, 2, 3, 0])).backward()
-            gradients = [parameter.grad for parameter in weights.trained_parameters(model).values()]
+            gradients = [parameter.grad for parameter in trainable_state.trained_parameters(model).values()]
             found.append([logits, *gradients])
         for plain, ahead in zip(*found, strict=True):
             assert torch.equal(plain, ahead)
@@ -297,7 +298,7 @@ class TestArithmetic:
         """What CUDA itself says of waiting, once a first step has set everything up."""
         model, device = small.build(method), torch.device("cuda")
         frames = [Frames(own.values.to(device), own.real) for own in read(model, tmp_path, utterances())]
-        updates = training.Updates(model.to(device).train(), Examples(frames, [*EMOTIONS, "sad"]), SETTINGS, device)
+        updates = loop.Updates(model.to(device).train(), Examples(frames, [*EMOTIONS, "sad"]), SETTINGS, device)
         updates.make(np.arange(5), seed=1)
         torch.cuda.set_sync_debug_mode("error")
         try:
@@ -318,7 +319,7 @@ class TestArithmetic:
 def one_step(model, frames) -> torch.Tensor:
     """The loss of an update on the device without data."""
     examples = Examples(frames, [*EMOTIONS, "sad"])
-    return training.Updates(model.to(META).train(), examples, SETTINGS, META).make(np.arange(5), seed=1)
+    return loop.Updates(model.to(META).train(), examples, SETTINGS, META).make(np.arange(5), seed=1)
 
 
 class TestTuning:
@@ -409,7 +410,7 @@ class TestTuning:
         kept = head.read_frames(tmp_path / "pooled.npy", rows, {"0", "2", "4"}, Storage(CPU, 1e9, tmp_path))
         expected = inference.probabilities(model, [frames[i] for i in (0, 2, 4)], 1, CPU)
         assert_equal_to(1e-6, inference.probabilities(head, kept, 2, CPU), expected, "a head, against the frozen model")
-        assert runs.count_parameters(head) == runs.count_parameters(model)
+        assert run_record.count_parameters(head) == run_record.count_parameters(model)
 
     def test_pooling_leaves_padding_out(self):
         hidden = torch.randn(2, 5, 3)
@@ -461,7 +462,7 @@ SETTINGS = {"epochs": 2, "batch_size": 4, "learning_rate": 1.0e-3, "precision": 
 
 def fine_tuned(model, folder, waveforms, seed=1):
     examples = Examples(read(model, folder, waveforms), [EMOTIONS[i % 4] for i in range(len(waveforms))])
-    return training.fine_tune(
+    return loop.fine_tune(
         model,
         examples,
         examples,
@@ -493,17 +494,17 @@ class TestRuns:
         for name, value in model.state_dict().items():
             if name not in trained:
                 assert torch.equal(value, before[name]), name
-        parameters = runs.count_parameters(model)
+        parameters = run_record.count_parameters(model)
         assert parameters["trained"] == sum(w.numel() for w in progress.best_weights.values())
         published = sum(w.numel() for w in load_file(small.encoder / "model.safetensors").values())
         unused = 0 if small.family == "whisper" else small.reference.masked_spec_embed.numel()
         assert parameters["encoder"] == published - unused
 
-        weights.load_trained_state(model, tmp_path / "weights.safetensors")
+        trainable_state.load_trained_state(model, tmp_path / "weights.safetensors")
         expected = inference.probabilities(model, read(model, tmp_path, waveforms), 4, CPU)
         torch.manual_seed(4)
         loaded = small.build(**options)
-        weights.load_trained_state(loaded, tmp_path / "weights.safetensors")
+        trainable_state.load_trained_state(loaded, tmp_path / "weights.safetensors")
         again = inference.probabilities(loaded, read(loaded, tmp_path, waveforms), 4, CPU)
         np.testing.assert_array_equal(again, expected)
         assert (np.abs(expected - expected[0]) > 1e-6).any()
@@ -527,10 +528,10 @@ class TestRuns:
             torch.manual_seed(5)
             return fine_tuned(checkpoint.build("lora"), tmp_path / name, waveforms)
 
-        whole, evaluate = run("whole"), training.evaluate
+        whole, evaluate = run("whole"), loop.evaluate
         epochs = iter([evaluate])
         with monkeypatch.context() as patched:
-            patched.setattr(training, "evaluate", lambda *arguments: next(epochs)(*arguments))
+            patched.setattr(loop, "evaluate", lambda *arguments: next(epochs)(*arguments))
             with pytest.raises(StopIteration):
                 run("cut")
         assert (tmp_path / "cut" / "resume.safetensors").exists()
@@ -603,13 +604,13 @@ class TestMistakes:
 class TestLeanImports:
     """Jobs import neither the compiler nor scipy.optimize, and whoever wants them still can."""
 
-    @pytest.mark.parametrize("module", ["ser.families.wav2vec2", "ser.families.whisper"])
+    @pytest.mark.parametrize("module", ["ser.models.wav2vec2", "ser.models.whisper"])
     def test_start(self, module):
         code = f"""
             import sys, importlib
-            from ser import lean_imports
+            from ser.legacy import lean_imports
             importlib.import_module({module!r})
-            from ser.tuning import _add_lora
+            from ser.models.adaptation import _add_lora
             import torch
             _add_lora(torch.nn.ModuleDict({{"a": torch.nn.Linear(2, 2)}}), ("a", "b"), 1, 1)
             heavy = {{"sympy", "torch._dynamo", "torch._meta_registrations", "torch._prims", "torch.distributed.tensor",

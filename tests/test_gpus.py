@@ -11,8 +11,8 @@ import pytest
 from conftest import ROOT
 from workflow_tools import Workflow
 
-from ser import gpus
-from ser.errors import UserError
+from ser.core.errors import UserError
+from ser.training import gpus
 
 NAMES = ["GPU-a", "GPU-b", "GPU-c"]
 JOB = "import sys; from ser import gpus; print(gpus.claim(sys.argv[2:], sys.argv[1]), flush=True); sys.stdin.read()"
@@ -105,7 +105,7 @@ class TestCount:
     def test_as_many_jobs_at_a_time(self, tmp_path, devices, arguments, expected):
         workflow = Workflow(tmp_path / "repository")
         (workflow.directory / "config/config.yaml").write_bytes((ROOT / "demo/config/config.yaml").read_bytes())
-        module = workflow.repository / "workflow/scripts/ser/gpus.py"
+        module = workflow.repository / "workflow/scripts/ser/training/gpus.py"
         text = module.read_text(encoding="utf-8")
         assert "/dev/nvidia[0-9]*" in text
         module.write_text(text.replace("/dev/nvidia", f"{tmp_path}/nvidia"), encoding="utf-8")

@@ -7,8 +7,9 @@ import pytest
 from conftest import real_rows
 from sklearn.metrics import balanced_accuracy_score
 
-from ser import audit, metrics
-from ser.vocabulary import EMOTIONS
+from ser.core import metrics
+from ser.core.constants import EMOTIONS
+from ser.corpora import audit
 
 
 def test_against_scikit_learn_on_random_labels():

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from conftest import real_rows
 
-from ser import noise
+from ser.core.constants import EMOTIONS
+from ser.core.errors import UserError
+from ser.corpora import noise
 from ser.demo import noise as demo_noise
 from ser.demo.writing import write_archive
-from ser.errors import UserError
-from ser.vocabulary import EMOTIONS
 
 ENVIRONMENTS = ["DKITCHEN", "NPARK", "PSTATION", "STRAFFIC", "PCAFETER"]
 

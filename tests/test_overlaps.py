@@ -5,10 +5,10 @@ import pytest
 import soxr
 from conftest import named_generator, real_rows
 
-from ser import audit, leaks, splits
+from ser.core.errors import UserError
+from ser.corpora import audit, leakage, splits
+from ser.corpora.overlaps import exact_duplicates, find_overlaps
 from ser.demo.espeak import Espeak, Manner
-from ser.errors import UserError
-from ser.overlaps import exact_duplicates, find_overlaps
 
 WORDS = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen"
 
@@ -134,7 +134,7 @@ class TestSplits:
             for split in (splits.source_split, lambda *a: splits.target_split(*a[:3], 50, a[3])):
                 roles = split(rows, overlaps, seed, "URDU")
                 assert roles[of["SF1"]] == roles[of["SF4"]]
-                leaks.check_no_leak(rows, overlaps, roles, "split.csv")
+                leakage.check_no_leak(rows, overlaps, roles, "split.csv")
                 roles = split(rows, [], seed, "URDU")
                 parted += roles[of["SF1"]] != roles[of["SF4"]]
         assert parted  # without knowing of it, some would have been
@@ -170,7 +170,7 @@ class TestSplits:
         if len(roles) == 3:
             rows = rows[:3]
         with pytest.raises(UserError, match=rf"split\.csv (leaks: )?.*{message}"):
-            leaks.check_no_leak(rows, overlaps, roles, "split.csv")
+            leakage.check_no_leak(rows, overlaps, roles, "split.csv")
 
 
 class TestAudit:

@@ -13,12 +13,14 @@ import pytest
 import yaml
 from conftest import ROOT
 
-from ser import configuration, costs, dry_run, facts, planning, reasons
-from ser.costs import Cost
-from ser.dry_run import Job
-from ser.errors import UserError
-from ser.estimates import Estimates
-from ser.planning import Task
+from ser.config import validation
+from ser.core import reference_data
+from ser.core.errors import UserError
+from ser.legacy import costs, dry_run, planning, reasons
+from ser.legacy.costs import Cost
+from ser.legacy.dry_run import Job
+from ser.legacy.estimates import Estimates
+from ser.legacy.planning import Task
 
 PAPER = ROOT / "config" / "config.yaml"
 
@@ -182,7 +184,7 @@ class TestFinishedJobs:
 
     @pytest.fixture
     def estimates(self):
-        return Estimates(configuration.load(read(PAPER) | {"device": "cpu"}))
+        return Estimates(validation.load(read(PAPER) | {"device": "cpu"}))
 
     def test_their_median_corrects_the_table(self, here, estimates):
         expected = estimates.of("finetune", self.WILDCARDS)
@@ -216,7 +218,7 @@ class TestFinishedJobs:
         assert planning.finished(here / "results", estimates) == {}
 
     def test_on_a_gpu_they_take_the_place_of_arithmetic(self, here):
-        estimates = Estimates(configuration.load(read(PAPER)))
+        estimates = Estimates(validation.load(read(PAPER)))
         jobs = [Job("finetune", self.WILDCARDS | {"seed": "2", "model": model}, (), ()) for model in ("xlsr", "mms")]
         assert planning.plan(jobs, estimates, {}, [1]).unmeasured == ["mms", "xlsr"]
         finished_run(here, self.WILDCARDS | {"seed": 1}, took=100, device="NVIDIA H100")
@@ -241,7 +243,7 @@ class TestReport:
         assert planning.report(planning.Plan([], [], False, {1: 0.0}, [], [])).startswith("Nothing to do")
 
     def test_sizes(self, here):
-        estimates = Estimates(configuration.load(read(PAPER)))
+        estimates = Estimates(validation.load(read(PAPER)))
         made = planning.plan(self.JOBS, estimates, {}, [1])
         encoder, noise = made.costs
         assert encoder.downloaded == 380_267_417
@@ -257,8 +259,8 @@ class TestReport:
 
     def test_longer_lists_take_longer_on_fewer(self):
         jobs = [Job("score", {"experiment": str(i)}, (), (str(i),)) for i in range(8)]
-        made = planning.plan(jobs, Estimates(configuration.load(read(PAPER) | {"device": "cpu"})), {}, [1, 4])
-        table = facts.read("costs.yaml")
+        made = planning.plan(jobs, Estimates(validation.load(read(PAPER) | {"device": "cpu"})), {}, [1, 4])
+        table = reference_data.read("costs.yaml")
         each = table["rules"]["score"]["start"] + table["snakemake"]["job"]
         assert made.wall == {n: pytest.approx(table["snakemake"]["start"] + 8 / n * each) for n in (1, 4)}
 
@@ -274,7 +276,7 @@ def test_every_rule_of_the_table_is_one_of_the_workflow():
         for path in (ROOT / "workflow" / "rules").glob("*.smk")
         for name in re.findall(r"^(?:use )?rule (?:\w+ as )?(\w+)", path.read_text(encoding="utf-8"), re.MULTILINE)
     }
-    assert costs.Table(facts.read("costs.yaml"), "cpu").rules.keys() - {"other", "download"} <= rules
+    assert costs.Table(reference_data.read("costs.yaml"), "cpu").rules.keys() - {"other", "download"} <= rules
     assert planning.BENCHMARKS.keys() <= rules
 
 

@@ -16,8 +16,9 @@ import yaml
 from conftest import ROOT
 from workflow_tools import Workflow
 
-from ser import configuration, experiments, grid, run_options
-from ser.errors import UserError
+from ser.config import experiments, validation
+from ser.core.errors import UserError
+from ser.legacy import grid, run_options
 
 CONFIG = {
     "seeds": [1, 2],
@@ -46,7 +47,7 @@ NOBODY = grid.Marks({}, held=False)
 
 @pytest.fixture(scope="module")
 def config():
-    return configuration.load(CONFIG)
+    return validation.load(CONFIG)
 
 
 @pytest.fixture
@@ -195,7 +196,7 @@ def test_the_workflows_own_paths(tmp_path):
     shutil.copy2(ROOT / "demo" / "config" / "config.yaml", workflow.directory / "config" / "config.yaml")
     jobs = re.findall(r"^rule (finetune|predict):.*?^ +output: (.+?)$", workflow.run("-n").stdout, re.DOTALL | re.M)
     planned = {rule: {path for name, paths in jobs if name == rule for path in paths.split(", ")} for rule, _ in jobs}
-    needed = experiments.predictions(configuration.load(workflow.config()))
+    needed = experiments.predictions(validation.load(workflow.config()))
     assert planned["finetune"] == {path for p in needed for path in grid.training_files(p.training)}
     assert planned["predict"] == {p.file for p in needed}
 

@@ -5,7 +5,8 @@ import subprocess
 import pytest
 from conftest import ROOT
 
-from ser import files, provenance
+from ser.core import files
+from ser.snakemake_support import provenance
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 import snakemake.common
 import snakemake.rules
 
-from ser import quick_planning
+from ser.legacy import quick_planning
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import yaml
 from conftest import ROOT
 from workflow_tools import Workflow
 
-from ser.files import read_json, read_rows
+from ser.core.files import read_json, read_rows
 
 FOLDER = os.environ.get("SER_REAL_CORPORA")
 pytestmark = pytest.mark.skipif(not FOLDER, reason="SER_REAL_CORPORA is not set: no real recordings at hand")

@@ -9,7 +9,7 @@ import yaml
 from conftest import COMMITS
 from workflow_tools import Workflow
 
-from ser.files import read_json
+from ser.core.files import read_json
 
 # A condition on jobs: names of rules, and for some of their wildcards what they may be.
 Condition = tuple[str, dict[str, str | set[str]]]
@@ -162,16 +162,16 @@ EDITS = {
 SOURCES = {
     "workflow/report/figure2.rst": [("caption", {"result": "figure2"})],
     "workflow/scripts/figure2.py": [("figure2", {}), ("caption", {"result": "figure2"})],
-    "workflow/scripts/ser/figure3.py": [("figure3", {}), ("caption", {"result": "figure3"})],
-    "workflow/scripts/ser/table1.py": OF_TABLE1,
-    "workflow/scripts/ser/claims.py": [("claims", {}), ("caption", {"result": {"claims", "overview"}})],
-    "workflow/scripts/ser/audit.py": [OF_AUDIT],
-    "workflow/scripts/ser/drawing.py": DRAWN,
-    "workflow/scripts/ser/training.py": [*runs_of(), *OF_RUNS],
-    "workflow/scripts/ser/placement.py": [("pooled", {}), *runs_of(), *OF_RUNS],
-    "workflow/scripts/ser/resumption.py": [*runs_of(), *OF_RUNS],
-    "workflow/scripts/ser/inference.py": [*runs_of(), *OF_RUNS],
-    "workflow/scripts/ser/families/cnn_lstm.py": [
+    "workflow/scripts/ser/figures/figure3.py": [("figure3", {}), ("caption", {"result": "figure3"})],
+    "workflow/scripts/ser/figures/table1.py": OF_TABLE1,
+    "workflow/scripts/ser/evaluation/claims.py": [("claims", {}), ("caption", {"result": {"claims", "overview"}})],
+    "workflow/scripts/ser/corpora/audit.py": [OF_AUDIT],
+    "workflow/scripts/ser/figures/style.py": DRAWN,
+    "workflow/scripts/ser/training/loop.py": [*runs_of(), *OF_RUNS],
+    "workflow/scripts/ser/training/device.py": [("pooled", {}), *runs_of(), *OF_RUNS],
+    "workflow/scripts/ser/training/resume.py": [*runs_of(), *OF_RUNS],
+    "workflow/scripts/ser/training/inference.py": [*runs_of(), *OF_RUNS],
+    "workflow/scripts/ser/models/cnn_lstm.py": [
         *runs_of(model="cnn-lstm"),
         *OF_TABLE1,
         *OF_TABLE2,
@@ -181,8 +181,8 @@ SOURCES = {
         *OF_RANDOM,
         *OF_SCORES,
     ],
-    "workflow/scripts/ser/noise.py": NOISE,
-    "workflow/scripts/ser/fewshot.py": [
+    "workflow/scripts/ser/corpora/noise.py": NOISE,
+    "workflow/scripts/ser/corpora/fewshot.py": [
         ("few_shot", {}),
         *runs_of(shots="50"),
         ("corpus_audit", {"corpus": "German"}),
@@ -190,9 +190,9 @@ SOURCES = {
         *OF_FIGURE2,
         *OF_SCORES,
     ],
-    "workflow/scripts/ser/corpora/urdu.py": [],
-    "workflow/scripts/ser/costs.py": [],
-    "workflow/scripts/ser/checkpoints.py": [
+    "workflow/scripts/ser/corpora/formats/urdu.py": [],
+    "workflow/scripts/ser/legacy/costs.py": [],
+    "workflow/scripts/ser/models/checkpoints.py": [
         ("encoder pooled", {}),
         *runs_of(
             model={*["xlsr", "whisper", "wav2vec2-random", "xlsr-frozen", "xlsr-adapter", "xlsr-prompt", "published"]}

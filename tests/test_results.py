@@ -7,20 +7,12 @@ import pytest
 import yaml
 from conftest import ROOT
 
-from ser import (
-    comparison,
-    confusions,
-    figure2,
-    figure3,
-    files,
-    histories,
-    pretraining,
-    scores,
-    summaries,
-    table2,
-)
-from ser.errors import UserError
-from ser.vocabulary import EMOTIONS
+from ser.core import files
+from ser.core.constants import EMOTIONS
+from ser.core.errors import UserError
+from ser.evaluation import aggregate, confusions, learning_curves, scores
+from ser.figures import comparison, figure2, figure3, table2
+from ser.models import pretraining_data
 
 EXPERIMENT = {"models": ["cnn-lstm", "xlsr"], "sources": ["EMODB", "URDU"], "targets": ["EMODB", "URDU"]}
 
@@ -68,14 +60,14 @@ class TestSummaries:
 
     def test_against_tabulated_quantiles(self):
         frame = pd.DataFrame(rows_of([50, 52, 54, 56, 58]))
-        row = summaries.over_repetitions(frame, ["model"]).iloc[0]
+        row = aggregate.over_repetitions(frame, ["model"]).iloc[0]
         assert (row["uar"], row["seeds"]) == (54, 5)
         assert row["std"] == pytest.approx(np.sqrt(10))
         margin = 2.776445 * np.sqrt(10) / np.sqrt(5)  # Student's t, 4 degrees of freedom
         assert (row["low"], row["high"]) == pytest.approx((54 - margin, 54 + margin), abs=1e-5)
 
     def test_one_repetition_has_no_interval(self):
-        row = summaries.over_repetitions(pd.DataFrame(rows_of([50])), ["model"]).iloc[0]
+        row = aggregate.over_repetitions(pd.DataFrame(rows_of([50])), ["model"]).iloc[0]
         assert row["uar"] == 50
         assert row[["std", "low", "high"]].isna().all()
 
@@ -85,7 +77,7 @@ def test_a_score_that_is_no_number_stops_the_table(tmp_path, value):
     path = tmp_path / "scores.csv"
     files.write_rows(path, scores.COLUMNS, [*rows_of(["50"]), rows_of([value], model="xlsr")[0]])
     with pytest.raises(UserError, match="1 scores are no numbers, the first that of xlsr, EMODB to URDU"):
-        summaries.read_scores(path, 2)
+        aggregate.read_scores(path, 2)
 
 
 class TestTable2:
@@ -173,10 +165,14 @@ def test_every_published_checkpoint_of_the_configuration_is_known():
     config = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
     for entry in config["models"].values():
         if "checkpoint" in entry:
-            found = pretraining.known()[entry["checkpoint"]]
+            found = pretraining_data.known()[entry["checkpoint"]]
             assert found["source"]
             assert set(found["met"]) >= {"English"}
-    met = {name: pretraining.met({"checkpoint": name}, "Urdu") for name in pretraining.known() if "/demo/" not in name}
+    met = {
+        name: pretraining_data.met({"checkpoint": name}, "Urdu")
+        for name in pretraining_data.known()
+        if "/demo/" not in name
+    }
     assert met["facebook/wav2vec2-large-xlsr-53"] == "no"  # neither Common Voice of 2020, nor BABEL, nor MLS has Urdu
     assert met["openai/whisper-medium"] == met["facebook/mms-300m"] == "yes"
 
@@ -213,7 +209,7 @@ def test_curves_are_means_over_repetitions(tmp_path):
         path = tmp_path / f"results/runs/xlsr/A-B-to-any/0-shot/seed{seed}/history.csv"
         files.write_rows(path, ("epoch", "train_loss", "dev_loss", "dev_uar"), [(1, 1.0, 2.0, uar)])
         paths.append(path)
-    curves = histories.curves(paths, {"xlsr": 1})
+    curves = learning_curves.curves(paths, {"xlsr": 1})
     assert curves.values.tolist() == [["xlsr", "A-B", 1, 1.0, 2.0, 45.0, 2]]
 
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from local_server import serve
 
-from ser import sources
-from ser.errors import UserError
+from ser.core.errors import UserError
+from ser.corpora import download
 
 
 def zip_of(content: bytes) -> bytes:
@@ -26,13 +26,13 @@ CHECKSUM = f"md5:{hashlib.md5(CONTENT).hexdigest()}"
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
-    monkeypatch.setattr(sources, "PAUSE", 0.01)
-    monkeypatch.setattr(sources, "TIMEOUT", 0.5)
+    monkeypatch.setattr(download, "PAUSE", 0.01)
+    monkeypatch.setattr(download, "TIMEOUT", 0.5)
 
 
 def fetched(tmp_path, url: str, checksum: str | None = CHECKSUM) -> bytes:
     path = tmp_path / "out" / "a.zip"
-    sources.fetch({"url": url, "checksum": checksum}, path)
+    download.fetch({"url": url, "checksum": checksum}, path)
     assert [file.name for file in path.parent.iterdir()] == ["a.zip"]
     assert path.stat().st_mode & 0o777 == 0o644
     return path.read_bytes()
@@ -40,7 +40,7 @@ def fetched(tmp_path, url: str, checksum: str | None = CHECKSUM) -> bytes:
 
 def refused(tmp_path, url: str, reason: str, checksum: str | None = CHECKSUM) -> None:
     with pytest.raises(UserError, match=rf"(?s){reason}.*set `path`"):
-        sources.fetch({"url": url, "checksum": checksum}, tmp_path / "out" / "a.zip")
+        download.fetch({"url": url, "checksum": checksum}, tmp_path / "out" / "a.zip")
     assert list((tmp_path / "out").iterdir()) == []
 
 
@@ -62,13 +62,13 @@ class TestServersThatRecover:
     def test_cuts_the_connection_midway(self, tmp_path, checksum):
         with serve({"/a.zip": CONTENT}, cut_after=100_000) as server:
             assert fetched(tmp_path, f"{server.url}/a.zip", checksum) == CONTENT
-            assert server.ranges[1] == f"bytes={100_000 // sources.CHUNK * sources.CHUNK}-"
-            assert server.sent < len(CONTENT) + sources.CHUNK * len(server.requests)
+            assert server.ranges[1] == f"bytes={100_000 // download.CHUNK * download.CHUNK}-"
+            assert server.sent < len(CONTENT) + download.CHUNK * len(server.requests)
 
     def test_cuts_more_often_than_there_are_attempts(self, tmp_path):
         with serve({"/a.zip": CONTENT}, cut_after=20_000) as server:
             assert fetched(tmp_path, f"{server.url}/a.zip") == CONTENT
-            assert len(server.requests) > 2 * sources.ATTEMPTS
+            assert len(server.requests) > 2 * download.ATTEMPTS
 
     def test_cuts_and_cannot_continue(self, tmp_path):
         with serve({"/a.zip": CONTENT}, cut_after=100_000, cuts=2, ranges=False) as server:
@@ -78,7 +78,7 @@ class TestServersThatRecover:
     def test_cuts_once_and_refuses_to_continue(self, tmp_path):
         with serve({"/a.zip": CONTENT}, cut_after=100_000, cuts=1, refuses_parts=True) as server:
             assert fetched(tmp_path, f"{server.url}/a.zip") == CONTENT
-            assert server.ranges[1:] == [f"bytes={100_000 // sources.CHUNK * sources.CHUNK}-", None]
+            assert server.ranges[1:] == [f"bytes={100_000 // download.CHUNK * download.CHUNK}-", None]
 
     def test_stalls_once(self, tmp_path):
         with serve({"/a.zip": CONTENT}, stall_after=150_000, stalls=1) as server:
@@ -114,7 +114,7 @@ class TestServersThatDoNot:
     def test_always_fails(self, tmp_path):
         with serve({"/a.zip": CONTENT}, fail_first=99) as server:
             refused(tmp_path, f"{server.url}/a.zip", "500")
-            assert len(server.requests) == sources.ATTEMPTS
+            assert len(server.requests) == download.ATTEMPTS
 
     def test_stalls_for_ever(self, tmp_path):
         with serve({"/a.zip": CONTENT}, stall_after=0) as server:
@@ -150,30 +150,30 @@ class TestServersThatDoNot:
 
 def test_entries_of_one_source_share_an_archive():
     plain = {"format": "emodb", "url": None}
-    assert sources.archive_name("EMODB", plain) == sources.archive_name("EMODB-drop", plain)
+    assert download.archive_name("EMODB", plain) == download.archive_name("EMODB-drop", plain)
     mirror = {"format": "emodb", "url": "http://example.org/x.tar.gz"}
-    assert sources.archive_name("EMODB", mirror) == "EMODB-mirror.tar.gz"
+    assert download.archive_name("EMODB", mirror) == "EMODB-mirror.tar.gz"
 
 
 def test_licensed_corpus_is_refused_with_the_way_to_get_it():
-    refusal = sources.refusal("IEMOCAP", {"format": "iemocap", "url": None})
+    refusal = download.refusal("IEMOCAP", {"format": "iemocap", "url": None})
     assert "corpora.IEMOCAP.path" in refusal
     assert "https://sail.usc.edu/iemocap/" in refusal
     assert "config/open.yaml" in refusal
-    assert sources.refusal("URDU", {"format": "urdu", "url": None}) is None
+    assert download.refusal("URDU", {"format": "urdu", "url": None}) is None
 
 
 def test_every_environment_of_the_paper_is_published():
     noise = {"format": "demand", "url": None}
     for environment in ("DKITCHEN", "NPARK", "PSTATION", "STRAFFIC", "PCAFETER"):
-        source = sources.noise_source(noise, environment)
+        source = download.noise_source(noise, environment)
         assert source["url"].endswith(f"{environment}_16k.zip")
         assert source["checksum"].startswith("md5:")
-    moved = sources.noise_source(noise | {"url": "http://example.org/{environment}.zip"}, "NPARK")
+    moved = download.noise_source(noise | {"url": "http://example.org/{environment}.zip"}, "NPARK")
     assert moved["url"] == "http://example.org/NPARK.zip"
     assert moved["checksum"] == "md5:80f1385a34d7f1705758926b57f138ce"
     with pytest.raises(UserError, match="has no environment 'NOWHERE'"):
-        sources.noise_source(noise, "NOWHERE")
+        download.noise_source(noise, "NOWHERE")
 
 
 class TestServersThatNeverContinue:
@@ -183,7 +183,7 @@ class TestServersThatNeverContinue:
     def test_416(self, tmp_path, refuses):
         with serve({"/a.zip": CONTENT}, cut_after=100_000, refuses_parts=refuses) as server:
             refused(tmp_path, f"{server.url}/a.zip", "416|cut|broken|Incomplete")
-            assert len(server.requests) <= 2 * sources.ATTEMPTS
+            assert len(server.requests) <= 2 * download.ATTEMPTS
 
 
 def test_what_its_users_would_refuse_is_not_kept(tmp_path):
@@ -194,5 +194,5 @@ def test_what_its_users_would_refuse_is_not_kept(tmp_path):
         serve({"/a.zip": CONTENT}) as server,
         pytest.raises(UserError, match="what it sent does not hold the 535 files"),
     ):
-        sources.fetch({"url": f"{server.url}/a.zip"}, tmp_path / "out" / "a.zip", check)
+        download.fetch({"url": f"{server.url}/a.zip"}, tmp_path / "out" / "a.zip", check)
     assert list((tmp_path / "out").iterdir()) == []

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from conftest import real_rows
 
-from ser import fewshot, splits
-from ser.errors import UserError
-from ser.vocabulary import EMOTIONS
+from ser.core.constants import EMOTIONS
+from ser.core.errors import UserError
+from ser.corpora import fewshot, splits
 
 CORPORA = ("IEMOCAP", "EMODB-420", "EMODB-339", "EMOVO", "URDU", "RAVDESS")
 SEEDS = (1, 2, 3, 4, 5)

@@ -7,9 +7,9 @@ import yaml
 from conftest import ROOT, named_generator, noise_bytes, write_tree
 from workflow_tools import Workflow
 
-from ser import ingestion
-from ser.errors import UserError
-from ser.files import read_json, read_rows, write_rows
+from ser.core.errors import UserError
+from ser.core.files import read_json, read_rows, write_rows
+from ser.corpora import ingest
 
 SETTINGS = {"format": "table", "language": "Persian"}
 LABELS = {"angry": "ang", "happy": "joy", "neutral": "0", "sad": "sad"}
@@ -40,7 +40,7 @@ def table(tmp_path):
 
 
 def test_any_rate_and_format(table, tmp_path):
-    rows, waveforms, about = ingestion.ingest(table, SETTINGS)
+    rows, waveforms, about = ingest.ingest(table, SETTINGS)
     assert [
         (row["utterance"], row["speaker"], row["group"], row["gender"], row["emotion"], row["language"]) for row in rows
     ] == [
@@ -63,16 +63,16 @@ def test_labels_are_mapped_and_left_out(table):
         row["emotion"] = label
     rows.append({**rows[0], "file": "audio/../audio/a.flac", "emotion": "disgust"})
     write_rows(table, list(rows[0]), rows)
-    found, _, about = ingestion.ingest(table, SETTINGS | {"labels": labels})
+    found, _, about = ingest.ingest(table, SETTINGS | {"labels": labels})
     assert sorted(row["emotion"] for row in found) == ["angry", "happy", "neutral", "sad"]
     assert about["verification"]["warnings"] == ["1 files are left out, as `labels` says"]
     with pytest.raises(UserError, match=r"column `emotion` has '1', 'anger', 'disgust', which is none of angry"):
-        ingestion.ingest(table, SETTINGS)
+        ingest.ingest(table, SETTINGS)
 
 
 def test_a_spreadsheets_mark_is_no_part_of_the_first_column(table):
     table.write_bytes(b"\xef\xbb\xbf" + table.read_bytes())
-    assert len(ingestion.ingest(table, SETTINGS)[0]) == 4
+    assert len(ingest.ingest(table, SETTINGS)[0]) == 4
 
 
 @pytest.mark.parametrize(
@@ -99,14 +99,14 @@ def test_a_spreadsheets_mark_is_no_part_of_the_first_column(table):
 def test_what_is_wrong_is_said(table, columns, rows, message):
     write_table(table.parent, rows, columns)
     with pytest.raises(UserError, match=rf"mine\.csv.*{message}"):
-        ingestion.ingest(table, SETTINGS)
+        ingest.ingest(table, SETTINGS)
 
 
 def test_a_file_listed_twice_and_a_speaker_in_two_groups(table):
     rows = [("audio/a.flac", "1", emotion) for emotion in ("angry", "happy", "neutral", "sad")]
     write_table(table.parent, rows)
     with pytest.raises(UserError, match=r"holds these utterances more than once: .*/audio/a"):
-        ingestion.ingest(table, SETTINGS)
+        ingest.ingest(table, SETTINGS)
     rows = [
         (f"audio/{name}", "1", emotion, group)
         for name, emotion, group in (
@@ -118,13 +118,13 @@ def test_a_file_listed_twice_and_a_speaker_in_two_groups(table):
     ]
     write_table(table.parent, rows, ("file", "speaker", "emotion", "group"))
     with pytest.raises(UserError, match=r"speaker 1 is in the groups [xy] and [xy], so a split could put the speaker"):
-        ingestion.ingest(table, SETTINGS)
+        ingest.ingest(table, SETTINGS)
 
 
 def test_something_else_than_a_table(tmp_path, tone):
     (tmp_path / "mine.csv").write_bytes(tone)
     with pytest.raises(UserError, match=r"mine\.csv (cannot be read as a CSV in UTF-8|must be a CSV)"):
-        ingestion.ingest(tmp_path / "mine.csv", SETTINGS)
+        ingest.ingest(tmp_path / "mine.csv", SETTINGS)
 
 
 @pytest.fixture(scope="module")
@@ -220,7 +220,7 @@ def test_blanks_are_no_part_of_a_name(table):
     """Spreadsheets leave them; "03" and "03 " would be two speakers, and stand on two sides."""
     text = table.read_text(encoding="utf-8").replace("b.ogg,03,", "b.ogg, 03\u00a0,").replace("room 1", " room 1 ", 1)
     table.write_text("\n" + text.replace("speaker,", "speaker ,"), encoding="utf-8")
-    rows, *_ = ingestion.ingest(table, SETTINGS)
+    rows, *_ = ingest.ingest(table, SETTINGS)
     assert [row["speaker"] for row in rows] == ["5", "03", "03", "4"]
     assert {row["group"] for row in rows if row["speaker"] == "03"} == {"room 1"}
 
@@ -241,7 +241,7 @@ def test_blanks_are_no_part_of_a_name(table):
 def test_what_would_be_lost_in_silence_is_said(table, change, message):
     table.write_text(change(table.read_text(encoding="utf-8")), encoding="utf-8")
     with pytest.raises(UserError, match=message):
-        ingestion.ingest(table, SETTINGS)
+        ingest.ingest(table, SETTINGS)
 
 
 def test_files_that_differ_in_their_suffix_alone(table, tmp_path):
@@ -249,5 +249,5 @@ def test_files_that_differ_in_their_suffix_alone(table, tmp_path):
     soundfile.write(tmp_path / "audio" / "a.wav", wave, 16_000)
     with open(table, "a", encoding="utf-8") as file:
         file.write("audio/a.wav,03,sad,F,room 1\n")
-    rows, *_ = ingestion.ingest(table, SETTINGS)
+    rows, *_ = ingest.ingest(table, SETTINGS)
     assert {"audio/a.wav", "audio/a.flac", "audio/b"} <= {row["utterance"] for row in rows}

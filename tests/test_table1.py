@@ -6,7 +6,8 @@ import pytest
 import yaml
 from conftest import ROOT
 
-from ser import pretraining, table1
+from ser.figures import table1
+from ser.models import pretraining_data
 
 MODELS = {
     "cnn-lstm": {"family": "cnn-lstm"},
@@ -103,40 +104,47 @@ class TestMet:
         """Neither Multilingual LibriSpeech nor BABEL has Urdu, nor had Common Voice in 2020."""
         absent = {(ENGLISH_ONLY, "German"), (ENGLISH_ONLY, "Italian"), (ENGLISH_ONLY, "Urdu"), (XLSR, "Urdu")}
         expected = "no" if (checkpoint, language) in absent else "yes"
-        assert pretraining.met({"checkpoint": checkpoint}, language) == expected
+        assert pretraining_data.met({"checkpoint": checkpoint}, language) == expected
 
     def test_only_a_complete_list_says_no(self):
-        assert pretraining.met({"checkpoint": XLSR}, "Yoruba") == "no"
-        assert [pretraining.met({"checkpoint": name}, "Cantonese") for name in (WHISPER, WHISPER_V3)] == ["no", "yes"]
-        assert pretraining.known()[MMS]["list"] == "partial"
+        assert pretraining_data.met({"checkpoint": XLSR}, "Yoruba") == "no"
+        assert [pretraining_data.met({"checkpoint": name}, "Cantonese") for name in (WHISPER, WHISPER_V3)] == [
+            "no",
+            "yes",
+        ]
+        assert pretraining_data.known()[MMS]["list"] == "partial"
 
     def test_partial_list(self, monkeypatch):
         lists = {"a": {"met": {"English": None}, "list": "partial"}, "b": {"met": {"Urdu": None}, "list": "complete"}}
-        monkeypatch.setattr(pretraining, "known", lambda: lists)
-        pretraining.named.cache_clear()
-        answers = [pretraining.met({"checkpoint": name}, language) for name in "ab" for language in ("English", "Urdu")]
-        pretraining.named.cache_clear()
+        monkeypatch.setattr(pretraining_data, "known", lambda: lists)
+        pretraining_data.named.cache_clear()
+        answers = [
+            pretraining_data.met({"checkpoint": name}, language) for name in "ab" for language in ("English", "Urdu")
+        ]
+        pretraining_data.named.cache_clear()
         assert answers == ["yes", "unknown", "no", "yes"]
 
     def test_another_name_is_not_taken_for_absence(self):
-        assert {pretraining.met({"checkpoint": name}, "Farsi") for name in (ENGLISH_ONLY, XLSR, MMS)} == {"unknown"}
+        assert {pretraining_data.met({"checkpoint": name}, "Farsi") for name in (ENGLISH_ONLY, XLSR, MMS)} == {
+            "unknown"
+        }
 
     def test_unknown_checkpoint(self):
-        assert pretraining.met({"checkpoint": "./mine"}, "English") == "unknown"
+        assert pretraining_data.met({"checkpoint": "./mine"}, "English") == "unknown"
 
     def test_without_pretraining(self):
-        assert pretraining.facts({"family": "cnn-lstm"}) == {"data": "none"}
+        assert pretraining_data.facts({"family": "cnn-lstm"}) == {"data": "none"}
         random = {"checkpoint": WHISPER, "weights": "random"}
-        assert pretraining.facts(random) == {"data": "none"}
-        assert pretraining.met(random, "English") == "no"
+        assert pretraining_data.facts(random) == {"data": "none"}
+        assert pretraining_data.met(random, "English") == "no"
 
 
 class TestFacts:
     """`resources/checkpoints.yaml` is whole."""
 
-    @pytest.mark.parametrize("checkpoint", pretraining.known())
+    @pytest.mark.parametrize("checkpoint", pretraining_data.known())
     def test_every_checkpoint(self, checkpoint):
-        facts = pretraining.known()[checkpoint]
+        facts = pretraining_data.known()[checkpoint]
         assert facts["source"]
         assert facts["data"]
         assert facts["list"] in ("complete", "partial")
@@ -148,22 +156,23 @@ class TestFacts:
     def test_complete_lists_have_as_many_names_as_published(self):
         """But for kinds of Chinese and of Romansh, for overlaps of XLSR's corpora, and for Whisper's own two counts."""
         names = {
-            name: len(pretraining.known()[name]["met"]) for name in (ENGLISH_ONLY, XLSR, XLS_R, WHISPER, WHISPER_V3)
+            name: len(pretraining_data.known()[name]["met"])
+            for name in (ENGLISH_ONLY, XLSR, XLS_R, WHISPER, WHISPER_V3)
         }
         assert names == {ENGLISH_ONLY: 1, XLSR: 50, XLS_R: 125, WHISPER: 99, WHISPER_V3: 100}
 
     def test_xls_r_met_all_that_xlsr_did(self):
-        assert pretraining.known()[XLSR]["met"].keys() <= pretraining.known()[XLS_R]["met"].keys()
+        assert pretraining_data.known()[XLSR]["met"].keys() <= pretraining_data.known()[XLS_R]["met"].keys()
 
     @pytest.mark.parametrize("name", ["wav2vec2", "xlsr", "mms", "whisper"])
     def test_demo_encoders_met_what_they_were_spoken(self, name):
         recipe = yaml.safe_load((ROOT / f"demo/checkpoints/{name}.yaml").read_text(encoding="utf-8"))
-        assert len(pretraining.known()[f"resources/demo/checkpoints/{name}"]["met"]) == len(recipe["voices"])
+        assert len(pretraining_data.known()[f"resources/demo/checkpoints/{name}"]["met"]) == len(recipe["voices"])
 
     def test_every_checkpoint_of_the_configuration(self):
         config = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
         used = {entry["checkpoint"] for entry in config["models"].values() if "checkpoint" in entry}
-        assert used <= pretraining.known().keys()
+        assert used <= pretraining_data.known().keys()
         languages = {corpus["language"] for corpus in config["corpora"].values()}
-        answers = {pretraining.met({"checkpoint": name}, language) for name in used for language in languages}
+        answers = {pretraining_data.met({"checkpoint": name}, language) for name in used for language in languages}
         assert answers == {"yes", "no"}

@@ -13,14 +13,14 @@ from conftest import ROOT, random_frames
 from safetensors.torch import save_file
 from workflow_tools import small_disk
 
-from ser import inference, progress, training, weights
-from ser.batches import Frames
-from ser.errors import UserError
-from ser.families import cnn_lstm
-from ser.memory import Storage, until_it_fits
-from ser.optimizer import Adam
-from ser.training import Examples
-from ser.vocabulary import EMOTIONS
+from ser.core.constants import EMOTIONS
+from ser.core.errors import UserError
+from ser.models import cnn_lstm, trainable_state
+from ser.models.batching import Frames
+from ser.models.memory import Storage, until_it_fits
+from ser.training import inference, loop, progress
+from ser.training.loop import Examples
+from ser.training.optimizer import Adam
 
 CPU = torch.device("cpu")
 SETTINGS = {"epochs": 4, "batch_size": 16, "learning_rate": 1.0e-3, "precision": "float32"}
@@ -63,8 +63,8 @@ class TestOptimizer:
 
 
 def run(tmp_path, settings=SETTINGS, seed=1, fingerprint="same", train=None):
-    model = training.initialise(cnn_lstm.build, {}, None, seed)
-    return training.fine_tune(
+    model = loop.initialise(cnn_lstm.build, {}, None, seed)
+    return loop.fine_tune(
         model,
         train or learnable_examples(64),
         learnable_examples(32, seed=1),
@@ -100,7 +100,7 @@ class TestTraining:
     @pytest.mark.parametrize("epochs_before", [1, 3])
     def test_interrupted_equals_uninterrupted(self, tmp_path, monkeypatch, epochs_before):
         whole = run(tmp_path / "whole")
-        evaluate, calls = training.evaluate, []
+        evaluate, calls = loop.evaluate, []
 
         def killed_in_a_later_epoch(*arguments):
             calls.append(1)
@@ -109,12 +109,12 @@ class TestTraining:
             return evaluate(*arguments)
 
         with monkeypatch.context() as patched:
-            patched.setattr(training, "evaluate", killed_in_a_later_epoch)
+            patched.setattr(loop, "evaluate", killed_in_a_later_epoch)
             with pytest.raises(KeyboardInterrupt):
                 run(tmp_path / "cut")
         calls.clear()
         with monkeypatch.context() as patched:
-            patched.setattr(training, "evaluate", lambda *arguments: calls.append(1) or evaluate(*arguments))
+            patched.setattr(loop, "evaluate", lambda *arguments: calls.append(1) or evaluate(*arguments))
             assert_same(run(tmp_path / "cut"), whole)
         assert len(calls) == SETTINGS["epochs"] - epochs_before
 
@@ -134,7 +134,7 @@ class TestTraining:
             history, chosen = [], 0
             for uar, loss in pairs:
                 history.append({"dev_uar": uar, "dev_loss": loss})
-                chosen = len(history) if training.is_best(history) else chosen
+                chosen = len(history) if loop.is_best(history) else chosen
             return chosen
 
         assert best((50, 1.0), (60, 2.0), (55, 0.1)) == 2  # UAR first
@@ -155,7 +155,7 @@ class TestTraining:
     def test_weights_of_another_model_are_refused(self, tmp_path):
         save_file({"output.weight": torch.zeros(2, 2)}, tmp_path / "weights.safetensors")
         with pytest.raises(UserError, match="another model"):
-            weights.load_trained_state(cnn_lstm.build({}), tmp_path / "weights.safetensors")
+            trainable_state.load_trained_state(cnn_lstm.build({}), tmp_path / "weights.safetensors")
 
     def test_bfloat16_trains_and_predicts(self, tmp_path):
         progress = run(tmp_path, SETTINGS | {"precision": "bfloat16"})
@@ -182,7 +182,7 @@ class SmallGPU(torch.nn.Module):
 def train_in(tmp_path, room, **settings):
     torch.manual_seed(7)
     model = SmallGPU(room)
-    progress = training.fine_tune(
+    progress = loop.fine_tune(
         model,
         learnable_examples(70),
         learnable_examples(20, seed=1),
@@ -219,7 +219,7 @@ class TestMemory:
         examples, found = learnable_examples(16), []
         for refused in (0, 1):
             model = cnn_lstm_with_dropout()
-            updates = training.Updates(model, examples, SETTINGS, CPU)
+            updates = loop.Updates(model, examples, SETTINGS, CPU)
             attempts = []
 
             def once(parts, add=updates._add_gradients, attempts=attempts, refused=refused):
@@ -242,7 +242,7 @@ class TestMemory:
     def test_batch_statistics_are_not_cut(self, monkeypatch):
         """CNN-LSTM's batch norm would see other statistics."""
         model = cnn_lstm.build({}).train()
-        updates = training.Updates(model, learnable_examples(16), SETTINGS, CPU)
+        updates = loop.Updates(model, learnable_examples(16), SETTINGS, CPU)
 
         def out_of_memory(*_):
             raise torch.OutOfMemoryError("CUDA out of memory.")
@@ -325,7 +325,7 @@ class TestProgress:
         assert not [line for line in caplog.messages if line.startswith("epoch 1:")]
 
     def test_seconds_add_up_over_interruptions(self, tmp_path, monkeypatch):
-        evaluate, calls = training.evaluate, []
+        evaluate, calls = loop.evaluate, []
 
         def killed(*arguments):
             calls.append(1)
@@ -334,11 +334,11 @@ class TestProgress:
             return evaluate(*arguments)
 
         clock = iter(range(0, 10_000, 100))
-        monkeypatch.setattr(training.time, "perf_counter", lambda: next(clock))
-        monkeypatch.setattr(training, "evaluate", killed)
+        monkeypatch.setattr(loop.time, "perf_counter", lambda: next(clock))
+        monkeypatch.setattr(loop, "evaluate", killed)
         with pytest.raises(KeyboardInterrupt):
             run(tmp_path)
-        monkeypatch.setattr(training, "evaluate", evaluate)
+        monkeypatch.setattr(loop, "evaluate", evaluate)
         assert run(tmp_path).seconds == 2 * 100 + 2 * 100  # two epochs before, two after, 100 "seconds" each
 
 

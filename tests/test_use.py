@@ -11,7 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import export
-import label
+import label as label_script
 import numpy as np
 import pooled
 import predict
@@ -27,14 +27,15 @@ from safetensors.torch import load_file, save_file
 from small_checkpoints import LAYER_NORM, perturb, save_wav2vec2, save_whisper
 from workflow_tools import Workflow
 
-from ser import encoders, families, labelling, model_card
-from ser.configuration import TUNING, recorded_model
-from ser.errors import UserError
-from ser.files import read_json, read_rows, write_json, write_rows
-from ser.labelling import WHOLE, Cutting
-from ser.trained import open_trained
-from ser.vocabulary import EMOTIONS
-from ser.weights import trained_state
+from ser.config.validation import TUNING, recorded_model
+from ser.core.constants import EMOTIONS
+from ser.core.errors import UserError
+from ser.core.files import read_json, read_rows, write_json, write_rows
+from ser.deploy import label, model_card
+from ser.deploy.label import WHOLE, Cutting
+from ser.deploy.trained import open_trained
+from ser.models import encoders, families
+from ser.models.trainable_state import trained_state
 
 FORMATS = (("wav", 44_100), ("flac", 48_000), ("ogg", 16_000), ("mp3", 22_050), ("wav", 16_000))
 MODELS = ("cnn-lstm", "xlsr", "whisper", "xlsr-frozen")
@@ -331,14 +332,14 @@ class TestBrokenFiles:
         assert len(labelled(run_of(workflow, "cnn-lstm"), recording)) == 1
 
     def test_an_interrupted_run_leaves_nothing(self, workflow, output, monkeypatch):
-        labels, half_written = labelling.label, []
+        labels, half_written = label.label, []
 
         def interrupted(*arguments):
             yield from itertools.islice(labels(*arguments), 3)
             half_written.extend(output.parent.iterdir())
             raise KeyboardInterrupt
 
-        monkeypatch.setattr(labelling, "label", interrupted)
+        monkeypatch.setattr(label, "label", interrupted)
         with pytest.raises(KeyboardInterrupt):
             labelled(run_of(workflow, "cnn-lstm"), workflow.directory / "German")
         assert len(half_written) == 1

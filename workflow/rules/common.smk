@@ -9,23 +9,26 @@ from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, str(Path(str(workflow.current_basedir)).parent / "scripts"))
 
-from ser import configuration, copies, corpora, encoders, experiments, families, gpus, quick_planning, reasons, sources
-from ser.code import code_hash, listing_hash
-from ser.corpora import table
-from ser.errors import UserError
-from ser.estimates import Estimates
-from ser.files import files_under, sha256
-from ser.speech import is_made_by_demo
-from ser.vocabulary import ANY_TARGET, CLEAN
+from ser.config import experiments, local_inputs, validation
+from ser.corpora import download, formats
+from ser.legacy import quick_planning, reasons
+from ser.models import encoders, families
+from ser.training import gpus
+from ser.snakemake_support.code_hash import code_hash, listing_hash
+from ser.corpora.formats import csv_table
+from ser.core.errors import UserError
+from ser.legacy.estimates import Estimates
+from ser.core.files import files_under, sha256
+from ser.core.paths import ANY_TARGET, CLEAN, is_made_by_demo
 
 quick_planning.prepare(workflow)
 reasons.tell_changes()
 
 try:
-    configuration.refuse_repeated_keys(workflow.configfiles)
-    config = configuration.load(config)
+    validation.refuse_repeated_keys(workflow.configfiles)
+    config = validation.load(config)
     if workflow.is_main_process:  # a node of a cluster need not see what was read before
-        copies.refuse_missing(config)
+        local_inputs.refuse_missing(config)
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
@@ -56,6 +59,11 @@ def uses(script, *more, **values):
     """
     code = code_hash(f"workflow/scripts/{script}", *more)
     return in_key_order({**values, "code": code})
+
+
+def figure_settings(module, *more, **values):
+    """The one param of a rule whose result a module of `ser.figures` makes."""
+    return uses("figure.py", f"workflow/scripts/ser/figures/{module}.py", *more, module=module, **values)
 
 
 def in_key_order(value):
@@ -103,7 +111,7 @@ def archive_of(wildcards):
     """A corpus's archive: the user's copy if the configuration names one, else the download."""
     corpus = config["corpora"][wildcards.corpus]
     if corpus["path"] is None:
-        return f"resources/corpora/{sources.archive_name(wildcards.corpus, corpus)}"
+        return f"resources/corpora/{download.archive_name(wildcards.corpus, corpus)}"
     path = Path(corpus["path"])
     # a folder's time says little of what is in it: its listing is among the settings instead
     literal = str(path).replace("{", "{{").replace("}", "}}")
@@ -115,7 +123,7 @@ def downloads():
     found = {}
     for name, entry in config["corpora"].items():
         if entry["path"] is None:
-            found.setdefault(sources.archive_name(name, entry), name)
+            found.setdefault(download.archive_name(name, entry), name)
     return found
 
 
@@ -126,18 +134,18 @@ def corpus_behind(archive):
 
 def least_demanding_entry(archive):
     """Of the corpora that an archive serves, the one that is content with most."""
-    entries = [e for name, e in config["corpora"].items() if sources.archive_name(name, e) == archive]
+    entries = [e for name, e in config["corpora"].items() if download.archive_name(name, e) == archive]
     return min((e for e in entries if e["path"] is None), key=lambda e: ("none", "names", "sha256").index(e["verify"]))
 
 
 def source_behind(archive):
     """Where a downloaded archive is published."""
-    return sources.corpus_source(config["corpora"][corpus_behind(archive)])
+    return download.corpus_source(config["corpora"][corpus_behind(archive)])
 
 
 def refusal_of(corpus):
     """Why a corpus cannot be downloaded, or None."""
-    return sources.refusal(corpus, config["corpora"][corpus])
+    return download.refusal(corpus, config["corpora"][corpus])
 
 
 def corpus_settings(wildcards):
@@ -148,14 +156,14 @@ def corpus_settings(wildcards):
         kept["listing"] = listing_hash(beyond)
     if entry["format"] == "table" and Path(entry["path"]).is_file():
         kept["table"] = sha256(entry["path"])  # a CSV that takes its place may be older
-    return uses("corpus.py", *corpora.sources(entry["format"]), **kept)
+    return uses("corpus.py", *formats.sources(entry["format"]), **kept)
 
 
 def files_beyond_input(entry):
     """Files that a corpus's path stands for: all in a folder, or the audio that a table names."""
     if entry["format"] == "table":
         try:
-            return table.audio_files(entry["path"])
+            return csv_table.audio_files(entry["path"])
         except UserError:  # ingestion will say what is wrong with the table
             return []
     try:
@@ -170,7 +178,7 @@ def noise_archives(wildcards):
     environments = config["conditions"][wildcards.condition]["environments"]
     if folder is None:
         return [f"resources/noise/{environment}_16k.zip" for environment in environments]
-    return [str(copies.noise_archive(Path(folder), environment)) for environment in environments]
+    return [str(local_inputs.noise_archive(Path(folder), environment)) for environment in environments]
 
 
 # --- Models and runs --------------------------------------------------------------------------

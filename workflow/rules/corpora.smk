@@ -111,9 +111,9 @@ rule corpus_audit:
         mem_mb=memory_of("corpus_audit"),
         runtime=minutes_of("corpus_audit"),
     params:
-        settings=uses("audit.py", label=config["label"]),
+        settings=figure_settings("audit", label=config["label"]),
     script:
-        "../scripts/audit.py"
+        "../scripts/figure.py"
 
 
 rule audit:

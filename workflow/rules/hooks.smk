@@ -7,9 +7,12 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from ser import copies, grid, provenance, sources
-from ser.files import damage_among, read_json
-from ser.speech import is_made_by_demo
+from ser.config import local_inputs
+from ser.corpora import download
+from ser.legacy import grid
+from ser.snakemake_support import provenance
+from ser.core.files import damage_among, read_json
+from ser.core.paths import is_made_by_demo
 
 
 def start_jobs_without_a_rate_limit(workflow):
@@ -27,15 +30,15 @@ def show_licences(dag):
     jobs = list(dag.needrun_jobs())
     new = {job.wildcards.corpus for job in jobs if job.name == "corpus"}
     entries = [config["corpora"][corpus] for corpus in config["corpora"] if corpus in new]
-    used = [sources.corpus_source(entry) for entry in entries if not is_made_by_demo(Path(entry["path"] or ""))]
+    used = [download.corpus_source(entry) for entry in entries if not is_made_by_demo(Path(entry["path"] or ""))]
     if any(job.name == "noise" for job in jobs) and not is_made_by_demo(Path(config["noise"]["path"] or "", "_")):
-        used.append(sources.published()["noise"][config["noise"]["format"]])
-    say("Under licences of their own:", sorted({sources.licence_notice(source) for source in used if source}))
+        used.append(download.published()["noise"][config["noise"]["format"]])
+    say("Under licences of their own:", sorted({download.licence_notice(source) for source in used if source}))
 
 
 def say_what_is_gone():
     """Before any work: copies of the user's that are not where the configuration says, though nothing needs them now."""
-    say("Not there any more, or a mistake in the configuration:", copies.outlived(config))
+    say("Not there any more, or a mistake in the configuration:", local_inputs.outlived(config))
 
 
 def say_what_would_be_mixed(dag):

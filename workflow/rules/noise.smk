@@ -13,7 +13,7 @@ rule download_noise:
     benchmark:
         "results/benchmarks/download_noise/{environment}.tsv"
     wildcard_constraints:
-        environment=names(sources.environments(config["noise"])),
+        environment=names(download.environments(config["noise"])),
     localrule: True
     conda:
         "../../envs/ser.yaml"
@@ -23,7 +23,7 @@ rule download_noise:
         mem_mb=2000,
     params:
         # untracked, as for corpora
-        source=lambda wildcards, output: sources.noise_source(config["noise"], wildcards.environment),
+        source=lambda wildcards, output: download.noise_source(config["noise"], wildcards.environment),
     script:
         "../scripts/download.py"
 

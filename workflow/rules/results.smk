@@ -79,8 +79,8 @@ rule table1:
         mem_mb=2000,
         runtime=30,
     params:
-        settings=uses(
-            "table1.py",
+        settings=figure_settings(
+            "table1",
             "resources/checkpoints.yaml",
             label=config["label"],
             titles=titles(models_in_use()),
@@ -89,7 +89,7 @@ rule table1:
             languages=languages_in_use(),
         ),
     script:
-        "../scripts/table1.py"
+        "../scripts/figure.py"
 
 
 rule table2:
@@ -120,9 +120,11 @@ rule table2:
         mem_mb=2000,
         runtime=30,
     params:
-        settings=uses("table2.py", "resources/paper-table2.csv", scores=scores_of("table2"), **drawn_from("table2")),
+        settings=figure_settings(
+            "table2", "resources/paper-table2.csv", scores=scores_of("table2"), **drawn_from("table2")
+        ),
     script:
-        "../scripts/table2.py"
+        "../scripts/figure.py"
 
 
 use rule table2 as comparison_table with:
@@ -147,8 +149,8 @@ use rule table2 as comparison_table with:
     wildcard_constraints:
         experiment=names(COMPARISONS),
     params:
-        settings=lambda wildcards: uses(
-            "table2.py",
+        settings=lambda wildcards: figure_settings(
+            "table2",
             "resources/paper-table2.csv",
             scores=scores_of(wildcards.experiment),
             **drawn_from(wildcards.experiment),
@@ -182,11 +184,11 @@ rule comparison_figure:
         mem_mb=2000,
         runtime=30,
     params:
-        settings=lambda wildcards: uses(
-            "comparison_figure.py", scores=scores_of(wildcards.experiment), **drawn_from(wildcards.experiment)
+        settings=lambda wildcards: figure_settings(
+            "comparison", scores=scores_of(wildcards.experiment), **drawn_from(wildcards.experiment)
         ),
     script:
-        "../scripts/comparison_figure.py"
+        "../scripts/figure.py"
 
 
 rule figure2:
@@ -215,9 +217,9 @@ rule figure2:
         mem_mb=2000,
         runtime=30,
     params:
-        settings=uses("figure2.py", scores=scores_of("figure2"), **drawn_from("figure2")),
+        settings=figure_settings("figure2", scores=scores_of("figure2"), **drawn_from("figure2")),
     script:
-        "../scripts/figure2.py"
+        "../scripts/figure.py"
 
 
 rule figure3:
@@ -246,9 +248,9 @@ rule figure3:
         mem_mb=2000,
         runtime=30,
     params:
-        settings=uses("figure3.py", scores=scores_of("figure3"), **drawn_from("figure3")),
+        settings=figure_settings("figure3", scores=scores_of("figure3"), **drawn_from("figure3")),
     script:
-        "../scripts/figure3.py"
+        "../scripts/figure.py"
 
 
 rule claims:
@@ -278,9 +280,9 @@ rule claims:
         mem_mb=4000,
         runtime=60,
     params:
-        settings=uses("claims.py", "resources/checkpoints.yaml", **what_claims_use()),
+        settings=figure_settings("claims", "resources/checkpoints.yaml", **what_claims_use()),
     script:
-        "../scripts/claims.py"
+        "../scripts/figure.py"
 
 
 rule confusion:
@@ -309,9 +311,9 @@ rule confusion:
         mem_mb=2000,
         runtime=30,
     params:
-        settings=uses("confusion.py", **drawn_from("table2")),
+        settings=figure_settings("confusion", **drawn_from("table2")),
     script:
-        "../scripts/confusion.py"
+        "../scripts/figure.py"
 
 
 rule recall:
@@ -340,9 +342,9 @@ rule recall:
         mem_mb=2000,
         runtime=30,
     params:
-        settings=uses("recall.py", **drawn_from("table2")),
+        settings=figure_settings("recall", **drawn_from("table2")),
     script:
-        "../scripts/recall.py"
+        "../scripts/figure.py"
 
 
 rule training_curves:
@@ -371,6 +373,6 @@ rule training_curves:
         mem_mb=2000,
         runtime=30,
     params:
-        settings=uses("training_curves.py", **trained_for_table2()),
+        settings=figure_settings("training_curves", **trained_for_table2()),
     script:
-        "../scripts/training_curves.py"
+        "../scripts/figure.py"

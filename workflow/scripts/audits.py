@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
-from ser import audit, files, job
+from ser.core import files
+from ser.corpora import audit
+from ser.snakemake_support import script
 
 
 def main(snakemake):
@@ -11,4 +13,4 @@ def main(snakemake):
 
 
 if __name__ == "__main__":
-    job.run(snakemake, main)
+    script.run(snakemake, main)

@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
-from ser import captions, files, job
+from ser.core import files
+from ser.figures import captions
+from ser.snakemake_support import script
 
 
 def main(snakemake):
@@ -13,4 +15,4 @@ def main(snakemake):
 
 
 if __name__ == "__main__":
-    job.run(snakemake, main)
+    script.run(snakemake, main)

@@ -6,10 +6,10 @@ Usage: python workflow/scripts/config_reference.py
 import re
 from collections.abc import Iterator
 
-from ser import schema
-from ser.code import ROOT
-from ser.files import written_whole
-from ser.schema import allowed, bare, conditional_defaults, resolved
+from ser.config import schema
+from ser.config.schema import allowed, bare, conditional_defaults, resolved
+from ser.core.files import written_whole
+from ser.snakemake_support.code_hash import ROOT
 
 README = ROOT / "config" / "README.md"
 MARK = "<!-- From here on written by `make reference` from workflow/schemas/config.schema.yaml. -->\n"

@@ -1,17 +1,19 @@
 """Turn a published archive into 16 kHz mono audio and a table of utterances."""
 
-from ser import audio, files, ingestion, job
-from ser.vocabulary import UTTERANCE_COLUMNS
+from ser.core import files
+from ser.core.constants import UTTERANCE_COLUMNS
+from ser.corpora import audio, ingest
+from ser.snakemake_support import script
 
 
 def main(snakemake):
-    rows, waveforms, about = ingestion.ingest(str(snakemake.input.archive), snakemake.params.settings)
+    rows, waveforms, about = ingest.ingest(str(snakemake.input.archive), snakemake.params.settings)
     for warning in about["verification"].get("warnings", []):
-        job.log.warning("%s: %s", snakemake.wildcards.corpus, warning)
+        script.log.warning("%s: %s", snakemake.wildcards.corpus, warning)
     audio.write_array(snakemake.output.audio, waveforms, sum(row["samples"] for row in rows))
     files.write_rows(snakemake.output.utterances, UTTERANCE_COLUMNS, rows)
     files.write_json(snakemake.output.archive, about)
 
 
 if __name__ == "__main__":
-    job.run(snakemake, main)
+    script.run(snakemake, main)

@@ -1,6 +1,6 @@
 """Pre-train one of the demo's tiny encoders, and save it as a checkpoint in Hugging Face format."""
 
-from ser import lean_imports  # noqa: F401, isort: skip (before torch)
+from ser.legacy import lean_imports  # noqa: F401, isort: skip (before torch)
 
 from pathlib import Path
 
@@ -8,8 +8,9 @@ import torch
 import yaml
 from safetensors.torch import save_file
 
-from ser import files, job
+from ser.core import files
 from ser.demo import pretraining
+from ser.snakemake_support import script
 
 
 def main(snakemake):
@@ -23,4 +24,4 @@ def main(snakemake):
 
 
 if __name__ == "__main__":
-    job.run(snakemake, main)
+    script.run(snakemake, main)

@@ -1,7 +1,7 @@
 """Make one noise environment of the demo, in DEMAND's layout."""
 
-from ser import job
 from ser.demo import noise, writing
+from ser.snakemake_support import script
 
 
 def main(snakemake):
@@ -10,4 +10,4 @@ def main(snakemake):
 
 
 if __name__ == "__main__":
-    job.run(snakemake, main)
+    script.run(snakemake, main)

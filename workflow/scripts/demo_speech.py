@@ -4,8 +4,8 @@ from pathlib import Path
 
 import yaml
 
-from ser import job
 from ser.demo import layouts, speech, writing
+from ser.snakemake_support import script
 
 
 def main(snakemake):
@@ -15,4 +15,4 @@ def main(snakemake):
 
 
 if __name__ == "__main__":
-    job.run(snakemake, main)
+    script.run(snakemake, main)

@@ -1,14 +1,16 @@
 """Fetch a checkpoint, and keep its encoder."""
 
-from ser import lean_imports  # noqa: F401, isort: skip (before torch)
+from ser.legacy import lean_imports  # noqa: F401, isort: skip (before torch)
 
 import shutil
 from pathlib import Path
 
 from safetensors.torch import save_file
 
-from ser import checkpoints, families, files, job
-from ser.errors import UserError
+from ser.core import files
+from ser.core.errors import UserError
+from ser.models import checkpoints, families
+from ser.snakemake_support import script
 
 # What is asked of every model on this encoder, asked here once.
 SETTINGS = {"weights": "pretrained", "context": "utterance", "tuning": {"method": "frozen"}}
@@ -40,4 +42,4 @@ def main(snakemake):
 
 
 if __name__ == "__main__":
-    job.run(snakemake, main)
+    script.run(snakemake, main)

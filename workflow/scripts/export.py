@@ -5,16 +5,16 @@ Usage: python workflow/scripts/export.py RUN FOLDER
 RUN is results/runs/{model}/{source}-to-{target}/{shots}-shot/seed{seed}. What the folder holds is in docs/using.md.
 """
 
-from ser import lean_imports  # noqa: F401, isort: skip (before torch)
+from ser.legacy import lean_imports  # noqa: F401, isort: skip (before torch)
 
 import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ser.errors import UserError
-from ser.export import export
-from ser.trained import open_trained
+from ser.core.errors import UserError
+from ser.deploy.export import export
+from ser.deploy.trained import open_trained
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

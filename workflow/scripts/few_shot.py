@@ -1,12 +1,14 @@
 """Draw balanced few-shot samples from a target's pool."""
 
-from ser import fewshot, files, job, leaks
+from ser.core import files
+from ser.corpora import fewshot, leakage
+from ser.snakemake_support import script
 
 
 def main(snakemake):
     rows = files.read_rows(snakemake.input.utterances)
     roles = {row["utterance"]: row["role"] for row in files.read_rows(snakemake.input.split)}
-    leaks.check_complete(rows, roles, snakemake.input.split)
+    leakage.check_complete(rows, roles, snakemake.input.split)
     pool = [row for row in rows if roles[row["utterance"]] == "pool"]
     wildcards = snakemake.wildcards
     subset = fewshot.few_shot_subset(pool, int(wildcards.shots), int(wildcards.seed), wildcards.target)
@@ -14,4 +16,4 @@ def main(snakemake):
 
 
 if __name__ == "__main__":
-    job.run(snakemake, main)
+    script.run(snakemake, main)

@@ -1,14 +1,19 @@
 """Fine-tune one model on one source, with samples of a target or without."""
 
-from ser import lean_imports  # noqa: F401, isort: skip (before torch)
+from ser.legacy import lean_imports  # noqa: F401, isort: skip (before torch)
 
 import time
 
 import torch
 from safetensors.torch import save_file
 
-from ser import families, files, job, leaks, placement, precision, runs, training
-from ser.errors import UserError
+from ser.core import files
+from ser.core.errors import UserError
+from ser.corpora import leakage
+from ser.models import families
+from ser.snakemake_support import script
+from ser.training import autocast, loop, run_record
+from ser.training.device import choose_device, encoder_folder, frame_storage
 
 
 def main(snakemake):
@@ -16,32 +21,32 @@ def main(snakemake):
     torch.set_num_threads(snakemake.threads)
     wildcards, inputs, settings = snakemake.wildcards, snakemake.input, snakemake.params.settings
     if settings["training"]["deterministic"]:
-        precision.make_deterministic()
-    device = placement.choose_device(snakemake.resources.gpu)
+        autocast.make_deterministic()
+    device = choose_device(snakemake.resources.gpu)
     seed = int(wildcards.seed)
     run_name = f"{wildcards.model}, {wildcards.source} to {wildcards.target}, {wildcards.shots} shots, seed {seed}"
-    encoder, storage = placement.encoder_folder(inputs.encoder), placement.storage(device, snakemake.resources)
-    model = training.initialise(families.of(settings["model"]).build, settings["model"], encoder, seed).to(device)
+    encoder, storage = encoder_folder(inputs.encoder), frame_storage(device, snakemake.resources)
+    model = loop.initialise(families.of(settings["model"]).build, settings["model"], encoder, seed).to(device)
 
-    roles = leaks.read_split(inputs.source_split, inputs.source_utterances, inputs.source_overlaps)
+    roles = leakage.read_split(inputs.source_split, inputs.source_utterances, inputs.source_overlaps)
     train_names = [utterance for utterance, role in roles.items() if role == "train"]
     dev_names = [utterance for utterance, role in roles.items() if role == "dev"]
-    train = runs.read_examples(model, inputs.source_frames, inputs.source_utterances, train_names, storage)
-    dev = runs.read_examples(model, inputs.source_frames, inputs.source_utterances, dev_names, storage)
-    seconds = runs.seconds_of(inputs.source_utterances, train_names)
+    train = run_record.read_examples(model, inputs.source_frames, inputs.source_utterances, train_names, storage)
+    dev = run_record.read_examples(model, inputs.source_frames, inputs.source_utterances, dev_names, storage)
+    seconds = run_record.seconds_of(inputs.source_utterances, train_names)
     if shots := inputs.get("subset"):
         subset = [row["utterance"] for row in files.read_rows(shots)]
-        target_roles = leaks.read_split(inputs.target_split, inputs.target_utterances, inputs.target_overlaps)
-        leaks.check_subset(subset, target_roles, shots)
-        samples = runs.read_examples(model, inputs.target_frames, inputs.target_utterances, subset, storage)
-        train = runs.together(train, samples)
-        seconds += runs.seconds_of(inputs.target_utterances, subset)
+        target_roles = leakage.read_split(inputs.target_split, inputs.target_utterances, inputs.target_overlaps)
+        leakage.check_subset(subset, target_roles, shots)
+        samples = run_record.read_examples(model, inputs.target_frames, inputs.target_utterances, subset, storage)
+        train = run_record.together(train, samples)
+        seconds += run_record.seconds_of(inputs.target_utterances, subset)
 
     # an encoder's weights are in the fingerprint by the checksum that its revision.json keeps
     read_whole = [path for path in inputs if path not in inputs.encoder[:1]]
-    state_path = runs.state_path(snakemake.output.weights)
+    state_path = run_record.state_path(snakemake.output.weights)
     try:
-        progress = training.fine_tune(
+        progress = loop.fine_tune(
             model,
             train,
             dev,
@@ -49,7 +54,7 @@ def main(snakemake):
             seed=seed,
             device=device,
             state_path=state_path,
-            fingerprint=runs.fingerprint({**settings, "run": run_name, "device": device.type}, read_whole),
+            fingerprint=run_record.fingerprint({**settings, "run": run_name, "device": device.type}, read_whole),
             started=started,
         )
     except UserError as error:
@@ -57,12 +62,12 @@ def main(snakemake):
 
     with files.written_whole(snakemake.output.weights) as temporary:
         save_file(progress.best_weights, temporary)
-    files.write_rows(snakemake.output.history, training.HISTORY_COLUMNS, progress.history)
+    files.write_rows(snakemake.output.history, loop.HISTORY_COLUMNS, progress.history)
     identity = {name: wildcards[name] for name in ("model", "source", "target")}
     identity |= {"shots": int(wildcards.shots), "seed": seed}
     if encoder:
         identity["encoder_sha256"] = files.read_json(encoder / "revision.json")["sha256"]
-    record = runs.record_of_run(
+    record = run_record.record_of_run(
         identity,
         settings=settings,
         progress=progress,
@@ -76,4 +81,4 @@ def main(snakemake):
 
 
 if __name__ == "__main__":
-    job.run(snakemake, main)
+    script.run(snakemake, main)

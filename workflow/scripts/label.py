@@ -7,7 +7,7 @@ written, and how long recordings are cut, is in docs/using.md. The exit status i
 nothing was written, 3 if some files were skipped.
 """
 
-from ser import lean_imports  # noqa: F401, isort: skip (before torch)
+from ser.legacy import lean_imports  # noqa: F401, isort: skip (before torch)
 
 import argparse
 import itertools
@@ -18,10 +18,12 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from ser import files, labelling, placement
-from ser.errors import UserError
-from ser.labelling import LONGEST, WINDOW, Cutting
-from ser.trained import open_trained
+from ser.core import files
+from ser.core.errors import UserError
+from ser.deploy import label
+from ser.deploy.label import LONGEST, WINDOW, Cutting
+from ser.deploy.trained import open_trained
+from ser.training.device import choose_device
 
 SOME_SKIPPED = 3
 
@@ -34,10 +36,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given.output.exists() and not given.overwrite:
         raise UserError(f"{given.output} is there already: name another --output, or give --overwrite")
     cutting = _cutting(given)
-    recordings = labelling.find_audio(given.files)
+    recordings = label.find_audio(given.files)
     trained = open_trained(given.run)
-    device = placement.choose_device(int(torch.cuda.is_available()))
-    classifier = labelling.Classifier(trained, device)
+    device = choose_device(int(torch.cuda.is_available()))
+    classifier = label.Classifier(trained, device)
     classifier.check(cutting)
     sizes = {file: file.stat().st_size for file in recordings}
     skipped = []
@@ -51,11 +53,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         def done(file: Path, share: float) -> None:
             bar.update(min(share * sizes[file], bar.total - bar.n))  # shares add up to a little more than all
 
-        labels = labelling.label(classifier, recordings, cutting, skip, done)
-        rows = (label.row for label in (labelling.by_file(labels) if given.per_file else labels))
+        labels = label.label(classifier, recordings, cutting, skip, done)
+        rows = (label.row for label in (label.by_file(labels) if given.per_file else labels))
         if (first := next(rows, None)) is None:
             raise UserError(f"none of the {len(recordings)} files can be labelled: nothing is written")
-        files.write_rows(given.output, labelling.COLUMNS, itertools.chain([first], rows))
+        files.write_rows(given.output, label.COLUMNS, itertools.chain([first], rows))
     print(f"{given.output}: {len(recordings) - len(skipped)} files labelled by {trained.name}, on {device.type}")
     if skipped:
         print(f"label: {len(skipped)} of {len(recordings)} files were skipped, they are named above", file=sys.stderr)
@@ -89,7 +91,7 @@ def _cutting(given: argparse.Namespace) -> Cutting:
     if given.whole:
         if given.hop is not None:
             raise UserError("--hop is of windows, and --whole cuts none: give one of them")
-        return labelling.WHOLE
+        return label.WHOLE
     longest, window = (LONGEST, WINDOW) if given.window is None else (given.window, given.window)
     return Cutting(longest, window, window / 2 if given.hop is None else given.hop)
 

@@ -1,6 +1,9 @@
 """Compute the log-mel frames of a whole corpus once, for all runs of CNN-LSTM."""
 
-from ser import audio, files, job, log_mel
+from ser.core import files
+from ser.corpora import audio
+from ser.models import log_mel
+from ser.snakemake_support import script
 
 
 def main(snakemake):
@@ -11,4 +14,4 @@ def main(snakemake):
 
 
 if __name__ == "__main__":
-    job.run(snakemake, main)
+    script.run(snakemake, main)

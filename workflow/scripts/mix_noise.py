@@ -1,6 +1,8 @@
 """Mix every utterance of a corpus with noise, for testing only."""
 
-from ser import audio, files, job, noise
+from ser.core import files
+from ser.corpora import audio, noise
+from ser.snakemake_support import script
 
 COLUMNS = ("utterance", "environment", "offset", "snr_db", "gain")
 
@@ -28,4 +30,4 @@ def main(snakemake):
 
 
 if __name__ == "__main__":
-    job.run(snakemake, main)
+    script.run(snakemake, main)

@@ -2,7 +2,9 @@
 
 from dataclasses import asdict, fields
 
-from ser import audio, files, job, overlaps
+from ser.core import files
+from ser.corpora import audio, overlaps
+from ser.snakemake_support import script
 
 
 def main(snakemake):
@@ -14,4 +16,4 @@ def main(snakemake):
 
 
 if __name__ == "__main__":
-    job.run(snakemake, main)
+    script.run(snakemake, main)

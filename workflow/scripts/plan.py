@@ -11,9 +11,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ser import copies, dry_run, encoders, gpus, planning, run_options, sources
-from ser.errors import UserError
-from ser.estimates import Estimates
+from ser.config import local_inputs
+from ser.core.errors import UserError
+from ser.corpora import download
+from ser.legacy import dry_run, planning, run_options
+from ser.legacy.estimates import Estimates
+from ser.models import encoders
+from ser.training import gpus
 
 USUAL = (1, 2, 4, 8)  # GPUs, or cores, that the wall time is given for
 
@@ -23,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = _parser().parse_args(arguments)
     directory, configfiles, config = run_options.read(given)
     with contextlib.chdir(directory):  # the configuration's paths are relative to it
-        copies.refuse_missing(config)
+        local_inputs.refuse_missing(config)
         jobs = dry_run.planned(directory, configfiles)
         estimates = Estimates(config)
         on_gpu = estimates.table.device == "gpu"
@@ -31,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         counts = sorted({*USUAL, asked} - {None})
         measured = planning.finished(Path("results"), estimates)
         plan = planning.plan(jobs, estimates, measured, counts, given.cores, cached(config, jobs))
-        plan.notes.extend(copies.outlived(config))
+        plan.notes.extend(local_inputs.outlived(config))
     if on_gpu and jobs and not gpus.visible():
         plan.notes.append("no GPU is visible here; `device: cpu` in the configuration plans for the CPU")
     if refused := refusals(config, jobs):
@@ -79,9 +83,9 @@ def refusals(config: dict, jobs: Sequence[dry_run.Job]) -> list[str]:
     corpora = [
         name
         for name, entry in config["corpora"].items()
-        if entry["path"] is None and sources.archive_name(name, entry) in wanted
+        if entry["path"] is None and download.archive_name(name, entry) in wanted
     ]
-    refused = (sources.refusal(name, config["corpora"][name]) for name in corpora)
+    refused = (download.refusal(name, config["corpora"][name]) for name in corpora)
     return [problem for problem in refused if problem]
 
 

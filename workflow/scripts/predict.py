@@ -1,13 +1,17 @@
 """Label every utterance of a target, in one condition, with a fine-tuned model."""
 
-from ser import lean_imports  # noqa: F401, isort: skip (before torch)
+from ser.legacy import lean_imports  # noqa: F401, isort: skip (before torch)
 
 import numpy as np
 import torch
 
-from ser import families, files, inference, job, placement, weights
-from ser.errors import UserError
-from ser.vocabulary import EMOTIONS
+from ser.core import files
+from ser.core.constants import EMOTIONS
+from ser.core.errors import UserError
+from ser.models import families, trainable_state
+from ser.snakemake_support import script
+from ser.training import inference
+from ser.training.device import choose_device, encoder_folder, frame_storage
 
 COLUMNS = ("utterance", "emotion", "predicted", *EMOTIONS)
 
@@ -15,11 +19,11 @@ COLUMNS = ("utterance", "emotion", "predicted", *EMOTIONS)
 def main(snakemake):
     torch.set_num_threads(snakemake.threads)
     settings = snakemake.params.settings
-    device = placement.choose_device(snakemake.resources.gpu)
-    model = families.of(settings["model"]).build(settings["model"], placement.encoder_folder(snakemake.input.encoder))
-    weights.load_trained_state(model.to(device), snakemake.input.weights)
+    device = choose_device(snakemake.resources.gpu)
+    model = families.of(settings["model"]).build(settings["model"], encoder_folder(snakemake.input.encoder))
+    trainable_state.load_trained_state(model.to(device), snakemake.input.weights)
     rows = files.read_rows(snakemake.input.utterances)
-    storage = placement.storage(device, snakemake.resources)
+    storage = frame_storage(device, snakemake.resources)
     frames = model.read_frames(snakemake.input.frames, rows, [row["utterance"] for row in rows], storage)
     predicted = inference.probabilities(model, frames, settings["batch_size"], device)
     if not np.isfinite(predicted).all():
@@ -37,4 +41,4 @@ def main(snakemake):
 
 
 if __name__ == "__main__":
-    job.run(snakemake, main)
+    script.run(snakemake, main)

@@ -14,9 +14,10 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 from matplotlib.patches import Rectangle
 
-from ser import drawing, grid, run_options
-from ser.errors import UserError
-from ser.grid import Grid
+from ser.core.errors import UserError
+from ser.figures import style
+from ser.legacy import grid, run_options
+from ser.legacy.grid import Grid
 
 NARROWEST, ROW = 0.85, 0.29  # inches: a cell's least width, its height
 ABOVE, BETWEEN = 0.55, 0.3  # inches: a grid's title and header; between grids
@@ -35,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     epochs = {training: grid.epochs_done(training, directory, marks) for training in running}
     print(grid.report(grids, states, epochs, marks))
     if grids:
-        draw(grids, grid.totals(states), drawing.footnotes(config["label"], {}), png)
+        draw(grids, grid.totals(states), style.footnotes(config["label"], {}), png)
         print(f"\ndrawn: {png}")
 
 
@@ -48,7 +49,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def draw(grids: Sequence[Grid], totals: str, notes: list[str], path) -> None:
     """Heat maps of the grids in two columns, the darker the more repetitions are done, running ones hatched."""
-    drawing.set_style()
+    style.set_style()
     columns = in_columns(grids)
     labels = [max(_label_width(one) for one in column) for column in columns]
     widths = [label + max(map(_width, column)) for label, column in zip(labels, columns, strict=True)]
@@ -64,8 +65,8 @@ def draw(grids: Sequence[Grid], totals: str, notes: list[str], path) -> None:
         left += column_width + BETWEEN
     words = "Repetitions done / all, the darker the more. Hatched, and + so many: being trained or predicted."
     figure.text(0, 1, f"{words}\n{totals}", va="bottom", fontsize=10, linespacing=1.4)
-    drawing.add_footnotes(figure, notes)
-    drawing.save(figure, path)
+    style.add_footnotes(figure, notes)
+    style.save(figure, path)
 
 
 def in_columns(grids: Sequence[Grid]) -> list[list[Grid]]:

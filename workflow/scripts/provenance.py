@@ -3,7 +3,9 @@
 import datetime
 from pathlib import Path
 
-from ser import experiments, files, job, provenance
+from ser.config import experiments
+from ser.core import files
+from ser.snakemake_support import provenance, script
 
 
 def main(snakemake):
@@ -26,4 +28,4 @@ def main(snakemake):
 
 
 if __name__ == "__main__":
-    job.run(snakemake, main)
+    script.run(snakemake, main)

@@ -1,6 +1,8 @@
 """Score the predictions of one experiment, and count them by speaker."""
 
-from ser import confusions, files, job, scores
+from ser.core import files
+from ser.evaluation import confusions, scores
+from ser.snakemake_support import script
 
 
 def main(snakemake):
@@ -11,4 +13,4 @@ def main(snakemake):
 
 
 if __name__ == "__main__":
-    job.run(snakemake, main)
+    script.run(snakemake, main)

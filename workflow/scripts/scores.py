@@ -1,6 +1,8 @@
 """Put the scores of all experiments into one table."""
 
-from ser import files, job, scores
+from ser.core import files
+from ser.evaluation import scores
+from ser.snakemake_support import script
 
 
 def main(snakemake):
@@ -9,4 +11,4 @@ def main(snakemake):
 
 
 if __name__ == "__main__":
-    job.run(snakemake, main)
+    script.run(snakemake, main)

@@ -1,6 +1,8 @@
 """Split a target's groups into the pool of few-shot samples and the test set."""
 
-from ser import files, job, leaks, splits
+from ser.core import files
+from ser.corpora import leakage, splits
+from ser.snakemake_support import script
 
 
 def main(snakemake):
@@ -8,9 +10,9 @@ def main(snakemake):
     wildcards = snakemake.wildcards
     least = snakemake.params.settings["pool_per_emotion"]
     roles = splits.target_split(rows, overlaps, int(wildcards.seed), least, wildcards.corpus)
-    leaks.check_no_leak(rows, overlaps, roles, snakemake.output.split)
+    leakage.check_no_leak(rows, overlaps, roles, snakemake.output.split)
     files.write_rows(snakemake.output.split, ("utterance", "role"), roles.items())
 
 
 if __name__ == "__main__":
-    job.run(snakemake, main)
+    script.run(snakemake, main)

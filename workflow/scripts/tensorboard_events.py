@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ser.errors import UserError
+from ser.core.errors import UserError
 
 # What TensorBoard groups curves by, of each column of a history but the epoch.
 TAGS = {"train_loss": "loss/train", "dev_loss": "loss/development", "dev_uar": "UAR/development"}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import espeakng_loader
 import numpy as np
 
-from ser.errors import UserError
+from ser.core.errors import UserError
 
 # From espeak-ng/speak_lib.h.
 SYNCHRONOUS = 2  # the other way to get samples, through a thread and its queue, spends its time asleep

@@ -6,8 +6,8 @@ The demo's archives differ from the published ones in what is said and in how mu
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from ser.corpora import emodb, emovo, iemocap
-from ser.vocabulary import EMOTIONS
+from ser.core.constants import EMOTIONS
+from ser.corpora.formats import emodb, emovo, iemocap
 
 
 @dataclass(frozen=True)

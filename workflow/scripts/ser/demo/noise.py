@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from ser.core.constants import SAMPLE_RATE
+from ser.core.seeding import named_generator
 from ser.demo.writing import as_wav
-from ser.randomness import named_generator
-from ser.vocabulary import SAMPLE_RATE
 
 SECONDS = 20
 # Spectral slope in dB per octave, loudness swings per second, hum in Hz (0 for none).

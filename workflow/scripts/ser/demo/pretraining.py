@@ -12,14 +12,14 @@ import soxr
 import torch
 from torch import nn
 
-from ser.batches import mean_of_real_frames, pad, random_batches
+from ser.core.constants import SAMPLE_RATE
+from ser.core.seeding import named_generator, named_seed
 from ser.demo.espeak import Espeak, Manner
 from ser.demo.speech import VARIANTS
-from ser.families import wav2vec2, whisper
-from ser.optimizer import Adam
-from ser.randomness import named_generator, named_seed
-from ser.vocabulary import SAMPLE_RATE
-from ser.weights import trained_parameters
+from ser.models import wav2vec2, whisper
+from ser.models.batching import mean_of_real_frames, pad, random_batches
+from ser.models.trainable_state import trained_parameters
+from ser.training.optimizer import Adam
 
 log = logging.getLogger(__name__)
 

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import numpy as np
 import soxr
 
+from ser.core.seeding import named_generator
 from ser.demo.espeak import Espeak, Manner
 from ser.demo.layouts import Layout, Line
 from ser.demo.writing import as_wav
-from ser.randomness import named_generator
 
 CARRIERS = ("rate", "pitch", "range", "volume")
 LIMITS = {"rate": (80, 450), "pitch": (0, 99), "range": (0, 99), "volume": (20, 120)}

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 import numpy as np
 import soundfile
 
-from ser.files import written_whole
+from ser.core.files import written_whole
 
 
 def write_archive(path: str | os.PathLike, members: Iterable[tuple[str, bytes]]) -> None:

@@ -1,0 +1,15 @@
+"""Make a table, figure or page: the module of its name in `ser.figures` computes and draws it."""
+
+import importlib
+
+from ser.snakemake_support import script
+
+
+def main(snakemake):
+    settings = snakemake.params.settings
+    module = importlib.import_module(f"ser.figures.{settings['module']}")
+    module.make(snakemake.input, snakemake.output, settings)
+
+
+if __name__ == "__main__":
+    script.run(snakemake, main)

@@ -1,0 +1,1 @@
+"""The checked configuration, and the runs that its experiments need."""

@@ -1,0 +1,1 @@
+"""Foundations that every package uses: constants, paths, files, seeds, errors."""

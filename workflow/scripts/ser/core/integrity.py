@@ -1,0 +1,50 @@
+"""What a folder holds, by checksum: so that a damaged copy is refused, not used."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+
+from ser.core.errors import UserError, listing
+from ser.core.files import read_json, sha256, write_json
+
+NAME = "manifest.json"
+
+
+def write(folder: Path, names: Iterable[str]) -> None:
+    """Write the manifest of some of a folder's files, by their paths in it."""
+    files = {name: {"bytes": (folder / name).stat().st_size, "sha256": sha256(folder / name)} for name in sorted(names)}
+    write_json(folder / NAME, {"files": files})
+
+
+def check(folder: Path) -> dict[str, str]:
+    """Compare every file that a folder's manifest names with its checksum.
+
+    Returns the checksums by path. Raises `UserError`, naming the folder and what is wrong in it, if a file is missing
+    or differs, or the manifest itself cannot be read.
+    """
+    try:
+        files = read_json(folder / NAME)["files"]
+        checksums = {name: str(entry["sha256"]) for name, entry in files.items()}
+    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError) as error:
+        raise _damaged(folder, [f"{NAME} is none"]) from error
+    if outside := sorted(name for name in checksums if not _is_inside(name)):
+        raise UserError(f"{folder}: {NAME} names files outside of the folder: {listing(outside)}")
+    compared = {name: _compare(folder / name, checksum) for name, checksum in sorted(checksums.items())}
+    if problems := [f"{name} {problem}" for name, problem in compared.items() if problem]:
+        raise _damaged(folder, problems)
+    return checksums
+
+
+def _is_inside(name: str) -> bool:
+    path = PurePosixPath(name)
+    return not path.is_absolute() and ".." not in path.parts
+
+
+def _compare(path: Path, checksum: str) -> str | None:
+    if not path.is_file():
+        return "is missing"
+    return None if sha256(path) == checksum else "has changed"
+
+
+def _damaged(folder: Path, problems: list[str]) -> UserError:
+    return UserError(f"{folder} is damaged: {listing(problems)}. Copy or export it again.")

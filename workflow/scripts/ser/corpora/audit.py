@@ -1,0 +1,171 @@
+"""What a corpus holds, how much of its emotion its speakers give away, and what the splits do about it."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from statistics import mean
+
+import numpy as np
+
+from ser.core.constants import EMOTIONS
+from ser.core.metrics import unweighted_average_recall
+from ser.corpora.audio import waveforms_of
+from ser.corpora.overlaps import exact_duplicates
+
+FULL_SCALE = 32767
+CLIPPED_RUN = 4  # samples at full scale in a row that no microphone delivers
+SILENT_DB = -100.0  # shown for less than the last bit
+
+
+def audit(
+    rows: Sequence[dict], audio: np.ndarray, archive: dict, overlaps: Sequence[dict], splits: Mapping[str, Mapping]
+) -> dict:
+    """Everything that `audit.json` says of a corpus.
+
+    Args:
+        rows: the corpus's `utterances.csv`.
+        audio: int16, shape (all samples,).
+        archive: what ingestion noted of the archive.
+        overlaps: rows of `overlaps.csv`.
+        splits: kind (`source`, `target`) -> repetition -> utterance -> role, checked for leaks before.
+    """
+    waveforms = waveforms_of(rows, audio)
+    levels = [level_db(waveform) for waveform in waveforms]
+    genders = {row["speaker"]: row["gender"] for row in rows}
+    group_of = {row["utterance"]: row["group"] for row in rows}
+    return {
+        "archive": archive,
+        "language": rows[0]["language"],
+        "utterances": len(rows),
+        "speakers": len(genders),
+        "genders": dict(sorted(Counter(gender or "unknown" for gender in genders.values()).items())),
+        "groups": len(set(group_of.values())),
+        "emotions": emotion_counts(rows),
+        "seconds": spread([float(row["seconds"]) for row in rows]) | {"total": round(seconds_in_all(rows), 2)},
+        "level_db": spread(levels),
+        "level_db_by_emotion": {
+            emotion: round(mean(level for row, level in zip(rows, levels, strict=True) if row["emotion"] == emotion), 2)
+            for emotion in EMOTIONS
+        },
+        "clipped": [row["utterance"] for row, w in zip(rows, waveforms, strict=True) if is_clipped(w)],
+        "speaker_emotion": speaker_emotion_table(rows),
+        "speaker_only_uar": round(speaker_only_uar(rows, rows), 2),
+        "duplicates": exact_duplicates([row["utterance"] for row in rows], waveforms),
+        "overlaps": [
+            {
+                "utterances": [overlap["utterance"], overlap["other"]],
+                "seconds": round(float(overlap["seconds"]), 3),
+                "across_groups": group_of[overlap["utterance"]] != group_of[overlap["other"]],
+            }
+            for overlap in overlaps
+        ],
+        "splits": {
+            kind: {str(seed): describe_split(rows, roles) for seed, roles in sorted(of_kind.items())}
+            for kind, of_kind in splits.items()
+        },
+    }
+
+
+def describe_split(rows: Sequence[dict], roles: Mapping[str, str]) -> dict:
+    """Groups and utterances on both sides, and what guessing from the speaker reaches on the side held out."""
+    sides: dict[str, list[dict]] = {}
+    for row in rows:
+        sides.setdefault(roles[row["utterance"]], []).append(row)
+    held_out, left = (next(role for role in roles_of_kind if role in sides) for roles_of_kind in ROLES)
+    return {
+        "groups": {role: sorted({row["group"] for row in of_side}) for role, of_side in sorted(sides.items())},
+        "emotions": {role: emotion_counts(of_side) for role, of_side in sorted(sides.items())},
+        "speaker_only_uar": round(speaker_only_uar(sides[left], sides[held_out]), 2),
+    }
+
+
+ROLES = (("dev", "test"), ("train", "pool"))  # held out, and left to learn from
+
+
+def emotion_counts(rows: Sequence[dict]) -> dict[str, int]:
+    """Utterances of every emotion."""
+    counts = Counter(row["emotion"] for row in rows)
+    return {emotion: counts[emotion] for emotion in EMOTIONS}
+
+
+def seconds_in_all(rows: Sequence[dict]) -> float:
+    """Seconds of all utterances together."""
+    return sum(float(row["seconds"]) for row in rows)
+
+
+def spread(values: Sequence[float]) -> dict[str, float]:
+    """Mean, least, median and most of some values, rounded."""
+    figures = {"mean": np.mean, "least": np.min, "median": np.median, "most": np.max}
+    return {name: round(float(figure(values)), 3) for name, figure in figures.items()}
+
+
+def level_db(waveform: np.ndarray) -> float:
+    """Root mean square of an int16 waveform in dB, 0 at full scale."""
+    power = np.mean(np.square(waveform, dtype=np.float64)) / FULL_SCALE**2
+    return max(SILENT_DB, 10 * np.log10(power)) if power else SILENT_DB
+
+
+def is_clipped(waveform: np.ndarray) -> bool:
+    """Whether some samples in a row are at full scale."""
+    at_full_scale = np.abs(waveform.astype(np.int32)) >= FULL_SCALE
+    if not at_full_scale.any():
+        return False
+    return bool((np.convolve(at_full_scale, np.ones(CLIPPED_RUN), "valid") >= CLIPPED_RUN).any())
+
+
+def speaker_emotion_table(rows: Sequence[dict]) -> dict[str, dict[str, int]]:
+    """Utterances of every speaker in every emotion."""
+    speakers = sorted({row["speaker"] for row in rows})
+    return {speaker: emotion_counts([row for row in rows if row["speaker"] == speaker]) for speaker in speakers}
+
+
+def speaker_only_uar(known: Sequence[dict], asked: Sequence[dict]) -> float:
+    """UAR in % of answering with each speaker's most frequent emotion among the known, ignoring the speech.
+
+    A speaker who is not among them gets their most frequent emotion; ties go to the first emotion in the
+    fixed order.
+    """
+
+    def most_frequent(counts: dict[str, int]) -> str:
+        return max(EMOTIONS, key=lambda emotion: counts[emotion])
+
+    guess = {speaker: most_frequent(counts) for speaker, counts in speaker_emotion_table(known).items()}
+    otherwise = most_frequent(emotion_counts(known))
+    answers = [guess.get(row["speaker"], otherwise) for row in asked]
+    return unweighted_average_recall([row["emotion"] for row in asked], answers)
+
+
+def summary(corpus: str, report: dict) -> dict:
+    """A corpus's row of `results/audit.csv`."""
+    splits = report["splits"]
+    return {
+        "corpus": corpus,
+        "language": report["language"],
+        "format": report["archive"]["format"],
+        "utterances": report["utterances"],
+        **report["emotions"],
+        "speakers": report["speakers"],
+        "women": report["genders"].get("female", 0),
+        "men": report["genders"].get("male", 0),
+        "groups": report["groups"],
+        "hours": round(report["seconds"]["total"] / 3600, 3),
+        "mean_seconds": report["seconds"]["mean"],
+        "longest_seconds": report["seconds"]["most"],
+        "mean_level_db": report["level_db"]["mean"],
+        "clipped": len(report["clipped"]),
+        "duplicates": len(report["duplicates"]),
+        "overlapping_pairs": len(report["overlaps"]),
+        "overlaps_across_groups": sum(overlap["across_groups"] for overlap in report["overlaps"]),
+        "speaker_only_uar": report["speaker_only_uar"],
+        "smallest_class_dev": smallest_class(splits["source"], "dev"),
+        "smallest_class_test": smallest_class(splits["target"], "test"),
+        "verified": report["archive"]["verification"]["level"],
+        "archive": report["archive"]["archive"],
+        "archive_sha256": report["archive"]["sha256"],
+        "recordings_sha256": report["archive"]["recordings_sha256"],
+        "note": report["archive"]["verification"].get("note", ""),
+    }
+
+
+def smallest_class(splits: Mapping[str, dict], role: str) -> int | None:
+    """Utterances of the rarest emotion on one side, in the repetition where they are fewest; None without splits."""
+    return min((min(split["emotions"][role].values()) for split in splits.values()), default=None)

@@ -1,0 +1,166 @@
+"""Where corpora and noise are published, and fetching them."""
+
+import logging
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from ser.core import reference_data
+from ser.core.errors import UserError
+from ser.core.files import written_whole
+from ser.corpora.archives import Archive
+
+ATTEMPTS = 6  # in a row that came no further
+TIMEOUT = 60  # seconds without a byte
+CHUNK = 1 << 14  # bytes, of which the last are lost in a cut
+PAUSE = 1.0  # seconds before the second attempt, doubled before each further one
+PARTIAL, CANNOT_CONTINUE = 206, 416
+TRANSIENT = {408, CANNOT_CONTINUE, 425, 429, 500, 502, 503, 504}
+
+log = logging.getLogger("ser")
+
+
+def published() -> dict:
+    """The shipped list: format -> {url, checksum, licence, ...}."""
+    return reference_data.read("sources.yaml")
+
+
+def archive_name(corpus: str, entry: dict) -> str:
+    """What a corpus's downloaded archive is called: entries of one published source share one file."""
+    if not entry["url"]:
+        return f"{entry['format']}.zip"
+    suffix = re.search(r"\.(zip|tar(\.\w+)?|tgz)$", entry["url"])
+    return f"{corpus}-mirror{suffix[0] if suffix else '.zip'}"
+
+
+def corpus_source(entry: dict) -> dict:
+    """URL, checksum and licence of a corpus: the configured mirror of it, or the published source."""
+    known = published()["corpora"].get(entry["format"], {})
+    return {**known, "url": entry["url"]} if entry["url"] else known
+
+
+def environments(noise: dict) -> list[str]:
+    """Noise environments that can be downloaded."""
+    return list(published()["noise"][noise["format"]]["checksums"])
+
+
+def noise_source(noise: dict, environment: str) -> dict:
+    """URL, checksum and licence of one environment's archive. Raises `UserError` if it is not published."""
+    source = published()["noise"][noise["format"]]
+    if environment not in source["checksums"]:
+        raise UserError(
+            f"{source['title']} has no environment {environment!r}; it has {', '.join(source['checksums'])}"
+        )
+    return {
+        **{key: source[key] for key in ("title", "homepage", "licence")},
+        "url": (noise["url"] or source["url"]).replace("{environment}", environment),
+        "checksum": source["checksums"][environment],
+    }
+
+
+def licence_notice(source: dict) -> str:
+    """What to know before a source is used for the first time."""
+    return f"{source['title']}: {source['licence']} ({source['homepage']})"
+
+
+def refusal(corpus: str, entry: dict) -> str | None:
+    """Why a corpus cannot be downloaded, and what to do; None if it can."""
+    source = corpus_source(entry)
+    if source.get("url"):
+        return None
+    return (
+        f"corpora.{corpus}.path is not set, and {source['title']} may not be downloaded: it is {source['licence']}."
+        f" Ask for it at {source['homepage']}, then set corpora.{corpus}.path in the configuration to your copy"
+        f" ({source['copy']}). To run without it, take it out of the experiments' sources and targets, or run the open"
+        " variant (config/open.yaml)."
+    )
+
+
+def fetch(source: dict, path: str | Path, check: Callable[[Path], object] = lambda path: None) -> None:
+    """Download one archive to `path`: compared with its published checksum if it has one, and read once.
+
+    Args:
+        check: raises `UserError` if an archive, whole as it is, does not hold what it should.
+
+    Raises `UserError` if the server cannot be reached or the bytes are wrong; nothing is left behind.
+    """
+    import pooch  # here, since rules import this module while Snakemake starts
+    import requests
+
+    pooch.get_logger().setLevel(logging.WARNING)
+    with written_whole(path) as temporary:
+        try:
+            pooch.retrieve(
+                source["url"],
+                known_hash=source.get("checksum"),
+                fname=temporary.name,
+                path=temporary.parent,
+                downloader=download,
+            )
+            temporary.chmod(0o644)  # pooch keeps its files to their owner
+            Archive(temporary).check()  # neither a server's page of excuses nor half an archive
+            check(temporary)
+        except (requests.RequestException, ValueError, UserError) as error:
+            reason = str(error).replace(str(temporary), "what it sent").rstrip(".")
+            raise UserError(
+                f"{source['url']} could not be fetched: {reason}. Try again later, set `url` to another mirror, or"
+                " fetch it yourself and set `path`."
+            ) from error
+
+
+def download(url: str, output_file: str, _pooch=None) -> None:
+    """Pooch's downloader, with patience: what was cut off is continued, what failed is tried again.
+
+    Continues only what the server says has not changed (`If-Range`, RFC 9110). Raises
+    `requests.RequestException` if the server refuses, or after `ATTEMPTS` that came no further.
+    """
+    import requests
+    from tqdm import tqdm
+
+    again = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
+    done, furthest, attempt, version = 0, 0, 0, None
+    with (
+        open(output_file, "wb") as file,
+        requests.Session() as session,
+        tqdm(desc=Path(url).name[:40], unit="B", unit_scale=True, disable=None) as bar,
+    ):
+        while True:
+            attempt += 1
+            headers = {"Accept-Encoding": "identity"}
+            if done and version:
+                headers |= {"Range": f"bytes={done}-", "If-Range": version}
+            try:
+                with session.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
+                    response.raise_for_status()
+                    if response.status_code != PARTIAL:
+                        done = file.truncate(file.seek(0))
+                    elif not response.headers.get("Content-Range", "").startswith(f"bytes {done}-"):
+                        version = None
+                        raise requests.ConnectionError("another part than the one asked for was sent")
+                    version = _version(response)
+                    length = response.headers.get("Content-Length", "")
+                    bar.n, bar.total = done, done + int(length) if length.isdecimal() else None
+                    for chunk in response.iter_content(CHUNK):
+                        file.write(chunk)
+                        done += len(chunk)
+                        bar.update(len(chunk))
+                return
+            except (*again, requests.HTTPError) as error:
+                if done > furthest:
+                    furthest, attempt = done, 1
+                status = getattr(error.response, "status_code", None)
+                if attempt == ATTEMPTS or (isinstance(error, requests.HTTPError) and status not in TRANSIENT):
+                    raise
+                if status == CANNOT_CONTINUE:  # from its beginning, then
+                    done, version = 0, None
+                pause = PAUSE * 2 ** (attempt - 1)
+                log.warning("%s: %s; trying again in %g s", url, error, pause)
+                file.flush()
+                time.sleep(pause)
+
+
+def _version(response) -> str | None:
+    """What names this very content on the server: a strong ETag, or the time of its last change."""
+    tag = response.headers.get("ETag", "")
+    return tag if tag and not tag.startswith("W/") else response.headers.get("Last-Modified")

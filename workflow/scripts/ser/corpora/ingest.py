@@ -1,0 +1,78 @@
+"""From a published archive to 16 kHz mono audio and a table of utterances."""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from ser.core.constants import SAMPLE_RATE
+from ser.core.errors import UserError, listing
+from ser.corpora.audio import decode
+from ser.corpora.formats import open_corpus
+
+
+def ingest(path: str | os.PathLike, settings: dict) -> tuple[list[dict], Iterator[np.ndarray], dict]:
+    """Read a corpus's four-class utterances, sorted by name.
+
+    Returns the rows of `utterances.csv`; an iterator over one int16 waveform per row; and what is
+    known of the archive: its name, format, bytes and sha256 (a folder has none of the latter two), a
+    digest of the recordings used whatever they are packed in, and how its contents were verified.
+    What is decoded waits in a temporary file, so memory does not grow with the corpus.
+
+    Raises `UserError` naming all files that cannot be used.
+    """
+    archive, contents = open_corpus(path, settings)
+    by_file = {recording.file: recording for recording in contents.recordings}
+    decoded = tempfile.TemporaryFile()  # noqa: SIM115 (it lives as long as the iterator)
+    places, digests, problems = {}, {}, []
+    for name, content in archive.read(by_file):
+        digests[name] = hashlib.sha256(content).hexdigest()
+        try:
+            samples = decode(content, name)
+        except UserError as error:
+            problems.append(str(error))
+        else:
+            places[name] = (decoded.tell() // samples.itemsize, len(samples))
+            decoded.write(samples.tobytes())
+    if problems:
+        raise UserError(f"{path}: {len(problems)} recordings cannot be used:\n  " + "\n  ".join(sorted(problems)[:20]))
+    if absent := sorted(by_file.keys() - digests.keys()):
+        raise UserError(f"{path} changed while it was read; gone are {listing(absent)}")
+    rows, start = [], 0
+    for recording in contents.recordings:
+        _, samples = places[recording.file]
+        rows.append(
+            {
+                "utterance": recording.utterance,
+                "speaker": recording.speaker,
+                "group": recording.group,
+                "gender": recording.gender,
+                "language": settings["language"],
+                "emotion": recording.emotion,
+                "seconds": f"{samples / SAMPLE_RATE:.4f}",
+                "start": start,
+                "samples": samples,
+                "file": recording.file,
+            }
+        )
+        start += samples
+    about = {
+        "archive": Path(path).name,
+        "format": settings["format"],
+        "bytes": None if Path(path).is_dir() else Path(path).stat().st_size,
+        "sha256": archive.sha256(),
+        "recordings_sha256": hashlib.sha256("".join(sorted(digests.values())).encode()).hexdigest(),
+        "verification": contents.verification,
+    }
+    return rows, _in_order(decoded, [places[row["file"]] for row in rows]), about
+
+
+def _in_order(decoded, places: list[tuple[int, int]]) -> Iterator[np.ndarray]:
+    with decoded:
+        decoded.flush()
+        samples = np.memmap(decoded, np.int16, mode="r")
+        for start, length in places:
+            yield samples[start : start + length]

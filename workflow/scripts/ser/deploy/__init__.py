@@ -1,0 +1,1 @@
+"""Use of trained models: labelling recordings, exporting, model cards."""

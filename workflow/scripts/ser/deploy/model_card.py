@@ -1,0 +1,150 @@
+"""The page that goes with an exported model: what it is, trained on what, how well it does, under what licences."""
+
+import os
+from pathlib import Path
+
+from huggingface_hub import EvalResult, ModelCardData
+
+from ser.core.files import read_json, read_rows
+from ser.corpora import download
+from ser.deploy.trained import Trained
+from ser.evaluation import scores
+from ser.figures import captions
+from ser.legacy.lean_imports import lean_imports
+from ser.models import encoders, pretraining_data
+from ser.snakemake_support import provenance
+
+with lean_imports():
+    from transformers.models.whisper.tokenization_whisper import TO_LANGUAGE_CODE  # English names to ISO 639-1
+
+
+def model_card(trained: Trained) -> str:
+    """A run's card in Markdown, with the metadata of Hugging Face's hub before it.
+
+    It speaks of what its workflow has computed, and of no prediction that is older than the weights.
+    """
+    record = trained.record
+    corpora = [_corpus(trained.directory, record["source"], "source")]
+    if record["shots"]:
+        corpora.append(_corpus(trained.directory, record["target"], "target"))
+    scored = score(trained)
+    card = captions.render(
+        "model_card.md",
+        [],
+        front_matter=front_matter(trained, corpora, scored).to_yaml(),
+        record=record,
+        training=record["settings"]["training"],
+        encoder=_encoder(trained),
+        corpora=corpora,
+        scores=scored,
+        notes=_notes(trained, corpora),
+        commit=_commit(),
+    )
+    return f"{card}\n"
+
+
+def front_matter(trained: Trained, corpora: list[dict], scored: list[dict]) -> ModelCardData:
+    """Metadata for the hub."""
+    model = trained.model
+    languages = [language for corpus in corpora for language in corpus["languages"]]
+    codes = [TO_LANGUAGE_CODE[language.lower()] for language in languages if language.lower() in TO_LANGUAGE_CODE]
+    published = "revision" in model and model["weights"] == "pretrained"
+    results = [
+        EvalResult(
+            task_type="audio-classification",
+            task_name="Speech emotion recognition",
+            dataset_type=row["target"],
+            dataset_name=row["target"],
+            dataset_config=row["condition"],
+            dataset_split=row["test_set"],
+            metric_type=kind,
+            metric_name=name,
+            metric_value=round(float(row[column]), 2),
+        )
+        for row in scored
+        for kind, name, column in (("recall", "UAR, %", "uar"), ("accuracy", "Accuracy, %", "accuracy"))
+    ]
+    return ModelCardData(
+        language=list(dict.fromkeys(codes)) or None,
+        license="other",
+        license_name="of-corpora-and-checkpoint",
+        license_link="README.md",
+        base_model=model["checkpoint"] if published else None,
+        pipeline_tag="audio-classification",
+        tags=["speech-emotion-recognition", "cross-lingual", model["family"]],
+        metrics=["recall", "accuracy"],
+        model_name=f"{trained.record['model']}-{trained.record['source']}",
+        eval_results=results or None,
+    )
+
+
+def score(trained: Trained) -> list[dict]:
+    """A run's scores, from its predictions, as in `results/scores.csv`."""
+    record, results = trained.record, trained.directory / "results"
+    target = record["target"] if record["shots"] else "*"
+    place = f"{record['model']}/{record['source']}-to-{target}/{record['shots']}-shot/seed{record['seed']}/*.csv"
+    since = os.stat(trained.folder / "weights.safetensors").st_mtime
+    found = [path for path in (results / "predictions").glob(place) if path.stat().st_mtime >= since]
+    splits = {path: _split_of(path, results, record["seed"]) for path in sorted(found)}
+    usable = {path: split for path, split in splits.items() if split.exists()}
+    return scores.score_files(list(map(str, usable)), sorted({str(split) for split in usable.values()}))
+
+
+def _split_of(prediction: Path, results: Path, seed: int) -> Path:
+    target = prediction.parts[-4].rpartition("-to-")[2]
+    return results / "splits" / target / f"seed{seed}" / "target.csv"
+
+
+def _corpus(directory: Path, name: str, role: str) -> dict:
+    folder = directory / "results" / "corpora" / name
+    rows, archive = read_rows(folder / "utterances.csv"), read_json(folder / "archive.json")
+    source = download.published()["corpora"].get(archive["format"])
+    verification = archive["verification"]
+    unverified = verification["level"] == "none"
+    licence = "the licence of whoever made it; it is no published corpus that the workflow knows."
+    if source:
+        licence = download.licence_notice(source)
+        if unverified:
+            licence = f"not checked to be a published corpus. If it is the one of its layout, {licence}"
+    return {
+        "name": name,
+        "role": role,
+        "languages": sorted({row["language"] for row in rows}),
+        "speakers": len({row["speaker"] for row in rows}),
+        "checked": "; not checked to be the published recordings" if unverified else "",
+        "note": verification.get("note", ""),
+        "licence": f"{name}: {licence}",
+    }
+
+
+def _encoder(trained: Trained) -> dict | None:
+    model = trained.model
+    if trained.encoder is None:
+        return None
+    parameters = ", ".join(f"{key} {value}" for key, value in model["tuning"].items() if key != "method")
+    known = pretraining_data.facts(model)
+    data = "nothing: its weights were random" if model["weights"] == "random" else known.get("data", "not known here")
+    return {
+        "where": _checkpoint(model),
+        "data": f"{data}, {known['hours']} h" if "hours" in known else data,
+        "tuning": f"{model['tuning']['method']}{f' ({parameters})' if parameters else ''}",
+    }
+
+
+def _checkpoint(model: dict) -> str:
+    if "revision" not in model:
+        return f"{encoders.name(model)}, a local folder"
+    return f"[{model['checkpoint']}](https://huggingface.co/{model['checkpoint']}) at revision {model['revision']}"
+
+
+def _commit() -> str | None:
+    found = provenance.commit()
+    return f"{found['commit']}, with changes" if found["dirty"] else found["commit"]
+
+
+def _notes(trained: Trained, corpora: list[dict]) -> list[str]:
+    notes = [f"{corpus['name']}: {corpus['note']}." for corpus in corpora if corpus["note"]]
+    written = trained.directory / "results" / "provenance.json"
+    if written.exists() and (label := read_json(written)["label"]):
+        notes.insert(0, f"{label}.")
+    return notes

@@ -1,0 +1,62 @@
+"""Means over repetitions with their uncertainty: what tables and figures show."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from ser.core.errors import UserError
+from ser.core.files import check_count
+
+CONFIDENCE = 0.95
+
+
+def read_scores(path, expected: int) -> pd.DataFrame:
+    """A scores file with numbers as numbers, and names as strings whatever they look like.
+
+    Raises `UserError` if there are not as many scores as expected, or one is no number: a mean would leave it out
+    without a word.
+    """
+    names = ("model", "source", "target", "condition", "test_set")
+    scores = pd.read_csv(path, dtype={name: str for name in names}, keep_default_na=False)
+    check_count(path, len(scores), expected)
+    scores["uar"] = pd.to_numeric(scores["uar"], errors="coerce")
+    if len(without := scores[~np.isfinite(scores["uar"])]):
+        row = without.iloc[0]
+        raise UserError(
+            f"{path}: {len(without)} scores are no numbers, the first that of {row['model']}, {row['source']} to"
+            f" {row['target']}, {row['shots']} shots, {row['condition']}, seed {row['seed']}. Delete the file, and the"
+            " prediction behind it, and run again."
+        )
+    return scores
+
+
+def over_repetitions(scores: pd.DataFrame, cell: Sequence[str]) -> pd.DataFrame:
+    """Mean UAR of every cell over its repetitions.
+
+    Args:
+        scores: rows of `scores.csv`.
+        cell: the columns that name a cell, for example model, source and target.
+
+    Returns one row a cell: its columns, then `uar` (the mean), `seeds` (repetitions), `std`
+    (their sample standard deviation), `low` and `high` (Student's t interval at 95 %), `n`
+    (utterances scored, the mean where repetitions differ) and `each` (every repetition's UAR, as
+    text). With one repetition, spread and interval are NaN: they are unknown, not zero.
+    """
+    grouped = scores.groupby(list(cell), sort=False, observed=True)
+    summary = grouped.agg(uar=("uar", "mean"), seeds=("uar", "size"), std=("uar", "std"), n=("n", "mean"))
+    summary["each"] = grouped["uar"].agg(lambda values: " ".join(f"{value:.2f}" for value in values))
+    several = summary["seeds"] > 1
+    quantile = stats.t.ppf((1 + CONFIDENCE) / 2, summary["seeds"].where(several) - 1)
+    margin = quantile * summary["std"] / np.sqrt(summary["seeds"])
+    summary["low"], summary["high"] = summary["uar"] - margin, summary["uar"] + margin
+    return summary.reset_index()
+
+
+def t_interval(values: np.ndarray) -> tuple[float, float]:
+    """Student's t interval at 95 % of the mean of repetitions; NaN where there is only one."""
+    if len(values) < 2:
+        return float("nan"), float("nan")
+    margin = stats.t.ppf((1 + CONFIDENCE) / 2, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values))
+    return float(np.mean(values) - margin), float(np.mean(values) + margin)

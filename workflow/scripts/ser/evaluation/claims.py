@@ -1,0 +1,384 @@
+"""The paper's claims, each as comparisons whose rule of decision stands before any result exists.
+
+An effect is a mean over cells (pairs, or targets) of a paired difference in UAR points. Its 95 % interval is of
+new repetitions and new speakers of these corpora, not of other corpora: the bootstrap of `evaluation.bootstrap`. Its p
+is from flipping the signs of the cells' differences (scipy), corrected over all comparisons by Holm (statsmodels).
+
+A comparison is supported if its interval lies above 0 and at least three quarters of its cells agree,
+contradicted if it lies below 0, else inconclusive. A claim is supported if all its comparisons are, contradicted
+if any is, else inconclusive.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from ser.evaluation.aggregate import CONFIDENCE, t_interval
+from ser.evaluation.bootstrap import Arm, Scores, contrast, difference
+from ser.models import pretraining_data
+
+STATEMENTS = {
+    "C0": "Foundation models, Wav2Vec2 included, beat CNN-LSTM across languages",
+    "C1": "Multilingual foundation models beat CNN-LSTM across languages",
+    "C2": "A randomly initialised Wav2Vec2 is comparable to CNN-LSTM",
+    "C3": "Multilingual foundation models beat Wav2Vec2, pre-trained on English",
+    "C4": "A few target samples give substantial gains, and foundation models stay above CNN-LSTM",
+    "C5": "Multilingual foundation models stay above Wav2Vec2 at every number of samples",
+    "C6": "Foundation models keep a higher UAR than CNN-LSTM in noise",
+    "C7": "Multilingual foundation models keep a higher UAR than Wav2Vec2 in noise, and lose less",
+    "C8": "Having met the target language in pre-training helps",
+}
+COVERAGE = {"Table II": 96, "Figure 2": 96, "Figure 3": 92}  # % of 95 % intervals that hold the truth, simulated
+EXPLANATION = (
+    "An effect is the mean over cells (pairs, or targets) of a paired difference in UAR points. Its 95 % interval is"
+    " conditional on these corpora: a bootstrap over repetitions and over test speakers, which in simulations with five"
+    " repetitions held the truth in "
+    + ", ".join(f"{share} % of cases ({name})" for name, share in COVERAGE.items())
+    + "; with two, in 84 to 93 %. p is from flipping the signs of cells (for C8 of sources), then corrected by Holm"
+    " over all comparisons; it takes cells for independent, which they are not, since they share trainings and speakers"
+    " (without an effect, a simulated 23 % of Table II's p were below 0.05), and no verdict uses it. Supported: the"
+    " interval is above 0 and at least three quarters of the cells agree; contradicted: it is below 0. A claim is"
+    " supported if all its comparisons are, contradicted if any is. Comparable means that the interval is within the"
+    " margin."
+)
+AGREEING = 0.75  # least share of cells whose difference has the claim's sign
+RESTS_ON = {"table2": "Table II", "figure2": "Figure 2", "figure3": "Figure 3", "random_init": "random initialisation"}
+TEST_SETS = {"figure2": "test"}  # experiments that are not scored on every utterance of the target
+COLUMNS = (
+    "claim",
+    "statement",
+    "comparison",
+    "effect",
+    "low",
+    "high",
+    "p",
+    "holm",
+    "verdict",
+    "cells",
+    "agreeing",
+    "repetitions",
+    "margin",
+    "rests_on",
+    "note",
+    "claim_verdict",
+)
+CELL_COLUMNS = ("claim", "comparison", "source", "target", "effect", "low", "high", "repetitions")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One difference that a claim says is positive or, with a margin, negligible.
+
+    Attributes:
+        title: in words.
+        experiment: whose runs it rests on.
+        terms: signs and arms; their sum is the difference.
+        chosen: of which pairs the difference is claimed to be larger than `beside`; None claims it of all.
+        beside: the pairs that the chosen ones are compared with.
+        margin: in UAR points: the claim is that the difference is smaller either way.
+        obstacle: why it cannot be tested.
+    """
+
+    claim: str
+    title: str
+    experiment: str
+    terms: tuple[tuple[int, Arm], ...]
+    chosen: frozenset[tuple[str, str]] | None = None
+    beside: frozenset[tuple[str, str]] = frozenset()
+    margin: float | None = None
+    obstacle: str | None = None
+
+
+def against(claim: str, title: str, experiment: str, first: Arm, second: Arm, **more) -> Comparison:
+    """First arm less second."""
+    return Comparison(claim, title, experiment, ((1, first), (-1, second)), **more)
+
+
+# --- Which comparisons there are --------------------------------------------------------------
+
+
+def comparisons(settings: Mapping) -> list[Comparison]:
+    """Every comparison of every claim, those that the configured experiments cannot make with the obstacle.
+
+    Args:
+        settings: `roles` (baseline, english, random, multilingual: models of the configuration, and margin),
+            `experiments` by name, `titles` of models, `languages` of corpora, and `models`: entries of those.
+    """
+    found = [*_across_languages(settings), *_few_shot(settings), *_in_noise(settings)]
+    found = [_with_obstacle(comparison, settings) for comparison in [*found, *_met(settings)]]
+    found += [_without_models(claim, settings) for claim in STATEMENTS.keys() - {one.claim for one in found}]
+    return sorted(found, key=lambda comparison: comparison.claim)
+
+
+def _across_languages(settings: Mapping) -> Iterator[Comparison]:
+    roles, name = settings["roles"], _namer(settings)
+    baseline, english = roles["baseline"], roles["english"]
+
+    def pair(claim, first, second, experiment="table2", **more):
+        title = f"{name(first)} against {name(second)}"
+        return against(claim, title, experiment, Arm(first), Arm(second), **more)
+
+    yield from (pair("C0", model, baseline) for model in [english, *roles["multilingual"]])
+    yield from (pair("C1", model, baseline) for model in roles["multilingual"])
+    yield pair("C2", roles["random"], baseline, "random_init", margin=roles["margin"])
+    yield from (pair("C3", model, english) for model in roles["multilingual"])
+
+
+def _few_shot(settings: Mapping) -> Iterator[Comparison]:
+    roles, name = settings["roles"], _namer(settings)
+    foundation = [roles["english"], *roles["multilingual"]]
+    sizes = sorted((settings["experiments"]["figure2"] or {"shots": [0]})["shots"])
+    least, most = sizes[0], sizes[-1]
+    for model in [roles["baseline"], *foundation]:
+        title = f"{name(model)} with {most} samples against {least}"
+        yield against("C4", title, "figure2", Arm(model, most), Arm(model, least))
+    for claim, models, other in (
+        ("C4", foundation, roles["baseline"]),
+        ("C5", roles["multilingual"], roles["english"]),
+    ):
+        for model in models:
+            for shots in sizes:
+                title = f"{name(model)} against {name(other)}, {shots} samples"
+                yield against(claim, title, "figure2", Arm(model, shots), Arm(other, shots))
+
+
+def _in_noise(settings: Mapping) -> Iterator[Comparison]:
+    roles, name = settings["roles"], _namer(settings)
+    baseline, english = roles["baseline"], roles["english"]
+    noise = (settings["experiments"]["figure3"] or {"condition": "noisy"})["condition"]
+
+    def noisy(model):
+        return Arm(model, condition=noise)
+
+    for model in [english, *roles["multilingual"]]:
+        title = f"{name(model)} against {name(baseline)}, {noise}"
+        yield against("C6", title, "figure3", noisy(model), noisy(baseline))
+    for model in roles["multilingual"]:
+        title = f"{name(model)} against {name(english)}, {noise}"
+        yield against("C7", title, "figure3", noisy(model), noisy(english))
+    for model in roles["multilingual"]:
+        less_lost = ((1, noisy(model)), (-1, Arm(model)), (-1, noisy(english)), (1, Arm(english)))
+        yield Comparison("C7", f"{name(model)} loses less than {name(english)}", "figure3", less_lost)
+
+
+def _met(settings: Mapping) -> Iterator[Comparison]:
+    """Two checkpoints on targets whose language only the first met, against targets that both met or neither."""
+    roles, name, cells = settings["roles"], _namer(settings), cells_of(settings["experiments"]["table2"])
+    foundation = [roles["english"], *roles["multilingual"]]
+
+    def met(model, cell):
+        return pretraining_data.met(settings["models"].get(model, {}), settings["languages"][cell[1]])
+
+    for first in foundation:
+        for second in foundation:
+            known = {cell: (met(first, cell), met(second, cell)) for cell in cells}
+            chosen = frozenset(cell for cell, both in known.items() if both == ("yes", "no"))
+            beside = frozenset(cell for cell, both in known.items() if both in (("yes", "yes"), ("no", "no")))
+            if chosen and beside:
+                languages = sorted({settings["languages"][target] for _, target in chosen})
+                title = f"{name(first)} against {name(second)}: {', '.join(languages)} or not"
+                yield against("C8", title, "table2", Arm(first), Arm(second), chosen=chosen, beside=beside)
+
+
+def _without_models(claim: str, settings: Mapping) -> Comparison:
+    """What stands for a claim that has no comparison."""
+    obstacle = "no models are configured that it speaks of"
+    if claim == "C8":
+        obstacle = "no two checkpoints are known to differ in the target languages that they met"
+    if claim == "C8" and settings["experiments"]["table2"] is None:
+        obstacle = "Table II is not configured"
+    return Comparison(claim, "none", "table2", (), obstacle=obstacle)
+
+
+def _with_obstacle(comparison: Comparison, settings: Mapping) -> Comparison:
+    experiment = settings["experiments"][comparison.experiment]
+    label = RESTS_ON[comparison.experiment]
+    if experiment is None:
+        obstacle = f"{label} is not configured"
+    elif absent := sorted({arm.model for _, arm in comparison.terms} - set(experiment["models"])):
+        obstacle = f"{label} is without {', '.join(absent)}"
+    elif comparison.terms[0][1] == comparison.terms[1][1]:
+        obstacle = f"{label} has nothing to compare with"
+    else:
+        return comparison
+    return replace(comparison, obstacle=obstacle)
+
+
+def _namer(settings: Mapping):
+    return lambda model: settings["titles"].get(model, model)
+
+
+def cells_of(experiment: Mapping | None) -> list[tuple[str, str]]:
+    """Source-target pairs of an experiment."""
+    if experiment is None:
+        return []
+    sources = experiment.get("sources") or [experiment["source"]]
+    return [(source, target) for source in sources for target in experiment["targets"] if source != target]
+
+
+# --- What comes of them -----------------------------------------------------------------------
+
+
+def test(settings: Mapping, counts: Mapping[str, pd.DataFrame]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """All comparisons with their effects and verdicts, and their cells.
+
+    Args:
+        settings: as of `comparisons`.
+        counts: rows of `confusions.csv` by experiment, of those that are configured.
+
+    Returns frames with `COLUMNS` and `CELL_COLUMNS`. Effects, intervals and margins are in UAR points; a
+    comparison that could not be made has none, and says why in `note`.
+    """
+    scores = {name: Scores(frame, TEST_SETS.get(name, "all")) for name, frame in counts.items()}
+    rows, cell_rows = [], []
+    for comparison in comparisons(settings):
+        row, cells = _test_one(comparison, settings, scores.get(comparison.experiment))
+        rows.append(row)
+        cell_rows.extend(cells)
+    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    table["claim_verdict"] = table.groupby("claim")["verdict"].transform(lambda verdicts: claim_verdict(list(verdicts)))
+    tested = table["p"].notna()
+    if tested.any():
+        table.loc[tested, "holm"] = holm(table.loc[tested, "p"])
+    return table, pd.DataFrame(cell_rows, columns=list(CELL_COLUMNS))
+
+
+def holm(p: Sequence[float]) -> np.ndarray:
+    """P values corrected for their number by Holm's method."""
+    from statsmodels.stats.multitest import multipletests
+
+    return multipletests(p, method="holm")[1]
+
+
+def _test_one(comparison: Comparison, settings: Mapping, scores: Scores | None) -> tuple[dict, list[dict]]:
+    row = {
+        "claim": comparison.claim,
+        "statement": STATEMENTS[comparison.claim],
+        "comparison": comparison.title,
+        "verdict": "not tested",
+        "rests_on": RESTS_ON[comparison.experiment],
+        "note": comparison.obstacle or "",
+    }
+    if comparison.obstacle or scores is None:
+        return row, []
+    wanted = cells_of(settings["experiments"][comparison.experiment])
+    if comparison.chosen is not None:
+        wanted = [cell for cell in wanted if cell in comparison.chosen | comparison.beside]
+    arms = [arm for _, arm in comparison.terms]
+    cells = [cell for cell in wanted if scores.seeds(arms, *cell)]
+    missing = [cell for cell in wanted if cell not in cells]
+    gap = f"no runs of {', '.join(map(' to '.join, missing))}" if missing else ""
+    inside = cells if comparison.chosen is None else [cell for cell in cells if cell in comparison.chosen]
+    if not inside or (comparison.chosen is not None and len(inside) == len(cells)):
+        return row | {"note": gap}, []
+    found = {cell: difference(scores, comparison.terms, *cell) for cell in cells}
+    repetitions = sorted({len(as_is) for as_is, _ in found.values()})
+    if len(repetitions) > 1:
+        return row | {"note": "pairs differ in their repetitions"}, []
+    effects = {cell: float(as_is.mean()) for cell, (as_is, _) in found.items()}
+    effect = float(contrast(effects, comparison.chosen))
+    drawn = contrast({cell: draws for cell, (_, draws) in found.items()}, comparison.chosen)
+    low, high = np.nanpercentile(drawn, [50 * (1 - CONFIDENCE), 50 * (1 + CONFIDENCE)])
+    base = np.mean([effects[cell] for cell in cells if cell not in inside]) if comparison.chosen is not None else 0.0
+    own = np.array([effects[cell] - base for cell in inside])
+    flipped = own if comparison.chosen is None else contrasts_by_source(effects, comparison.chosen)
+    found_verdict = verdict(low, high, own, comparison.margin)
+    if repetitions[0] < 2:
+        found_verdict = "inconclusive"
+    row |= {
+        "effect": effect,
+        "low": low,
+        "high": high,
+        "p": sign_flip_p(flipped, comparison.margin),
+        "verdict": found_verdict,
+        "cells": len(inside),
+        "agreeing": int((abs(own) < comparison.margin if comparison.margin else own > 0).sum()),
+        "repetitions": repetitions[0],
+        "margin": max(abs(low), abs(high)) if comparison.margin else np.nan,
+        "note": "; ".join(filter(None, [gap, *_notes(flipped, repetitions[0], comparison)])),
+    }
+    return row, [_cell(comparison, cell, as_is) for cell, (as_is, _) in found.items()]
+
+
+def contrasts_by_source(effects: Mapping[tuple[str, str], float], chosen: frozenset) -> np.ndarray:
+    """For every source that has both, the mean over chosen cells less that over its others."""
+    found = []
+    for source in dict.fromkeys(source for source, _ in effects):
+        own = {cell: effect for cell, effect in effects.items() if cell[0] == source}
+        if 0 < len(own.keys() & chosen) < len(own):
+            found.append(contrast(own, chosen))
+    return np.array(found)
+
+
+def sign_flip_p(differences: np.ndarray, margin: float | None = None) -> float:
+    """P of a mean difference of 0, two-sided, under random signs of the cells' differences.
+
+    With a margin, the p of equivalence: the larger of those of a mean beyond either margin (two one-sided tests).
+    Exact up to 13 cells, from 10,000 random draws of signs beyond. One cell says nothing: its p is 1.
+    """
+    if len(differences) < 2:
+        return 1.0
+
+    def one(values, alternative):
+        found = stats.permutation_test(
+            (values,),
+            lambda sample, axis: np.mean(sample, axis=axis),
+            permutation_type="samples",
+            vectorized=True,
+            n_resamples=10_000,
+            alternative=alternative,
+            rng=np.random.default_rng(1),
+        )
+        return float(found.pvalue)
+
+    if margin is None:
+        return one(differences, "two-sided")
+    return max(one(differences + margin, "greater"), one(differences - margin, "less"))
+
+
+def verdict(low: float, high: float, differences: np.ndarray, margin: float | None = None) -> str:
+    """What an interval and the cells' differences say of a claim that the difference is positive, or negligible."""
+    if margin is not None:
+        if -margin < low and high < margin:
+            return "supported"
+        return "contradicted" if low > margin or high < -margin else "inconclusive"
+    if low > 0 and np.mean(differences > 0) >= AGREEING:
+        return "supported"
+    return "contradicted" if high < 0 else "inconclusive"
+
+
+def claim_verdict(verdicts: Sequence[str]) -> str:
+    """What the verdicts of its comparisons make of a claim."""
+    if set(verdicts) <= {"not tested"}:
+        return "not tested"
+    if "contradicted" in verdicts:
+        return "contradicted"
+    return "supported" if set(verdicts) == {"supported"} else "inconclusive"
+
+
+def _notes(differences: np.ndarray, repetitions: int, comparison: Comparison) -> Iterator[str]:
+    cells = len(differences)
+    sides = 1 if comparison.margin else 2
+    if (least := sides / 2**cells) > 0.05:
+        what = "the p of equivalence" if comparison.margin else "p"
+        unit = "cell" if comparison.chosen is None else "source"
+        yield f"with {cells} {unit}{'s' * (cells > 1)} {what} cannot fall below {min(1, least):.3g}"
+    if repetitions == 1:
+        yield "one repetition: the interval is of speakers alone, and no verdict is drawn from it"
+
+
+def _cell(comparison: Comparison, cell: tuple[str, str], as_is: np.ndarray) -> dict:
+    low, high = t_interval(as_is)
+    return {
+        "claim": comparison.claim,
+        "comparison": comparison.title,
+        "source": cell[0],
+        "target": cell[1],
+        "effect": float(as_is.mean()),
+        "low": low,
+        "high": high,
+        "repetitions": len(as_is),
+    }

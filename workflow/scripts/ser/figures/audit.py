@@ -1,0 +1,185 @@
+"""Describe a corpus on one page: what is in it, and what a careless experiment would stumble over."""
+
+import re
+import textwrap
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import seaborn as sns
+from matplotlib.colors import ListedColormap
+from matplotlib.text import Text
+
+from ser.core import files
+from ser.core.constants import EMOTIONS
+from ser.corpora import audio, audit, leakage
+from ser.figures import style
+
+READABLE = 40  # rows of a panel whose names can be told apart
+ROLES = {"source": ("train", "dev"), "target": ("pool", "test")}
+
+
+def make(inputs, outputs, settings: dict) -> None:
+    """Describe a corpus in JSON and on one page; check that no split or subset of it leaks."""
+    rows, overlaps = files.read_rows(inputs.utterances), files.read_rows(inputs.overlaps)
+    checked = {
+        "source": read_splits(inputs.source_splits, rows, overlaps),
+        "target": read_splits(inputs.target_splits, rows, overlaps),
+    }
+    for path in inputs.subsets:
+        subset = [row["utterance"] for row in files.read_rows(path)]
+        leakage.check_subset(subset, checked["target"][Path(path).stem.removeprefix("seed")], path)
+    samples = audio.open_audio(inputs.audio, rows)
+    report = audit.audit(rows, samples, files.read_json(inputs.archive), overlaps, checked)
+    files.write_json(outputs.audit, report)
+    corpus = Path(outputs.audit).parent.name
+    notes = style.footnotes(settings["label"], style.archive_notes([inputs.archive]))
+    levels = [audit.level_db(waveform) for waveform in audio.waveforms_of(rows, samples)]
+    draw(corpus, report, rows, levels, notes, outputs.page)
+
+
+def read_splits(paths: Sequence[str], rows, overlaps) -> dict[str, dict[str, str]]:
+    """Repetition -> utterance -> role. Raises `UserError` if a split leaks."""
+    found = {}
+    for path in paths:
+        roles = {row["utterance"]: row["role"] for row in files.read_rows(path)}
+        leakage.check_no_leak(rows, overlaps, roles, path)
+        found[Path(path).parent.name.removeprefix("seed")] = roles
+    return found
+
+
+def draw(corpus: str, report: dict, rows: Sequence[dict], levels: Sequence[float], notes: list[str], path) -> None:
+    """One page: facts, speakers by emotions, durations, levels, and who is on which side of every split."""
+    style.set_style()
+    figure = plt.figure(figsize=(11, 8.5), layout="constrained")
+    figure.suptitle(f"{corpus}: what is in it", fontsize=15, fontweight="bold")
+    facts, panels = figure.subfigures(2, 1, height_ratios=[1, 4.6])
+    write_facts(facts, report)
+    places = [["speakers", "seconds", "levels"], ["speakers", "splits", "splits"]]
+    axes = panels.subplot_mosaic(places, width_ratios=[1.1, 1, 1])
+    draw_speakers(axes["speakers"], report["speaker_emotion"])
+    draw_by_emotion(axes["seconds"], rows, [float(row["seconds"]) for row in rows], "seconds", "Duration")
+    draw_by_emotion(axes["levels"], rows, levels, "dB, of full scale", "Level")
+    draw_splits(axes["splits"], report["splits"])
+    style.add_footnotes(figure, notes)
+    for text in figure.findobj(Text):
+        text.set_parse_math(False)  # a speaker may be called $
+    style.save(figure, path)
+
+
+def write_facts(figure, report: dict) -> None:
+    """Sentences that a reader of the panels needs."""
+    verification = report["archive"]["verification"]
+    overlaps = report["overlaps"]
+    across = [overlap for overlap in overlaps if overlap["across_groups"]]
+    seconds, level = report["seconds"], report["level_db"]
+    genders, emotions = (
+        ", ".join(f"{count} {name}" for name, count in report[kind].items()) for kind in ("genders", "emotions")
+    )
+    lines = [
+        f"{report['language']}. {report['utterances']} utterances ({emotions}) by {report['speakers']} speakers"
+        f" ({genders}) in {report['groups']} groups; {seconds['total'] / 60:.1f} minutes, {seconds['least']:.1f} to"
+        f" {seconds['most']:.1f} s, mean {seconds['mean']:.2f} s.",
+        f"Archive {report['archive']['archive']}, "
+        + ("not checked" if verification["level"] == "none" else f"checked by {verification['level']}")
+        + (f": {verification['files']} files" if "files" in verification else "")
+        + (f", {verification['altered']} altered" if verification.get("altered") else "")
+        + ". "
+        + " ".join(f"{warning}." for warning in verification.get("warnings", [])),
+        f"Guessing the emotion from the speaker alone, without listening, scores {report['speaker_only_uar']:.0f} % UAR"
+        f" (chance {style.CHANCE:.0f} %)" + what_splits_do(report["splits"]) + ".",
+        f"Level {level['least']:.0f} to {level['most']:.0f} dB, mean {level['mean']:.0f}. Clipped utterances:"
+        f" {len(report['clipped'])}. Recordings that are there more than once: {len(report['duplicates'])}. Pairs of"
+        f" utterances that overlap: {len(overlaps)}"
+        + (
+            f", {len(across)} of them across groups, which splits therefore keep together"
+            f" ({', '.join(' and '.join(overlap['utterances']) for overlap in across[:2])})"
+            if across
+            else ""
+        )
+        + ".",
+    ]
+    figure.text(0.02, 0.95, "\n".join(wrapped(line) for line in lines), va="top", fontsize=10, linespacing=1.35)
+
+
+def wrapped(line: str) -> str:
+    """A paragraph in lines as wide as the page."""
+    return "\n".join(textwrap.wrap(line, 140))
+
+
+def what_splits_do(of_kinds: Mapping[str, Mapping]) -> str:
+    """What guessing from the speaker scores where splits keep speakers apart."""
+    scores = [split["speaker_only_uar"] for of_kind in of_kinds.values() for split in of_kind.values()]
+    return f"; across the splits used here, {np.mean(scores):.0f} %" if scores else ""
+
+
+def draw_speakers(axes, table: Mapping[str, Mapping[str, int]]) -> None:
+    """Utterances of every speaker in every emotion."""
+    speakers = sorted(table, key=by_number)
+    counts = np.array([[table[speaker][emotion] for emotion in EMOTIONS] for speaker in speakers])
+    readable = len(table) <= READABLE
+    sns.heatmap(
+        counts,
+        ax=axes,
+        cmap="Blues",
+        vmin=0,
+        annot=np.where(counts, counts, "").astype(str) if readable else False,
+        fmt="",
+        annot_kws={"fontsize": 9 if len(table) <= 20 else 7},
+        cbar=not readable,
+        xticklabels=EMOTIONS,
+        yticklabels=speakers if readable else False,
+        linewidths=0.5 if readable else 0,
+    )
+    axes.set_title("Utterances by speaker and emotion")
+    axes.set_ylabel("" if readable else f"{len(table)} speakers")
+    axes.tick_params(axis="y", rotation=0, labelsize=9 if len(table) <= 20 else 7)
+
+
+def by_number(name: str) -> list:
+    """A key that sorts SM2 before SM10."""
+    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", name)]
+
+
+def draw_by_emotion(axes, rows: Sequence[dict], values: Sequence[float], unit: str, title: str) -> None:
+    """How a quantity is distributed in every emotion."""
+    sns.boxplot(
+        x=[row["emotion"] for row in rows], y=values, order=EMOTIONS, ax=axes, color="#9ecae1", width=0.6, fliersize=2
+    )
+    axes.set_title(title)
+    axes.set_ylabel(unit)
+    axes.set_xlabel("")
+
+
+def draw_splits(axes, of_kinds: Mapping[str, Mapping]) -> None:
+    """A row a split, a column a group, dark where it is held out; beside it the smallest class held out."""
+    named = [(kind, seed, split) for kind, of_kind in of_kinds.items() for seed, split in of_kind.items()]
+    if not named:
+        axes.axis("off")
+        axes.set_title("No experiment splits this corpus")
+        return
+    groups = sorted(
+        {group for _, _, split in named for side in split["groups"].values() for group in side}, key=by_number
+    )
+    held_out = np.array([[group in split["groups"][ROLES[kind][1]] for group in groups] for kind, _, split in named])
+    readable = len(groups) <= READABLE
+    sns.heatmap(
+        held_out,
+        ax=axes,
+        cmap=ListedColormap(["#deebf7", "#08519c"]),
+        vmin=0,
+        vmax=1,
+        cbar=False,
+        linewidths=1 if readable else 0,
+        xticklabels=groups if readable else False,
+        yticklabels=[f"{ROLES[kind][1]}, repetition {seed}" for kind, seed, _ in named],
+    )
+    for row, (kind, _, split) in enumerate(named):
+        smallest = min(split["emotions"][ROLES[kind][1]].values())
+        axes.text(len(groups) * 1.01, row + 0.5, f"{smallest}", va="center", fontsize=9)
+    axes.text(len(groups) * 1.01, -0.25, "smallest\nclass", va="bottom", fontsize=8)
+    axes.set_title("Groups held out (dark) in every repetition")
+    axes.set_xlabel("" if readable else f"{len(groups)} groups")
+    axes.tick_params(axis="x", rotation=90 if len(groups) > 12 else 0, labelsize=9 if len(groups) <= 20 else 7)
+    axes.tick_params(axis="y", rotation=0, labelsize=9)

@@ -1,0 +1,61 @@
+"""Models compared over the pairs of an experiment: what the figures of `random_init` and `tuning` draw."""
+
+import matplotlib.pyplot as plt
+import pandas as pd
+
+from ser.core.paths import CLEAN
+from ser.evaluation.aggregate import over_repetitions, read_scores
+from ser.figures import style
+
+COLUMNS = ["model", "source", "target", "uar", "low", "high", "std", "seeds", "n", "each"]
+
+
+def make(inputs, outputs, settings: dict) -> None:
+    """Write the cells of a comparison and draw them."""
+    drawn = cells(read_scores(inputs.scores, settings["scores"]), settings["experiment"])
+    notes = style.footnotes(settings["label"], style.archive_notes(inputs.archives))
+    style.write_drawn(drawn, notes, outputs.csv)
+    draw(drawn, settings["experiment"], settings["titles"], notes, outputs.png, outputs.pdf)
+
+
+def cells(scores: pd.DataFrame, experiment: dict) -> pd.DataFrame:
+    """One row a model and pair, in the configuration's order: exactly what is drawn. A cell without runs is absent."""
+    wanted = scores[
+        (scores["shots"] == 0)
+        & (scores["condition"] == CLEAN)
+        & (scores["test_set"] == "all")
+        & scores["model"].isin(experiment["models"])
+        & scores["source"].isin(experiment["sources"])
+        & scores["target"].isin(experiment["targets"])
+    ]
+    summary = over_repetitions(wanted, ["model", "source", "target"])
+    orders = {"model": experiment["models"], "source": experiment["sources"], "target": experiment["targets"]}
+    for column, order in orders.items():
+        summary[column] = pd.Categorical(summary[column], order, ordered=True)
+    return summary.sort_values(list(orders))[COLUMNS].reset_index(drop=True)
+
+
+def draw(cells: pd.DataFrame, experiment: dict, titles: dict[str, str], notes: list[str], *paths) -> None:
+    """A line a pair across the models, their mean as a bar, chance dashed."""
+    style.set_style()
+    models = experiment["models"]
+    by_pair = cells.pivot(index=["source", "target"], columns="model", values="uar").reindex(columns=models)
+    by_pair = by_pair.dropna(how="all")
+    colours, markers = style.model_styles([" to ".join(pair) for pair in by_pair.index])
+    figure, axes = plt.subplots(figsize=(max(3.6, 1.3 * len(models) + 1), 3.8), layout="constrained")
+    means = by_pair.mean()
+    axes.bar(range(len(models)), means, 0.6, color="0.88", edgecolor="0.6", label="mean")
+    for position, mean in enumerate(means):
+        if pd.notna(mean):
+            axes.text(position, 1, f"{mean:.1f}", ha="center", va="bottom", fontsize=9)
+    for pair, row in by_pair.iterrows():
+        name = " to ".join(pair)
+        axes.plot(range(len(models)), row, color=colours[name], marker=markers[name], linewidth=1.2, label=name)
+    axes.axhline(style.CHANCE, color="0.4", linestyle="--", linewidth=1, label="chance")
+    axes.set_xticks(range(len(models)), [titles[model] for model in models], rotation=20 if len(models) > 2 else 0)
+    axes.set_ylabel("UAR (%)")
+    axes.grid(axis="x", visible=False)
+    style.limit_to_percentages(axes)
+    figure.legend(loc="outside right center", frameon=False, fontsize=8)
+    style.add_footnotes(figure, notes)
+    style.save(figure, *paths)

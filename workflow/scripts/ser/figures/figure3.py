@@ -1,0 +1,120 @@
+"""Figure 3: clean against noisy test audio, zero-shot."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+
+from ser.core.paths import CLEAN
+from ser.evaluation.aggregate import over_repetitions, read_scores, t_interval
+from ser.figures import style
+
+LOSS = ["loss", "loss_low", "loss_high"]
+COLUMNS = ["target", "model", "condition", "uar", "low", "high", "std", "seeds", "n", "each", *LOSS]
+
+
+def make(inputs, outputs, settings: dict) -> None:
+    """Write the bars of Figure 3 and draw them."""
+    drawn = bars(read_scores(inputs.scores, settings["scores"]), settings["experiment"])
+    notes = style.footnotes(settings["label"], style.archive_notes(inputs.archives))
+    style.write_drawn(drawn, notes, outputs.csv)
+    draw(drawn, settings["experiment"], settings["titles"], notes, outputs.png, outputs.pdf)
+
+
+def bars(scores: pd.DataFrame, experiment: dict) -> pd.DataFrame:
+    """One row a bar, in the configuration's order: exactly what is drawn.
+
+    `loss` is the mean, over repetitions that have both, of clean minus noisy in UAR points, with its t interval:
+    the two are predictions of one run. It stands in the noisy rows.
+    """
+    conditions = [CLEAN, experiment["condition"]]
+    wanted = scores[
+        (scores["source"] == experiment["source"])
+        & (scores["shots"] == 0)
+        & (scores["test_set"] == "all")
+        & scores["condition"].isin(conditions)
+        & scores["model"].isin(experiment["models"])
+        & scores["target"].isin(experiment["targets"])
+    ]
+    summary = over_repetitions(wanted, ["target", "model", "condition"])
+    by_condition = wanted.pivot(index=["target", "model", "seed"], columns="condition", values="uar").reindex(
+        columns=conditions
+    )
+    losses = (by_condition[CLEAN] - by_condition[experiment["condition"]]).dropna().groupby(["target", "model"])
+    paired = pd.DataFrame(
+        [(*key, values.mean(), *t_interval(values.to_numpy())) for key, values in losses],
+        columns=["target", "model", *LOSS],
+    )
+    summary = summary.merge(paired, how="left", on=["target", "model"])
+    summary.loc[summary["condition"] == CLEAN, LOSS] = float("nan")
+    orders = {"target": experiment["targets"], "model": experiment["models"], "condition": conditions}
+    for column, order in orders.items():
+        summary[column] = pd.Categorical(summary[column], order, ordered=True)
+    return summary.sort_values(list(orders))[COLUMNS].reset_index(drop=True)
+
+
+def draw(bars: pd.DataFrame, experiment: dict, titles: dict[str, str], notes: list[str], *paths) -> None:
+    """One panel a target: a plain bar for clean and a hatched one for noisy audio, per model."""
+    style.set_style()
+    targets, models = experiment["targets"], experiment["models"]
+    colours, _ = style.model_styles(models)
+    figure, panels = plt.subplots(
+        1,
+        len(targets),
+        figsize=(max(2.6, 0.75 * len(models) + 0.9) * len(targets), 3.6),
+        sharey=True,
+        squeeze=False,
+        layout="constrained",
+    )
+    positions = np.arange(len(models))
+    for axes, target in zip(panels[0], targets, strict=True):
+        for condition, shift, hatch in ((CLEAN, -0.2, ""), (experiment["condition"], 0.2, "////")):
+            chosen = bars[(bars["target"] == target) & (bars["condition"] == condition)].set_index("model")
+            chosen = chosen.reindex(models)
+            axes.bar(
+                positions + shift,
+                chosen["uar"],
+                0.38,
+                yerr=style.intervals(chosen),
+                color=[colours[model] for model in models] if not hatch else "white",
+                edgecolor=[colours[model] for model in models],
+                hatch=hatch,
+                capsize=2.5,
+                error_kw={"elinewidth": 1},
+            )
+            style.draw_each(axes, positions + shift, chosen, color="black", edgecolors="white")
+            if hatch:
+                for position, (_, bar) in zip(positions, chosen.iterrows(), strict=True):
+                    if pd.notna(bar["loss"]):
+                        axes.text(
+                            position + shift,
+                            1,
+                            change_text(bar),
+                            ha="center",
+                            va="bottom",
+                            fontsize=7.5,
+                            bbox={"boxstyle": "square,pad=0.15", "facecolor": "white", "edgecolor": "none"},
+                        )
+        axes.axhline(style.CHANCE, color="0.4", linestyle="--", linewidth=1)
+        axes.set_title(f"{experiment['source']} to {target}")
+        axes.set_xticks(positions, [titles[model] for model in models], rotation=30 if len(models) > 2 else 0)
+        axes.grid(axis="x", visible=False)
+    panels[0, 0].set_ylabel("UAR (%)")
+    figure.supxlabel(style.repetitions_note(bars), fontsize=8)
+    style.limit_to_percentages(panels[0, 0])
+    handles = [
+        plt.Rectangle((0, 0), 1, 1, facecolor="0.6", edgecolor="0.4"),
+        plt.Rectangle((0, 0), 1, 1, facecolor="white", edgecolor="0.4", hatch="////"),
+        plt.Line2D([], [], color="0.4", linestyle="--", linewidth=1),
+    ]
+    labels = ["clean", f"{experiment['condition']} (change in points at its foot)", "chance"]
+    figure.legend(handles, labels, loc="outside upper center", ncols=3, frameon=False)
+    style.add_footnotes(figure, notes)
+    style.save(figure, *paths)
+
+
+def change_text(bar: pd.Series) -> str:
+    """Change in UAR points from clean to noisy, and half its 95 % interval if there are repetitions enough."""
+    change = f"{-bar['loss']:+.1f}"
+    if bar["seeds"] < style.FEWEST or pd.isna(bar["loss_high"]):
+        return change
+    return f"{change}\n\N{PLUS-MINUS SIGN}{bar['loss_high'] - bar['loss']:.1f}"

@@ -1,0 +1,121 @@
+"""Table I: the models, their sizes, and what they were pre-trained on."""
+
+import textwrap
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from ser.core import files
+from ser.figures import style
+from ser.models import pretraining_data
+
+MET = {"yes": "\N{CHECK MARK}", "no": "\N{BALLOT X}", "unknown": "?", "": ""}
+
+
+def make(inputs, outputs, settings: dict) -> None:
+    """Write Table I and draw it."""
+    runs = [files.read_json(path) for path in inputs.runs]
+    encoders = {record["checkpoint"]: record for record in map(files.read_json, inputs.revisions)}
+    languages = settings["languages"]
+    table = rows(settings["models"], settings["order"], settings["titles"], runs, encoders, languages)
+    notes = style.footnotes(settings["label"], {})
+    with files.written_whole(outputs.csv) as temporary:
+        table.assign(note="; ".join(notes)).to_csv(temporary, index=False)
+    draw(table, languages, notes, outputs.png)
+
+
+def columns(languages: Sequence[str]) -> list[str]:
+    """Columns of Table I, one of them for each target language."""
+    return [
+        *("model", "title", "family", "checkpoint", "revision", "tuning", "pretraining_data", "hours", "languages"),
+        *(f"met_{language}" for language in languages),
+        *("parameters", "encoder_parameters", "trained_parameters", "hidden_size", "layers", "source"),
+    ]
+
+
+def rows(
+    models: Mapping[str, dict],
+    order: Sequence[str],
+    titles: Mapping[str, str],
+    runs: Sequence[dict],
+    encoders: Mapping[str, dict],
+    languages: Sequence[str],
+) -> pd.DataFrame:
+    """One row a model, in the configuration's order.
+
+    Args:
+        models: entries of the configuration.
+        runs: a `run.json` of every model, for the parameters counted in the model as it was built from its
+            checkpoint: all of them, the encoder's as published, and those that training changes.
+        encoders: checkpoint -> its `revision.json`, for the transformer's hidden size and layers.
+        languages: of the targets: whether pre-training met them, `yes`, `no` or `unknown`, and blank without one.
+    """
+    parameters = {run["model"]: run["parameters"] for run in runs}
+    table = []
+    for name in order:
+        entry = models[name]
+        known = pretraining_data.facts(entry)
+        encoder = encoders.get(entry.get("checkpoint"), {})
+        table.append(
+            {
+                "model": name,
+                "title": titles[name],
+                "family": entry["family"],
+                "checkpoint": entry.get("checkpoint", ""),
+                "revision": entry.get("revision", ""),
+                "tuning": entry["tuning"]["method"] if "tuning" in entry else "full",
+                "pretraining_data": known.get("data", "unknown"),
+                "hours": known.get("hours"),
+                "languages": known.get("languages", ""),
+                **{
+                    f"met_{language}": pretraining_data.met(entry, language) if known.get("data") != "none" else ""
+                    for language in languages
+                },
+                "parameters": parameters[name]["total"],
+                "encoder_parameters": parameters[name]["encoder"],
+                "trained_parameters": parameters[name]["trained"],
+                "hidden_size": encoder.get("width"),
+                "layers": encoder.get("layers"),
+                "source": known.get("source", ""),
+            }
+        )
+    whole = dict.fromkeys(("hours", "hidden_size", "layers"), "Int64")
+    return pd.DataFrame(table, columns=columns(languages)).astype(whole)
+
+
+def draw(table: pd.DataFrame, languages: list[str], notes: list[str], path) -> None:
+    """Model, checkpoint, pre-training and size."""
+    cells = [
+        [
+            textwrap.fill(row.title, 22),
+            textwrap.fill(row.checkpoint or "none", 38),
+            textwrap.fill(row.pretraining_data, 34),
+            f"{row.hours:,}" if pd.notna(row.hours) else "",
+            row.languages,
+            *(MET[table.loc[row.Index, f"met_{language}"]] for language in languages),
+            f"{row.layers} x {row.hidden_size}" if pd.notna(row.layers) else "",
+            f"{row.parameters / 1e6:.2f}",
+            f"{row.encoder_parameters / 1e6:.2f}" if row.encoder_parameters else "",
+            f"{row.trained_parameters / 1e6:.2f}",
+        ]
+        for row in table.itertuples()
+    ]
+    lines = max(cell.count("\n") + 1 for row in cells for cell in row)
+    header = [
+        "Model",
+        "Checkpoint",
+        "Pre-training data",
+        "Hours",
+        "Languages",
+        *(f"{language}\nmet" for language in languages),
+        "Layers x\nhidden size",
+        "Parameters\n(million)",
+        "of which\nencoder",
+        "of which\ntrained",
+    ]
+    style.set_style()
+    language_widths = [max(0.8, 0.1 * len(language)) for language in languages]
+    widths = [1.8, 3.0, 2.7, 0.8, 1.0, *language_widths, 1.1, 1.1, 0.9, 0.9]
+    figure = style.draw_table(cells, header, widths, row_height=max(0.4, 0.19 * lines))
+    style.add_footnotes(figure, notes)
+    style.save(figure, path)

@@ -1,0 +1,174 @@
+"""Table II: mean UAR of every model on every source-target pair, beside the paper's."""
+
+import textwrap
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from ser.core import files
+from ser.core.paths import CLEAN, RESOURCES
+from ser.evaluation.aggregate import over_repetitions, read_scores
+from ser.figures import style
+
+PAPER = RESOURCES / "paper-table2.csv"
+
+
+def make(inputs, outputs, settings: dict) -> None:
+    """Write a table of UARs in every format and draw it."""
+    notes = style.archive_notes(inputs.archives)
+    scores = read_scores(inputs.scores, settings["scores"])
+    cells = detail(scores, settings["experiment"], notes, settings["label"])
+    for path, table in ((outputs.csv, wide(cells)), (outputs.detail, cells)):
+        with files.written_whole(path) as temporary:
+            table.to_csv(temporary, index=False, float_format="%.4f")
+    texts = settings["titles"], style.footnotes(settings["label"], notes)
+    for path, form in ((outputs.markdown, markdown), (outputs.latex, latex)):
+        with files.written_whole(path) as temporary:
+            temporary.write_text(form(cells, *texts), encoding="utf-8")
+    draw(cells, settings["titles"], style.footnotes(settings["label"], notes), outputs.png)
+
+
+def paper_values() -> pd.Series:
+    """The paper's Table II: UAR in % by (source, target, model), in long form."""
+    wide = pd.read_csv(PAPER)
+    long = wide.melt(["source", "target"], var_name="model", value_name="paper")
+    return long.set_index(["source", "target", "model"])["paper"]
+
+
+def detail(scores: pd.DataFrame, experiment: dict, notes: dict[str, str], label: str | None = None) -> pd.DataFrame:
+    """One row a cell, in the configuration's order.
+
+    Args:
+        scores: rows of `scores.csv`.
+        experiment: models, sources and targets.
+        notes: corpus -> what a reader must know before comparing.
+        label: what all of it is, if it is not the real thing.
+
+    Returns source, target, model, uar, seeds, std, low, high, n, paper, difference, note. A cell without
+    runs has no UAR; the paper's value is absent where it has none.
+    """
+    wanted = scores[(scores["shots"] == 0) & (scores["condition"] == CLEAN) & (scores["test_set"] == "all")]
+    cells = pd.DataFrame(
+        [
+            (source, target, model)
+            for source in experiment["sources"]
+            for target in experiment["targets"]
+            if source != target
+            for model in experiment["models"]
+        ],
+        columns=["source", "target", "model"],
+    )
+    table = cells.merge(over_repetitions(wanted, list(cells)), how="left", on=list(cells))
+    table["seeds"] = table["seeds"].fillna(0).astype(int)
+    table = table.merge(paper_values().reset_index(), how="left", on=list(cells))
+    table["difference"] = table["uar"] - table["paper"]
+    table["note"] = [
+        "; ".join(style.footnotes(label, {corpus: notes.get(corpus, "") for corpus in (row.source, row.target)}))
+        for row in table.itertuples()
+    ]
+    return table[
+        ["source", "target", "model", "uar", "seeds", "std", "low", "high", "n", "paper", "difference", "note"]
+    ]
+
+
+def wide(table: pd.DataFrame) -> pd.DataFrame:
+    """Source, target, then a column a model: mean UAR in %."""
+    pairs = table[["source", "target"]].drop_duplicates()
+    by_model = table.pivot(index=["source", "target"], columns="model", values="uar")
+    return pairs.merge(by_model[table["model"].unique()].reset_index(), how="left", on=["source", "target"])
+
+
+def text_of(row, decimals: int = 2) -> str:
+    """Mean and half its 95 % interval of a row of `detail`. A cell without runs says so."""
+    if pd.isna(row.uar):
+        return "not run"
+    margin = f" \N{PLUS-MINUS SIGN} {row.high - row.uar:.{decimals}f}" if pd.notna(row.high) else ""
+    return f"{row.uar:.{decimals}f}{margin}"
+
+
+def texts(table: pd.DataFrame, titles: Mapping[str, str]) -> pd.DataFrame:
+    """Source, target, then a column a model: mean and interval, and the paper's value in brackets if it has one."""
+    paper = [f" ({row.paper:.2f})" if pd.notna(row.paper) else "" for row in table.itertuples()]
+    cells = table.assign(text=[text_of(row) + known for row, known in zip(table.itertuples(), paper, strict=True)])
+    pairs = cells[["source", "target"]].drop_duplicates()
+    by_model = cells.pivot(index=["source", "target"], columns="model", values="text")[table["model"].unique()]
+    wide = pairs.merge(by_model.reset_index(), how="left", on=["source", "target"])
+    return wide.rename(columns={"source": "Source", "target": "Target", **titles})
+
+
+def caption(table: pd.DataFrame) -> str:
+    """What the cells hold, in words."""
+    seeds = table.loc[table["seeds"] > 0, "seeds"]
+    few, many = (seeds.min(), seeds.max()) if len(seeds) else (0, 0)
+    repetitions = f"{few}" if few == many else f"{few} to {many}"
+    paper = "; in brackets, the paper's value" if table["paper"].notna().any() else ""
+    return f"UAR (%), mean of {repetitions} repetitions \N{PLUS-MINUS SIGN} 95 % t interval{paper}"
+
+
+def markdown(table: pd.DataFrame, titles: Mapping[str, str], notes: Sequence[str]) -> str:
+    """The table for a README or an issue."""
+    wide = texts(table, titles)
+    rows = [list(wide.columns), ["---", "---", *["---:"] * (wide.shape[1] - 2)], *wide.to_numpy().tolist()]
+    lines = ["| " + " | ".join(str(cell).replace("|", "\\|") for cell in row) + " |" for row in rows]
+    return "\n".join([caption(table) + ".", *(f"\n**{note}**" for note in notes), "", *lines]) + "\n"
+
+
+def latex(table: pd.DataFrame, titles: Mapping[str, str], notes: Sequence[str]) -> str:
+    """The table for a paper; needs booktabs."""
+    wide = texts(table, titles).map(_latex_text).rename(columns=_latex_text)
+    columns = "ll" + "r" * (wide.shape[1] - 2)
+    body = wide.style.hide(axis="index").to_latex(hrules=True, column_format=columns)
+    said = _latex_text(". ".join([caption(table), *notes]) + ".")
+    return f"\\begin{{table}}\n\\caption{{{said}}}\n\\centering\n{body}\\end{{table}}\n"
+
+
+def _latex_text(text: str) -> str:
+    """Text with what LaTeX would take for a command written out."""
+    special = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+    special |= {character: f"\\{character}" for character in "&%$#_{}"} | {"\N{PLUS-MINUS SIGN}": r"$\pm$"}
+    return "".join(special.get(character, character) for character in text)
+
+
+def draw(detail: pd.DataFrame, titles: dict[str, str], notes: list[str], path) -> None:
+    """Our mean with its 95 % interval, and below it the paper's value and the difference, for a column's width."""
+    models = list(detail["model"].unique())
+    cells, colours, previous = [], [], None
+    largest = max(1.0, detail["difference"].abs().max(skipna=True)) if detail["paper"].notna().any() else 1.0
+    for (source, target), pair in detail.groupby(["source", "target"], sort=False):
+        cells.append([source if source != previous else "", target])
+        colours.append(["white", "white"])
+        previous = source
+        for row in pair.itertuples():
+            cells[-1].append(text_beside_paper(row))
+            colours[-1].append(colour_of(row.difference, largest))
+    style.set_style()
+    header = ["Source", "Target", *(textwrap.fill(titles[model], 12) for model in models)]
+    has_paper = detail["paper"].notna().any()
+    figure = style.draw_table(
+        cells, header, widths=[0.8, 0.8, *[0.95] * len(models)], colours=colours, row_height=0.4 if has_paper else 0.3
+    )
+    title = caption(detail).partition(";")[0]
+    if has_paper:
+        title += "\nbelow, the paper's value (difference: blue higher, orange lower)"
+    figure.axes[0].set_title(title, fontsize=9, pad=8)
+    style.add_footnotes(figure, notes)
+    style.save(figure, path)
+
+
+def text_beside_paper(row) -> str:
+    """One cell's text, the paper's value and the difference below ours; CSV, Markdown and LaTeX have the decimals."""
+    ours = text_of(row, decimals=1)
+    if pd.isna(row.paper):
+        return ours
+    difference = f" ({row.difference:+.1f})" if pd.notna(row.difference) else ""
+    return f"{ours}\n{row.paper:.1f}{difference}".replace("-", "\N{MINUS SIGN}")
+
+
+def colour_of(difference: float, largest: float):
+    """Blue above the paper's value, orange below, the stronger the further."""
+    if pd.isna(difference):
+        return "white"
+    strength = 0.6 * min(1.0, abs(difference) / largest)
+    blue, orange = (0.004, 0.451, 0.698), (0.871, 0.561, 0.020)
+    base = blue if difference > 0 else orange
+    return tuple(1 - strength * (1 - channel) for channel in base)

@@ -1,0 +1,57 @@
+"""Draw how development UAR and losses went over the epochs."""
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.ticker import MaxNLocator
+
+from ser.evaluation import learning_curves
+from ser.figures import style
+
+
+def make(inputs, outputs, settings: dict) -> None:
+    """Write the mean learning curves and draw them."""
+    curves = learning_curves.curves(inputs.histories, settings["epochs"])
+    notes = style.footnotes(settings["label"], style.archive_notes(inputs.archives))
+    style.write_drawn(curves, notes, outputs.csv)
+    draw(
+        curves,
+        settings["models"],
+        settings["sources"],
+        settings["titles"],
+        notes,
+        outputs.png,
+        outputs.pdf,
+    )
+
+
+def draw(curves: pd.DataFrame, models: list, sources: list, titles: dict[str, str], notes: list[str], *paths) -> None:
+    """A column a model: development UAR above, losses below, a line a source, the mean over its repetitions."""
+    style.set_style()
+    sources = [source for source in sources if source in set(curves["source"])]
+    colours, markers = style.model_styles(sources)
+    figure, panels = plt.subplots(
+        2,
+        len(models),
+        figsize=(2.4 * len(models) + 0.6, 4.4),
+        sharex="col",
+        sharey="row",
+        squeeze=False,
+        layout="constrained",
+    )
+    for (above, below), model in zip(panels.T, models, strict=True):
+        for source in sources:
+            own = curves[(curves["model"] == model) & (curves["source"] == source)]
+            look = {"color": colours[source], "marker": markers[source], "markersize": 4, "linewidth": 1.2}
+            above.plot(own["epoch"], own["dev_uar"], label=source, **look)
+            below.plot(own["epoch"], own["train_loss"], **look)
+            below.plot(own["epoch"], own["dev_loss"], linestyle="--", **look)
+        above.axhline(style.CHANCE, color="0.4", linestyle=":", linewidth=1.2, label="chance")
+        above.set_title(titles[model])
+        below.set_xlabel("epoch")
+        below.xaxis.set_major_locator(MaxNLocator(integer=True))
+    panels[0, 0].set_ylabel("development UAR (%)")
+    panels[1, 0].set_ylabel("loss: training solid,\ndevelopment dashed")
+    handles, labels = panels[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), frameon=False)
+    style.add_footnotes(figure, notes)
+    style.save(figure, *paths)

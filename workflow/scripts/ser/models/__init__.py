@@ -1,0 +1,1 @@
+"""Model families, checkpoints, fine-tuning methods and batching."""

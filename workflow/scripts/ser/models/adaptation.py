@@ -1,0 +1,102 @@
+"""Ways to fine-tune an encoder: what of it is trained, and what is added to it.
+
+The paper names frozen, adapter, embedding prompt and LoRA, as in PEFT-SER (Feng and Narayanan, 2023).
+"""
+
+import torch
+from torch import nn
+from torch.nn.utils import parametrize
+
+from ser.legacy.lean_imports import lean_imports
+
+
+def tune(encoder: nn.Module, tuning: dict) -> None:
+    """Prepare an encoder in place: freeze it, but for what the method trains or adds.
+
+    Args:
+        encoder: with `layers`, a `ModuleList`; `feed_forward`, the names of the two linear modules of a layer's
+            feed-forward block; `hidden_size`; and `projection_and_body()`, the modules behind its convolutions.
+        tuning: `method` and its parameters.
+    """
+    encoder.requires_grad_(False)
+    match tuning["method"]:
+        case "frozen":
+            pass
+        case "full":
+            for module in encoder.projection_and_body():
+                module.requires_grad_(True)
+        case "lora":
+            _add_lora(encoder.layers, encoder.feed_forward, tuning["rank"], tuning["alpha"])
+        case "adapter":
+            for layer in encoder.layers:
+                _add_adapter(layer, encoder.feed_forward[1], tuning["bottleneck"])
+        case "prompt":
+            for index, layer in enumerate(encoder.layers):
+                encoder.layers[index] = PromptedLayer(layer, tuning["length"], encoder.hidden_size)
+
+
+def settle_constants(encoder: nn.Module) -> None:
+    """Compute once, in place, what every step would compute anew of parameters that are not trained (weight norm)."""
+    for module in list(encoder.modules()):
+        if parametrize.is_parametrized(module) and not any(p.requires_grad for p in module.parameters()):
+            for name in list(module.parametrizations):
+                value = getattr(module, name).detach()
+                parametrize.remove_parametrizations(module, name)
+                delattr(module, name)
+                module.register_parameter(name, nn.Parameter(value, requires_grad=False))
+
+
+def _add_lora(layers: nn.Module, targets: tuple[str, str], rank: int, alpha: float) -> None:
+    """LoRA (Hu et al., 2022) on both feed-forward linears, PEFT-SER's placement, without dropout."""
+    with lean_imports():
+        from peft import LoraConfig, inject_adapter_in_model
+    config = LoraConfig(r=rank, lora_alpha=alpha, target_modules=list(targets), lora_dropout=0.0, bias="none")
+    inject_adapter_in_model(config, layers)
+
+
+class Adapted(nn.Module):
+    """A linear module and a bottleneck behind it (Houlsby et al., 2019), added to its output once.
+
+    The second projection starts at zero, so before training nothing changes.
+    """
+
+    def __init__(self, linear: nn.Linear, bottleneck: int):
+        super().__init__()
+        self.linear = linear
+        self.down = nn.Linear(linear.out_features, bottleneck)
+        self.up = nn.Linear(bottleneck, linear.out_features)
+        nn.init.zeros_(self.up.weight)
+        nn.init.zeros_(self.up.bias)
+
+    def forward(self, hidden: torch.Tensor) -> torch.Tensor:
+        """(..., in features) to (..., out features)."""
+        output = self.linear(hidden)
+        return output + self.up(torch.relu(self.down(output)))
+
+
+def _add_adapter(layer: nn.Module, name: str, bottleneck: int) -> None:
+    parent = next(module for module in layer.modules() if name in dict(module.named_children()))
+    setattr(parent, name, Adapted(getattr(parent, name), bottleneck))
+
+
+class PromptedLayer(nn.Module):
+    """A transformer layer before whose input learned vectors are put; behind it they are removed."""
+
+    def __init__(self, layer: nn.Module, length: int, hidden_size: int):
+        super().__init__()
+        self.layer = layer
+        self.prompt = nn.Parameter(torch.empty(length, hidden_size).normal_(std=0.02))
+
+    def forward(self, hidden: torch.Tensor, attention_mask: torch.Tensor | None = None, **options) -> torch.Tensor:
+        """(batch, frames, hidden) to the same shape.
+
+        Args:
+            attention_mask: boolean, (batch, 1, frames or 1, frames), True where a frame may be attended to;
+                prompts always may.
+        """
+        length = len(self.prompt)
+        prompt = self.prompt.to(hidden.dtype).expand(len(hidden), -1, -1)
+        if attention_mask is not None:
+            rows = length if attention_mask.shape[2] > 1 else 0
+            attention_mask = nn.functional.pad(attention_mask, (length, 0, rows, 0), value=True)
+        return self.layer(torch.cat([prompt, hidden], dim=1), attention_mask=attention_mask, **options)[:, length:]

@@ -1,0 +1,115 @@
+"""CNN-LSTM, the paper's baseline: convolutions over log-mel frames, a BLSTM, a dense layer.
+
+The paper gives a large kernel first and smaller ones after it, 128 LSTM units and a dense layer of
+128; what it leaves open is in docs/protocol.md.
+"""
+
+from collections.abc import Collection
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from ser.core.constants import EMOTIONS
+from ser.core.files import check_length
+from ser.models.batching import Frames, mean_of_real_frames, on_device, real_frames
+from ser.models.log_mel_frames import BANDS, frame_count
+from ser.models.memory import Storage
+
+CHANNELS, UNITS, DENSE = 128, 128, 128
+KERNELS = (9, 5, 3)
+POOLING = (4, 2, 1)
+
+
+def build(settings: dict, encoder=None) -> nn.Module:
+    """A freshly initialised model; this family has no settings of its own, and no encoder to start from."""
+    return CnnLstm()
+
+
+class CnnLstm(nn.Module):
+    """Masked throughout: an utterance's logits do not depend on what it is batched with."""
+
+    def __init__(self):
+        super().__init__()
+        inputs = (BANDS, *[CHANNELS] * (len(KERNELS) - 1))
+        self.convolutions = nn.ModuleList(
+            nn.Conv1d(channels, CHANNELS, kernel, padding=kernel // 2, bias=False)
+            for channels, kernel in zip(inputs, KERNELS, strict=True)
+        )
+        self.norms = nn.ModuleList(nn.BatchNorm1d(CHANNELS) for _ in KERNELS)
+        self.lstm = nn.LSTM(CHANNELS, UNITS, batch_first=True, bidirectional=True)
+        self.dense = nn.Linear(2 * UNITS, DENSE)
+        self.output = nn.Linear(DENSE, len(EMOTIONS))
+
+    def read_frames(self, path, utterances: list[dict], wanted: Collection[str], storage: Storage) -> list[Frames]:
+        """Log-mel frames of the wanted utterances of a corpus: float32, (frames, 64) each; memory-mapped on a CPU.
+
+        Args:
+            path: the corpus's log_mel.npy.
+            utterances: all rows of the corpus.
+
+        Raises `UserError` if they describe more frames than there are, or less.
+        """
+        frames = torch.from_numpy(np.load(path, mmap_mode="c"))  # copy on write, which nobody does
+        lengths = [frame_count(int(row["samples"])) for row in utterances]
+        check_length(path, len(frames), sum(lengths))
+        by_utterance = frames.split(lengths)
+        chosen = set(wanted)
+        kept = [own for own, row in zip(by_utterance, utterances, strict=True) if row["utterance"] in chosen]
+        if storage.device.type == "cuda":
+            counts = list(map(len, kept))
+            rooms = storage.room(sum(counts), BANDS).split(counts)
+            kept = [room.copy_(own) for room, own in zip(rooms, kept, strict=True)]
+        return [Frames.all_real(own) for own in kept]
+
+    def forward(self, frames: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """Logits of shape (batch, 4).
+
+        Args:
+            frames: (batch, frames, 64), anything beyond an utterance's own frames.
+            lengths: real frames of each utterance, (batch,), int64 on the CPU.
+        """
+        hidden = frames.transpose(1, 2)  # (batch, bands, frames)
+        for convolution, norm, pooling in zip(self.convolutions, self.norms, POOLING, strict=True):
+            mask = real_frames(lengths, hidden.shape[-1], hidden.device)
+            # zeros beyond the end are what an utterance alone is padded with
+            hidden = convolution(hidden * mask.unsqueeze(1))
+            hidden = _normalise_real_frames(norm, hidden, mask)
+            hidden = torch.relu(hidden)
+            # zeros are neutral under the maximum, since nothing is negative after the ReLU
+            hidden = nn.functional.max_pool1d(hidden, pooling, ceil_mode=True)
+            lengths = (lengths + pooling - 1) // pooling
+        return self.output(
+            torch.relu(self.dense(mean_of_real_frames(self._states(hidden.transpose(1, 2), lengths), lengths)))
+        )
+
+    def _states(self, hidden: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """The LSTM over real frames alone: (batch, frames, channels) to (batch, frames, 2 * units)."""
+        longest_first = torch.argsort(lengths, descending=True, stable=True)
+        order, back = on_device(longest_first, hidden.device), on_device(torch.argsort(longest_first), hidden.device)
+        packed = pack_padded_sequence(hidden[order], lengths[longest_first], batch_first=True)
+        states, _ = pad_packed_sequence(self.lstm(packed)[0], batch_first=True)
+        return states[back]
+
+
+def _normalise_real_frames(norm: nn.BatchNorm1d, hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Batch norm whose statistics are those of real frames; padding comes out as zero.
+
+    Args:
+        hidden: (batch, channels, frames).
+        mask: (batch, frames), True on real frames.
+    """
+    hidden, mask = hidden.float(), mask.unsqueeze(1)  # statistics in full precision
+    if not norm.training:
+        return norm(hidden) * mask
+    count = mask.sum()
+    mean = (hidden * mask).sum(dim=(0, 2)) / count
+    centred = (hidden - mean[:, None]) * mask
+    variance = centred.square().sum(dim=(0, 2)) / count
+    with torch.no_grad():  # what nn.BatchNorm1d keeps: an average over batches, of the unbiased variance
+        norm.running_mean.lerp_(mean, norm.momentum)
+        norm.running_var.lerp_(variance * count / (count - 1), norm.momentum)
+        norm.num_batches_tracked.add_(1)
+    scale = norm.weight * torch.rsqrt(variance + norm.eps)
+    return centred * scale[:, None] + norm.bias[:, None] * mask

@@ -1,0 +1,51 @@
+"""A head on a frozen encoder: trained on the vectors that rule `pooled` made of every utterance, once for all runs."""
+
+from collections.abc import Collection
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from ser.core.files import check_length, read_json
+from ser.models.batching import Frames
+from ser.models.head import classifier
+from ser.models.memory import Storage
+
+
+def build(settings: dict, encoder) -> "FrozenEncoderHead":
+    """The head for an encoder, whose folder is read for its size alone."""
+    return FrozenEncoderHead(**{key: read_json(Path(encoder, "revision.json"))[key] for key in ("width", "parameters")})
+
+
+class FrozenEncoderHead(nn.Module):
+    """Hidden layer and output over an encoder's pooled vectors.
+
+    Args:
+        width: of the vectors.
+        parameters: of the encoder.
+    """
+
+    def __init__(self, width: int, parameters: int):
+        super().__init__()
+        self.encoder_parameters = self.absent_parameters = parameters
+        self.head = classifier(width)
+
+    def read_frames(self, path, utterances: list[dict], wanted: Collection[str], storage: Storage) -> list[Frames]:
+        """Vectors of the wanted utterances of a corpus, each as a single frame.
+
+        Args:
+            path: what rule `pooled` made of the corpus, float32, (utterances, width).
+            utterances: all rows of the corpus.
+
+        Raises `UserError` if there are more vectors than rows, or less.
+        """
+        chosen = set(wanted)
+        vectors = np.load(path)
+        check_length(path, len(vectors), len(utterances))
+        kept = vectors[[row["utterance"] in chosen for row in utterances]]
+        return [Frames.all_real(vector) for vector in torch.from_numpy(kept).to(storage.device).split(1)]
+
+    def forward(self, frames: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """Logits of shape (batch, 4) from vectors of shape (batch, 1, width)."""
+        return self.head(frames.squeeze(1))

@@ -1,0 +1,79 @@
+"""Room for frames, and batches cut into parts when a GPU's memory runs out."""
+
+import logging
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import numpy as np
+import torch
+
+from ser.core.errors import UserError
+
+Result = TypeVar("Result")
+log = logging.getLogger(__name__)
+
+FLOAT32 = 4  # bytes
+SHARE = 0.5  # of what is free, for frames; the rest is for the model and its steps
+
+
+class Storage:
+    """Where a job keeps its frames: on its GPU; without room there, in memory; else in a file, memory-mapped.
+
+    Args:
+        device: where models run.
+        memory: bytes of main memory that the job may use in all.
+        folder: for temporary files. They have no names, so whatever happens to the job, none is left.
+    """
+
+    def __init__(self, device: torch.device, memory: float, folder: str | os.PathLike):
+        self.device = device
+        self._left = memory * SHARE
+        self._folder = folder
+
+    def room(self, frames: int, width: int) -> torch.Tensor:
+        """An uninitialised float32 tensor of shape (frames, width).
+
+        Raises `OSError` if it belongs into a file and the disk has no room for it.
+        """
+        size = frames * width * FLOAT32
+        if self.device.type == "cuda" and size <= SHARE * torch.cuda.mem_get_info(self.device)[0]:
+            return torch.empty(frames, width, device=self.device)
+        if size <= self._left:
+            self._left -= size
+            return torch.empty(frames, width)
+        log.info("%.1f GB of frames do not fit into memory: they are kept in a file in %s", size / 1e9, self._folder)
+        with tempfile.TemporaryFile(dir=self._folder) as file:
+            os.posix_fallocate(file.fileno(), 0, size)  # or a full disk would show only when a page is written
+            return torch.from_numpy(np.memmap(file, np.float32, "r+", shape=(frames, width)))
+
+
+def until_it_fits(
+    attempt: Callable[[Sequence[np.ndarray]], Result], batch: np.ndarray, parts: int = 1, divisible: bool = True
+) -> tuple[Result, int]:
+    """Try a batch in so many parts, and in twice as many whenever the GPU's memory runs out.
+
+    Args:
+        attempt: takes the parts; it is called again from its beginning.
+        batch: indices of utterances.
+        parts: to begin with.
+        divisible: whether more parts are allowed.
+
+    Returns the result, and the parts that it took. Raises `UserError` if memory does not suffice for single utterances,
+    or for a batch that is not divisible.
+    """
+    while True:
+        try:
+            return attempt(np.array_split(batch, min(parts, len(batch)))), parts
+        except torch.OutOfMemoryError as error:
+            problem = str(error).splitlines()[0]
+        # outside the handler, which would keep alive what the attempt has allocated
+        torch.cuda.empty_cache()
+        log.warning("out of GPU memory with a batch of %d utterances in %d parts", len(batch), parts)
+        if parts >= len(batch) or not divisible:
+            raise UserError(
+                f"the GPU's memory does not suffice ({problem}). Let fewer jobs share it (`--resources gpu=1`: one"
+                " job at a time), lower the model's `batch_size`, or take a smaller model."
+            )
+        parts *= 2

@@ -1,0 +1,165 @@
+"""wav2vec 2.0 encoders (Baevski et al., 2020): Wav2Vec2, XLSR, MMS, from transformers' own layers.
+
+The front end, seven convolutions over the waveform, sees each utterance alone: the base model's group norm takes
+its statistics over the whole input, padding included, so batching waveforms would change every output.
+"""
+
+import numpy as np
+import torch
+from torch import nn
+
+from ser.legacy.lean_imports import lean_imports
+from ser.models.batching import Frames, real_frames
+from ser.models.encoder_classifier import FoundationModel, encoder_weights, fill, read_encoder_settings, waveform_tensor
+
+with lean_imports():
+    from transformers.initialization import no_init_weights
+    from transformers.models.wav2vec2.configuration_wav2vec2 import Wav2Vec2Config
+    from transformers.models.wav2vec2.feature_extraction_wav2vec2 import Wav2Vec2FeatureExtractor
+    from transformers.models.wav2vec2.modeling_wav2vec2 import Wav2Vec2Model
+
+# The checkpoint's dropouts stay; what else it hides in training is off (docs/protocol.md).
+OFF = {
+    "layerdrop": 0.0,
+    "apply_spec_augment": False,
+    "mask_time_prob": 0.0,
+    "mask_feature_prob": 0.0,
+    "add_adapter": False,
+}
+IGNORED = ("masked_spec_embed",)  # SpecAugment's vector
+
+
+def build(settings: dict, encoder) -> FoundationModel:
+    """The model of a configuration's entry, from an encoder's folder."""
+    config, preprocessor = read_encoder_settings(encoder)
+    if settings["weights"] == "random":
+        model = Wav2Vec2Model(encoder_config(config))
+    else:
+        model = load(config, encoder_weights(encoder), encoder)
+    return FoundationModel(Encoder(model, Wav2Vec2FeatureExtractor.from_dict(preprocessor)), settings)
+
+
+def encoder_config(config: dict) -> Wav2Vec2Config:
+    """transformers' configuration of a checkpoint, for fine-tuning here."""
+    kept = Wav2Vec2Config.from_dict(config | OFF)
+    kept._attn_implementation = "sdpa"
+    return kept
+
+
+def load(config: dict, tensors: dict[str, torch.Tensor], where) -> Wav2Vec2Model:
+    """transformers' model with a checkpoint's weights. Raises `UserError` if they do not fit."""
+    with no_init_weights():  # every weight is the checkpoint's
+        model = Wav2Vec2Model(encoder_config(config))
+    fill(model, tensors, IGNORED, where)
+    return model
+
+
+class Encoder(nn.Module):
+    """A wav2vec 2.0 encoder as front end and body.
+
+    Args:
+        model: with its weights.
+        extractor: the checkpoint's, for the normalisation of the waveform.
+    """
+
+    feed_forward = ("intermediate_dense", "output_dense")
+    feature_width = 1
+
+    def __init__(self, model: Wav2Vec2Model, extractor: Wav2Vec2FeatureExtractor):
+        super().__init__()
+        self.convolutions = model.feature_extractor.conv_layers
+        self.projection = model.feature_projection
+        self.positions = model.encoder.pos_conv_embed
+        self.dropout = model.encoder.dropout
+        self.layers = model.encoder.layers
+        self.norm = model.encoder.layer_norm
+        self.hidden_size = model.config.hidden_size
+        self.frame_width = model.config.conv_dim[-1]
+        self._norm_is_last = model.config.do_stable_layer_norm
+        self._extractor = extractor
+
+    def projection_and_body(self) -> list[nn.Module]:
+        """Everything but the convolutions."""
+        return [self.projection, self.positions, self.layers, self.norm]
+
+    def feature_count(self, samples: int) -> int:
+        """Samples that `features` makes of an utterance."""
+        return samples
+
+    def frame_count(self, samples: int) -> int:
+        """Frames that the front end makes of an utterance; none if it is too short."""
+        for layer in self.convolutions:
+            samples = _frames_behind(layer.conv, samples)
+        return samples
+
+    def features(self, waveform: np.ndarray) -> Frames:
+        """The waveform as the checkpoint wants it, normalised over its real samples: (samples, 1).
+
+        Args:
+            waveform: float32 in [-1, 1), 16 kHz.
+        """
+        values = self._extractor(waveform, sampling_rate=self._extractor.sampling_rate).input_values[0]
+        return Frames.all_real(waveform_tensor(values))
+
+    def front_end(self, features: Frames, device) -> Frames:
+        """One utterance through the convolutions: (frames, channels)."""
+        hidden = features.values[: features.real].to(device).T.unsqueeze(0)  # (1, 1, samples)
+        for layer in self.convolutions:
+            hidden = layer(hidden)
+        return Frames.all_real(hidden.squeeze(0).T.contiguous())
+
+    def padded_front_end(self, features: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """A batch through the convolutions, each utterance as if it were alone, for training them.
+
+        Args:
+            features: (batch, samples, 1), padded.
+            lengths: real samples of each utterance.
+
+        Returns frames of shape (batch, frames, channels), and how many are real. A real frame sees no padding: the
+        convolutions have none of their own, and a group norm takes its statistics over real frames.
+        """
+        hidden = features.transpose(1, 2)
+        for layer in self.convolutions:
+            lengths = _frames_behind(layer.conv, lengths)
+            if isinstance(getattr(layer, "layer_norm", None), nn.GroupNorm):
+                hidden = layer.conv(hidden)
+                mask = real_frames(lengths, hidden.shape[-1], hidden.device)
+                hidden = layer.activation(_normalise_real_frames(layer.layer_norm, hidden, mask))
+            else:
+                hidden = layer(hidden)
+        return hidden.transpose(1, 2), lengths
+
+    def forward(self, frames: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """The body: (batch, frames, channels) to (batch, frames, hidden), the same for an utterance in any batch.
+
+        The steps of transformers' Wav2Vec2Encoder and Wav2Vec2EncoderStableLayerNorm, without their questions to the
+        device whether the batch is padded: each is a wait for it.
+        """
+        mask = real_frames(lengths, frames.shape[1], frames.device)
+        hidden, _ = self.projection(frames)
+        hidden = hidden.masked_fill(~mask.unsqueeze(-1), 0)  # the positions' convolution looks beyond the end
+        hidden = hidden + self.positions(hidden)
+        hidden = self.dropout(hidden if self._norm_is_last else self.norm(hidden))
+        for layer in self.layers:
+            hidden = layer(hidden, attention_mask=mask[:, None, None, :])
+        return self.norm(hidden) if self._norm_is_last else hidden
+
+
+def _frames_behind(convolution: nn.Conv1d, frames):
+    """Frames that a convolution without padding makes of frames, an integer or a tensor of them."""
+    return (frames - convolution.kernel_size[0]) // convolution.stride[0] + 1
+
+
+def _normalise_real_frames(norm: nn.GroupNorm, hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Group norm with a group a channel, over real frames alone.
+
+    Args:
+        hidden: (batch, channels, frames).
+        mask: (batch, frames), True on real frames.
+    """
+    mask = mask.unsqueeze(1)
+    count = mask.sum(dim=-1, keepdim=True)
+    mean = hidden.masked_fill(~mask, 0).sum(dim=-1, keepdim=True) / count
+    centred = (hidden - mean).masked_fill(~mask, 0)
+    variance = centred.square().sum(dim=-1, keepdim=True) / count
+    return centred * torch.rsqrt(variance + norm.eps) * norm.weight[:, None] + norm.bias[:, None]

@@ -1,0 +1,1 @@
+"""What rules and jobs need of the workflow: inputs, settings, targets, code hash."""

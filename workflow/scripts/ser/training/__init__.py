@@ -1,0 +1,1 @@
+"""Training loop, resuming, devices and inference."""

@@ -1,0 +1,170 @@
+"""Fine-tuning: epochs over a source (and target samples), the best one kept, interruptions survived."""
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from ser.core.constants import EMOTIONS
+from ser.core.errors import UserError
+from ser.core.metrics import unweighted_average_recall
+from ser.core.seeding import named_generator, named_seed
+from ser.models.batching import Frames, on_device, pad, random_batches
+from ser.models.memory import until_it_fits
+from ser.models.trainable_state import trained_parameters, trained_state
+from ser.training import resume
+from ser.training.autocast import arithmetic, round_frozen_matrices, uses_bfloat16
+from ser.training.inference import probabilities
+from ser.training.optimizer import Adam
+from ser.training.progress import epochs_bar, steps_bar
+from ser.training.resume import Progress
+
+HISTORY_COLUMNS = ("epoch", "train_loss", "dev_loss", "dev_uar")
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Utterances as a model sees them: frames, and their emotions."""
+
+    frames: Sequence[Frames]
+    emotions: Sequence[str]
+
+    @property
+    def labels(self) -> np.ndarray:
+        """Indices into `EMOTIONS`, int64, shape (utterances,)."""
+        return np.array([EMOTIONS.index(emotion) for emotion in self.emotions])
+
+
+def initialise(build, settings: dict, encoder, seed: int) -> nn.Module:
+    """Build a model whose random weights depend on the repetition alone."""
+    torch.manual_seed(named_seed("initialisation", seed))
+    return build(settings, encoder)
+
+
+def fine_tune(
+    model: nn.Module,
+    train: Examples,
+    dev: Examples,
+    *,
+    settings: dict,
+    seed: int,
+    device: torch.device,
+    state_path: Path,
+    fingerprint: str,
+    started: float,
+) -> Progress:
+    """Train with Adam and cross-entropy, and keep the epoch that is best on the development set.
+
+    Best is the highest development UAR, then the lower loss, then the earlier epoch. After every
+    epoch all that a continuation needs is written to `state_path`; a state of the same fingerprint
+    is taken up again, any other is ignored. Batch order and dropout of an epoch depend on
+    the repetition and the epoch only, so an interrupted run ends as an uninterrupted one.
+
+    Args:
+        settings: `epochs`, `batch_size`, `learning_rate`, `precision`.
+        seed: the repetition.
+        started: when the job started, by `time.perf_counter()`.
+
+    Raises `UserError` if a class is missing from the training data, or the loss is not finite.
+    """
+    if missing := [emotion for emotion in EMOTIONS if emotion not in set(train.emotions)]:
+        raise UserError(f"the training data has no {' and no '.join(missing)} utterance: nothing could learn it")
+    updates = Updates(model.to(device), train, settings, device)
+    progress = resume.take_up(state_path, fingerprint, model, updates.optimizer)
+    updates.parts, seconds_before = progress.parts, progress.seconds
+    lengths = [len(frames.values) for frames in train.frames]
+
+    with epochs_bar(progress.epochs_done, settings["epochs"]) as epochs:
+        for epoch in range(progress.epochs_done + 1, settings["epochs"] + 1):
+            batches = random_batches(lengths, settings["batch_size"], named_generator("batches", seed, epoch))
+            model.train()
+            total_loss, trained_on = torch.zeros((), device=device), 0
+            with steps_bar(epoch, len(batches)) as steps:
+                for step, batch in enumerate(batches):
+                    total_loss += updates.make(batch, named_seed("dropout", seed, epoch, step))
+                    trained_on += len(batch)
+                    steps.step(lambda: total_loss.item() / trained_on)  # noqa: B023 (called at once)
+            row = {"train_loss": total_loss.item() / trained_on, **evaluate(model, dev, settings, device)}
+            if not (math.isfinite(row["train_loss"]) and math.isfinite(row["dev_loss"])):
+                raise UserError(
+                    f"the loss is not finite in epoch {epoch}: the training diverged. Lower the model's"
+                    " `learning_rate`."
+                )
+            progress.history.append({"epoch": epoch, **row})
+            progress.epochs_done, progress.parts = epoch, updates.parts
+            progress.seconds = seconds_before + time.perf_counter() - started
+            if is_best(progress.history):
+                progress.best_epoch = epoch
+                progress.best_weights = trained_state(model)
+            if epoch < settings["epochs"]:
+                resume.save(state_path, fingerprint, progress, model, updates.optimizer)
+            epochs.set_postfix(row, refresh=False)
+            epochs.update()
+    return progress
+
+
+class Updates:
+    """Updates of a model's weights, one for each batch."""
+
+    def __init__(self, model: nn.Module, train: Examples, settings: dict, device: torch.device):
+        self.optimizer = Adam(trained_parameters(model), settings["learning_rate"])
+        self.parts = 1
+        self._model, self._frames, self._labels = model, train.frames, torch.from_numpy(train.labels)
+        self._precision, self._device = settings["precision"], device
+        # statistics over a part of a batch would be others than over the batch
+        self._divisible = not any(isinstance(module, nn.BatchNorm1d) for module in model.modules())
+        if uses_bfloat16(device, self._precision):
+            round_frozen_matrices(model)
+
+    def make(self, batch: np.ndarray, seed: int) -> torch.Tensor:
+        """Update the weights by a batch, in parts if it does not fit the GPU's memory: the gradients are the same.
+
+        Args:
+            batch: indices of utterances.
+            seed: of dropout.
+
+        Returns the sum of the utterances' losses, on the device.
+        """
+        loss, self.parts = until_it_fits(
+            lambda parts: self._add_gradients(parts, seed), batch, self.parts, self._divisible
+        )
+        self.optimizer.step()
+        return loss
+
+    def _add_gradients(self, parts: Sequence[np.ndarray], seed: int) -> torch.Tensor:
+        self.optimizer.forget_gradients()  # of an attempt that did not fit
+        torch.manual_seed(seed)
+        total, utterances = torch.zeros((), device=self._device), sum(map(len, parts))
+        for part in parts:
+            frames, lengths = pad([self._frames[i] for i in part], self._device)
+            with arithmetic(self._device, self._precision):
+                logits = self._model(frames, lengths)
+            labels = on_device(self._labels[part], self._device)
+            loss = nn.functional.cross_entropy(logits.float(), labels, reduction="sum")
+            (loss / utterances).backward()
+            total += loss.detach()
+        return total
+
+
+def evaluate(model: nn.Module, dev: Examples, settings: dict, device: torch.device) -> dict[str, float]:
+    """Mean cross-entropy and UAR in % on a development set, in the training's arithmetic."""
+    predicted = probabilities(model, dev.frames, settings["batch_size"], device, settings["precision"])
+    labels = dev.labels
+    true_probabilities = predicted[np.arange(len(labels)), labels]
+    loss = float(np.mean(-np.log(np.maximum(true_probabilities, 1e-30))))
+    guesses = [EMOTIONS[i] for i in predicted.argmax(axis=1)]
+    return {"dev_loss": loss, "dev_uar": unweighted_average_recall(dev.emotions, guesses)}
+
+
+def is_best(history: Sequence[dict]) -> bool:
+    """Whether the last epoch is the best so far: UAR first, then loss; the earlier one wins a tie."""
+
+    def merit(row):
+        return row["dev_uar"], -row["dev_loss"]
+
+    return all(merit(history[-1]) > merit(row) for row in history[:-1])

@@ -1,0 +1,97 @@
+"""One fine-tuning run: from files to weights, history and a record."""
+
+import hashlib
+import json
+import math
+import os
+import platform
+import resource
+import sys
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from ser.core.files import read_rows, sha256
+from ser.models.memory import Storage
+from ser.training.autocast import uses_bfloat16
+from ser.training.loop import Examples
+from ser.training.resume import Progress
+
+PACKAGES = ("numpy", "peft", "safetensors", "torch", "transformers")  # whose versions a run records, if it used them
+
+
+def fingerprint(settings: dict, inputs: Sequence[str | os.PathLike]) -> str:
+    """Content hash of a run's settings, code (whose hash is among the settings) and input files."""
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
+    for path in inputs:
+        digest.update(sha256(path).encode())
+    return digest.hexdigest()
+
+
+def read_examples(model: nn.Module, frames_path, utterances_path, wanted: Sequence[str], storage: Storage) -> Examples:
+    """Frames and emotions of the wanted utterances of one corpus, in the corpus's order."""
+    rows, chosen = read_rows(utterances_path), set(wanted)
+    frames = model.read_frames(frames_path, rows, chosen, storage)
+    return Examples(frames, [row["emotion"] for row in rows if row["utterance"] in chosen])
+
+
+def seconds_of(utterances_path, wanted: Sequence[str]) -> float:
+    """Seconds of audio of the wanted utterances."""
+    chosen = set(wanted)
+    return sum(float(row["seconds"]) for row in read_rows(utterances_path) if row["utterance"] in chosen)
+
+
+def together(first: Examples, second: Examples) -> Examples:
+    """Two sets of examples as one."""
+    return Examples([*first.frames, *second.frames], [*first.emotions, *second.emotions])
+
+
+def count_parameters(model: nn.Module) -> dict[str, int]:
+    """Parameters in total, those of the encoder that it started from, and those that training changes."""
+    sizes = [(parameter.numel(), parameter.requires_grad) for parameter in model.parameters()]
+    return {
+        "total": sum(size for size, _ in sizes) + getattr(model, "absent_parameters", 0),
+        "encoder": getattr(model, "encoder_parameters", 0),
+        "trained": sum(size for size, trained in sizes if trained),
+    }
+
+
+def record_of_run(
+    identity: Mapping,
+    *,
+    settings: dict,
+    progress: Progress,
+    model: nn.Module,
+    train: Examples,
+    seconds_of_audio: float,
+    device: torch.device,
+) -> dict:
+    """What `run.json` keeps of a finished run."""
+    best = progress.history[progress.best_epoch - 1]
+    on_gpu = device.type == "cuda"
+    return {
+        **identity,
+        "settings": settings,
+        "selected_epoch": progress.best_epoch,
+        "dev_uar": best["dev_uar"],
+        "parameters": count_parameters(model),
+        "train_utterances": len(train.emotions),
+        "audio_seconds": seconds_of_audio,
+        "device": torch.cuda.get_device_name() if on_gpu else f"cpu ({platform.machine()})",
+        "threads": torch.get_num_threads(),
+        "precision": "bfloat16" if uses_bfloat16(device, settings["training"]["precision"]) else "float32",
+        "micro_batch_size": math.ceil(settings["training"]["batch_size"] / progress.parts),
+        "seconds": progress.seconds,
+        "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        "peak_gpu_memory_bytes": torch.cuda.max_memory_allocated() if on_gpu else None,
+        "versions": {name: version(name) for name in PACKAGES if name in sys.modules}
+        | {"python": platform.python_version()},
+    }
+
+
+def state_path(weights: str | os.PathLike) -> Path:
+    """Where a run keeps its resumable state: beside its outputs, but not one of them."""
+    return Path(weights).with_name("resume.safetensors")
