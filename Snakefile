@@ -15,7 +15,7 @@ include: "workflow/rules/common.smk"
 include: "workflow/rules/hooks.smk"
 
 
-report: caption_of("overview")
+report: targets.caption("overview")
 
 
 include: "workflow/rules/demo.smk"
@@ -33,24 +33,17 @@ include: "workflow/rules/report.smk"
 rule all:
     default_target: True
     input:
-        configured_results(),
+        targets.everything(),
 
 
 rule corpora:
     """Everything that needs no model: corpora fetched, verified, ingested and described."""
     input:
-        audited_corpora(),
+        targets.corpora(),
 
 
 onstart:
     show_licences(workflow.dag)
-    refuse_what_cannot_be_done(workflow.dag)
-    say_what_is_gone()
-    say_what_would_be_mixed(workflow.dag)
-    record_what_has_no_record(workflow)
-    note_what_stands(workflow.dag)
+    check_preconditions(workflow.dag)
+    warn_missing_local_inputs()
     start_jobs_without_a_rate_limit(workflow)
-
-
-onerror:
-    record_what_ended_unheard_of(workflow)

@@ -71,14 +71,14 @@ def ingest(folder: Path, packing: str) -> None:
 def look_for_overlaps(folder: Path) -> None:
     """What the rule `overlaps` does."""
     rows = files.read_rows(folder / "utterances.csv")
-    waveforms = audio.waveforms_of(rows, audio.open_audio(folder / "audio.npy", rows))
+    waveforms = audio.waveforms_of(rows, audio.open_audio(folder / "audio.npy"))
     assert not overlaps.find_overlaps([row["utterance"] for row in rows], waveforms)
 
 
 def open_corpus(folder: Path) -> None:
     """What a job with a model does before its front end hears anything."""
     rows = files.read_rows(folder / "utterances.csv")
-    assert len(audio.waveforms_of(rows, audio.open_audio(folder / "audio.npy", rows))) == len(rows)
+    assert len(audio.waveforms_of(rows, audio.open_audio(folder / "audio.npy"))) == len(rows)
 
 
 STEPS = {

@@ -414,7 +414,7 @@ def run_ours(case: dict, device) -> dict:
     from ser.legacy import lean_imports  # noqa: F401, isort: skip (before torch)
     from ser.core.constants import EMOTIONS
     from ser.models.encoder_classifier import count
-    from ser.models.memory import Storage
+    from ser.models.feature_store import Storage
     from ser.training import inference, loop
 
     epoch = Epoch(case, whole=30.0 if case.get("context") == "30s" else None)

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ser.legacy.dry_run import parse
+from ser.snakemake_support.dry_run import parse
 
 # Where tests run in the background SIGINT is ignored, and so it would be by every Snakemake that they interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)

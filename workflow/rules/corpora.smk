@@ -13,52 +13,38 @@ rule download_corpus:
         "resources/corpora/{archive}",
     log:
         "results/logs/download_corpus/{archive}.log",
-    benchmark:
-        "results/benchmarks/download_corpus/{archive}.tsv"
     wildcard_constraints:
-        archive=names(downloads()),
+        archive=names(inputs.downloads),
+    retries: 3
     localrule: True
     conda:
         "../../envs/ser.yaml"
-    threads: 1
-    resources:
-        runtime=240,
-        mem_mb=2000,
     params:
-        # Snakemake does not track params that are functions of the output: a mirror or a licence's wording may change
-        # without a new download, and what was downloaded is checked at ingestion.
-        refusal=lambda wildcards, output: refusal_of(corpus_behind(wildcards.archive)),
-        corpus=lambda wildcards, output: least_demanding_entry(wildcards.archive),
-        source=lambda wildcards, output: source_behind(wildcards.archive),
+        settings=settings.download,
     script:
         "../scripts/download.py"
 
 
 rule corpus:
+    """Read, check and resample the four-class utterances of a corpus."""
     input:
-        archive=archive_of,
+        archive=inputs.archive,
     output:
         audio=f"results/corpora/{{corpus}}/{CLEAN}/audio.npy",
         utterances="results/corpora/{corpus}/utterances.csv",
         archive="results/corpora/{corpus}/archive.json",
     log:
         "results/logs/corpus/{corpus}.log",
-    benchmark:
-        "results/benchmarks/corpus/{corpus}.tsv"
     conda:
         "../../envs/ser.yaml"
-    threads: 1
-    resources:
-        mem_mb=memory_of("corpus"),
-        runtime=minutes_of("corpus"),
     params:
-        settings=corpus_settings,
+        settings=settings.corpus,
     script:
         "../scripts/corpus.py"
 
 
 rule overlaps:
-    """Pairs of utterances that hold the same recording: no split may part them."""
+    """Find pairs of utterances that hold the same recording: no split may part them."""
     input:
         utterances="results/corpora/{corpus}/utterances.csv",
         audio=f"results/corpora/{{corpus}}/{CLEAN}/audio.npy",
@@ -66,14 +52,8 @@ rule overlaps:
         overlaps="results/corpora/{corpus}/overlaps.csv",
     log:
         "results/logs/overlaps/{corpus}.log",
-    benchmark:
-        "results/benchmarks/overlaps/{corpus}.tsv"
     conda:
         "../../envs/ser.yaml"
-    threads: 1
-    resources:
-        mem_mb=memory_of("overlaps"),
-        runtime=minutes_of("overlaps"),
     params:
         settings=uses("overlaps.py"),
     script:
@@ -81,15 +61,15 @@ rule overlaps:
 
 
 rule corpus_audit:
-    """A corpus on one page; and a check, before most of the training, that no split leaks."""
+    """Describe a corpus on one page, and check before most of the training that no split leaks."""
     input:
         utterances="results/corpora/{corpus}/utterances.csv",
         audio=f"results/corpora/{{corpus}}/{CLEAN}/audio.npy",
         archive="results/corpora/{corpus}/archive.json",
         overlaps="results/corpora/{corpus}/overlaps.csv",
-        source_splits=source_splits_of,
-        target_splits=target_splits_of,
-        subsets=subsets_of,
+        source_splits=inputs.source_splits,
+        target_splits=inputs.target_splits,
+        subsets=inputs.few_shot_subsets,
     output:
         audit="results/corpora/{corpus}/audit.json",
         page=report(
@@ -100,39 +80,27 @@ rule corpus_audit:
         ),
     log:
         "results/logs/corpus_audit/{corpus}.log",
-    benchmark:
-        "results/benchmarks/corpus_audit/{corpus}.tsv"
     priority: 10
     localrule: True
     conda:
         "../../envs/ser.yaml"
-    threads: 1
-    resources:
-        mem_mb=memory_of("corpus_audit"),
-        runtime=minutes_of("corpus_audit"),
     params:
-        settings=figure_settings("audit", label=config["label"]),
+        settings=settings.corpus_audit(),
     script:
         "../scripts/figure.py"
 
 
 rule audit:
-    """Every corpus on a page, and all of them in one table."""
+    """Collect the audits of all corpora in one table."""
     input:
-        audits=[f"results/corpora/{corpus}/audit.json" for corpus in experiments.used_corpora(config)],
+        audits=inputs.audits(),
     output:
         audits="results/audit.csv",
     log:
         "results/logs/audit.log",
-    benchmark:
-        "results/benchmarks/audit.tsv"
     localrule: True
     conda:
         "../../envs/ser.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=30,
     params:
         settings=uses("audits.py"),
     script:
@@ -140,6 +108,7 @@ rule audit:
 
 
 rule log_mel:
+    """Compute the log-mel frames of a corpus, for all runs of CNN-LSTM."""
     input:
         audio="results/corpora/{corpus}/{condition}/audio.npy",
         utterances="results/corpora/{corpus}/utterances.csv",
@@ -147,14 +116,8 @@ rule log_mel:
         frames="results/corpora/{corpus}/{condition}/log_mel.npy",
     log:
         "results/logs/log_mel/{corpus}/{condition}.log",
-    benchmark:
-        "results/benchmarks/log_mel/{corpus}/{condition}.tsv"
     conda:
         "../../envs/ser.yaml"
-    threads: 1
-    resources:
-        mem_mb=memory_of("log_mel"),
-        runtime=minutes_of("log_mel"),
     params:
         settings=uses("log_mel.py"),
     script:

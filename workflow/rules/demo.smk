@@ -1,7 +1,7 @@
-"""The embedded demo's own speech and noise; everything after it is the real experiment's code.
+"""The embedded demo's own speech, noise and encoders; everything after them is the real experiment's code.
 
 INPUTS  speech/{layout}.yaml: how a language is spoken
-        checkpoints/{checkpoint}.yaml: what a tiny encoder is, and which languages it hears
+        checkpoints/{checkpoint}.yaml: architecture and languages of a tiny encoder
 OUTPUTS resources/demo/{layout}.zip (or .tar.gz), resources/demo/{environment}_16k.zip
         resources/demo/checkpoints/{checkpoint}/, in Hugging Face format
 """
@@ -14,18 +14,12 @@ rule demo_speech:
         archive="resources/demo/{layout}.{kind}",
     log:
         "results/logs/demo_speech/{layout}.{kind}.log",
-    benchmark:
-        "results/benchmarks/demo_speech/{layout}.{kind}.tsv"
     wildcard_constraints:
         layout="[a-z]+",
         kind=r"zip|tar\.gz",
     localrule: True
     conda:
         "../../envs/ser.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=30,
     params:
         settings=uses("demo_speech.py"),
     script:
@@ -37,17 +31,11 @@ rule demo_noise:
         archive="resources/demo/{environment}_16k.zip",
     log:
         "results/logs/demo_noise/{environment}.log",
-    benchmark:
-        "results/benchmarks/demo_noise/{environment}.tsv"
     wildcard_constraints:
         environment="[A-Z]+",
     localrule: True
     conda:
         "../../envs/ser.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=30,
     params:
         settings=uses("demo_noise.py"),
     script:
@@ -63,16 +51,10 @@ rule demo_checkpoint:
         preprocessor="resources/demo/checkpoints/{checkpoint}/preprocessor_config.json",
     log:
         "results/logs/demo_checkpoint/{checkpoint}.log",
-    benchmark:
-        "results/benchmarks/demo_checkpoint/{checkpoint}.tsv"
     wildcard_constraints:
         checkpoint="[a-z0-9]+",
     conda:
         "../../envs/ser.yaml"
-    threads: 1
-    resources:
-        mem_mb=4000,
-        runtime=30,
     params:
         settings=uses("demo_checkpoint.py"),
     script:

@@ -6,8 +6,9 @@ OUTPUTS resources/encoders/{encoder}/, results/corpora/{corpus}/{condition}/pool
 
 
 rule encoder:
+    """Fetch a checkpoint, and keep its encoder."""
     input:
-        checkpoint=local_checkpoint,
+        checkpoint=inputs.checkpoint,
     output:
         weights="resources/encoders/{encoder}/model.safetensors",
         config="resources/encoders/{encoder}/config.json",
@@ -15,32 +16,22 @@ rule encoder:
         revision="resources/encoders/{encoder}/revision.json",
     log:
         "results/logs/encoder/{encoder}.log",
-    benchmark:
-        "results/benchmarks/encoder/{encoder}.tsv"
-    retries: 2
+    retries: 3
     localrule: True
     conda:
         "../../envs/ser.yaml"
-    threads: 1
-    resources:
-        mem_mb=memory_of("encoder"),
-        runtime=minutes_of("encoder"),
     params:
-        settings=lambda wildcards: uses(
-            "encoder.py",
-            families.source(encoder_checkpoint(wildcards)["family"]),
-            **encoder_checkpoint(wildcards),
-        ),
+        settings=settings.encoder,
     script:
         "../scripts/encoder.py"
 
 
 rule pooled:
-    """What a frozen encoder makes of every utterance, for all runs that train a head on it."""
+    """Pool a frozen encoder's hidden states over every utterance, for all runs that train a head on them."""
     input:
         audio="results/corpora/{corpus}/{condition}/audio.npy",
         utterances="results/corpora/{corpus}/utterances.csv",
-        encoder=lambda wildcards: encoder_inputs(frozen_models()[wildcards.encoding]),
+        encoder=inputs.pooling_encoder,
     output:
         vectors="results/corpora/{corpus}/{condition}/pooled/{encoding}.npy",
     log:
@@ -48,19 +39,14 @@ rule pooled:
     benchmark:
         "results/benchmarks/pooled/{corpus}/{condition}/{encoding}.tsv"
     wildcard_constraints:
-        encoding=names(frozen_models()),
+        encoding=names(inputs.frozen_models),
     conda:
         "../../envs/ser.yaml"
-    threads: 1
     resources:
-        gpu=gpu(),
-        mem_mb=memory_of("pooled"),
-        runtime=minutes_of("pooled"),
+        gpu=settings.gpu,
+        mem_mb=settings.memory,
+        runtime=settings.runtime,
     params:
-        settings=lambda wildcards: uses(
-            "pooled.py",
-            families.source(frozen_models()[wildcards.encoding]["family"]),
-            model=encoder_settings(frozen_models()[wildcards.encoding]),
-        ),
+        settings=settings.pooled,
     script:
         "../scripts/pooled.py"

@@ -7,10 +7,10 @@ OUTPUTS results/predictions/{model}/{source}-to-{target}/{shots}-shot/seed{seed}
 
 rule predict:
     input:
-        weights=run_behind,
-        frames=lambda wildcards: frames_of(wildcards.model, wildcards.target, wildcards.condition),
+        weights=inputs.run_weights,
+        frames=inputs.target_frames,
         utterances="results/corpora/{target}/utterances.csv",
-        encoder=encoder_of,
+        encoder=inputs.encoder,
     output:
         predictions="results/predictions/{model}/{source}-to-{target}/{shots}-shot/seed{seed}/{condition}.csv",
     log:
@@ -19,13 +19,11 @@ rule predict:
         "results/benchmarks/predict/{model}/{source}-to-{target}/{shots}-shot/seed{seed}/{condition}.tsv"
     conda:
         "../../envs/ser.yaml"
-    threads: 1
     resources:
-        gpu=gpu(),
-        turn=1,  # in a cluster's job of many, one after the other (profiles/slurm)
-        mem_mb=memory_of("predict"),
-        runtime=minutes_of("predict"),
+        gpu=settings.gpu,
+        mem_mb=settings.memory,
+        runtime=settings.runtime,
     params:
-        settings=lambda wildcards: predict_settings(wildcards.model),
+        settings=settings.predict,
     script:
         "../scripts/predict.py"

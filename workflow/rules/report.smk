@@ -7,27 +7,17 @@ OUTPUTS results/captions/{result}.rst
 
 rule caption:
     input:
-        lambda wildcards: captioned()[wildcards.result]["files"],
+        inputs.captioned,
     output:
         caption="results/captions/{result}.rst",
     log:
         "results/logs/caption/{result}.log",
-    benchmark:
-        "results/benchmarks/caption/{result}.tsv"
     wildcard_constraints:
-        result=names(captioned()),
+        result=names(targets.captions()),
     localrule: True
     conda:
         "../../envs/ser.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=30,
     params:
-        settings=lambda wildcards: uses(
-            "caption.py",
-            f"workflow/report/{wildcards.result}.rst",
-            **captioned()[wildcards.result]["settings"],
-        ),
+        settings=settings.caption,
     script:
         "../scripts/caption.py"

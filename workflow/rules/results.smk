@@ -1,30 +1,24 @@
-"""Results: scores, tables and figures.
+"""Results: scores, tables, figures and claims.
 
 INPUTS  results/predictions/, results/splits/, results/runs/
-OUTPUTS results/scores.csv, results/tables/, results/figures/
+OUTPUTS results/scores.csv, results/tables/, results/figures/, results/claims.*
 """
 
 
 rule score:
     """Score one experiment's predictions, so that it can be run and drawn without the others."""
     input:
-        predictions=predictions_of,
-        test_sets=test_sets_of,
-        utterances=utterances_of,
+        predictions=inputs.predictions,
+        test_sets=inputs.test_sets,
+        utterances=inputs.scored_utterances,
     output:
         scores="results/scores/{experiment}.csv",
         confusions="results/scores/{experiment}_confusions.csv",
     log:
         "results/logs/score/{experiment}.log",
-    benchmark:
-        "results/benchmarks/score/{experiment}.tsv"
     localrule: True
     conda:
         "../../envs/ser.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=30,
     params:
         settings=uses("score.py"),
     script:
@@ -32,62 +26,42 @@ rule score:
 
 
 rule scores:
-    """All experiments' scores, each run once."""
+    """Collect the scores of all experiments, each run once."""
     input:
-        scores=[f"results/scores/{name}.csv" for name in experiments.EXPERIMENTS if configured(name)],
+        scores=inputs.all_scores(),
     output:
         scores="results/scores.csv",
     log:
         "results/logs/scores.log",
-    benchmark:
-        "results/benchmarks/scores.tsv"
     localrule: True
     conda:
         "../../envs/ser.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=30,
     params:
-        settings=uses("scores.py", scores=[scores_of(name) for name in experiments.EXPERIMENTS if configured(name)]),
+        settings=uses("scores.py"),
     script:
         "../scripts/scores.py"
 
 
 rule table1:
-    """The models: size, pre-training, what of them is trained."""
+    """The models: size, pre-training, and what is trained."""
     input:
-        runs=one_run_per_model(),
-        revisions=revisions_in_use(),
+        runs=inputs.one_record_per_model(),
+        revisions=inputs.encoder_records(),
     output:
         csv="results/tables/table1.csv",
         png=report(
             "results/tables/table1.png",
-            caption=caption_of("table1"),
+            caption=targets.caption("table1"),
             category="Tables",
             labels={"table": "I", "shows": "models"},
         ),
     log:
         "results/logs/table1.log",
-    benchmark:
-        "results/benchmarks/table1.tsv"
     localrule: True
     conda:
         "../../envs/ser.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=30,
     params:
-        settings=figure_settings(
-            "table1",
-            "resources/checkpoints.yaml",
-            label=config["label"],
-            titles=titles(models_in_use()),
-            models={name: model_settings(name) for name in models_in_use()},
-            order=models_in_use(),
-            languages=languages_in_use(),
-        ),
+        settings=settings.table1(),
     script:
         "../scripts/figure.py"
 
@@ -96,7 +70,7 @@ rule table2:
     """UAR of every model on every pair of languages, beside the paper's."""
     input:
         scores="results/scores/table2.csv",
-        archives=archives_used_by("table2"),
+        archives=inputs.archives("table2"),
     output:
         csv="results/tables/table2.csv",
         detail="results/tables/table2_detail.csv",
@@ -104,33 +78,26 @@ rule table2:
         latex="results/tables/table2.tex",
         png=report(
             "results/tables/table2.png",
-            caption=caption_of("table2"),
+            caption=targets.caption("table2"),
             category="Tables",
             labels={"table": "II", "shows": "UAR across languages"},
         ),
     log:
         "results/logs/table2.log",
-    benchmark:
-        "results/benchmarks/table2.tsv"
     localrule: True
     conda:
         "../../envs/ser.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=30,
     params:
-        settings=figure_settings(
-            "table2", "resources/paper-table2.csv", scores=scores_of("table2"), **drawn_from("table2")
-        ),
+        settings=settings.table2(),
     script:
         "../scripts/figure.py"
 
 
+# The same table of another experiment: random initialisation, or fine-tuning methods.
 use rule table2 as comparison_table with:
     input:
         scores="results/scores/{experiment}.csv",
-        archives=lambda wildcards: archives_used_by(wildcards.experiment),
+        archives=inputs.archives_of_experiment,
     output:
         csv="results/tables/{experiment}.csv",
         detail="results/tables/{experiment}_detail.csv",
@@ -144,23 +111,62 @@ use rule table2 as comparison_table with:
         ),
     log:
         "results/logs/comparison_table/{experiment}.log",
-    benchmark:
-        "results/benchmarks/comparison_table/{experiment}.tsv"
     wildcard_constraints:
-        experiment=names(COMPARISONS),
+        experiment=names(experiments.COMPARISONS),
     params:
-        settings=lambda wildcards: figure_settings(
-            "table2",
-            "resources/paper-table2.csv",
-            scores=scores_of(wildcards.experiment),
-            **drawn_from(wildcards.experiment),
+        settings=settings.comparison_table,
+
+
+rule figure2:
+    """Few-shot adaptation: UAR by number of target examples."""
+    input:
+        scores="results/scores/figure2.csv",
+        archives=inputs.archives("figure2"),
+    output:
+        csv="results/figures/figure2.csv",
+        pdf="results/figures/figure2.pdf",
+        png=report(
+            "results/figures/figure2.png",
+            caption=targets.caption("figure2"),
+            category="Figures",
+            labels={"figure": "2", "shows": "few-shot adaptation"},
         ),
+    log:
+        "results/logs/figure2.log",
+    localrule: True
+    conda:
+        "../../envs/ser.yaml"
+    params:
+        settings=settings.figure("figure2"),
+    script:
+        "../scripts/figure.py"
 
 
-rule comparison_figure:
+# Robustness to noise: UAR on clean and on noisy speech.
+use rule figure2 as figure3 with:
+    input:
+        scores="results/scores/figure3.csv",
+        archives=inputs.archives("figure3"),
+    output:
+        csv="results/figures/figure3.csv",
+        pdf="results/figures/figure3.pdf",
+        png=report(
+            "results/figures/figure3.png",
+            caption=targets.caption("figure3"),
+            category="Figures",
+            labels={"figure": "3", "shows": "robustness to noise"},
+        ),
+    log:
+        "results/logs/figure3.log",
+    params:
+        settings=settings.figure("figure3"),
+
+
+# Models compared over the pairs of an experiment.
+use rule figure2 as comparison_figure with:
     input:
         scores="results/scores/{experiment}.csv",
-        archives=lambda wildcards: archives_used_by(wildcards.experiment),
+        archives=inputs.archives_of_experiment,
     output:
         csv="results/figures/{experiment}.csv",
         pdf="results/figures/{experiment}.pdf",
@@ -172,207 +178,90 @@ rule comparison_figure:
         ),
     log:
         "results/logs/comparison_figure/{experiment}.log",
-    benchmark:
-        "results/benchmarks/comparison_figure/{experiment}.tsv"
     wildcard_constraints:
-        experiment=names(COMPARISONS),
-    localrule: True
-    conda:
-        "../../envs/ser.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=30,
+        experiment=names(experiments.COMPARISONS),
     params:
-        settings=lambda wildcards: figure_settings(
-            "comparison", scores=scores_of(wildcards.experiment), **drawn_from(wildcards.experiment)
-        ),
-    script:
-        "../scripts/figure.py"
+        settings=settings.comparison_figure,
 
 
-rule figure2:
-    """Few-shot adaptation: UAR by samples of the target."""
+# Confusion matrices by model.
+use rule figure2 as confusion with:
     input:
-        scores="results/scores/figure2.csv",
-        archives=archives_used_by("figure2"),
+        confusions="results/scores/table2_confusions.csv",
+        archives=inputs.archives("table2"),
     output:
-        csv="results/figures/figure2.csv",
-        pdf="results/figures/figure2.pdf",
+        csv="results/figures/confusion.csv",
+        pdf="results/figures/confusion.pdf",
         png=report(
-            "results/figures/figure2.png",
-            caption=caption_of("figure2"),
+            "results/figures/confusion.png",
+            caption=targets.caption("confusion"),
             category="Figures",
-            labels={"figure": "2", "shows": "few-shot adaptation"},
+            labels={"figure": "confusion", "shows": "what is heard for what"},
         ),
     log:
-        "results/logs/figure2.log",
-    benchmark:
-        "results/benchmarks/figure2.tsv"
-    localrule: True
-    conda:
-        "../../envs/ser.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=30,
+        "results/logs/confusion.log",
     params:
-        settings=figure_settings("figure2", scores=scores_of("figure2"), **drawn_from("figure2")),
-    script:
-        "../scripts/figure.py"
+        settings=settings.figure("confusion", "table2"),
 
 
-rule figure3:
-    """Robustness to noise: UAR on clean and on noisy speech."""
-    input:
-        scores="results/scores/figure3.csv",
-        archives=archives_used_by("figure3"),
+# The recall of every emotion, by target and model.
+use rule confusion as recall with:
     output:
-        csv="results/figures/figure3.csv",
-        pdf="results/figures/figure3.pdf",
+        csv="results/figures/recall.csv",
+        pdf="results/figures/recall.pdf",
         png=report(
-            "results/figures/figure3.png",
-            caption=caption_of("figure3"),
+            "results/figures/recall.png",
+            caption=targets.caption("recall"),
             category="Figures",
-            labels={"figure": "3", "shows": "robustness to noise"},
+            labels={"figure": "recall", "shows": "recall by emotion"},
         ),
     log:
-        "results/logs/figure3.log",
-    benchmark:
-        "results/benchmarks/figure3.tsv"
-    localrule: True
-    conda:
-        "../../envs/ser.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=30,
+        "results/logs/recall.log",
     params:
-        settings=figure_settings("figure3", scores=scores_of("figure3"), **drawn_from("figure3")),
-    script:
-        "../scripts/figure.py"
+        settings=settings.figure("recall", "table2"),
+
+
+# Learning curves of the training runs behind Table II.
+use rule figure2 as training_curves with:
+    input:
+        histories=inputs.histories(),
+        archives=inputs.archives_of_sources(),
+    output:
+        csv="results/figures/training.csv",
+        pdf="results/figures/training.pdf",
+        png=report(
+            "results/figures/training.png",
+            caption=targets.caption("training"),
+            category="Figures",
+            labels={"figure": "training", "shows": "training curves"},
+        ),
+    log:
+        "results/logs/training_curves.log",
+    params:
+        settings=settings.training_curves(),
 
 
 rule claims:
     """A verdict on each of the paper's claims."""
     input:
-        confusions=confusions_for_claims(),
-        archives=archives_used_by(*experiments.CLAIMED),
+        confusions=inputs.claimed_confusions(),
+        archives=inputs.archives(*experiments.CLAIMED),
     output:
         csv="results/claims.csv",
         cells="results/claims_cells.csv",
         markdown="results/claims.md",
         png=report(
             "results/claims.png",
-            caption=caption_of("claims"),
+            caption=targets.caption("claims"),
             category="Claims",
             labels={"shows": "the paper's claims, tested"},
         ),
     log:
         "results/logs/claims.log",
-    benchmark:
-        "results/benchmarks/claims.tsv"
     localrule: True
     conda:
         "../../envs/ser.yaml"
-    threads: 1
-    resources:
-        mem_mb=4000,
-        runtime=60,
     params:
-        settings=figure_settings("claims", "resources/checkpoints.yaml", **what_claims_use()),
-    script:
-        "../scripts/figure.py"
-
-
-rule confusion:
-    """What every model hears for what."""
-    input:
-        confusions="results/scores/table2_confusions.csv",
-        archives=archives_used_by("table2"),
-    output:
-        csv="results/figures/confusion.csv",
-        pdf="results/figures/confusion.pdf",
-        png=report(
-            "results/figures/confusion.png",
-            caption=caption_of("confusion"),
-            category="Figures",
-            labels={"figure": "confusion", "shows": "what is heard for what"},
-        ),
-    log:
-        "results/logs/confusion.log",
-    benchmark:
-        "results/benchmarks/confusion.tsv"
-    localrule: True
-    conda:
-        "../../envs/ser.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=30,
-    params:
-        settings=figure_settings("confusion", **drawn_from("table2")),
-    script:
-        "../scripts/figure.py"
-
-
-rule recall:
-    """The recall of every emotion, by target and model."""
-    input:
-        confusions="results/scores/table2_confusions.csv",
-        archives=archives_used_by("table2"),
-    output:
-        csv="results/figures/recall.csv",
-        pdf="results/figures/recall.pdf",
-        png=report(
-            "results/figures/recall.png",
-            caption=caption_of("recall"),
-            category="Figures",
-            labels={"figure": "recall", "shows": "recall by emotion"},
-        ),
-    log:
-        "results/logs/recall.log",
-    benchmark:
-        "results/benchmarks/recall.tsv"
-    localrule: True
-    conda:
-        "../../envs/ser.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=30,
-    params:
-        settings=figure_settings("recall", **drawn_from("table2")),
-    script:
-        "../scripts/figure.py"
-
-
-rule training_curves:
-    """How the trainings behind Table II went."""
-    input:
-        histories=histories_of_table2(),
-        archives=archives_of_table2s_sources(),
-    output:
-        csv="results/figures/training.csv",
-        pdf="results/figures/training.pdf",
-        png=report(
-            "results/figures/training.png",
-            caption=caption_of("training"),
-            category="Figures",
-            labels={"figure": "training", "shows": "training curves"},
-        ),
-    log:
-        "results/logs/training_curves.log",
-    benchmark:
-        "results/benchmarks/training_curves.tsv"
-    localrule: True
-    conda:
-        "../../envs/ser.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=30,
-    params:
-        settings=figure_settings("training_curves", **trained_for_table2()),
+        settings=settings.claims(),
     script:
         "../scripts/figure.py"

@@ -1,4 +1,4 @@
-"""Speaker-independent splits and few-shot samples, per repetition.
+"""Speaker-independent splits and few-shot examples, per seed.
 
 INPUTS  results/corpora/{corpus}/utterances.csv, overlaps.csv
 OUTPUTS results/splits/{corpus}/seed{seed}/source.csv, target.csv
@@ -6,53 +6,28 @@ OUTPUTS results/splits/{corpus}/seed{seed}/source.csv, target.csv
 """
 
 
-rule source_split:
+rule split:
+    """Hold whole groups out: the development set of a source, or the test set of a target."""
     input:
         utterances="results/corpora/{corpus}/utterances.csv",
         overlaps="results/corpora/{corpus}/overlaps.csv",
     output:
-        split="results/splits/{corpus}/seed{seed}/source.csv",
+        split="results/splits/{corpus}/seed{seed}/{role}.csv",
     log:
-        "results/logs/source_split/{corpus}/seed{seed}.log",
-    benchmark:
-        "results/benchmarks/source_split/{corpus}/seed{seed}.tsv"
+        "results/logs/split/{corpus}/seed{seed}/{role}.log",
+    wildcard_constraints:
+        role="source|target",
     localrule: True
     conda:
         "../../envs/ser.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=30,
     params:
-        settings=uses("source_split.py"),
+        settings=settings.split,
     script:
-        "../scripts/source_split.py"
-
-
-rule target_split:
-    input:
-        utterances="results/corpora/{corpus}/utterances.csv",
-        overlaps="results/corpora/{corpus}/overlaps.csv",
-    output:
-        split="results/splits/{corpus}/seed{seed}/target.csv",
-    log:
-        "results/logs/target_split/{corpus}/seed{seed}.log",
-    benchmark:
-        "results/benchmarks/target_split/{corpus}/seed{seed}.tsv"
-    localrule: True
-    conda:
-        "../../envs/ser.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=30,
-    params:
-        settings=uses("target_split.py", **config["few_shot"]),
-    script:
-        "../scripts/target_split.py"
+        "../scripts/split.py"
 
 
 rule few_shot:
+    """Draw balanced, nested few-shot examples from a target's pool."""
     input:
         utterances="results/corpora/{target}/utterances.csv",
         split="results/splits/{target}/seed{seed}/target.csv",
@@ -60,15 +35,9 @@ rule few_shot:
         subset="results/fewshot/{target}/{shots}-shot/seed{seed}.csv",
     log:
         "results/logs/few_shot/{target}/{shots}-shot/seed{seed}.log",
-    benchmark:
-        "results/benchmarks/few_shot/{target}/{shots}-shot/seed{seed}.tsv"
     localrule: True
     conda:
         "../../envs/ser.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=30,
     params:
         settings=uses("few_shot.py"),
     script:

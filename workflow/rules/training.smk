@@ -1,20 +1,20 @@
-"""Fine-tuning: one job per model, source, target, shots and repetition.
+"""Fine-tuning: one job per model, source, target, shots and seed.
 
 A zero-shot run sees no target data: its target is "any", and it serves every target.
 
-INPUTS  corpora, splits, few-shot samples, encoders
+INPUTS  corpora, splits, few-shot examples, encoders
 OUTPUTS results/runs/{model}/{source}-to-{target}/{shots}-shot/seed{seed}/
 """
 
 
 rule finetune:
     input:
-        unpack(target_samples),
-        source_frames=lambda wildcards: frames_of(wildcards.model, wildcards.source, CLEAN),
+        unpack(inputs.few_shot_examples),
+        source_frames=inputs.source_frames,
         source_utterances="results/corpora/{source}/utterances.csv",
         source_overlaps="results/corpora/{source}/overlaps.csv",
         source_split="results/splits/{source}/seed{seed}/source.csv",
-        encoder=encoder_of,
+        encoder=inputs.encoder,
     output:
         weights="results/runs/{model}/{source}-to-{target}/{shots}-shot/seed{seed}/weights.safetensors",
         history="results/runs/{model}/{source}-to-{target}/{shots}-shot/seed{seed}/history.csv",
@@ -25,12 +25,11 @@ rule finetune:
         "results/benchmarks/finetune/{model}/{source}-to-{target}/{shots}-shot/seed{seed}.tsv"
     conda:
         "../../envs/ser.yaml"
-    threads: 1
     resources:
-        gpu=gpu(),
-        mem_mb=memory_of("finetune"),
-        runtime=minutes_of("finetune"),
+        gpu=settings.gpu,
+        mem_mb=settings.memory,
+        runtime=settings.runtime,
     params:
-        settings=lambda wildcards: finetune_settings(wildcards.model),
+        settings=settings.finetune,
     script:
         "../scripts/finetune.py"

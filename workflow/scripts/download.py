@@ -6,15 +6,15 @@ from ser.snakemake_support import script
 
 
 def main(snakemake):
-    source = snakemake.params.source
-    script.log.info("%s", download.licence_notice(source))
-    if problem := snakemake.params.get("refusal"):
+    settings = snakemake.params.settings
+    script.log.info("%s", download.licence_notice(settings["source"]))
+    if problem := settings.get("refusal"):
         raise UserError(problem)
-    if corpus := snakemake.params.get("corpus"):
-        # what its users would refuse is not kept, so that running again fetches again
-        download.fetch(source, snakemake.output[0], check=lambda path: formats.open_corpus(path, corpus))
+    if corpus := settings.get("corpus"):
+        # an archive that ingestion would refuse is not kept, so that running again fetches again
+        download.fetch(settings["source"], snakemake.output[0], check=lambda path: formats.open_corpus(path, corpus))
     else:
-        download.fetch(source, snakemake.output[0])
+        download.fetch(settings["source"], snakemake.output[0])
 
 
 if __name__ == "__main__":

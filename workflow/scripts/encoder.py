@@ -7,7 +7,7 @@ from pathlib import Path
 
 from safetensors.torch import save_file
 
-from ser.core import files
+from ser.core import files, integrity
 from ser.core.errors import UserError
 from ser.models import checkpoints, families
 from ser.snakemake_support import script
@@ -31,9 +31,7 @@ def main(snakemake):
     record = {
         "checkpoint": settings["checkpoint"],
         "revision": revision,
-        "sha256": files.sha256(outputs.weights),
-        # jobs compare them: this record stands for all four files
-        "settings_sha256": {Path(path).name: files.sha256(path) for path in (outputs.config, outputs.preprocessor)},
+        "sha256": integrity.sha256(outputs.weights),
         "parameters": model.encoder_parameters,
         "width": model.encoder.hidden_size,
         "layers": len(model.encoder.layers),

@@ -12,8 +12,8 @@ from ser.core.errors import UserError
 from ser.corpora import leakage
 from ser.models import families
 from ser.snakemake_support import script
-from ser.training import autocast, loop, run_record
-from ser.training.device import choose_device, encoder_folder, frame_storage
+from ser.training import autocast, data, loop, run_record
+from ser.training.device import choose_device, frame_storage, parent_folder
 
 
 def main(snakemake):
@@ -25,22 +25,22 @@ def main(snakemake):
     device = choose_device(snakemake.resources.gpu)
     seed = int(wildcards.seed)
     run_name = f"{wildcards.model}, {wildcards.source} to {wildcards.target}, {wildcards.shots} shots, seed {seed}"
-    encoder, storage = encoder_folder(inputs.encoder), frame_storage(device, snakemake.resources)
+    encoder, storage = parent_folder(inputs.encoder), frame_storage(device, snakemake.resources)
     model = loop.initialise(families.of(settings["model"]).build, settings["model"], encoder, seed).to(device)
 
     roles = leakage.read_split(inputs.source_split, inputs.source_utterances, inputs.source_overlaps)
     train_names = [utterance for utterance, role in roles.items() if role == "train"]
     dev_names = [utterance for utterance, role in roles.items() if role == "dev"]
-    train = run_record.read_examples(model, inputs.source_frames, inputs.source_utterances, train_names, storage)
-    dev = run_record.read_examples(model, inputs.source_frames, inputs.source_utterances, dev_names, storage)
-    seconds = run_record.seconds_of(inputs.source_utterances, train_names)
+    train = data.read_examples(model, inputs.source_frames, inputs.source_utterances, train_names, storage)
+    dev = data.read_examples(model, inputs.source_frames, inputs.source_utterances, dev_names, storage)
+    seconds = data.seconds_of(inputs.source_utterances, train_names)
     if shots := inputs.get("subset"):
         subset = [row["utterance"] for row in files.read_rows(shots)]
         target_roles = leakage.read_split(inputs.target_split, inputs.target_utterances, inputs.target_overlaps)
         leakage.check_subset(subset, target_roles, shots)
-        samples = run_record.read_examples(model, inputs.target_frames, inputs.target_utterances, subset, storage)
-        train = run_record.together(train, samples)
-        seconds += run_record.seconds_of(inputs.target_utterances, subset)
+        samples = data.read_examples(model, inputs.target_frames, inputs.target_utterances, subset, storage)
+        train = data.together(train, samples)
+        seconds += data.seconds_of(inputs.target_utterances, subset)
 
     # an encoder's weights are in the fingerprint by the checksum that its revision.json keeps
     read_whole = [path for path in inputs if path not in inputs.encoder[:1]]

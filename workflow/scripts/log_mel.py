@@ -8,7 +8,7 @@ from ser.snakemake_support import script
 
 def main(snakemake):
     rows = files.read_rows(snakemake.input.utterances)
-    waveforms = audio.waveforms_of(rows, audio.open_audio(snakemake.input.audio, rows))
+    waveforms = audio.waveforms_of(rows, audio.open_audio(snakemake.input.audio))
     frames = [log_mel.log_mel(audio.as_float(waveform)) for waveform in waveforms]
     audio.write_array(snakemake.output.frames, frames, sum(map(len, frames)))
 

@@ -14,7 +14,7 @@ def main(snakemake):
         for environment, archive in zip(settings["environments"], snakemake.input.noise, strict=True)
     }
     utterances = files.read_rows(snakemake.input.utterances)
-    clean = audio.open_audio(snakemake.input.audio, utterances)
+    clean = audio.open_audio(snakemake.input.audio)
     environments = noise.choose_environments(utterances, settings["environments"])
     mixing = []
 

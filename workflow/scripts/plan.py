@@ -1,92 +1,104 @@
-"""What is left of an experiment will cost: jobs, GPU-hours, wall time, memory, disk and downloads.
+"""List what is left to do: jobs by rule and model, downloads, and hours where finished jobs were measured.
 
-Usage: python workflow/scripts/plan.py [--directory D] [--configfile C ...] [--gpus N] [--cores N]
+Usage: python workflow/scripts/plan.py [--directory D] [--configfile C ...]
 
-What is left is Snakemake's own judgement (`snakemake -n`), edits included. It locks nothing and computes nothing.
+The jobs are those of `snakemake --dry-run`. Hours are the mean wall time of finished jobs of the same rule and model
+in this directory; a rule without a finished, measured job has none.
 """
 
 import argparse
-import contextlib
+import statistics
 import sys
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from ser.config import local_inputs
+from ser.core import reference_data
 from ser.core.errors import UserError
+from ser.core.paths import RunId
 from ser.corpora import download
-from ser.legacy import dry_run, planning, run_options
-from ser.legacy.estimates import Estimates
-from ser.models import encoders
-from ser.training import gpus
+from ser.snakemake_support import dry_run, provenance
+from ser.snakemake_support.dry_run import Job
 
-USUAL = (1, 2, 4, 8)  # GPUs, or cores, that the wall time is given for
+Kind = tuple[str, str]  # a rule, and the model behind the job if it has one
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print the plan."""
-    given = _parser().parse_args(arguments)
-    directory, configfiles, config = run_options.read(given)
-    with contextlib.chdir(directory):  # the configuration's paths are relative to it
-        local_inputs.refuse_missing(config)
-        jobs = dry_run.planned(directory, configfiles)
-        estimates = Estimates(config)
-        on_gpu = estimates.table.device == "gpu"
-        asked = given.gpus if on_gpu else given.cores
-        counts = sorted({*USUAL, asked} - {None})
-        measured = planning.finished(Path("results"), estimates)
-        plan = planning.plan(jobs, estimates, measured, counts, given.cores, cached(config, jobs))
-        plan.notes.extend(local_inputs.outlived(config))
-    if on_gpu and jobs and not gpus.visible():
-        plan.notes.append("no GPU is visible here; `device: cpu` in the configuration plans for the CPU")
-    if refused := refusals(config, jobs):
-        print("CANNOT START YET:", *(f"  - {problem}" for problem in refused), "", sep="\n")
-    print(planning.report(plan))
-
-
-def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    run_options.add_options(parser)
-    parser.add_argument("--gpus", type=_positive, help="also give the wall time on so many GPUs")
-    parser.add_argument("--cores", type=_positive, help="cores, as Snakemake will be given")
-    return parser
+    parser.add_argument("--directory", "-d", type=Path, default=Path(), help="working directory (default: here)")
+    parser.add_argument("--configfile", type=Path, nargs="+", default=[], help="as for snakemake")
+    given = parser.parse_args(arguments)
+    directory, configfiles = given.directory.resolve(), [path.resolve() for path in given.configfile]
+    jobs = dry_run.planned(directory, configfiles)
+    print(report(jobs, mean_seconds(directory / "results" / "benchmarks")))
 
 
-def _positive(text: str) -> int:
-    if (number := int(text)) < 1:
-        raise argparse.ArgumentTypeError("it must be at least 1")
-    return number
+def mean_seconds(benchmarks: Path) -> dict[Kind, float]:
+    """Return the mean wall seconds of finished jobs by rule and model, from Snakemake's benchmark files."""
+    seconds = defaultdict(list)
+    for rule, jobs in provenance.by_rule(benchmarks).items():
+        for name, (wall, _) in jobs.items():
+            seconds[rule, _model(name)].append(wall)
+    return {kind: statistics.mean(values) for kind, values in seconds.items()}
 
 
-def cached(config: dict, jobs: Sequence[dry_run.Job]) -> set[str]:
-    """Encoders among the jobs whose checkpoints are in the hub's local cache."""
-    wanted = {job.wildcards["encoder"] for job in jobs if job.rule == "encoder"}
-    entries = {encoders.name(m): m for m in config["models"].values() if "revision" in m}
-    if not wanted & entries.keys():
-        return set()
-    from huggingface_hub import try_to_load_from_cache
-
-    return {
-        name
-        for name in wanted & entries.keys()
-        if any(
-            isinstance(
-                try_to_load_from_cache(entries[name]["checkpoint"], file, revision=entries[name]["revision"]), str
-            )
-            for file in ("model.safetensors", "pytorch_model.bin")
-        )
-    }
+def _model(path: str) -> str:
+    try:
+        return RunId.parse(path).model
+    except ValueError:
+        return ""
 
 
-def refusals(config: dict, jobs: Sequence[dry_run.Job]) -> list[str]:
-    """Why a run would stop before its first job."""
-    wanted = {job.wildcards["archive"] for job in jobs if job.rule == "download_corpus"}
-    corpora = [
-        name
-        for name, entry in config["corpora"].items()
-        if entry["path"] is None and download.archive_name(name, entry) in wanted
-    ]
-    refused = (download.refusal(name, config["corpora"][name]) for name in corpora)
-    return [problem for problem in refused if problem]
+def report(jobs: Sequence[Job], seconds: Mapping[Kind, float]) -> str:
+    """Return the plan as text."""
+    if not jobs:
+        return "Nothing is left to do."
+    counts = Counter((job.rule, job.wildcards.get("model", "")) for job in jobs)
+    rows = [("rule", "model", "jobs", "hours, one after the other")]
+    rows += [(*kind, str(count), _hours(count, seconds.get(kind))) for kind, count in sorted(counts.items())]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return "\n".join([*lines, "", f"{len(jobs)} jobs are left.", *downloads(jobs)])
+
+
+def _hours(count: int, seconds: float | None) -> str:
+    return "not measured yet" if seconds is None else f"{count * seconds / 3600:.2f}"
+
+
+def downloads(jobs: Iterable[Job]) -> list[str]:
+    """Return a line for each planned download, with its size where it is published."""
+    lines = []
+    for job in jobs:
+        match job.rule:
+            case "download_corpus":
+                name = job.wildcards["archive"]
+                source = download.published()["corpora"].get(name.partition(".")[0], {})
+                if source and not source["url"]:
+                    lines.append(
+                        f"Cannot start: {source['title']} has to be requested at {source['homepage']}; set"
+                        " the corpus's `path` to your copy."
+                    )
+                    continue
+                size = source.get("bytes")
+            case "download_noise":
+                name = job.wildcards["environment"]
+                size = download.published()["noise"]["demand"]["bytes"].get(name)
+            case "encoder" if not job.inputs:
+                name = job.wildcards["encoder"]
+                known = reference_data.read("checkpoints.yaml")
+                size = next(
+                    (
+                        entry.get("bytes")
+                        for checkpoint, entry in known.items()
+                        if name.rpartition("-")[0] == checkpoint.replace("/", "--")
+                    ),
+                    None,
+                )
+            case _:
+                continue
+        lines.append(f"Download: {name}, {f'{size / 1e6:.0f} MB' if size else 'of unknown size'}")
+    return lines
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from ser.core import files
 from ser.corpora import audio
 from ser.models import families
 from ser.snakemake_support import script
-from ser.training.device import choose_device, encoder_folder, frame_storage
+from ser.training.device import choose_device, frame_storage, parent_folder
 
 
 def main(snakemake):
@@ -16,7 +16,7 @@ def main(snakemake):
     settings = snakemake.params.settings
     device = choose_device(snakemake.resources.gpu)
     family = families.load(settings["model"]["family"])
-    model = family.build(settings["model"], encoder_folder(snakemake.input.encoder)).to(device)
+    model = family.build(settings["model"], parent_folder(snakemake.input.encoder)).to(device)
     rows = files.read_rows(snakemake.input.utterances)
     storage = frame_storage(device, snakemake.resources)
     frames = model.read_frames(snakemake.input.audio, rows, [row["utterance"] for row in rows], storage)

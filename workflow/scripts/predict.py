@@ -11,7 +11,7 @@ from ser.core.errors import UserError
 from ser.models import families, trainable_state
 from ser.snakemake_support import script
 from ser.training import inference
-from ser.training.device import choose_device, encoder_folder, frame_storage
+from ser.training.device import choose_device, frame_storage, parent_folder
 
 COLUMNS = ("utterance", "emotion", "predicted", *EMOTIONS)
 
@@ -20,7 +20,7 @@ def main(snakemake):
     torch.set_num_threads(snakemake.threads)
     settings = snakemake.params.settings
     device = choose_device(snakemake.resources.gpu)
-    model = families.of(settings["model"]).build(settings["model"], encoder_folder(snakemake.input.encoder))
+    model = families.of(settings["model"]).build(settings["model"], parent_folder(snakemake.input.encoder))
     trainable_state.load_trained_state(model.to(device), snakemake.input.weights)
     rows = files.read_rows(snakemake.input.utterances)
     storage = frame_storage(device, snakemake.resources)

@@ -3,25 +3,23 @@
 import datetime
 from pathlib import Path
 
-from ser.config import experiments
 from ser.core import files
+from ser.core.paths import RunId
 from ser.snakemake_support import provenance, script
 
 
 def main(snakemake):
     given, settings = snakemake.input, snakemake.params.settings
-    runs = [Path(path) for path in given.runs]
-    predictions = [Path(prediction.file) for prediction in experiments.predictions(settings["config"])]
     record = {
         "written": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "label": settings["config"]["label"],
         "workflow": provenance.commit(),
         "packages": settings["packages"],
-        "trainings": provenance.across_runs(files.read_json(path) for path in runs),
+        "trainings": provenance.across_runs(files.read_json(path) for path in given.runs),
         "archives": {Path(path).parent.name: files.read_json(path) for path in given.archives},
         "checkpoints": {Path(path).parent.name: files.read_json(path) for path in given.revisions},
         "machine_that_wrote_this": provenance.hardware(),
-        "costs": provenance.costs(Path("results", "benchmarks"), runs, predictions),
+        "costs": provenance.costs(Path("results", "benchmarks"), map(RunId.parse, given.runs)),
         "config": settings["config"],
     }
     files.write_json(snakemake.output.provenance, record)

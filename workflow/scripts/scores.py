@@ -1,4 +1,4 @@
-"""Put the scores of all experiments into one table."""
+"""Collect the scores of all experiments in one table."""
 
 from ser.core import files
 from ser.evaluation import scores
@@ -6,8 +6,7 @@ from ser.snakemake_support import script
 
 
 def main(snakemake):
-    expected = dict(zip(snakemake.input.scores, snakemake.params.settings["scores"], strict=True))
-    files.write_rows(snakemake.output.scores, scores.COLUMNS, scores.merged(expected))
+    files.write_rows(snakemake.output.scores, scores.COLUMNS, scores.merged(snakemake.input.scores))
 
 
 if __name__ == "__main__":

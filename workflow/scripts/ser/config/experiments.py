@@ -1,17 +1,19 @@
-"""Which runs and predictions the configured experiments need."""
+"""The configured experiments, and the runs and predictions that they need."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
-from ser.core.paths import ANY_TARGET, CLEAN
+from ser.core.paths import CLEAN, RunId
 
 EXPERIMENTS = ("table2", "figure2", "figure3", "random_init", "tuning")
 CLAIMED = ("table2", "figure2", "figure3", "random_init")  # those that a claim rests on
+COMPARISONS = ("random_init", "tuning")  # those with a table and a figure of their own name
 
 
 @dataclass(frozen=True, order=True)
 class Prediction:
-    """One run's labels of one target in one condition."""
+    """What one run predicts for one target in one condition."""
 
     model: str
     source: str
@@ -21,14 +23,9 @@ class Prediction:
     condition: str
 
     @property
-    def trained_on_target(self) -> str:
-        """Target of the run behind it: a zero-shot run serves every target."""
-        return self.target if self.shots else ANY_TARGET
-
-    @property
-    def training(self) -> str:
-        """Where the files of the run behind it are, below `results/runs`, `results/logs/finetune` and so on."""
-        return f"{self.model}/{self.source}-to-{self.trained_on_target}/{self.shots}-shot/seed{self.seed}"
+    def run(self) -> RunId:
+        """The run behind it: a zero-shot run serves every target."""
+        return RunId.of(self.model, self.source, self.target, self.shots, self.seed)
 
     @property
     def file(self) -> str:
@@ -37,34 +34,69 @@ class Prediction:
         return f"results/predictions/{pair}/{self.shots}-shot/seed{self.seed}/{self.condition}.csv"
 
 
-def predictions(config: dict, experiments: Iterable[str] = EXPERIMENTS) -> list[Prediction]:
-    """All predictions that the named experiments need, sorted, each once. A null experiment needs none."""
-    needed = set()
-    for name in experiments:
-        experiment = config["experiments"][name]
-        if experiment is not None:
-            needed.update(_needed_by(experiment, config["seeds"]))
-    return sorted(needed)
+class Experiments:
+    """The experiments of a configuration that are not null.
+
+    Args:
+        config: the whole configuration, checked and complete.
+    """
+
+    def __init__(self, config: Mapping):
+        self.configured = {name: entry for name in EXPERIMENTS if (entry := config["experiments"][name]) is not None}
+        self.models = list(dict.fromkeys(model for entry in self.configured.values() for model in entry["models"]))
+        self._seeds = config["seeds"]
+        self._corpora = list(config["corpora"])
+        self._predictions: dict[tuple[str, ...], list[Prediction]] = {}
+
+    def predictions(self, *names: str) -> list[Prediction]:
+        """Return all predictions that the named experiments need, or all experiments: sorted, each once."""
+        if names not in self._predictions:
+            chosen = self._chosen(names)
+            self._predictions[names] = sorted({p for entry in chosen for p in _needed_by(entry, self._seeds)})
+        return self._predictions[names]
+
+    def runs(self, *names: str) -> list[RunId]:
+        """Return the training runs behind these predictions, sorted."""
+        return sorted({prediction.run for prediction in self.predictions(*names)})
+
+    def corpora(self, *names: str) -> list[str]:
+        """Return the corpora that the named experiments use, or all experiments, in the configuration's order."""
+        used = {corpus for entry in self._chosen(names) for corpus in [*sources_of(entry), *entry["targets"]]}
+        return [corpus for corpus in self._corpora if corpus in used]
+
+    @cached_property
+    def first_run_of_model(self) -> dict[str, RunId]:
+        """A run of every model in use, for what is the same in all its runs."""
+        first: dict[str, RunId] = {}
+        for prediction in self.predictions():
+            first.setdefault(prediction.model, prediction.run)
+        return {model: first[model] for model in self.models if model in first}
+
+    def _chosen(self, names: Iterable[str]) -> list[dict]:
+        return [entry for name, entry in self.configured.items() if not names or name in names]
 
 
-def _needed_by(experiment: dict, seeds: list[int]) -> Iterator[Prediction]:
-    conditions = [CLEAN, experiment["condition"]] if "condition" in experiment else [CLEAN]
+def _needed_by(experiment: Mapping, seeds: list[int]) -> Iterator[Prediction]:
     for model in experiment["models"]:
-        for source in _sources(experiment):
-            for target in experiment["targets"]:
-                if source != target:
-                    for shots in experiment.get("shots", [0]):
-                        for condition in conditions:
-                            for seed in seeds:
-                                yield Prediction(model, source, target, shots, seed, condition)
+        for source, target in pairs_of(experiment):
+            for shots in experiment.get("shots", [0]):
+                for condition in conditions_of(experiment):
+                    for seed in seeds:
+                        yield Prediction(model, source, target, shots, seed, condition)
 
 
-def used_corpora(config: dict, experiments: Iterable[str] = EXPERIMENTS) -> list[str]:
-    """Corpora that the named experiments use, in the config's order."""
-    named = [config["experiments"][name] for name in experiments if config["experiments"][name] is not None]
-    used = {corpus for experiment in named for corpus in [*_sources(experiment), *experiment["targets"]]}
-    return [corpus for corpus in config["corpora"] if corpus in used]
+def pairs_of(experiment: Mapping) -> list[tuple[str, str]]:
+    """Return an experiment's pairs of source and target."""
+    return [
+        (source, target) for source in sources_of(experiment) for target in experiment["targets"] if source != target
+    ]
 
 
-def _sources(experiment: dict) -> list[str]:
+def sources_of(experiment: Mapping) -> list[str]:
+    """Return the corpora that an experiment trains on."""
     return experiment.get("sources") or [experiment["source"]]
+
+
+def conditions_of(experiment: Mapping) -> list[str]:
+    """Return the conditions that an experiment tests in."""
+    return [CLEAN, experiment["condition"]] if "condition" in experiment else [CLEAN]

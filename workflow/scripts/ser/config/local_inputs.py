@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from ser.config import experiments, validation
-from ser.core.paths import is_made_by_demo
-from ser.models import encoders
+from ser.config import validation
+from ser.config.experiments import Experiments
+from ser.core.paths import encoder_folder, is_made_by_demo
 
 
 def refuse_missing(config: Mapping) -> None:
@@ -39,7 +39,7 @@ def noise_archive(folder: Path, environment: str) -> Path:
 
 
 def _corpora(config: Mapping) -> Iterator[tuple[str, bool]]:
-    for name in experiments.used_corpora(config):
+    for name in Experiments(config).corpora():
         path = config["corpora"][name]["path"]
         if path is None or _is_there(Path(path)):
             continue
@@ -80,7 +80,7 @@ def _checkpoints(config: Mapping) -> Iterator[tuple[str, bool]]:
         if name not in used or not checkpoint or not validation.is_local(checkpoint):
             continue
         if not _is_there(Path(checkpoint)):
-            kept = Path(encoders.folder(model), "model.safetensors")
+            kept = Path(encoder_folder(model), "model.safetensors")
             yield f"models.{name}.checkpoint: {_nowhere(checkpoint)}: a folder in Hugging Face format", kept.exists()
 
 

@@ -1,22 +1,30 @@
-"""What a folder holds, by checksum: so that a damaged copy is refused, not used."""
+"""Checksums of files, and manifests of folders by which a damaged copy is refused."""
 
+import hashlib
 import json
+import os
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
 from ser.core.errors import UserError, listing
-from ser.core.files import read_json, sha256, write_json
+from ser.core.files import read_json, write_json
 
 NAME = "manifest.json"
 
 
-def write(folder: Path, names: Iterable[str]) -> None:
+def sha256(path: str | os.PathLike) -> str:
+    """Return the checksum of a file's bytes, in hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_manifest(folder: Path, names: Iterable[str]) -> None:
     """Write the manifest of some of a folder's files, by their paths in it."""
     files = {name: {"bytes": (folder / name).stat().st_size, "sha256": sha256(folder / name)} for name in sorted(names)}
     write_json(folder / NAME, {"files": files})
 
 
-def check(folder: Path) -> dict[str, str]:
+def check_manifest(folder: Path) -> dict[str, str]:
     """Compare every file that a folder's manifest names with its checksum.
 
     Returns the checksums by path. Raises `UserError`, naming the folder and what is wrong in it, if a file is missing

@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,6 +59,29 @@ class RunId:
 
     def __str__(self) -> str:
         return f"{self.model}, {self.source} to {self.target}, {self.shots} shots, seed {self.seed}"
+
+
+ENCODER_FILES = ("model.safetensors", "config.json", "preprocessor_config.json", "revision.json")
+
+
+def encoder_name(model: Mapping) -> str:
+    """Return the folder name of a checkpoint at a revision, shared by all models that start from it.
+
+    Args:
+        model: an entry of the configuration, with a `checkpoint`.
+    """
+    joined = "--".join(Path(model["checkpoint"]).parts).strip("-/")
+    return f"{joined}-{model['revision'][:12]}" if "revision" in model else joined
+
+
+def encoder_folder(model: Mapping) -> str:
+    """Return the folder of a model's encoder, relative to the working directory."""
+    return f"resources/encoders/{encoder_name(model)}"
+
+
+def pooled_name(model: Mapping) -> str:
+    """Return the name of a frozen encoder's pooled vectors of a corpus."""
+    return encoder_name(model) + ("-30s-context" if model.get("context") == "30s" else "")
 
 
 def is_made_by_demo(path: str | os.PathLike | None) -> bool:

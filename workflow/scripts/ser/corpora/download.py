@@ -2,7 +2,6 @@
 
 import logging
 import re
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,14 +10,7 @@ from ser.core.errors import UserError
 from ser.core.files import written_whole
 from ser.corpora.archives import Archive
 
-ATTEMPTS = 6  # in a row that came no further
 TIMEOUT = 60  # seconds without a byte
-CHUNK = 1 << 14  # bytes, of which the last are lost in a cut
-PAUSE = 1.0  # seconds before the second attempt, doubled before each further one
-PARTIAL, CANNOT_CONTINUE = 206, 416
-TRANSIENT = {408, CANNOT_CONTINUE, 425, 429, 500, 502, 503, 504}
-
-log = logging.getLogger("ser")
 
 
 def published() -> dict:
@@ -96,10 +88,10 @@ def fetch(source: dict, path: str | Path, check: Callable[[Path], object] = lamb
                 known_hash=source.get("checksum"),
                 fname=temporary.name,
                 path=temporary.parent,
-                downloader=download,
+                downloader=pooch.HTTPDownloader(progressbar=True, timeout=TIMEOUT),
             )
             temporary.chmod(0o644)  # pooch keeps its files to their owner
-            Archive(temporary).check()  # neither a server's page of excuses nor half an archive
+            Archive(temporary).check()  # neither a web page nor half an archive
             check(temporary)
         except (requests.RequestException, ValueError, UserError) as error:
             reason = str(error).replace(str(temporary), "what it sent").rstrip(".")
@@ -107,60 +99,3 @@ def fetch(source: dict, path: str | Path, check: Callable[[Path], object] = lamb
                 f"{source['url']} could not be fetched: {reason}. Try again later, set `url` to another mirror, or"
                 " fetch it yourself and set `path`."
             ) from error
-
-
-def download(url: str, output_file: str, _pooch=None) -> None:
-    """Pooch's downloader, with patience: what was cut off is continued, what failed is tried again.
-
-    Continues only what the server says has not changed (`If-Range`, RFC 9110). Raises
-    `requests.RequestException` if the server refuses, or after `ATTEMPTS` that came no further.
-    """
-    import requests
-    from tqdm import tqdm
-
-    again = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
-    done, furthest, attempt, version = 0, 0, 0, None
-    with (
-        open(output_file, "wb") as file,
-        requests.Session() as session,
-        tqdm(desc=Path(url).name[:40], unit="B", unit_scale=True, disable=None) as bar,
-    ):
-        while True:
-            attempt += 1
-            headers = {"Accept-Encoding": "identity"}
-            if done and version:
-                headers |= {"Range": f"bytes={done}-", "If-Range": version}
-            try:
-                with session.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
-                    response.raise_for_status()
-                    if response.status_code != PARTIAL:
-                        done = file.truncate(file.seek(0))
-                    elif not response.headers.get("Content-Range", "").startswith(f"bytes {done}-"):
-                        version = None
-                        raise requests.ConnectionError("another part than the one asked for was sent")
-                    version = _version(response)
-                    length = response.headers.get("Content-Length", "")
-                    bar.n, bar.total = done, done + int(length) if length.isdecimal() else None
-                    for chunk in response.iter_content(CHUNK):
-                        file.write(chunk)
-                        done += len(chunk)
-                        bar.update(len(chunk))
-                return
-            except (*again, requests.HTTPError) as error:
-                if done > furthest:
-                    furthest, attempt = done, 1
-                status = getattr(error.response, "status_code", None)
-                if attempt == ATTEMPTS or (isinstance(error, requests.HTTPError) and status not in TRANSIENT):
-                    raise
-                if status == CANNOT_CONTINUE:  # from its beginning, then
-                    done, version = 0, None
-                pause = PAUSE * 2 ** (attempt - 1)
-                log.warning("%s: %s; trying again in %g s", url, error, pause)
-                file.flush()
-                time.sleep(pause)
-
-
-def _version(response) -> str | None:
-    """What names this very content on the server: a strong ETag, or the time of its last change."""
-    tag = response.headers.get("ETag", "")
-    return tag if tag and not tag.startswith("W/") else response.headers.get("Last-Modified")

@@ -1,10 +1,9 @@
 """What may not be on two sides of a split, checked wherever a split is made, described or used."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from ser.core.errors import UserError, listing
-from ser.core.files import check_count, read_rows, remedy
+from ser.core.files import read_rows
 
 
 def read_split(split, utterances, overlaps) -> dict[str, str]:
@@ -36,12 +35,12 @@ def check_complete(rows: Sequence[dict], roles: Mapping[str, str], split: str) -
     """Raise `UserError` unless a split assigns the very utterances of its corpus."""
     if strays := sorted(roles.keys() ^ {row["utterance"] for row in rows}):
         raise UserError(
-            f"{split} is not a split of its corpus: {listing(strays)} are in one of the two only. {remedy(split)}"
+            f"{split} is not a split of its corpus: {listing(strays)} are in one of the two only. Delete it and"
+            " run again."
         )
 
 
 def check_subset(subset: Sequence[str], roles: Mapping[str, str], path: str) -> None:
-    """Raise `UserError` unless every sample is of the target's pool, and there are as many as the path says."""
+    """Raise `UserError` unless every few-shot example is of the target's pool."""
     if strays := sorted(utterance for utterance in subset if roles.get(utterance) != "pool"):
         raise UserError(f"{path} leaks: {listing(strays)} are not in the pool of this repetition")
-    check_count(path, len(subset), int(Path(path).parent.name.removesuffix("-shot")))

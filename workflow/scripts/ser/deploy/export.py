@@ -32,7 +32,7 @@ def export(trained: Trained, folder: str | os.PathLike) -> None:
         for name, path in trained.files.items():
             (temporary / name).parent.mkdir(exist_ok=True)
             shutil.copyfile(path, temporary / name)
-        integrity.write(temporary, trained.files)
+        integrity.write_manifest(temporary, trained.files)
         (temporary / CARD).write_text(model_card(trained), encoding="utf-8")
         Classifier(open_trained(temporary), torch.device("cpu"))
         os.replace(temporary, folder)

@@ -6,12 +6,13 @@ from pathlib import Path
 from huggingface_hub import EvalResult, ModelCardData
 
 from ser.core.files import read_json, read_rows
+from ser.core.paths import encoder_name
 from ser.corpora import download
 from ser.deploy.trained import Trained
 from ser.evaluation import scores
 from ser.figures import captions
 from ser.legacy.lean_imports import lean_imports
-from ser.models import encoders, pretraining_data
+from ser.models import pretraining_data
 from ser.snakemake_support import provenance
 
 with lean_imports():
@@ -133,7 +134,7 @@ def _encoder(trained: Trained) -> dict | None:
 
 def _checkpoint(model: dict) -> str:
     if "revision" not in model:
-        return f"{encoders.name(model)}, a local folder"
+        return f"{encoder_name(model)}, a local folder"
     return f"[{model['checkpoint']}](https://huggingface.co/{model['checkpoint']}) at revision {model['revision']}"
 
 

@@ -8,13 +8,14 @@ from pathlib import Path
 from ser.config import validation
 from ser.core import integrity
 from ser.core.errors import UserError, listing
-from ser.core.files import read_json, sha256
-from ser.models import encoders
+from ser.core.files import read_json
+from ser.core.integrity import sha256
+from ser.core.paths import ENCODER_FILES, encoder_folder
 
 OWN_FILES = ("weights.safetensors", "run.json", "history.csv")
 IDENTITY = {"model", "source", "target", "shots", "seed"}  # what a run's record says that it is
 ENCODER = "encoder"  # an exported run's folder of its encoder
-ENCODER_WEIGHTS = encoders.FILES[0]
+ENCODER_WEIGHTS = ENCODER_FILES[0]
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def open_trained(folder: str | os.PathLike) -> Trained:
     if not folder.is_dir():
         raise UserError(f"{folder} is no folder: name a run, results/runs/.../seed1, or the folder of an exported one")
     exported = (folder / integrity.NAME).exists()
-    checksums = integrity.check(folder) if exported else {}
+    checksums = integrity.check_manifest(folder) if exported else {}
     record = _read_record(folder)
     model = validation.recorded_model(record["settings"]["model"])
     if not exported:
@@ -101,14 +102,14 @@ def _check_place(folder: Path, record: dict) -> None:
 def _encoder_folder(folder: Path, model: dict, exported: bool) -> Path | None:
     if model["family"] == "cnn-lstm":
         return None
-    return folder / ENCODER if exported else folder.parents[5] / encoders.folder(model)
+    return folder / ENCODER if exported else folder.parents[5] / encoder_folder(model)
 
 
 def _encoder_files(model: dict) -> tuple[str, ...]:
     """What of its encoder a trained model needs: where everything was trained, not the weights."""
     if model["family"] == "cnn-lstm":
         return ()
-    return encoders.FILES[1:] if model["weights"] == "random" else encoders.FILES
+    return ENCODER_FILES[1:] if model["weights"] == "random" else ENCODER_FILES
 
 
 def _check_encoder(trained: Trained, checksums: dict[str, str]) -> None:

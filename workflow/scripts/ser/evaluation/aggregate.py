@@ -6,30 +6,13 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from ser.core.errors import UserError
-from ser.core.files import check_count
-
 CONFIDENCE = 0.95
 
 
-def read_scores(path, expected: int) -> pd.DataFrame:
-    """A scores file with numbers as numbers, and names as strings whatever they look like.
-
-    Raises `UserError` if there are not as many scores as expected, or one is no number: a mean would leave it out
-    without a word.
-    """
+def read_scores(path) -> pd.DataFrame:
+    """Read a scores file: numbers as numbers, and names as strings whatever they look like."""
     names = ("model", "source", "target", "condition", "test_set")
-    scores = pd.read_csv(path, dtype={name: str for name in names}, keep_default_na=False)
-    check_count(path, len(scores), expected)
-    scores["uar"] = pd.to_numeric(scores["uar"], errors="coerce")
-    if len(without := scores[~np.isfinite(scores["uar"])]):
-        row = without.iloc[0]
-        raise UserError(
-            f"{path}: {len(without)} scores are no numbers, the first that of {row['model']}, {row['source']} to"
-            f" {row['target']}, {row['shots']} shots, {row['condition']}, seed {row['seed']}. Delete the file, and the"
-            " prediction behind it, and run again."
-        )
-    return scores
+    return pd.read_csv(path, dtype={name: str for name in names}, keep_default_na=False)
 
 
 def over_repetitions(scores: pd.DataFrame, cell: Sequence[str]) -> pd.DataFrame:

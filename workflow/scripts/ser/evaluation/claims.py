@@ -1,8 +1,7 @@
 """The paper's claims, each as comparisons whose rule of decision stands before any result exists.
 
 An effect is a mean over cells (pairs, or targets) of a paired difference in UAR points. Its 95 % interval is of
-new repetitions and new speakers of these corpora, not of other corpora: the bootstrap of `evaluation.bootstrap`. Its p
-is from flipping the signs of the cells' differences (scipy), corrected over all comparisons by Holm (statsmodels).
+new repetitions and new speakers of these corpora, not of other corpora: the bootstrap of `evaluation.bootstrap`.
 
 A comparison is supported if its interval lies above 0 and at least three quarters of its cells agree,
 contradicted if it lies below 0, else inconclusive. A claim is supported if all its comparisons are, contradicted
@@ -14,7 +13,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from ser.evaluation.aggregate import CONFIDENCE, t_interval
 from ser.evaluation.bootstrap import Arm, Scores, contrast, difference
@@ -37,13 +35,11 @@ EXPLANATION = (
     " conditional on these corpora: a bootstrap over repetitions and over test speakers, which in simulations with five"
     " repetitions held the truth in "
     + ", ".join(f"{share} % of cases ({name})" for name, share in COVERAGE.items())
-    + "; with two, in 84 to 93 %. p is from flipping the signs of cells (for C8 of sources), then corrected by Holm"
-    " over all comparisons; it takes cells for independent, which they are not, since they share trainings and speakers"
-    " (without an effect, a simulated 23 % of Table II's p were below 0.05), and no verdict uses it. Supported: the"
-    " interval is above 0 and at least three quarters of the cells agree; contradicted: it is below 0. A claim is"
-    " supported if all its comparisons are, contradicted if any is. Comparable means that the interval is within the"
-    " margin."
+    + "; with two, in 84 to 93 %. Supported: the interval is above 0 and at least three quarters of the cells agree;"
+    " contradicted: it is below 0. A claim is supported if all its comparisons are, contradicted if any is. Comparable"
+    " means that the interval is within the margin."
 )
+ONE_REPETITION = "one repetition: the interval is of speakers alone, and no verdict is drawn from it"
 AGREEING = 0.75  # least share of cells whose difference has the claim's sign
 RESTS_ON = {"table2": "Table II", "figure2": "Figure 2", "figure3": "Figure 3", "random_init": "random initialisation"}
 TEST_SETS = {"figure2": "test"}  # experiments that are not scored on every utterance of the target
@@ -54,8 +50,6 @@ COLUMNS = (
     "effect",
     "low",
     "high",
-    "p",
-    "holm",
     "verdict",
     "cells",
     "agreeing",
@@ -240,17 +234,7 @@ def test(settings: Mapping, counts: Mapping[str, pd.DataFrame]) -> tuple[pd.Data
         cell_rows.extend(cells)
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     table["claim_verdict"] = table.groupby("claim")["verdict"].transform(lambda verdicts: claim_verdict(list(verdicts)))
-    tested = table["p"].notna()
-    if tested.any():
-        table.loc[tested, "holm"] = holm(table.loc[tested, "p"])
     return table, pd.DataFrame(cell_rows, columns=list(CELL_COLUMNS))
-
-
-def holm(p: Sequence[float]) -> np.ndarray:
-    """P values corrected for their number by Holm's method."""
-    from statsmodels.stats.multitest import multipletests
-
-    return multipletests(p, method="holm")[1]
 
 
 def _test_one(comparison: Comparison, settings: Mapping, scores: Scores | None) -> tuple[dict, list[dict]]:
@@ -284,7 +268,6 @@ def _test_one(comparison: Comparison, settings: Mapping, scores: Scores | None) 
     low, high = np.nanpercentile(drawn, [50 * (1 - CONFIDENCE), 50 * (1 + CONFIDENCE)])
     base = np.mean([effects[cell] for cell in cells if cell not in inside]) if comparison.chosen is not None else 0.0
     own = np.array([effects[cell] - base for cell in inside])
-    flipped = own if comparison.chosen is None else contrasts_by_source(effects, comparison.chosen)
     found_verdict = verdict(low, high, own, comparison.margin)
     if repetitions[0] < 2:
         found_verdict = "inconclusive"
@@ -292,51 +275,14 @@ def _test_one(comparison: Comparison, settings: Mapping, scores: Scores | None) 
         "effect": effect,
         "low": low,
         "high": high,
-        "p": sign_flip_p(flipped, comparison.margin),
         "verdict": found_verdict,
         "cells": len(inside),
         "agreeing": int((abs(own) < comparison.margin if comparison.margin else own > 0).sum()),
         "repetitions": repetitions[0],
         "margin": max(abs(low), abs(high)) if comparison.margin else np.nan,
-        "note": "; ".join(filter(None, [gap, *_notes(flipped, repetitions[0], comparison)])),
+        "note": "; ".join(filter(None, [gap, ONE_REPETITION * (repetitions[0] == 1)])),
     }
     return row, [_cell(comparison, cell, as_is) for cell, (as_is, _) in found.items()]
-
-
-def contrasts_by_source(effects: Mapping[tuple[str, str], float], chosen: frozenset) -> np.ndarray:
-    """For every source that has both, the mean over chosen cells less that over its others."""
-    found = []
-    for source in dict.fromkeys(source for source, _ in effects):
-        own = {cell: effect for cell, effect in effects.items() if cell[0] == source}
-        if 0 < len(own.keys() & chosen) < len(own):
-            found.append(contrast(own, chosen))
-    return np.array(found)
-
-
-def sign_flip_p(differences: np.ndarray, margin: float | None = None) -> float:
-    """P of a mean difference of 0, two-sided, under random signs of the cells' differences.
-
-    With a margin, the p of equivalence: the larger of those of a mean beyond either margin (two one-sided tests).
-    Exact up to 13 cells, from 10,000 random draws of signs beyond. One cell says nothing: its p is 1.
-    """
-    if len(differences) < 2:
-        return 1.0
-
-    def one(values, alternative):
-        found = stats.permutation_test(
-            (values,),
-            lambda sample, axis: np.mean(sample, axis=axis),
-            permutation_type="samples",
-            vectorized=True,
-            n_resamples=10_000,
-            alternative=alternative,
-            rng=np.random.default_rng(1),
-        )
-        return float(found.pvalue)
-
-    if margin is None:
-        return one(differences, "two-sided")
-    return max(one(differences + margin, "greater"), one(differences - margin, "less"))
 
 
 def verdict(low: float, high: float, differences: np.ndarray, margin: float | None = None) -> str:
@@ -357,17 +303,6 @@ def claim_verdict(verdicts: Sequence[str]) -> str:
     if "contradicted" in verdicts:
         return "contradicted"
     return "supported" if set(verdicts) == {"supported"} else "inconclusive"
-
-
-def _notes(differences: np.ndarray, repetitions: int, comparison: Comparison) -> Iterator[str]:
-    cells = len(differences)
-    sides = 1 if comparison.margin else 2
-    if (least := sides / 2**cells) > 0.05:
-        what = "the p of equivalence" if comparison.margin else "p"
-        unit = "cell" if comparison.chosen is None else "source"
-        yield f"with {cells} {unit}{'s' * (cells > 1)} {what} cannot fall below {min(1, least):.3g}"
-    if repetitions == 1:
-        yield "one repetition: the interval is of speakers alone, and no verdict is drawn from it"
 
 
 def _cell(comparison: Comparison, cell: tuple[str, str], as_is: np.ndarray) -> dict:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ser.core.errors import UserError, listing
-from ser.core.files import check_count, read_rows, remedy
+from ser.core.files import read_rows
 from ser.core.metrics import accuracy, unweighted_average_recall
 
 COLUMNS = ("model", "source", "target", "shots", "condition", "test_set", "seed", "n", "uar", "accuracy")
@@ -40,11 +40,11 @@ def read_predictions(path: str, role_of: Mapping[str, str]) -> list[dict]:
     rows = read_rows(path)
     predicted = {row["utterance"] for row in rows}
     if missing := sorted(role_of.keys() - predicted):
-        raise UserError(f"{path} lacks utterances of its target ({listing(missing)}): it is cut short. {remedy(path)}")
+        raise UserError(f"{path} lacks utterances of its target ({listing(missing)}). Delete it and run again.")
     if unknown := sorted(predicted - role_of.keys()):
         raise UserError(
-            f"{path} holds utterances that are on no side of its target's split ({listing(unknown)}): the split's"
-            " target.csv is cut short. Delete it and run again."
+            f"{path} holds utterances that are on no side of its target's split ({listing(unknown)}). Delete both and"
+            " run again."
         )
     return rows
 
@@ -68,17 +68,9 @@ def score(rows: Sequence[dict]) -> dict:
     }
 
 
-def merged(paths: Mapping[str | Path, int]) -> list[dict]:
-    """Rows of several score files, each once.
-
-    Args:
-        paths: file -> number of scores that it should hold. Raises `UserError` if it holds another.
-    """
-    unique = {}
-    for path, expected in paths.items():
-        rows = read_rows(path)
-        check_count(path, len(rows), expected)
-        unique |= {tuple(row.items()): row for row in rows}
+def merged(paths: Sequence[str | Path]) -> list[dict]:
+    """Return the rows of several score files, each once."""
+    unique = {tuple(row.items()): row for path in paths for row in read_rows(path)}
     return sorted(unique.values(), key=sort_key)
 
 

@@ -30,7 +30,7 @@ def make(inputs, outputs, settings: dict) -> None:
     for path in inputs.subsets:
         subset = [row["utterance"] for row in files.read_rows(path)]
         leakage.check_subset(subset, checked["target"][Path(path).stem.removeprefix("seed")], path)
-    samples = audio.open_audio(inputs.audio, rows)
+    samples = audio.open_audio(inputs.audio)
     report = audit.audit(rows, samples, files.read_json(inputs.archive), overlaps, checked)
     files.write_json(outputs.audit, report)
     corpus = Path(outputs.audit).parent.name

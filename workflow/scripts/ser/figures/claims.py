@@ -37,8 +37,8 @@ def markdown(table: pd.DataFrame, notes: list[str]) -> str:
             "",
             rows["statement"].iloc[0] + ".",
             "",
-            "| comparison | effect | 95 % interval | p | Holm | cells agreeing | verdict | rests on | note |",
-            "|---|---:|---:|---:|---:|---:|---|---|---|",
+            "| comparison | effect | 95 % interval | cells agreeing | verdict | rests on | note |",
+            "|---|---:|---:|---:|---|---|---|",
         ]
         lines += ["| " + " | ".join(map(escaped, texts_of(row))) + " |" for row in rows.itertuples()]
         lines.append("")
@@ -48,14 +48,12 @@ def markdown(table: pd.DataFrame, notes: list[str]) -> str:
 def texts_of(row) -> list[str]:
     """A comparison's columns as text, blank where there is nothing."""
     if pd.isna(row.effect):
-        return [row.comparison, "", "", "", "", "", row.verdict, row.rests_on, row.note]
+        return [row.comparison, "", "", "", row.verdict, row.rests_on, row.note]
     verdict = row.verdict + (f" (would hold within {row.margin:.2f})" if pd.notna(row.margin) else "")
     return [
         row.comparison,
         f"{row.effect:+.1f}",
         f"{row.low:+.1f} to {row.high:+.1f}",
-        p_text(row.p),
-        p_text(row.holm),
         f"{row.agreeing:.0f} of {row.cells:.0f}",
         verdict,
         row.rests_on,
@@ -66,11 +64,6 @@ def texts_of(row) -> list[str]:
 def escaped(text: str) -> str:
     """Text that leaves a Markdown table whole."""
     return " ".join(text.split()).replace("|", "\\|")
-
-
-def p_text(p: float) -> str:
-    """Three decimals."""
-    return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def draw(table: pd.DataFrame, notes: list[str], path) -> None:
@@ -92,7 +85,7 @@ def draw(table: pd.DataFrame, notes: list[str], path) -> None:
         other.set_ylim(y, -2.2)
     columns.set_xlim(0, 1)
     columns.axis("off")
-    at = {"effect": 0.685, "interval": 0.775, "p": 0.825, "holm": 0.875, "cells": 0.93}
+    at = {"effect": 0.69, "interval": 0.80, "cells": 0.89}
     for title, x in at.items():
         columns.text(x, -1.5, HEADINGS[title], ha="right", va="center", fontsize=9, fontweight="bold")
     columns.text(0.945, -1.5, "verdict", ha="left", va="center", fontsize=9, fontweight="bold")
@@ -108,7 +101,7 @@ def draw(table: pd.DataFrame, notes: list[str], path) -> None:
             axes.text(0, place, row.note, ha="center", va="center", fontsize=8, color="0.4")
             continue
         texts = texts_of(row)
-        for x, text in zip(at.values(), texts[1:6], strict=True):
+        for x, text in zip(at.values(), texts[1:4], strict=True):
             columns.text(x, place, text.replace("-", "\N{MINUS SIGN}"), ha="right", va="center", fontsize=9)
         colour = COLOURS[row.verdict]
         axes.plot([row.low, row.high], [place, place], color=colour, linewidth=1.4)
@@ -121,7 +114,7 @@ def draw(table: pd.DataFrame, notes: list[str], path) -> None:
     style.save(figure, path)
 
 
-HEADINGS = {"effect": "effect", "interval": "95 % interval", "p": "p", "holm": "Holm", "cells": "cells\nagreeing"}
+HEADINGS = {"effect": "effect", "interval": "95 % interval", "cells": "cells\nagreeing"}
 
 
 def explanation(table: pd.DataFrame) -> str:

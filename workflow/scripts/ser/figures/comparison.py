@@ -12,7 +12,7 @@ COLUMNS = ["model", "source", "target", "uar", "low", "high", "std", "seeds", "n
 
 def make(inputs, outputs, settings: dict) -> None:
     """Write the cells of a comparison and draw them."""
-    drawn = cells(read_scores(inputs.scores, settings["scores"]), settings["experiment"])
+    drawn = cells(read_scores(inputs.scores), settings["experiment"])
     notes = style.footnotes(settings["label"], style.archive_notes(inputs.archives))
     style.write_drawn(drawn, notes, outputs.csv)
     draw(drawn, settings["experiment"], settings["titles"], notes, outputs.png, outputs.pdf)

@@ -13,7 +13,7 @@ COLUMNS = ["target", "model", "shots", "uar", "low", "high", "std", "seeds", "n"
 
 def make(inputs, outputs, settings: dict) -> None:
     """Write the points of Figure 2 and draw them."""
-    drawn = points(read_scores(inputs.scores, settings["scores"]), settings["experiment"])
+    drawn = points(read_scores(inputs.scores), settings["experiment"])
     notes = style.footnotes(settings["label"], style.archive_notes(inputs.archives))
     style.write_drawn(drawn, notes, outputs.csv)
     draw(drawn, settings["experiment"], settings["titles"], notes, outputs.png, outputs.pdf)

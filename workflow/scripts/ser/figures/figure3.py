@@ -14,7 +14,7 @@ COLUMNS = ["target", "model", "condition", "uar", "low", "high", "std", "seeds",
 
 def make(inputs, outputs, settings: dict) -> None:
     """Write the bars of Figure 3 and draw them."""
-    drawn = bars(read_scores(inputs.scores, settings["scores"]), settings["experiment"])
+    drawn = bars(read_scores(inputs.scores), settings["experiment"])
     notes = style.footnotes(settings["label"], style.archive_notes(inputs.archives))
     style.write_drawn(drawn, notes, outputs.csv)
     draw(drawn, settings["experiment"], settings["titles"], notes, outputs.png, outputs.pdf)

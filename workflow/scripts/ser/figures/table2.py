@@ -16,7 +16,7 @@ PAPER = RESOURCES / "paper-table2.csv"
 def make(inputs, outputs, settings: dict) -> None:
     """Write a table of UARs in every format and draw it."""
     notes = style.archive_notes(inputs.archives)
-    scores = read_scores(inputs.scores, settings["scores"])
+    scores = read_scores(inputs.scores)
     cells = detail(scores, settings["experiment"], notes, settings["label"])
     for path, table in ((outputs.csv, wide(cells)), (outputs.detail, cells)):
         with files.written_whole(path) as temporary:

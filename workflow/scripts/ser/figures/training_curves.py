@@ -10,7 +10,7 @@ from ser.figures import style
 
 def make(inputs, outputs, settings: dict) -> None:
     """Write the mean learning curves and draw them."""
-    curves = learning_curves.curves(inputs.histories, settings["epochs"])
+    curves = learning_curves.curves(inputs.histories)
     notes = style.footnotes(settings["label"], style.archive_notes(inputs.archives))
     style.write_drawn(curves, notes, outputs.csv)
     draw(

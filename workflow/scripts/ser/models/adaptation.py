@@ -5,7 +5,6 @@ The paper names frozen, adapter, embedding prompt and LoRA, as in PEFT-SER (Feng
 
 import torch
 from torch import nn
-from torch.nn.utils import parametrize
 
 from ser.legacy.lean_imports import lean_imports
 
@@ -33,17 +32,6 @@ def tune(encoder: nn.Module, tuning: dict) -> None:
         case "prompt":
             for index, layer in enumerate(encoder.layers):
                 encoder.layers[index] = PromptedLayer(layer, tuning["length"], encoder.hidden_size)
-
-
-def settle_constants(encoder: nn.Module) -> None:
-    """Compute once, in place, what every step would compute anew of parameters that are not trained (weight norm)."""
-    for module in list(encoder.modules()):
-        if parametrize.is_parametrized(module) and not any(p.requires_grad for p in module.parameters()):
-            for name in list(module.parametrizations):
-                value = getattr(module, name).detach()
-                parametrize.remove_parametrizations(module, name)
-                delattr(module, name)
-                module.register_parameter(name, nn.Parameter(value, requires_grad=False))
 
 
 def _add_lora(layers: nn.Module, targets: tuple[str, str], rank: int, alpha: float) -> None:

@@ -12,10 +12,9 @@ from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from ser.core.constants import EMOTIONS
-from ser.core.files import check_length
 from ser.models.batching import Frames, mean_of_real_frames, on_device, real_frames
-from ser.models.log_mel_frames import BANDS, frame_count
-from ser.models.memory import Storage
+from ser.models.feature_store import Storage
+from ser.models.log_mel import BANDS, frame_count
 
 CHANNELS, UNITS, DENSE = 128, 128, 128
 KERNELS = (9, 5, 3)
@@ -48,12 +47,9 @@ class CnnLstm(nn.Module):
         Args:
             path: the corpus's log_mel.npy.
             utterances: all rows of the corpus.
-
-        Raises `UserError` if they describe more frames than there are, or less.
         """
         frames = torch.from_numpy(np.load(path, mmap_mode="c"))  # copy on write, which nobody does
         lengths = [frame_count(int(row["samples"])) for row in utterances]
-        check_length(path, len(frames), sum(lengths))
         by_utterance = frames.split(lengths)
         chosen = set(wanted)
         kept = [own for own, row in zip(by_utterance, utterances, strict=True) if row["utterance"] in chosen]

@@ -9,16 +9,17 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from ser.core.constants import SAMPLE_RATE
+from ser.core.constants import EMOTIONS, SAMPLE_RATE
 from ser.core.errors import UserError, listing
-from ser.core.files import read_json, remedy, sha256
+from ser.core.files import read_json
 from ser.corpora.audio import as_float, open_audio, waveforms_of
-from ser.models.adaptation import settle_constants, tune
+from ser.models.adaptation import tune
 from ser.models.batching import Frames, mean_of_real_frames, pad, sorted_batches
-from ser.models.head import classifier
-from ser.models.memory import Storage, until_it_fits
+from ser.models.feature_store import Storage
+from ser.models.oom import retry_on_oom
 
 POOLED_TOGETHER = 16  # utterances; it does not change their vectors
+HIDDEN, DROPOUT = 256, 0.1  # of the classification head
 
 
 class FoundationModel(nn.Module):
@@ -40,9 +41,6 @@ class FoundationModel(nn.Module):
         self.trains_all = settings["weights"] == "random"
         if not self.trains_all:
             tune(encoder, settings["tuning"])
-        before = count(encoder)
-        settle_constants(encoder)
-        self.absent_parameters = before - count(encoder)
         self.head = classifier(encoder.hidden_size)
 
     def forward(self, frames: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
@@ -78,7 +76,7 @@ class FoundationModel(nn.Module):
         counts = [self.frame_count(row["utterance"], int(row["samples"])) for row in rows]
         width = self.encoder.feature_width if self.trains_all else self.encoder.frame_width
         rooms = storage.room(sum(counts), width).split(counts)
-        waveforms, frames = waveforms_of(rows, open_audio(path, utterances)), []
+        waveforms, frames = waveforms_of(rows, open_audio(path)), []
         for waveform, room in zip(waveforms, rooms, strict=True):
             found = self.frames_of(waveform, storage.device)
             frames.append(Frames(room.copy_(found.values), found.real))
@@ -116,7 +114,7 @@ class FoundationModel(nn.Module):
 
         found, parts = torch.empty(len(frames), self.encoder.hidden_size), 1
         for batch in sorted_batches([len(utterance.values) for utterance in frames], POOLED_TOGETHER):
-            vectors, parts = until_it_fits(of, batch, parts)
+            vectors, parts = retry_on_oom(of, batch, parts)
             found[batch] = vectors.cpu()
         return found.numpy()
 
@@ -154,17 +152,10 @@ def fill(skeleton: nn.Module, tensors: dict[str, torch.Tensor], ignored: Collect
 
 
 def read_encoder_settings(folder) -> tuple[dict, dict]:
-    """`config.json` and `preprocessor_config.json` of an encoder.
+    """Read `config.json` and `preprocessor_config.json` of an encoder.
 
-    Raises `UserError` at another rate than 16 kHz, or if they are not those that `revision.json` has the checksums of:
-    Snakemake has that record and the weights alone for inputs of jobs.
+    Raises `UserError` if it expects another rate than 16 kHz.
     """
-    record = Path(folder, "revision.json")
-    kept = read_json(record).get("settings_sha256", {}) if record.exists() else {}  # not while rule `encoder` checks it
-    for name, checksum in kept.items():
-        path = Path(folder, name)
-        if not path.is_file() or sha256(path) != checksum:
-            raise UserError(f"{path} is missing, cut short or edited. {remedy(path)}")
     preprocessor = read_json(Path(folder, "preprocessor_config.json"))
     if (rate := preprocessor.get("sampling_rate", SAMPLE_RATE)) != SAMPLE_RATE:
         raise UserError(f"{folder}: the encoder expects audio at {rate} Hz; this workflow's corpora have {SAMPLE_RATE}")
@@ -179,3 +170,8 @@ def encoder_weights(folder) -> dict[str, torch.Tensor]:
 def waveform_tensor(waveform: np.ndarray) -> torch.Tensor:
     """(samples,) to (samples, 1): a waveform is frames of width 1."""
     return torch.from_numpy(waveform).unsqueeze(-1)
+
+
+def classifier(width: int) -> nn.Sequential:
+    """Hidden layer and output, from pooled vectors of shape (batch, width) to logits of shape (batch, 4)."""
+    return nn.Sequential(nn.Linear(width, HIDDEN), nn.ReLU(), nn.Dropout(DROPOUT), nn.Linear(HIDDEN, len(EMOTIONS)))

@@ -7,10 +7,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from ser.core.files import check_length, read_json
+from ser.core.files import read_json
 from ser.models.batching import Frames
-from ser.models.head import classifier
-from ser.models.memory import Storage
+from ser.models.encoder_classifier import classifier
+from ser.models.feature_store import Storage
 
 
 def build(settings: dict, encoder) -> "FrozenEncoderHead":
@@ -37,12 +37,9 @@ class FrozenEncoderHead(nn.Module):
         Args:
             path: what rule `pooled` made of the corpus, float32, (utterances, width).
             utterances: all rows of the corpus.
-
-        Raises `UserError` if there are more vectors than rows, or less.
         """
         chosen = set(wanted)
         vectors = np.load(path)
-        check_length(path, len(vectors), len(utterances))
         kept = vectors[[row["utterance"] in chosen for row in utterances]]
         return [Frames.all_real(vector) for vector in torch.from_numpy(kept).to(storage.device).split(1)]
 

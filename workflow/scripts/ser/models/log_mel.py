@@ -1,10 +1,11 @@
 """Log-mel frames, the front end of CNN-LSTM: computed once per corpus and condition."""
 
-import librosa
 import numpy as np
 
 from ser.core.constants import SAMPLE_RATE
-from ser.models.log_mel_frames import BANDS, HOP, frame_count
+
+BANDS = 64
+HOP = 160  # samples: 10 ms
 
 WINDOW = 400  # samples: 25 ms
 
@@ -18,6 +19,8 @@ def log_mel(waveform: np.ndarray) -> np.ndarray:
     Returns float32 of shape (frames, 64), one frame every 10 ms. Mean and deviation are the
     utterance's own, so a recording's level and the colour of its channel do not enter.
     """
+    import librosa  # here, since training needs the shape of frames alone
+
     power = librosa.feature.melspectrogram(
         y=waveform, sr=SAMPLE_RATE, n_fft=512, win_length=WINDOW, hop_length=HOP, n_mels=BANDS
     )
@@ -25,3 +28,8 @@ def log_mel(waveform: np.ndarray) -> np.ndarray:
     standardised = (decibels - decibels.mean(axis=0)) / (decibels.std(axis=0) + 1e-5)
     assert len(standardised) == frame_count(len(waveform))
     return standardised.astype(np.float32)
+
+
+def frame_count(samples: int) -> int:
+    """Frames of an utterance: librosa centres a window on every hop, the first sample included."""
+    return 1 + samples // HOP

@@ -1,25 +1,65 @@
-"""What a job runs and reads that Snakemake does not track: imported modules, and files that a path stands for."""
+"""Hashes of what a job runs and reads that Snakemake does not track: imported modules, and files of a user's folder.
+
+The hash of a module is taken of its parsed code. Comments, docstrings, formatting, logged messages and the messages of
+raised errors do not count, since they cannot change a result. Modules of plumbing do not count at all.
+"""
 
 import ast
 import functools
 import hashlib
 import os
-import re
 from collections.abc import Iterable
 from pathlib import Path
 
 from ser.core.paths import ROOT, SCRIPTS
 
-# An import at any depth. To parse these alone takes a fifth of the time that whole modules take, in every plan and job.
-IMPORT = re.compile(
-    r"^[ \t]*((?:from[ \t]+\w[\w.]*[ \t]+import[ \t]*(?:\([^)]*\)|[^\n(]+))|import[ \t]+\w[^\n]*)", re.MULTILINE
-)
+PLUMBING = {  # modules that decide how a job starts, fails and reports, and where it runs, but not what it computes
+    SCRIPTS / "ser" / "core" / "errors.py",
+    SCRIPTS / "ser" / "snakemake_support" / "script.py",
+    SCRIPTS / "ser" / "training" / "device.py",
+}
+LOGGERS = {"log", "logging"}
 
 
-def imported_modules(source: Path) -> set[Path]:
-    """The project's own modules that a Python file imports by name, at any depth of its code."""
+@functools.cache
+def code_hash(*sources: str) -> str:
+    """Return a hash of the given files, relative to the repository, and of every project module that they import.
+
+    A module that is loaded by a computed name cannot be seen here: the rule that chooses it names it as a source.
+    """
+    digest = hashlib.sha256()
+    for path in files_behind(*sources):
+        digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + _content(path)[1])
+    return digest.hexdigest()[:16]
+
+
+def files_behind(*sources: str) -> list[Path]:
+    """Return the given files, relative to the repository, and every module behind their imports, without plumbing."""
+    pending = [ROOT / source for source in sources]
+    found: set[Path] = set()
+    while pending:
+        source = pending.pop()
+        if source not in found | PLUMBING:
+            found.add(source)
+            pending.extend(_content(source)[0])
+    return sorted(found)
+
+
+@functools.cache
+def _content(path: Path) -> tuple[frozenset[Path], bytes]:
+    """Return the project modules that a file imports, and the digest of what counts of it: of a data file all bytes."""
+    content = path.read_bytes()
+    if path.suffix != ".py":
+        return frozenset(), hashlib.sha256(content).digest()
+    tree = ast.parse(content, str(path))
+    modules = imported_modules(tree)
+    return frozenset(modules), hashlib.sha256(ast.dump(_WithoutProse().visit(tree)).encode()).digest()
+
+
+def imported_modules(tree: ast.AST) -> set[Path]:
+    """Return the project's own modules that code imports by name, at any depth."""
     names = set()
-    for node in _imports(source.read_text(encoding="utf-8"), str(source)):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
@@ -34,46 +74,30 @@ def imported_modules(source: Path) -> set[Path]:
     return found
 
 
-def _imports(text: str, name: str) -> Iterable[ast.AST]:
-    try:
-        return [node for found in IMPORT.finditer(text) for node in ast.parse(found[1]).body]
-    except SyntaxError:  # words of a docstring, or an import that is written otherwise
-        return ast.walk(ast.parse(text, name))
+class _WithoutProse(ast.NodeTransformer):
+    """Code without what only people read."""
 
+    def visit_Expr(self, node: ast.Expr):
+        """Drop docstrings and calls of a logger."""
+        value = node.value
+        is_text = isinstance(value, ast.Constant) and isinstance(value.value, str)
+        is_log = (
+            isinstance(value, ast.Call)
+            and isinstance(value.func, ast.Attribute)
+            and isinstance(value.func.value, ast.Name)
+            and value.func.value.id in LOGGERS
+        )
+        return None if is_text or is_log else self.generic_visit(node)
 
-@functools.cache
-def _imports_and_digest(source: Path) -> tuple[frozenset[Path], bytes]:
-    imports = imported_modules(source) if source.suffix == ".py" else set()
-    return frozenset(imports), hashlib.sha256(source.read_bytes()).digest()
-
-
-def files_behind(*sources: str) -> list[Path]:
-    """The given files (relative to the repository) and every project module they import.
-
-    A module loaded by a computed name (an encoder family, a corpus format) cannot be seen here:
-    the rule that chooses it names it as a source of its own.
-    """
-    pending = [ROOT / source for source in sources]
-    found: set[Path] = set()
-    while pending:
-        source = pending.pop()
-        if source not in found:
-            found.add(source)
-            pending.extend(_imports_and_digest(source)[0])
-    return sorted(found)
-
-
-@functools.cache
-def code_hash(*sources: str) -> str:
-    """Content hash of `files_behind(*sources)`: names and bytes, not times."""
-    digest = hashlib.sha256()
-    for path in files_behind(*sources):
-        digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + _imports_and_digest(path)[1])
-    return digest.hexdigest()[:16]
+    def visit_Raise(self, node: ast.Raise):
+        """Keep which error is raised, without its message."""
+        if isinstance(node.exc, ast.Call):
+            return ast.Raise(node.exc.func, None)
+        return self.generic_visit(node)
 
 
 def listing_hash(paths: Iterable[str | Path]) -> str:
-    """Hash of the names and sizes of some files: not of their times, nor of every byte. A file may be absent."""
+    """Return a hash of the names and sizes of files: not of their times, nor of every byte. A file may be absent."""
     digest = hashlib.sha256()
     for path in map(Path, paths):
         try:

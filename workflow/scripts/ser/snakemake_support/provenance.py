@@ -6,15 +6,14 @@ import platform
 import shutil
 import subprocess
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from ser.core.files import read_json
-from ser.core.paths import ROOT
+from ser.core.paths import ROOT, RunId
 
 LOCK = ROOT / "envs" / "requirements.txt"
-CLAIM_A_GPU = ("finetune", "predict", "pooled")  # rules whose jobs take a GPU where there is one
 
 
 def commit(folder: Path = ROOT) -> dict:
@@ -61,22 +60,6 @@ def across_runs(records: Iterable[dict]) -> dict[str, dict[str, int]]:
     return {name: dict(sorted(counts.items())) for name, counts in found.items()}
 
 
-def other_versions(records: Iterable[dict], installed: Mapping[str, str | None]) -> list[str]:
-    """What trainings were made with, where it is not what is installed now, in words."""
-    versions = across_runs(records)
-    return [
-        f"{count} with {name} {made}, installed is {installed[name]}"
-        for name, counts in versions.items()
-        for made, count in counts.items()
-        if name in installed and made != installed[name]
-    ]
-
-
-def changes(before: Mapping[str, str | None], now: Mapping[str, str | None]) -> list[str]:
-    """Packages that have another version than before, in words."""
-    return [f"{name} {before[name]}, now {now[name]}" for name in before if name in now and before[name] != now[name]]
-
-
 def hardware() -> dict:
     """This machine, which on a cluster is the one that submits: processor, cores, memory in GiB, GPUs."""
     lines = _lines("/proc/cpuinfo", "model name")
@@ -103,34 +86,26 @@ def _lines(path: str, key: str) -> list[str]:
     return [line.partition(":")[2].strip() for line in text.splitlines() if line.startswith(key)]
 
 
-def costs(benchmarks: Path, runs: Sequence[Path], predictions: Sequence[Path]) -> dict[str, dict]:
-    """Jobs, wall, CPU and GPU hours by rule, the costliest first.
+def costs(benchmarks: Path, runs: Iterable[RunId]) -> dict[str, dict]:
+    """Return jobs, wall, CPU and GPU hours by rule, the costliest first, of the rules whose jobs are measured.
 
     Args:
         benchmarks: the folder of benchmark files, `{rule}/...tsv`.
-        runs: `results/runs/.../run.json` of the trainings that count.
-        predictions: `results/predictions/....csv` that count; of other rules all jobs do.
+        runs: the training runs that count, and their predictions; of rule `pooled` all jobs do.
 
-    A job that ran without Snakemake writing its benchmark is counted as `unmeasured`. GPU hours of predictions are
-    their wall time if all trainings ran on GPUs; unknown (None) if some did.
+    A job that ran without Snakemake writing its benchmark is counted as `unmeasured`. GPU hours are the wall time of
+    jobs if all training runs were on GPUs, and unknown (None) for other rules if only some were.
     """
-    on_gpu = {_place(path.parent, "runs"): not read_json(path)["device"].startswith("cpu") for path in runs}
-    wanted = {
-        "finetune": list(on_gpu),
-        "predict": [_place(path.with_suffix(""), "predictions") for path in predictions],
-    }
-    times = by_rule(benchmarks)
+    on_gpu = {run.path: not read_json(Path(run.folder, "run.json"))["device"].startswith("cpu") for run in runs}
     share = sum(on_gpu.values()) / len(on_gpu) if on_gpu else 0.0
     found = {}
-    for rule, jobs in ({rule: {} for rule in wanted} | times).items():
-        counted = {name: jobs.get(name) for name in wanted[rule]} if rule in wanted else jobs
+    for rule, jobs in ({"finetune": {}, "predict": {}} | by_rule(benchmarks)).items():
+        counted = {name: jobs.get(name) for name in on_gpu} if rule in ("finetune", "predict") else jobs
         measured = {name: job for name, job in counted.items() if job}
         wall = sum(wall for wall, _ in measured.values())
-        gpu: float | None = 0.0
+        gpu: float | None = wall if share == 1 else 0.0 if share == 0 else None
         if rule == "finetune":
             gpu = sum(wall for name, (wall, _) in measured.items() if on_gpu[name])
-        elif rule in CLAIM_A_GPU:
-            gpu = wall if share == 1 else 0.0 if share == 0 else None
         found[rule] = {
             "jobs": len(counted),
             "unmeasured": len(counted) - len(measured),
@@ -151,10 +126,6 @@ def by_rule(folder: Path) -> dict[str, dict[str, tuple[float, float]]]:
                 cpu = row.get("cpu_time") or "NA"
                 times[parts[0]]["/".join(parts[1:])] = (float(row["s"]), 0.0 if cpu == "NA" else float(cpu))
     return dict(times)
-
-
-def _place(path: Path, after: str) -> str:
-    return path.as_posix().partition(f"results/{after}/")[2]
 
 
 def _hours(seconds: float) -> float:

@@ -7,7 +7,7 @@ import torch
 
 from ser.core.constants import EMOTIONS
 from ser.models.batching import Frames, pad, sorted_batches
-from ser.models.memory import until_it_fits
+from ser.models.oom import retry_on_oom
 from ser.training.autocast import arithmetic
 
 
@@ -33,7 +33,7 @@ def probabilities(
 
     order, found, parts = [], [], 1
     for batch in sorted_batches([len(utterance.values) for utterance in frames], batch_size):
-        of_batch, parts = until_it_fits(of, batch, parts)
+        of_batch, parts = retry_on_oom(of, batch, parts)
         order.append(batch)
         found.append(of_batch)
     result = np.zeros((len(frames), len(EMOTIONS)))

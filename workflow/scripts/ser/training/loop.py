@@ -1,43 +1,33 @@
 """Fine-tuning: epochs over a source (and target samples), the best one kept, interruptions survived."""
 
+import logging
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import nn
+from tqdm import tqdm
 
 from ser.core.constants import EMOTIONS
 from ser.core.errors import UserError
 from ser.core.metrics import unweighted_average_recall
 from ser.core.seeding import named_generator, named_seed
-from ser.models.batching import Frames, on_device, pad, random_batches
-from ser.models.memory import until_it_fits
+from ser.models.batching import on_device, pad, random_batches
+from ser.models.oom import retry_on_oom
 from ser.models.trainable_state import trained_parameters, trained_state
 from ser.training import resume
-from ser.training.autocast import arithmetic, round_frozen_matrices, uses_bfloat16
+from ser.training.autocast import arithmetic
+from ser.training.data import Examples
 from ser.training.inference import probabilities
 from ser.training.optimizer import Adam
-from ser.training.progress import epochs_bar, steps_bar
 from ser.training.resume import Progress
 
+log = logging.getLogger(__name__)
+
 HISTORY_COLUMNS = ("epoch", "train_loss", "dev_loss", "dev_uar")
-
-
-@dataclass(frozen=True)
-class Examples:
-    """Utterances as a model sees them: frames, and their emotions."""
-
-    frames: Sequence[Frames]
-    emotions: Sequence[str]
-
-    @property
-    def labels(self) -> np.ndarray:
-        """Indices into `EMOTIONS`, int64, shape (utterances,)."""
-        return np.array([EMOTIONS.index(emotion) for emotion in self.emotions])
 
 
 def initialise(build, settings: dict, encoder, seed: int) -> nn.Module:
@@ -79,32 +69,27 @@ def fine_tune(
     updates.parts, seconds_before = progress.parts, progress.seconds
     lengths = [len(frames.values) for frames in train.frames]
 
-    with epochs_bar(progress.epochs_done, settings["epochs"]) as epochs:
-        for epoch in range(progress.epochs_done + 1, settings["epochs"] + 1):
-            batches = random_batches(lengths, settings["batch_size"], named_generator("batches", seed, epoch))
-            model.train()
-            total_loss, trained_on = torch.zeros((), device=device), 0
-            with steps_bar(epoch, len(batches)) as steps:
-                for step, batch in enumerate(batches):
-                    total_loss += updates.make(batch, named_seed("dropout", seed, epoch, step))
-                    trained_on += len(batch)
-                    steps.step(lambda: total_loss.item() / trained_on)  # noqa: B023 (called at once)
-            row = {"train_loss": total_loss.item() / trained_on, **evaluate(model, dev, settings, device)}
-            if not (math.isfinite(row["train_loss"]) and math.isfinite(row["dev_loss"])):
-                raise UserError(
-                    f"the loss is not finite in epoch {epoch}: the training diverged. Lower the model's"
-                    " `learning_rate`."
-                )
-            progress.history.append({"epoch": epoch, **row})
-            progress.epochs_done, progress.parts = epoch, updates.parts
-            progress.seconds = seconds_before + time.perf_counter() - started
-            if is_best(progress.history):
-                progress.best_epoch = epoch
-                progress.best_weights = trained_state(model)
-            if epoch < settings["epochs"]:
-                resume.save(state_path, fingerprint, progress, model, updates.optimizer)
-            epochs.set_postfix(row, refresh=False)
-            epochs.update()
+    remaining = range(progress.epochs_done + 1, settings["epochs"] + 1)
+    for epoch in tqdm(remaining, "training", unit="epoch", disable=None, leave=False):
+        batches = random_batches(lengths, settings["batch_size"], named_generator("batches", seed, epoch))
+        model.train()
+        total_loss = torch.zeros((), device=device)
+        for step, batch in enumerate(batches):
+            total_loss += updates.make(batch, named_seed("dropout", seed, epoch, step))
+        row = {"train_loss": total_loss.item() / len(lengths), **evaluate(model, dev, settings, device)}
+        if not (math.isfinite(row["train_loss"]) and math.isfinite(row["dev_loss"])):
+            raise UserError(
+                f"the loss is not finite in epoch {epoch}: the training diverged. Lower the model's `learning_rate`."
+            )
+        progress.history.append({"epoch": epoch, **row})
+        progress.epochs_done, progress.parts = epoch, updates.parts
+        progress.seconds = seconds_before + time.perf_counter() - started
+        if is_best(progress.history):
+            progress.best_epoch = epoch
+            progress.best_weights = trained_state(model)
+        if epoch < settings["epochs"]:
+            resume.save(state_path, fingerprint, progress, model, updates.optimizer)
+        log.info("epoch %d of %d: %s", epoch, settings["epochs"], ", ".join(f"{k} {v:.4g}" for k, v in row.items()))
     return progress
 
 
@@ -118,8 +103,6 @@ class Updates:
         self._precision, self._device = settings["precision"], device
         # statistics over a part of a batch would be others than over the batch
         self._divisible = not any(isinstance(module, nn.BatchNorm1d) for module in model.modules())
-        if uses_bfloat16(device, self._precision):
-            round_frozen_matrices(model)
 
     def make(self, batch: np.ndarray, seed: int) -> torch.Tensor:
         """Update the weights by a batch, in parts if it does not fit the GPU's memory: the gradients are the same.
@@ -130,7 +113,7 @@ class Updates:
 
         Returns the sum of the utterances' losses, on the device.
         """
-        loss, self.parts = until_it_fits(
+        loss, self.parts = retry_on_oom(
             lambda parts: self._add_gradients(parts, seed), batch, self.parts, self._divisible
         )
         self.optimizer.step()

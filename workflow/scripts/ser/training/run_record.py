@@ -14,10 +14,9 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from ser.core.files import read_rows, sha256
-from ser.models.memory import Storage
+from ser.core.integrity import sha256
 from ser.training.autocast import uses_bfloat16
-from ser.training.loop import Examples
+from ser.training.data import Examples
 from ser.training.resume import Progress
 
 PACKAGES = ("numpy", "peft", "safetensors", "torch", "transformers")  # whose versions a run records, if it used them
@@ -29,24 +28,6 @@ def fingerprint(settings: dict, inputs: Sequence[str | os.PathLike]) -> str:
     for path in inputs:
         digest.update(sha256(path).encode())
     return digest.hexdigest()
-
-
-def read_examples(model: nn.Module, frames_path, utterances_path, wanted: Sequence[str], storage: Storage) -> Examples:
-    """Frames and emotions of the wanted utterances of one corpus, in the corpus's order."""
-    rows, chosen = read_rows(utterances_path), set(wanted)
-    frames = model.read_frames(frames_path, rows, chosen, storage)
-    return Examples(frames, [row["emotion"] for row in rows if row["utterance"] in chosen])
-
-
-def seconds_of(utterances_path, wanted: Sequence[str]) -> float:
-    """Seconds of audio of the wanted utterances."""
-    chosen = set(wanted)
-    return sum(float(row["seconds"]) for row in read_rows(utterances_path) if row["utterance"] in chosen)
-
-
-def together(first: Examples, second: Examples) -> Examples:
-    """Two sets of examples as one."""
-    return Examples([*first.frames, *second.frames], [*first.emotions, *second.emotions])
 
 
 def count_parameters(model: nn.Module) -> dict[str, int]:

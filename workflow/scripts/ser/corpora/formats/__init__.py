@@ -55,10 +55,7 @@ def open_corpus(path: str | os.PathLike, settings: dict):
     if the path holds another corpus, or not what the corpus should.
     """
     corpus_format = _load(settings["format"])
-    if settings["format"] in PUBLISHED:
-        archive = Archive(path, wanted=corpus_format.PATTERN)
-    else:
-        archive = corpus_format.ListedFiles(path)
+    archive = Archive(path) if settings["format"] in PUBLISHED else corpus_format.ListedFiles(path)
     contents = corpus_format.contents(archive, settings)
     names = [recording.utterance for recording in contents.recordings]
     if len(set(names)) < len(names):

@@ -18,7 +18,7 @@ from snakemake.utils import update_config
 from workflow_tools import Workflow
 
 from ser.config import validation
-from ser.legacy.dry_run import parse
+from ser.snakemake_support.dry_run import parse
 
 PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "config/README.md")]
 PAGES += sorted((ROOT / "docs").rglob("*.md"))

@@ -95,7 +95,7 @@ def test_rows_point_into_the_audio(tmp_path):
     write_archive(tmp_path / "emovo.zip", members.items())
     rows, waveforms, about = ingest.ingest(tmp_path / "emovo.zip", EMOVO)
     audio.write_array(tmp_path / "audio.npy", waveforms, sum(row["samples"] for row in rows))
-    samples = audio.open_audio(tmp_path / "audio.npy", rows)
+    samples = audio.open_audio(tmp_path / "audio.npy")
     assert samples.dtype == np.int16
     for row in rows:
         start, count = row["start"], row["samples"]

@@ -1,4 +1,4 @@
-"""Split a target's groups into the pool of few-shot samples and the test set."""
+"""Split a corpus's groups: a source's into training and development, a target's into few-shot pool and test set."""
 
 from ser.core import files
 from ser.corpora import leakage, splits
@@ -7,9 +7,11 @@ from ser.snakemake_support import script
 
 def main(snakemake):
     rows, overlaps = files.read_rows(snakemake.input.utterances), files.read_rows(snakemake.input.overlaps)
-    wildcards = snakemake.wildcards
-    least = snakemake.params.settings["pool_per_emotion"]
-    roles = splits.target_split(rows, overlaps, int(wildcards.seed), least, wildcards.corpus)
+    corpus, seed = snakemake.wildcards.corpus, int(snakemake.wildcards.seed)
+    if snakemake.wildcards.role == "source":
+        roles = splits.source_split(rows, overlaps, seed, corpus)
+    else:
+        roles = splits.target_split(rows, overlaps, seed, snakemake.params.settings["pool_per_emotion"], corpus)
     leakage.check_no_leak(rows, overlaps, roles, snakemake.output.split)
     files.write_rows(snakemake.output.split, ("utterance", "role"), roles.items())
 

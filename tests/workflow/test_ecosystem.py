@@ -13,7 +13,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from workflow_tools import Workflow
 
 from ser.core.errors import UserError
-from ser.legacy.dry_run import parse
+from ser.snakemake_support.dry_run import parse
 
 
 @pytest.fixture(scope="module")

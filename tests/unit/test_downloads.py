@@ -100,7 +100,7 @@ def test_counts(fetched, corpus):
     rows = read_rows(directory / f"results/corpora/{corpus}/utterances.csv")
     counts = Counter(row["emotion"] for row in rows)
     assert tuple(counts[emotion] for emotion in EMOTIONS) == COUNTS[corpus]
-    audio = open_audio(directory / f"results/corpora/{corpus}/clean/audio.npy", rows)
+    audio = open_audio(directory / f"results/corpora/{corpus}/clean/audio.npy")
     assert len(audio) == sum(int(row["samples"]) for row in rows) == len(rows) * real_layouts.SHORT * 16_000
 
 

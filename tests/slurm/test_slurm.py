@@ -15,7 +15,7 @@ from conftest import noise_bytes, write_tree
 from slurm_cluster import wait_until
 from workflow_tools import Workflow
 
-from ser.legacy.dry_run import parse
+from ser.snakemake_support.dry_run import parse
 
 if reason := slurm_cluster.missing():
     pytest.skip(f"NO SLURM, SO THE CLUSTER PROFILE IS NOT TESTED: {reason}", allow_module_level=True)

@@ -1,17 +1,12 @@
-"""Room for frames, and batches cut into parts when a GPU's memory runs out."""
+"""Room for frames: on the GPU, in memory, or in a file."""
 
 import logging
 import os
 import tempfile
-from collections.abc import Callable, Sequence
-from typing import TypeVar
 
 import numpy as np
 import torch
 
-from ser.core.errors import UserError
-
-Result = TypeVar("Result")
 log = logging.getLogger(__name__)
 
 FLOAT32 = 4  # bytes
@@ -47,33 +42,3 @@ class Storage:
         with tempfile.TemporaryFile(dir=self._folder) as file:
             os.posix_fallocate(file.fileno(), 0, size)  # or a full disk would show only when a page is written
             return torch.from_numpy(np.memmap(file, np.float32, "r+", shape=(frames, width)))
-
-
-def until_it_fits(
-    attempt: Callable[[Sequence[np.ndarray]], Result], batch: np.ndarray, parts: int = 1, divisible: bool = True
-) -> tuple[Result, int]:
-    """Try a batch in so many parts, and in twice as many whenever the GPU's memory runs out.
-
-    Args:
-        attempt: takes the parts; it is called again from its beginning.
-        batch: indices of utterances.
-        parts: to begin with.
-        divisible: whether more parts are allowed.
-
-    Returns the result, and the parts that it took. Raises `UserError` if memory does not suffice for single utterances,
-    or for a batch that is not divisible.
-    """
-    while True:
-        try:
-            return attempt(np.array_split(batch, min(parts, len(batch)))), parts
-        except torch.OutOfMemoryError as error:
-            problem = str(error).splitlines()[0]
-        # outside the handler, which would keep alive what the attempt has allocated
-        torch.cuda.empty_cache()
-        log.warning("out of GPU memory with a batch of %d utterances in %d parts", len(batch), parts)
-        if parts >= len(batch) or not divisible:
-            raise UserError(
-                f"the GPU's memory does not suffice ({problem}). Let fewer jobs share it (`--resources gpu=1`: one"
-                " job at a time), lower the model's `batch_size`, or take a smaller model."
-            )
-        parts *= 2

@@ -10,7 +10,7 @@ from ser.models import cnn_lstm
 from ser.models.batching import random_batches, sorted_batches
 from ser.models.log_mel import log_mel
 from ser.models.log_mel_frames import frame_count
-from ser.models.memory import Storage
+from ser.models.feature_store import Storage
 from ser.training import inference
 
 CPU = torch.device("cpu")

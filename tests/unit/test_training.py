@@ -17,7 +17,8 @@ from ser.core.constants import EMOTIONS
 from ser.core.errors import UserError
 from ser.models import cnn_lstm, trainable_state
 from ser.models.batching import Frames
-from ser.models.memory import Storage, until_it_fits
+from ser.models.feature_store import Storage
+from ser.models.oom import retry_on_oom
 from ser.training import inference, loop, progress
 from ser.training.loop import Examples
 from ser.training.optimizer import Adam
@@ -229,7 +230,7 @@ class TestMemory:
                     raise torch.OutOfMemoryError("CUDA out of memory.")
                 return loss
 
-            until_it_fits(lambda parts, once=once: once([np.concatenate(parts)]), np.arange(16))
+            retry_on_oom(lambda parts, once=once: once([np.concatenate(parts)]), np.arange(16))
             assert len(attempts) == refused + 1
             found.append([parameter.grad for parameter in model.parameters()])
         for first, second in zip(*found, strict=True):

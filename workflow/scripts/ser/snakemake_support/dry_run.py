@@ -1,4 +1,4 @@
-"""Which jobs Snakemake would run: its own judgement, edits included."""
+"""Jobs that Snakemake plans, from its own dry run."""
 
 import re
 import subprocess
@@ -10,53 +10,42 @@ from pathlib import Path
 from ser.core.errors import UserError
 from ser.core.paths import ROOT
 
-TARGETS = ("all", "corpora")  # rules without jobs of their own
+TARGETS = ("all", "corpora", "default")  # rules without jobs of their own
 
 
 @dataclass(frozen=True)
 class Job:
-    """A job that Snakemake plans."""
+    """A planned job."""
 
     rule: str
     wildcards: dict[str, str]
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
-    reason: str = ""  # in Snakemake's words
 
 
 def planned(directory: Path, configfiles: Sequence[Path]) -> list[Job]:
-    """Jobs that `snakemake -n` plans in a working directory, which it may do beside a running Snakemake.
+    """Return the jobs that `snakemake --dry-run` plans; nothing is locked, so it may run beside a Snakemake.
 
-    Raises `UserError` with what Snakemake says, if it refuses.
+    Raises `UserError` with Snakemake's own message if it refuses.
     """
     command = [sys.executable, "-m", "snakemake", "--dry-run", "--nocolor", "--directory", str(directory)]
     command += ["--configfile", *map(str, configfiles)] if configfiles else []
     result = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     if result.returncode:
         raise UserError(f"Snakemake cannot plan this:\n{result.stdout.strip()}")
-    jobs = parse(result.stdout)
-    counts = {name: int(count) for name, count in re.findall(r"^(\w+) +(\d+)$", result.stdout, re.MULTILINE)}
-    if len(jobs) != counts.get("total", 0) - sum(counts.get(name, 0) for name in TARGETS):
-        raise UserError("this version of Snakemake writes its plan in other words than 9.27: `snakemake -n` shows it")
-    return jobs
+    return parse(result.stdout)
 
 
 def parse(text: str) -> list[Job]:
-    """The jobs of a dry run's output, target rules left out."""
+    """Return the jobs of a dry run's output, without target rules."""
     jobs = []
     for block in re.split(r"\n\n+|\n(?=\[)", text):
         if (rule := re.search(r"^(?:local)?rule (\w+):$", block, re.MULTILINE)) and rule[1] not in TARGETS:
             wildcards = dict(pair.split("=", 1) for pair in _listed(block, "wildcards"))
-            files = (tuple(_listed(block, kind)) for kind in ("input", "output"))
-            jobs.append(Job(rule[1], wildcards, *files, _said(block, "reason")))
+            jobs.append(Job(rule[1], wildcards, *(tuple(_listed(block, kind)) for kind in ("input", "output"))))
     return jobs
 
 
 def _listed(block: str, key: str) -> list[str]:
-    said = _said(block, key)
-    return said.split(", ") if said else []
-
-
-def _said(block: str, key: str) -> str:
     found = re.search(rf"^ +{key}: (.+)$", block, re.MULTILINE)
-    return found[1] if found else ""
+    return found[1].split(", ") if found else []

@@ -11,7 +11,6 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import export
-import label as label_script
 import numpy as np
 import pooled
 import predict
@@ -31,10 +30,11 @@ from ser.config.validation import TUNING, recorded_model
 from ser.core.constants import EMOTIONS
 from ser.core.errors import UserError
 from ser.core.files import read_json, read_rows, write_json, write_rows
+from ser.core.paths import ENCODER_FILES, encoder_folder
 from ser.deploy import label, model_card
 from ser.deploy.label import WHOLE, Cutting
 from ser.deploy.trained import open_trained
-from ser.models import encoders, families
+from ser.models import families
 from ser.models.trainable_state import trained_state
 
 FORMATS = (("wav", 44_100), ("flac", 48_000), ("ogg", 16_000), ("mp3", 22_050), ("wav", 16_000))
@@ -181,7 +181,7 @@ def trained_run(workflow, family: str, change: dict, folder: Path, monkeypatch) 
     """A run with random weights in place of trained ones, and what the workflow's own scripts predict with it."""
     checkpoint = {"wav2vec2": "checkpoints/xlsr", "whisper": "checkpoints/whisper"}[family]
     entry = recorded_model({"family": family, "checkpoint": checkpoint} | change)
-    encoder = workflow.directory / encoders.folder(entry)
+    encoder = workflow.directory / encoder_folder(entry)
     torch.manual_seed(1)
     model = families.of(entry).build(entry, encoder)
     perturb(model)
@@ -200,7 +200,7 @@ def trained_run(workflow, family: str, change: dict, folder: Path, monkeypatch) 
         params=SimpleNamespace(settings={"model": entry, "batch_size": 16}),
         resources=SimpleNamespace(gpu=0, mem_mb=2000, tmpdir=folder),
         input=SimpleNamespace(
-            encoder=[str(encoder / name) for name in encoders.FILES],
+            encoder=[str(encoder / name) for name in ENCODER_FILES],
             utterances=corpus / "utterances.csv",
             audio=corpus / "clean/audio.npy",
             frames=corpus / "clean/audio.npy",
@@ -371,7 +371,7 @@ class TestExport:
     def test_holds_what_it_needs_and_no_pickle(self, workflow, exported):
         found = {path.relative_to(exported).as_posix() for path in exported.rglob("*") if path.is_file()}
         own = {"README.md", "manifest.json", "weights.safetensors", "run.json", "history.csv"}
-        encoder = {f"encoder/{name}" for name in encoders.FILES}
+        encoder = {f"encoder/{name}" for name in ENCODER_FILES}
         model = read_json(exported / "run.json")["model"]
         assert found == own | (encoder if model == "xlsr" else set())
         assert read_json(exported / "manifest.json")["files"].keys() == found - {"README.md", "manifest.json"}

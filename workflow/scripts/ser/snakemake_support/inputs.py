@@ -1,0 +1,235 @@
+"""Input files of rules that depend on the configuration: functions from wildcards to paths."""
+
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+from snakemake.io import ancient
+
+from ser.config import local_inputs
+from ser.config.experiments import CLAIMED, Experiments
+from ser.core.paths import CLEAN, ENCODER_FILES, RunId, encoder_folder, encoder_name, is_made_by_demo, pooled_name
+from ser.corpora import download
+from ser.models import families
+
+CAPTIONED = {  # results with a caption of their own -> the file that the caption reads
+    "table1": "results/tables/table1.csv",
+    "table2": "results/tables/table2_detail.csv",
+    "figure2": "results/figures/figure2.csv",
+    "figure3": "results/figures/figure3.csv",
+    "confusion": "results/figures/confusion.csv",
+    "recall": "results/figures/recall.csv",
+    "training": "results/figures/training.csv",
+    "claims": "results/claims.csv",
+}
+
+
+class Inputs:
+    """Input functions of the rules.
+
+    Args:
+        config: the whole configuration, checked and complete.
+    """
+
+    def __init__(self, config: Mapping):
+        self._config = config
+        self._experiments = Experiments(config)
+
+    # --- Corpora and noise ---
+
+    def archive(self, wildcards) -> str:
+        """Return a corpus's archive: the user's copy if the configuration names one, else the download."""
+        corpus = self._config["corpora"][wildcards.corpus]
+        if corpus["path"] is None:
+            return f"resources/corpora/{download.archive_name(wildcards.corpus, corpus)}"
+        literal = corpus["path"].replace("{", "{{").replace("}", "}}")
+        # a folder's time says little of what is in it: its listing is among the settings instead
+        return ancient(literal) if Path(corpus["path"]).is_dir() else literal
+
+    @cached_property
+    def downloads(self) -> dict[str, list[str]]:
+        """Archives to download, and the corpora that each serves."""
+        found: dict[str, list[str]] = {}
+        for name, entry in self._config["corpora"].items():
+            if entry["path"] is None:
+                found.setdefault(download.archive_name(name, entry), []).append(name)
+        return found
+
+    def noise_archives(self, wildcards) -> list[str]:
+        """Return the archives, or unpacked folders, of a condition's environments, in the configuration's order."""
+        folder = self._config["noise"]["path"]
+        environments = self._config["conditions"][wildcards.condition]["environments"]
+        if folder is None:
+            return [f"resources/noise/{environment}_16k.zip" for environment in environments]
+        return [str(local_inputs.noise_archive(Path(folder), environment)) for environment in environments]
+
+    # --- Splits that experiments use ---
+
+    def source_splits(self, wildcards) -> list[str]:
+        """Return the training and development splits of a corpus."""
+        seeds = {p.seed for p in self._experiments.predictions() if p.source == wildcards.corpus}
+        return [f"results/splits/{wildcards.corpus}/seed{seed}/source.csv" for seed in sorted(seeds)]
+
+    def target_splits(self, wildcards) -> list[str]:
+        """Return the pool and test splits of a corpus."""
+        seeds = {p.seed for p in self._experiments.predictions() if p.target == wildcards.corpus}
+        return [f"results/splits/{wildcards.corpus}/seed{seed}/target.csv" for seed in sorted(seeds)]
+
+    def few_shot_subsets(self, wildcards) -> list[str]:
+        """Return the few-shot examples of a corpus."""
+        drawn = {(p.shots, p.seed) for p in self._experiments.predictions() if p.shots and p.target == wildcards.corpus}
+        return [f"results/fewshot/{wildcards.corpus}/{shots}-shot/seed{seed}.csv" for shots, seed in sorted(drawn)]
+
+    # --- Models ---
+
+    def checkpoint(self, wildcards) -> list[str]:
+        """Return the files of a checkpoint that is a local folder; the revision pins a repository instead."""
+        folder = Path(self.model_of_encoder(wildcards.encoder)["checkpoint"])
+        if is_made_by_demo(folder):
+            return [str(folder / name) for name in ("config.json", "preprocessor_config.json", "model.safetensors")]
+        patterns = ("config.json", "preprocessor_config.json", "model*.safetensors", "pytorch_model*.bin")
+        return sorted(str(path) for pattern in patterns for path in folder.glob(pattern))
+
+    def model_of_encoder(self, encoder: str) -> Mapping:
+        """Return a model that starts from an encoder, by the encoder's folder name."""
+        for entry in self._config["models"].values():
+            if "checkpoint" in entry and encoder_name(entry) == encoder:
+                return entry
+        raise WorkflowError(f"No model of the configuration starts from encoder {encoder}.")
+
+    @cached_property
+    def frozen_models(self) -> dict[str, Mapping]:
+        """The first model of everything that frozen encoders compute of a corpus."""
+        frozen = [entry for entry in self._config["models"].values() if families.name(entry) == families.FROZEN]
+        return {pooled_name(entry): entry for entry in reversed(frozen)}
+
+    def pooling_encoder(self, wildcards) -> list[str]:
+        """Return the encoder that pools a corpus."""
+        return _encoder_files(self.frozen_models[wildcards.encoding])
+
+    def encoder(self, wildcards) -> list[str]:
+        """Return the files that a model needs of its encoder: none for CNN-LSTM, the size alone if it is frozen."""
+        entry = self._config["models"][wildcards.model]
+        if families.name(entry) == families.FROZEN:
+            return [f"{encoder_folder(entry)}/revision.json"]
+        return _encoder_files(entry)
+
+    def source_frames(self, wildcards) -> str:
+        """Return what a model reads of its source's audio."""
+        return self._frames(wildcards.model, wildcards.source, CLEAN)
+
+    def few_shot_examples(self, wildcards) -> dict[str, str]:
+        """Return the named inputs of the target that a few-shot run trains on; none for a zero-shot run."""
+        if not int(wildcards.shots):
+            return {}
+        target = wildcards.target
+        return {
+            "target_frames": self._frames(wildcards.model, target, CLEAN),
+            "target_utterances": f"results/corpora/{target}/utterances.csv",
+            "target_overlaps": f"results/corpora/{target}/overlaps.csv",
+            "target_split": f"results/splits/{target}/seed{wildcards.seed}/target.csv",
+            "subset": f"results/fewshot/{target}/{wildcards.shots}-shot/seed{wildcards.seed}.csv",
+        }
+
+    def run_weights(self, wildcards) -> str:
+        """Return the weights of the run behind a prediction."""
+        w = wildcards
+        return f"{RunId.of(w.model, w.source, w.target, int(w.shots), int(w.seed)).folder}/weights.safetensors"
+
+    def target_frames(self, wildcards) -> str:
+        """Return what a model reads of a target's audio in a condition."""
+        return self._frames(wildcards.model, wildcards.target, wildcards.condition)
+
+    def _frames(self, model: str, corpus: str, condition: str) -> str:
+        """Return the file that a model's feature extractor starts from."""
+        entry = self._config["models"][model]
+        match families.name(entry):
+            case "cnn-lstm":
+                file = "log_mel.npy"
+            case families.FROZEN:
+                file = f"pooled/{pooled_name(entry)}.npy"
+            case _:
+                file = "audio.npy"
+        return f"results/corpora/{corpus}/{condition}/{file}"
+
+    # --- Results ---
+
+    def predictions(self, wildcards) -> list[str]:
+        """Return every prediction that an experiment scores.
+
+        Raises `WorkflowError` if the experiment is not configured.
+        """
+        name = wildcards.experiment
+        if name not in self._experiments.configured:
+            raise WorkflowError(f"experiments.{name} is null: describe it in the configuration (config/README.md)")
+        return list(dict.fromkeys(p.file for p in self._experiments.predictions(name)))
+
+    def test_sets(self, wildcards) -> list[str]:
+        """Return the target splits of every corpus and seed that an experiment scores."""
+        scored = {(p.target, p.seed) for p in self._experiments.predictions(wildcards.experiment)}
+        return [f"results/splits/{target}/seed{seed}/target.csv" for target, seed in sorted(scored)]
+
+    def scored_utterances(self, wildcards) -> list[str]:
+        """Return the utterances of every target that an experiment scores."""
+        targets = self._config["experiments"][wildcards.experiment]["targets"]
+        return [f"results/corpora/{target}/utterances.csv" for target in targets]
+
+    def all_scores(self) -> list[str]:
+        """Return the scores of every experiment."""
+        return [f"results/scores/{name}.csv" for name in self._experiments.configured]
+
+    def archives(self, *experiments: str):
+        """Return what ingestion noted of the corpora behind the named experiments, or all."""
+        return [f"results/corpora/{corpus}/archive.json" for corpus in self._experiments.corpora(*experiments)]
+
+    def archives_of_experiment(self, wildcards) -> list[str]:
+        """Return the same of the experiment that a wildcard names."""
+        return self.archives(wildcards.experiment)
+
+    def archives_of_sources(self) -> list[str]:
+        """Return the same of the corpora that Table II's models are trained on."""
+        sources = (self._config["experiments"]["table2"] or {"sources": []})["sources"]
+        return [f"results/corpora/{source}/archive.json" for source in sources]
+
+    def audits(self) -> list[str]:
+        """Return the audit of every corpus in use."""
+        return [f"results/corpora/{corpus}/audit.json" for corpus in self._experiments.corpora()]
+
+    def claimed_confusions(self) -> list[str]:
+        """Return the counts of every experiment that a claim rests on."""
+        return [f"results/scores/{name}_confusions.csv" for name in CLAIMED if name in self._experiments.configured]
+
+    def run_records(self) -> list[str]:
+        """Return the record of every training run."""
+        return [f"{run.folder}/run.json" for run in self._experiments.runs()]
+
+    def one_record_per_model(self) -> list[str]:
+        """Return the record of one run of each model."""
+        return [f"{run.folder}/run.json" for run in self._experiments.first_run_of_model.values()]
+
+    def histories(self) -> list[str]:
+        """Return the histories of the training runs behind Table II."""
+        if "table2" not in self._experiments.configured:
+            return []
+        return [f"{run.folder}/history.csv" for run in self._experiments.runs("table2")]
+
+    def encoder_records(self) -> list[str]:
+        """Return the records of the encoders in use."""
+        entries = [self._config["models"][name] for name in self._experiments.models]
+        kept = [f"{encoder_folder(entry)}/revision.json" for entry in entries if "checkpoint" in entry]
+        return list(dict.fromkeys(kept))
+
+    def captioned(self, wildcards) -> list[str]:
+        """Return the files that a caption reads its numbers from."""
+        if wildcards.result != "overview":
+            return [CAPTIONED[wildcards.result]]
+        first = next(iter(self._experiments.configured))
+        return [f"results/scores/{first}.csv", *(["results/claims.csv"] if self.claimed_confusions() else [])]
+
+
+def _encoder_files(entry: Mapping) -> list[str]:
+    """Return the files of a model's encoder, its weights first; CNN-LSTM has none."""
+    if entry["family"] == "cnn-lstm":
+        return []
+    return [f"{encoder_folder(entry)}/{name}" for name in ENCODER_FILES]

@@ -1,0 +1,259 @@
+"""The one parameter of each rule: exactly the settings that it uses, in sorted order, and a hash of its code."""
+
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+
+from ser.config.experiments import CLAIMED, Experiments
+from ser.core.errors import UserError
+from ser.core.files import files_under
+from ser.core.integrity import sha256
+from ser.corpora import download, formats
+from ser.corpora.formats import csv_table
+from ser.models import families
+from ser.snakemake_support import provenance
+from ser.snakemake_support.code_hash import code_hash, listing_hash
+from ser.snakemake_support.inputs import Inputs
+
+MODEL_RESOURCES = {"mem_mb": 16_000, "runtime": 240}  # megabytes and minutes of a first attempt
+
+
+def uses(script: str, *sources: str, **values) -> dict:
+    """Return a rule's settings, sorted at every depth, with a hash of the code that it runs.
+
+    Args:
+        script: file name in `workflow/scripts`.
+        sources: modules that the script loads by a computed name, and data files that ship with the workflow.
+    """
+    return in_key_order({**values, "code": code_hash(f"workflow/scripts/{script}", *sources)})
+
+
+def in_key_order(value):
+    """Sort dictionaries at every depth, so that reordering the configuration changes nothing."""
+    if isinstance(value, Mapping):
+        return {key: in_key_order(value[key]) for key in sorted(value)}
+    return [in_key_order(item) for item in value] if isinstance(value, list) else value
+
+
+class Settings:
+    """Settings and resources of the rules.
+
+    Args:
+        config: the whole configuration, checked and complete.
+    """
+
+    def __init__(self, config: Mapping):
+        self._config = config
+        self._experiments = Experiments(config)
+        self._inputs = Inputs(config)
+        self._of_models: dict[tuple[str, str], dict] = {}
+
+    # --- Corpora ---
+
+    def download(self, wildcards, output) -> dict:
+        """Return where an archive is published, and the least demanding corpus that it serves.
+
+        A function of the output is not tracked: a mirror or the wording of a licence may change without another
+        download, and what was downloaded is checked at ingestion.
+        """
+        served = self._inputs.downloads[wildcards.archive]
+        entries = [self._config["corpora"][name] for name in served]
+        least = min(entries, key=lambda entry: ("none", "names", "sha256").index(entry["verify"]))
+        return {"source": download.corpus_source(entries[0]), "corpus": least, "refusal": self.refusal(served[0])}
+
+    def refusal(self, corpus: str) -> str | None:
+        """Return why a corpus cannot be downloaded, or None."""
+        return download.refusal(corpus, self._config["corpora"][corpus])
+
+    def download_noise(self, wildcards, output) -> dict:
+        """Return where a noise environment is published; not tracked either."""
+        return {"source": download.noise_source(self._config["noise"], wildcards.environment)}
+
+    def corpus(self, wildcards) -> dict:
+        """Return what of a corpus's entry decides its ingestion, with names and sizes of files beyond the input."""
+        entry = self._config["corpora"][wildcards.corpus]
+        kept = {key: value for key, value in entry.items() if key not in ("path", "url")}
+        if beyond := _files_beyond_input(entry):
+            kept["listing"] = listing_hash(beyond)
+        if entry["format"] == "table" and Path(entry["path"]).is_file():
+            kept["table"] = sha256(entry["path"])  # a CSV that takes its place may be older
+        return uses("corpus.py", *formats.sources(entry["format"]), **kept)
+
+    def corpus_audit(self) -> dict:
+        """Return the settings of a corpus's page."""
+        return self._figure("audit", label=self._config["label"])
+
+    def noise(self, wildcards) -> dict:
+        """Return the level and environments of a noisy condition."""
+        return uses("mix_noise.py", **self._config["conditions"][wildcards.condition])
+
+    def split(self, wildcards) -> dict:
+        """Return what decides a split: of a target the size of the few-shot pool, of a source nothing."""
+        return uses("split.py", **(self._config["few_shot"] if wildcards.role == "target" else {}))
+
+    # --- Models ---
+
+    @property
+    def gpu(self) -> int:
+        """GPUs that a job with a model claims."""
+        return 0 if self._config["device"] == "cpu" else 1
+
+    def memory(self, wildcards, attempt) -> int:
+        """Return the main memory to request for a job with a model (MB), growing with each attempt."""
+        return self._model_of(wildcards).get("resources", MODEL_RESOURCES)["mem_mb"] * attempt
+
+    def runtime(self, wildcards, attempt) -> int:
+        """Return the time to request for a job with a model (minutes), growing with each attempt."""
+        return self._model_of(wildcards).get("resources", MODEL_RESOURCES)["runtime"] * attempt
+
+    def _model_of(self, wildcards) -> Mapping:
+        if "encoding" in wildcards.keys():  # noqa: SIM118 (no mapping)
+            return self._inputs.frozen_models[wildcards.encoding]
+        return self._config["models"][wildcards.model]
+
+    def encoder(self, wildcards) -> dict:
+        """Return the checkpoint and revision behind an encoder's folder name."""
+        entry = self._inputs.model_of_encoder(wildcards.encoder)
+        kept = {key: entry[key] for key in ("checkpoint", "revision", "family") if key in entry}
+        return uses("encoder.py", families.source(entry["family"]), **kept)
+
+    def pooled(self, wildcards) -> dict:
+        """Return what of a frozen model's entry decides its pooled vectors."""
+        entry = self._inputs.frozen_models[wildcards.encoding]
+        kept = {key: entry[key] for key in ("family", "weights", "context", "tuning") if key in entry}
+        return uses("pooled.py", families.source(entry["family"]), model=kept)
+
+    def finetune(self, wildcards) -> dict:
+        """Return the model and its training settings: the same for all runs of a model."""
+        training = self._config["models"][wildcards.model]["training"]
+        return self._of_model("finetune.py", wildcards.model, training=training)
+
+    def predict(self, wildcards) -> dict:
+        """Return the model and the prediction settings."""
+        return self._of_model("predict.py", wildcards.model, **self._config["prediction"])
+
+    def _of_model(self, script: str, model: str, **values) -> dict:
+        if (script, model) not in self._of_models:
+            source = families.source(families.name(self._config["models"][model]))
+            self._of_models[script, model] = uses(script, source, model=self._architecture(model), **values)
+        return self._of_models[script, model]
+
+    def _architecture(self, model: str) -> dict:
+        """Return a model's settings without its title, training options and resources."""
+        entry = self._config["models"][model]
+        return {key: value for key, value in entry.items() if key not in ("title", "training", "resources")}
+
+    # --- Results ---
+
+    def table1(self) -> dict:
+        """Return the models in use and the languages to list."""
+        models = self._experiments.models
+        corpora = [self._config["corpora"][corpus] for corpus in self._experiments.corpora()]
+        return self._figure(
+            "table1",
+            "resources/checkpoints.yaml",
+            label=self._config["label"],
+            titles=self._titles(models),
+            models={name: self._architecture(name) for name in models},
+            order=models,
+            languages=sorted({corpus["language"] for corpus in corpora}),
+        )
+
+    def table2(self) -> dict:
+        """Return the settings of Table II."""
+        return self._drawn("table2", "table2", "resources/paper-table2.csv")
+
+    def comparison_table(self, wildcards) -> dict:
+        """Return the settings of a comparison's table."""
+        return self._drawn("table2", wildcards.experiment, "resources/paper-table2.csv")
+
+    def comparison_figure(self, wildcards) -> dict:
+        """Return the settings of a comparison's figure."""
+        return self._drawn("comparison", wildcards.experiment)
+
+    def figure(self, module: str, experiment: str | None = None) -> dict:
+        """Return the settings of a figure that shows an experiment: by default the one of its name."""
+        return self._drawn(module, experiment or module)
+
+    def training_curves(self) -> dict:
+        """Return what the learning curves show of Table II: nothing of its targets."""
+        entry = self._config["experiments"]["table2"] or {"models": [], "sources": []}
+        return self._figure(
+            "training_curves",
+            models=entry["models"],
+            sources=entry["sources"],
+            label=self._config["label"],
+            titles=self._titles(entry["models"]),
+        )
+
+    def claims(self) -> dict:
+        """Return the experiments, models and languages that decide what can be claimed."""
+        roles = self._config["claims"]
+        named = {roles["baseline"], roles["random"], roles["english"], *roles["multilingual"]}
+        entries = {name: self._config["models"][name] for name in sorted(named & self._config["models"].keys())}
+        kept = ("checkpoint", "weights")
+        return self._figure(
+            "claims",
+            "resources/checkpoints.yaml",
+            label=self._config["label"],
+            roles=roles,
+            titles=self._titles(entries),
+            models={name: {key: entry[key] for key in kept if key in entry} for name, entry in entries.items()},
+            languages={name: corpus["language"] for name, corpus in self._config["corpora"].items()},
+            experiments={name: self._config["experiments"][name] for name in CLAIMED},
+        )
+
+    def provenance(self) -> dict:
+        """Return the whole configuration but for the device, and the installed packages."""
+        kept = {key: value for key, value in self._config.items() if key != "device"}
+        packages = provenance.packages(provenance.LOCK)
+        return uses("provenance.py", "envs/requirements.txt", config=kept, packages=packages)
+
+    def caption(self, wildcards) -> dict:
+        """Return what a caption says beside the numbers of its files."""
+        result = wildcards.result
+        overview = self._overview if result == "overview" else {}
+        return uses("caption.py", f"workflow/report/{result}.rst", **self._said_in_captions, **overview)
+
+    @cached_property
+    def _said_in_captions(self) -> dict:
+        return {
+            "seeds": len(self._config["seeds"]),
+            "label": self._config["label"],
+            "titles": self._titles(self._experiments.models),
+        }
+
+    @cached_property
+    def _overview(self) -> dict:
+        predictions = self._experiments.predictions()
+        return {
+            "trainings": len(self._experiments.runs()),
+            "predictions": len(predictions),
+            "models": list(self._titles(self._experiments.models).values()),
+            "sources": sorted({p.source for p in predictions}),
+            "targets": sorted({p.target for p in predictions}),
+            "claimed": bool(self._inputs.claimed_confusions()),
+            "experiment": next(iter(self._experiments.configured)),
+        }
+
+    def _drawn(self, module: str, experiment: str, *files: str) -> dict:
+        """Return what a table or figure shows of an experiment; nothing of one that is not configured."""
+        entry = self._config["experiments"][experiment]
+        shown = {"titles": self._titles(entry["models"])} if entry else {}
+        return self._figure(module, *files, label=self._config["label"], experiment=entry, **shown)
+
+    def _figure(self, module: str, *files: str, **values) -> dict:
+        return uses("figure.py", f"workflow/scripts/ser/figures/{module}.py", *files, module=module, **values)
+
+    def _titles(self, models) -> dict[str, str]:
+        return {name: self._config["models"][name]["title"] for name in models}
+
+
+def _files_beyond_input(entry: Mapping) -> list[Path]:
+    """Return the files that a corpus's path stands for: all in a folder, or the audio that a table names."""
+    try:
+        if entry["format"] == "table":
+            return csv_table.audio_files(entry["path"])
+        return list(files_under(entry["path"])) if entry["path"] and Path(entry["path"]).is_dir() else []
+    except (UserError, OSError):  # ingestion reports what is wrong
+        return []

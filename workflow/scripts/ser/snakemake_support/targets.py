@@ -1,0 +1,66 @@
+"""The files that the configured experiments end in."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from ser.config.experiments import COMPARISONS, Experiments
+from ser.snakemake_support.inputs import CAPTIONED, Inputs
+
+CLAIMS = ["results/claims.csv", "results/claims_cells.csv", "results/claims.md", "results/claims.png"]
+
+
+class Targets:
+    """Final results of a configuration.
+
+    Args:
+        config: the whole configuration, checked and complete.
+    """
+
+    def __init__(self, config: Mapping):
+        self._experiments = Experiments(config)
+        self._inputs = Inputs(config)
+
+    def everything(self) -> list[str]:
+        """Return all final results.
+
+        Every output is named: if an update of the workflow adds an output to a rule, Snakemake compares neither
+        settings nor code of the rule's finished jobs, since that output has no metadata yet.
+        """
+        configured = self._experiments.configured
+        if not configured:
+            return []
+        tables = ["table1", *(name for name in ("table2", *COMPARISONS) if name in configured)]
+        figures = [name for name in ("figure2", "figure3", *COMPARISONS) if name in configured]
+        figures += ["confusion", "recall", "training"] if "table2" in configured else []
+        return [
+            *self.corpora(),
+            "results/scores.csv",
+            "results/provenance.json",
+            *(f"results/captions/{result}.rst" for result in self.captions()),
+            *(CLAIMS if self._inputs.claimed_confusions() else []),
+            *(f"results/tables/{name}.{kind}" for name in tables for kind in ("csv", "png")),
+            *(f"results/tables/{name}{kind}" for name in tables[1:] for kind in ("_detail.csv", ".md", ".tex")),
+            *(f"results/figures/{name}.{kind}" for name in figures for kind in ("csv", "png", "pdf")),
+        ]
+
+    def corpora(self) -> list[str]:
+        """Return the audit of every corpus of the experiments."""
+        pages = [f"results/corpora/{corpus}/audit.png" for corpus in self._experiments.corpora()]
+        return [*pages, "results/audit.csv"] if pages else []
+
+    def captions(self) -> list[str]:
+        """Return the results that have a caption with their own numbers."""
+        configured = self._experiments.configured
+        if not configured:
+            return []
+        needs = {"table1": True, "claims": bool(self._inputs.claimed_confusions())}
+        needs |= {name: name in configured for name in ("figure2", "figure3")}
+        return [name for name in CAPTIONED if needs.get(name, "table2" in configured)] + ["overview"]
+
+    @staticmethod
+    def caption(result: str) -> str:
+        """Return where a result's caption is written.
+
+        The path is absolute, since Snakemake looks for captions beside the rules, and this is a result.
+        """
+        return str(Path("results", "captions", f"{result}.rst").absolute())
