@@ -1,22 +1,22 @@
-"""Prediction: every utterance of a target in one condition, one file per run, target and condition.
+"""Prediction: one job per run, for all targets and conditions that experiments ask of it.
 
-INPUTS  weights of a run, a corpus in one condition
-OUTPUTS results/predictions/{model}/{source}-to-{target}/{shots}-shot/seed{seed}/{condition}.csv
+INPUTS  weights of a run, corpora in their conditions
+OUTPUTS results/predictions/{model}/{source}-to-{target}/{shots}-shot/seed{seed}.csv
 """
 
 
 rule predict:
     input:
-        weights=inputs.run_weights,
-        frames=inputs.target_frames,
-        utterances="results/corpora/{target}/utterances.csv",
+        weights="results/runs/{model}/{source}-to-{target}/{shots}-shot/seed{seed}/weights.safetensors",
+        frames=inputs.predicted_frames,
+        utterances=inputs.predicted_utterances,
         encoder=inputs.encoder,
     output:
-        predictions="results/predictions/{model}/{source}-to-{target}/{shots}-shot/seed{seed}/{condition}.csv",
+        predictions="results/predictions/{model}/{source}-to-{target}/{shots}-shot/seed{seed}.csv",
     log:
-        "results/logs/predict/{model}/{source}-to-{target}/{shots}-shot/seed{seed}/{condition}.log",
+        "results/logs/predict/{model}/{source}-to-{target}/{shots}-shot/seed{seed}.log",
     benchmark:
-        "results/benchmarks/predict/{model}/{source}-to-{target}/{shots}-shot/seed{seed}/{condition}.tsv"
+        "results/benchmarks/predict/{model}/{source}-to-{target}/{shots}-shot/seed{seed}.tsv"
     conda:
         "../../envs/ser.yaml"
     resources:

@@ -20,7 +20,7 @@ rule score:
     conda:
         "../../envs/ser.yaml"
     params:
-        settings=uses("score.py"),
+        settings=settings.score,
     script:
         "../scripts/score.py"
 

@@ -1,4 +1,4 @@
-"""Label every utterance of a target, in one condition, with a fine-tuned model."""
+"""Predict the emotion of every utterance of all targets and conditions that are asked of a run."""
 
 from ser.legacy import lean_imports  # noqa: F401, isort: skip (before torch)
 
@@ -13,31 +13,39 @@ from ser.snakemake_support import script
 from ser.training import inference
 from ser.training.device import choose_device, frame_storage, parent_folder
 
-COLUMNS = ("utterance", "emotion", "predicted", *EMOTIONS)
+COLUMNS = ("target", "condition", "utterance", "emotion", "predicted", *EMOTIONS)
 
 
 def main(snakemake):
     torch.set_num_threads(snakemake.threads)
-    settings = snakemake.params.settings
+    given, settings = snakemake.input, snakemake.params.settings
     device = choose_device(snakemake.resources.gpu)
-    model = families.of(settings["model"]).build(settings["model"], parent_folder(snakemake.input.encoder))
-    trainable_state.load_trained_state(model.to(device), snakemake.input.weights)
-    rows = files.read_rows(snakemake.input.utterances)
-    storage = frame_storage(device, snakemake.resources)
-    frames = model.read_frames(snakemake.input.frames, rows, [row["utterance"] for row in rows], storage)
-    predicted = inference.probabilities(model, frames, settings["batch_size"], device)
-    if not np.isfinite(predicted).all():
-        raise UserError(
-            f"{snakemake.input.weights}: the model's probabilities are no numbers. Delete it and train again."
-        )
-    files.write_rows(
-        snakemake.output.predictions,
-        COLUMNS,
-        [
-            (row["utterance"], row["emotion"], EMOTIONS[values.argmax()], *(f"{value:.8f}" for value in values))
+    model = families.of(settings["model"]).build(settings["model"], parent_folder(given.encoder))
+    trainable_state.load_trained_state(model.to(device), given.weights)
+    found = []
+    for (target, condition), frames_path, utterances in zip(
+        settings["predicted"], given.frames, given.utterances, strict=True
+    ):
+        rows = files.read_rows(utterances)
+        storage = frame_storage(device, snakemake.resources)
+        frames = model.read_frames(frames_path, rows, [row["utterance"] for row in rows], storage)
+        predicted = inference.probabilities(model, frames, settings["batch_size"], device)
+        if not np.isfinite(predicted).all():
+            raise UserError(
+                f"{given.weights}: predicted probabilities contain NaN or infinity. Delete the file and train again."
+            )
+        found += [
+            (
+                target,
+                condition,
+                row["utterance"],
+                row["emotion"],
+                EMOTIONS[values.argmax()],
+                *map("{:.8f}".format, values),
+            )
             for row, values in zip(rows, predicted, strict=True)
-        ],
-    )
+        ]
+    files.write_rows(snakemake.output.predictions, COLUMNS, found)
 
 
 if __name__ == "__main__":

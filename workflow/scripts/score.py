@@ -1,15 +1,20 @@
 """Score the predictions of one experiment, and count them by speaker."""
 
+from pathlib import Path
+
 from ser.core import files
 from ser.evaluation import confusions, scores
 from ser.snakemake_support import script
 
 
 def main(snakemake):
-    given = snakemake.input
-    files.write_rows(snakemake.output.scores, scores.COLUMNS, scores.score_files(given.predictions, given.test_sets))
-    counts = confusions.count_files(given.predictions, given.test_sets, given.utterances)
-    files.write_rows(snakemake.output.confusions, confusions.COLUMNS, counts)
+    given, settings = snakemake.input, snakemake.params.settings
+    predictions = list(
+        scores.read_predictions(given.predictions, given.test_sets, settings["targets"], settings["conditions"])
+    )
+    files.write_rows(snakemake.output.scores, scores.COLUMNS, scores.score_all(predictions))
+    speakers = {Path(path).parent.name: confusions.speakers_of(path) for path in given.utterances}
+    files.write_rows(snakemake.output.confusions, confusions.COLUMNS, confusions.count(predictions, speakers))
 
 
 if __name__ == "__main__":

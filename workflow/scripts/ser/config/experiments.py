@@ -29,9 +29,8 @@ class Prediction:
 
     @property
     def file(self) -> str:
-        """Where it is written."""
-        pair = f"{self.model}/{self.source}-to-{self.target}"
-        return f"results/predictions/{pair}/{self.shots}-shot/seed{self.seed}/{self.condition}.csv"
+        """The file that holds it, among all predictions of its run."""
+        return f"results/predictions/{self.run.path}.csv"
 
 
 class Experiments:
@@ -63,6 +62,14 @@ class Experiments:
         """Return the corpora that the named experiments use, or all experiments, in the configuration's order."""
         used = {corpus for entry in self._chosen(names) for corpus in [*sources_of(entry), *entry["targets"]]}
         return [corpus for corpus in self._corpora if corpus in used]
+
+    @cached_property
+    def predicted_by(self) -> dict[RunId, list[tuple[str, str]]]:
+        """Targets and conditions that experiments ask of every run, sorted."""
+        found: dict[RunId, list[tuple[str, str]]] = {}
+        for prediction in self.predictions():
+            found.setdefault(prediction.run, []).append((prediction.target, prediction.condition))
+        return {run: sorted(cells) for run, cells in found.items()}
 
     @cached_property
     def first_run_of_model(self) -> dict[str, RunId]:

@@ -80,20 +80,16 @@ def front_matter(trained: Trained, corpora: list[dict], scored: list[dict]) -> M
 
 
 def score(trained: Trained) -> list[dict]:
-    """A run's scores, from its predictions, as in `results/scores.csv`."""
-    record, results = trained.record, trained.directory / "results"
-    target = record["target"] if record["shots"] else "*"
-    place = f"{record['model']}/{record['source']}-to-{target}/{record['shots']}-shot/seed{record['seed']}/*.csv"
-    since = os.stat(trained.folder / "weights.safetensors").st_mtime
-    found = [path for path in (results / "predictions").glob(place) if path.stat().st_mtime >= since]
-    splits = {path: _split_of(path, results, record["seed"]) for path in sorted(found)}
-    usable = {path: split for path, split in splits.items() if split.exists()}
-    return scores.score_files(list(map(str, usable)), sorted({str(split) for split in usable.values()}))
-
-
-def _split_of(prediction: Path, results: Path, seed: int) -> Path:
-    target = prediction.parts[-4].rpartition("-to-")[2]
-    return results / "splits" / target / f"seed{seed}" / "target.csv"
+    """Return a run's scores from its predictions, as in `results/scores.csv`, if they are newer than its weights."""
+    results, seed = trained.directory / "results", trained.record["seed"]
+    file = results / "predictions" / f"{trained.run.path}.csv"
+    if not file.exists() or file.stat().st_mtime < os.stat(trained.folder / "weights.safetensors").st_mtime:
+        return []
+    splits = sorted(results.glob(f"splits/*/seed{seed}/target.csv"))
+    rows = read_rows(file)
+    targets = {row["target"] for row in rows} & {path.parts[-3] for path in splits}
+    conditions = {row["condition"] for row in rows}
+    return scores.score_all(scores.read_predictions([file], splits, targets, conditions))
 
 
 def _corpus(directory: Path, name: str, role: str) -> dict:

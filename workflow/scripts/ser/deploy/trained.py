@@ -10,7 +10,7 @@ from ser.core import integrity
 from ser.core.errors import UserError, listing
 from ser.core.files import read_json
 from ser.core.integrity import sha256
-from ser.core.paths import ENCODER_FILES, encoder_folder
+from ser.core.paths import ENCODER_FILES, RunId, encoder_folder
 
 OWN_FILES = ("weights.safetensors", "run.json", "history.csv")
 IDENTITY = {"model", "source", "target", "shots", "seed"}  # what a run's record says that it is
@@ -29,10 +29,15 @@ class Trained:
     exported: bool
 
     @property
+    def run(self) -> RunId:
+        """Identity of the run."""
+        return RunId(**{key: self.record[key] for key in IDENTITY})
+
+    @property
     def name(self) -> str:
         """What it is, in words."""
-        target = f" to {self.record['target']}, {self.record['shots']} shots" if self.record["shots"] else ""
-        return f"{self.record['model']}, {self.record['source']}{target}, seed {self.record['seed']}"
+        target = f" to {self.run.target}, {self.run.shots} shots" if self.run.shots else ""
+        return f"{self.run.model}, {self.run.source}{target}, seed {self.run.seed}"
 
     @property
     def directory(self) -> Path:
@@ -90,11 +95,10 @@ def _read_record(folder: Path) -> dict:
 
 def _check_place(folder: Path, record: dict) -> None:
     """A run is found by its name: anywhere else it would be without its encoder, or with another's."""
-    pair = f"{record['source']}-to-{record['target']}"
-    place = ("results", "runs", record["model"], pair, f"{record['shots']}-shot", f"seed{record['seed']}")
-    if folder.parts[-len(place) :] != place:
+    place = RunId(**{key: record[key] for key in IDENTITY}).folder
+    if not folder.as_posix().endswith(f"/{place}"):
         raise UserError(
-            f"{folder} holds the run of {'/'.join(place)}, but does not lie there. To take a run elsewhere, export it:"
+            f"{folder} holds the run of {place}, but does not lie there. To take a run elsewhere, export it:"
             " python workflow/scripts/export.py RUN FOLDER"
         )
 

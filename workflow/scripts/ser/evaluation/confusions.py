@@ -1,7 +1,7 @@
 """What was said and what was heard, counted by speaker: from these counts every score can be had again."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,36 +9,30 @@ import pandas as pd
 
 from ser.core.constants import EMOTIONS
 from ser.core.files import read_rows
-from ser.evaluation.scores import PREDICTION, read_predictions, read_roles, sort_key
+from ser.evaluation.scores import Predictions, sort_key
 
 RUN = ("model", "source", "target", "shots", "condition")
 COLUMNS = (*RUN, "seed", "role", "speaker", "emotion", *EMOTIONS)
 
 
-def count_files(predictions: Sequence[str], splits: Sequence[str], utterances: Sequence[str]) -> list[dict]:
-    """Predictions counted by run, repetition, role (`pool` or `test`), speaker and true emotion.
+def count(predictions: Iterable[Predictions], speaker_of: Mapping[str, Mapping[str, str]]) -> list[dict]:
+    """Count predictions by run, seed, role (`pool` or `test`), speaker and true emotion.
 
     Args:
-        predictions: prediction files.
-        splits: `target.csv` of every target and repetition among them.
-        utterances: `utterances.csv` of every target among them.
+        speaker_of: target -> utterance -> speaker.
 
-    Of a run that saw samples of the target, only test speakers are counted.
+    Of a run that saw examples of the target, only test speakers are counted.
     """
-    roles = read_roles(splits)
-    speakers = {Path(path).parent.name: speakers_of(path) for path in utterances}
     rows = []
-    for path in predictions:
-        identity = PREDICTION.search(path).groupdict()
-        role_of, speaker_of = roles[identity["target"], identity["seed"]], speakers[identity["target"]]
-        counts: Counter = Counter()
-        for row in read_predictions(path, role_of):
-            utterance = row["utterance"]
-            counts[role_of[utterance], speaker_of[utterance], row["emotion"], row["predicted"]] += 1
+    for one in predictions:
+        counts = Counter(
+            (row["role"], speaker_of[one.target][row["utterance"]], row["emotion"], row["predicted"])
+            for row in one.rows
+            if row["role"] == "test" or not one.run.shots
+        )
         for role, speaker, emotion in sorted({key[:3] for key in counts}):
-            if role == "test" or identity["shots"] == "0":
-                heard = {predicted: counts[role, speaker, emotion, predicted] for predicted in EMOTIONS}
-                rows.append(identity | {"role": role, "speaker": speaker, "emotion": emotion} | heard)
+            predicted = {name: counts[role, speaker, emotion, name] for name in EMOTIONS}
+            rows.append(one.identity | {"role": role, "speaker": speaker, "emotion": emotion} | predicted)
     return sorted(
         rows, key=lambda row: (*sort_key(row | {"test_set": ""}), row["role"], row["speaker"], row["emotion"])
     )

@@ -1,65 +1,95 @@
 """Scores of predictions: one row per model, source, target, shots, condition, test set and seed."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 from ser.core.errors import UserError, listing
 from ser.core.files import read_rows
 from ser.core.metrics import accuracy, unweighted_average_recall
+from ser.core.paths import RunId
 
 COLUMNS = ("model", "source", "target", "shots", "condition", "test_set", "seed", "n", "uar", "accuracy")
-PREDICTION = re.compile(
-    r"predictions/(?P<model>[^/]+)/(?P<source>[^/]+)-to-(?P<target>[^/]+)/(?P<shots>\d+)-shot"
-    r"/seed(?P<seed>\d+)/(?P<condition>[^/]+)\.csv$"
-)
 SPLIT = re.compile(r"splits/(?P<target>[^/]+)/seed(?P<seed>\d+)/target\.csv$")
 
 
-def score_files(predictions: Sequence[str], splits: Sequence[str]) -> list[dict]:
-    """Score prediction files on all utterances and on each repetition's test speakers.
+@dataclass(frozen=True)
+class Predictions:
+    """Predictions of one run for one target in one condition: `rows` in the corpus's order, each with its `role`."""
 
-    A run that saw samples of the target is scored on `test` only, since `all` contains them.
+    run: RunId
+    target: str
+    condition: str
+    rows: list[dict]
 
-    Raises `UserError` if a prediction file or a split lacks an utterance that the other has.
+    @property
+    def identity(self) -> dict:
+        """The columns that name the run, the target and the condition."""
+        run = self.run
+        named = {"model": run.model, "source": run.source, "target": self.target, "shots": run.shots}
+        return named | {"condition": self.condition, "seed": run.seed}
+
+    @property
+    def test_rows(self) -> list[dict]:
+        """The rows of the seed's test speakers."""
+        return [row for row in self.rows if row["role"] == "test"]
+
+
+def read_predictions(
+    paths: Iterable[str | Path], splits: Sequence[str | Path], targets: Collection[str], conditions: Collection[str]
+) -> Iterator[Predictions]:
+    """Yield what files of predictions hold for some targets and conditions.
+
+    Args:
+        paths: `results/predictions/....csv`.
+        splits: `target.csv` of every target and seed among them.
+
+    Raises `UserError` unless the rows are of the very utterances that the target's split assigns.
     """
-    roles, scores = read_roles(splits), []
-    for path in predictions:
-        identity = PREDICTION.search(path).groupdict()
-        role_of = roles[identity["target"], identity["seed"]]
-        rows = read_predictions(path, role_of)
-        of_test_speakers = [row for row in rows if role_of[row["utterance"]] == "test"]
-        test_sets = {"all": rows, "test": of_test_speakers} if identity["shots"] == "0" else {"test": of_test_speakers}
-        for test_set, scored in test_sets.items():
-            scores.append(identity | {"test_set": test_set} | score(scored))
-    return sorted(scores, key=sort_key)
+    roles = read_roles(splits)
+    for path in paths:
+        run = RunId.parse(path)
+        for (target, condition), group in groupby(read_rows(path), lambda row: (row["target"], row["condition"])):
+            if target in targets and condition in conditions:
+                rows, role_of = list(group), roles[target, run.seed]
+                _check_utterances(path, {row["utterance"] for row in rows}, role_of)
+                rows = [row | {"role": role_of[row["utterance"]]} for row in rows]
+                yield Predictions(run, target, condition, rows)
 
 
-def read_predictions(path: str, role_of: Mapping[str, str]) -> list[dict]:
-    """Rows of a prediction file. Raises `UserError` unless they are of the very utterances that the split assigns."""
-    rows = read_rows(path)
-    predicted = {row["utterance"] for row in rows}
-    if missing := sorted(role_of.keys() - predicted):
-        raise UserError(f"{path} lacks utterances of its target ({listing(missing)}). Delete it and run again.")
-    if unknown := sorted(predicted - role_of.keys()):
+def _check_utterances(path, predicted: set[str], role_of: Mapping[str, str]) -> None:
+    if strays := sorted(predicted ^ role_of.keys()):
         raise UserError(
-            f"{path} holds utterances that are on no side of its target's split ({listing(unknown)}). Delete both and"
-            " run again."
+            f"{path} and the split of its target differ in their utterances ({listing(strays)}). Delete both and run"
+            " again."
         )
-    return rows
 
 
-def read_roles(splits: Sequence[str]) -> dict[tuple[str, str], dict[str, str]]:
-    """(target, seed) -> utterance -> `pool` or `test`."""
+def read_roles(splits: Sequence[str | Path]) -> dict[tuple[str, int], dict[str, str]]:
+    """Return (target, seed) -> utterance -> `pool` or `test`."""
     found = {}
     for path in splits:
-        match = SPLIT.search(path)
-        found[match["target"], match["seed"]] = {row["utterance"]: row["role"] for row in read_rows(path)}
+        match = SPLIT.search(str(path))
+        found[match["target"], int(match["seed"])] = {row["utterance"]: row["role"] for row in read_rows(path)}
     return found
 
 
+def score_all(predictions: Iterable[Predictions]) -> list[dict]:
+    """Score predictions on all utterances and on each seed's test speakers.
+
+    A run that saw examples of the target is scored on `test` only, since `all` contains them.
+    """
+    scores = []
+    for one in predictions:
+        test_sets = {"test": one.test_rows} if one.run.shots else {"all": one.rows, "test": one.test_rows}
+        scores += [one.identity | {"test_set": name} | score(rows) for name, rows in test_sets.items()]
+    return sorted(scores, key=sort_key)
+
+
 def score(rows: Sequence[dict]) -> dict:
-    """Number of utterances, UAR and accuracy in % of rows with `emotion` and `predicted`."""
+    """Return the number of utterances, UAR and accuracy in % of rows with `emotion` and `predicted`."""
     truth, predicted = [row["emotion"] for row in rows], [row["predicted"] for row in rows]
     return {
         "n": len(rows),
@@ -74,8 +104,8 @@ def merged(paths: Sequence[str | Path]) -> list[dict]:
     return sorted(unique.values(), key=sort_key)
 
 
-def sort_key(row: dict):
-    """Names in order, numbers by value."""
+def sort_key(row: Mapping):
+    """Return a key that sorts names in order and numbers by value."""
     return (
         *(row[c] for c in ("model", "source", "target")),
         int(row["shots"]),

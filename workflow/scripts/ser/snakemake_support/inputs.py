@@ -132,14 +132,24 @@ class Inputs:
             "subset": f"results/fewshot/{target}/{wildcards.shots}-shot/seed{wildcards.seed}.csv",
         }
 
-    def run_weights(self, wildcards) -> str:
-        """Return the weights of the run behind a prediction."""
-        w = wildcards
-        return f"{RunId.of(w.model, w.source, w.target, int(w.shots), int(w.seed)).folder}/weights.safetensors"
+    def predicted(self, wildcards) -> list[tuple[str, str]]:
+        """Return the targets and conditions that experiments ask of a run.
 
-    def target_frames(self, wildcards) -> str:
-        """Return what a model reads of a target's audio in a condition."""
-        return self._frames(wildcards.model, wildcards.target, wildcards.condition)
+        Raises `WorkflowError` if they ask nothing of it.
+        """
+        w = wildcards
+        run = RunId(w.model, w.source, w.target, int(w.shots), int(w.seed))
+        if run not in self._experiments.predicted_by:
+            raise WorkflowError(f"No experiment of the configuration predicts with the run {run.path}.")
+        return self._experiments.predicted_by[run]
+
+    def predicted_frames(self, wildcards) -> list[str]:
+        """Return what a model reads of the audio of every target and condition."""
+        return [self._frames(wildcards.model, target, condition) for target, condition in self.predicted(wildcards)]
+
+    def predicted_utterances(self, wildcards) -> list[str]:
+        """Return the utterances of every target and condition, in the same order."""
+        return [f"results/corpora/{target}/utterances.csv" for target, _ in self.predicted(wildcards)]
 
     def _frames(self, model: str, corpus: str, condition: str) -> str:
         """Return the file that a model's feature extractor starts from."""

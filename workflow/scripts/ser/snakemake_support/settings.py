@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 
-from ser.config.experiments import CLAIMED, Experiments
+from ser.config.experiments import CLAIMED, Experiments, conditions_of
 from ser.core.errors import UserError
 from ser.core.files import files_under
 from ser.core.integrity import sha256
@@ -129,8 +129,9 @@ class Settings:
         return self._of_model("finetune.py", wildcards.model, training=training)
 
     def predict(self, wildcards) -> dict:
-        """Return the model and the prediction settings."""
-        return self._of_model("predict.py", wildcards.model, **self._config["prediction"])
+        """Return the model, the prediction settings, and the targets and conditions to predict."""
+        predicted = [list(cell) for cell in self._inputs.predicted(wildcards)]
+        return self._of_model("predict.py", wildcards.model, **self._config["prediction"]) | {"predicted": predicted}
 
     def _of_model(self, script: str, model: str, **values) -> dict:
         if (script, model) not in self._of_models:
@@ -144,6 +145,11 @@ class Settings:
         return {key: value for key, value in entry.items() if key not in ("title", "training", "resources")}
 
     # --- Results ---
+
+    def score(self, wildcards) -> dict:
+        """Return the targets and conditions that an experiment scores."""
+        entry = self._config["experiments"][wildcards.experiment]
+        return uses("score.py", targets=entry["targets"], conditions=conditions_of(entry))
 
     def table1(self) -> dict:
         """Return the models in use and the languages to list."""
