@@ -8,9 +8,9 @@ from conftest import random_frames
 
 from ser.models import cnn_lstm
 from ser.models.batching import random_batches, sorted_batches
+from ser.models.feature_store import Storage
 from ser.models.log_mel import log_mel
 from ser.models.log_mel_frames import frame_count
-from ser.models.feature_store import Storage
 from ser.training import inference
 
 CPU = torch.device("cpu")

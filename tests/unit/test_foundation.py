@@ -29,8 +29,8 @@ from ser.core.errors import UserError
 from ser.models import checkpoints, families, trainable_state
 from ser.models.adaptation import Adapted, PromptedLayer
 from ser.models.batching import Frames, mean_of_real_frames, pad
-from ser.models.frozen_head import FrozenEncoderHead
 from ser.models.feature_store import Storage
+from ser.models.frozen_head import FrozenEncoderHead
 from ser.training import autocast, inference, loop, run_record
 from ser.training.loop import Examples
 

@@ -1,7 +1,5 @@
 """Pre-train one of the demo's tiny encoders, and save it as a checkpoint in Hugging Face format."""
 
-from ser.legacy import lean_imports  # noqa: F401, isort: skip (before torch)
-
 from pathlib import Path
 
 import torch

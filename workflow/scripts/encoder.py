@@ -1,7 +1,5 @@
 """Fetch a checkpoint, and keep its encoder."""
 
-from ser.legacy import lean_imports  # noqa: F401, isort: skip (before torch)
-
 import shutil
 from pathlib import Path
 

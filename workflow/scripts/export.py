@@ -5,8 +5,6 @@ Usage: python workflow/scripts/export.py RUN FOLDER
 RUN is results/runs/{model}/{source}-to-{target}/{shots}-shot/seed{seed}. What the folder holds is in docs/using.md.
 """
 
-from ser.legacy import lean_imports  # noqa: F401, isort: skip (before torch)
-
 import argparse
 import sys
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """Fine-tune one model on one source, with samples of a target or without."""
 
-from ser.legacy import lean_imports  # noqa: F401, isort: skip (before torch)
-
 import time
 
 import torch

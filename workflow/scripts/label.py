@@ -7,8 +7,6 @@ written, and how long recordings are cut, is in docs/using.md. The exit status i
 nothing was written, 3 if some files were skipped.
 """
 
-from ser.legacy import lean_imports  # noqa: F401, isort: skip (before torch)
-
 import argparse
 import itertools
 import sys

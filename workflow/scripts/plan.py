@@ -20,6 +20,7 @@ from ser.corpora import download
 from ser.snakemake_support import dry_run, provenance
 from ser.snakemake_support.dry_run import Job
 
+MEASURED = ("finetune", "predict", "pooled")  # rules whose jobs Snakemake measures
 Kind = tuple[str, str]  # a rule, and the model behind the job if it has one
 
 
@@ -56,14 +57,16 @@ def report(jobs: Sequence[Job], seconds: Mapping[Kind, float]) -> str:
         return "Nothing is left to do."
     counts = Counter((job.rule, job.wildcards.get("model", "")) for job in jobs)
     rows = [("rule", "model", "jobs", "hours, one after the other")]
-    rows += [(*kind, str(count), _hours(count, seconds.get(kind))) for kind, count in sorted(counts.items())]
+    rows += [(*kind, str(count), _hours(kind, count, seconds)) for kind, count in sorted(counts.items())]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     return "\n".join([*lines, "", f"{len(jobs)} jobs are left.", *downloads(jobs)])
 
 
-def _hours(count: int, seconds: float | None) -> str:
-    return "not measured yet" if seconds is None else f"{count * seconds / 3600:.2f}"
+def _hours(kind: Kind, count: int, seconds: Mapping[Kind, float]) -> str:
+    if kind in seconds:
+        return f"{count * seconds[kind] / 3600:.2f}"
+    return "not measured yet" if kind[0] in MEASURED else ""
 
 
 def downloads(jobs: Iterable[Job]) -> list[str]:

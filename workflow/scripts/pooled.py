@@ -1,7 +1,5 @@
 """What a frozen encoder makes of a corpus in one condition: a vector an utterance."""
 
-from ser.legacy import lean_imports  # noqa: F401, isort: skip (before torch)
-
 import torch
 
 from ser.core import files

@@ -1,7 +1,5 @@
 """Predict the emotion of every utterance of all targets and conditions that are asked of a run."""
 
-from ser.legacy import lean_imports  # noqa: F401, isort: skip (before torch)
-
 import numpy as np
 import torch
 

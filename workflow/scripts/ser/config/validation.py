@@ -75,7 +75,7 @@ def recorded_model(entry: Mapping) -> dict:
     if problems:
         refuse(problems, "the recorded model")
     _with_defaults(rule).validate(model)
-    return {key: value for key, value in model.items() if key not in ("title", "training")}
+    return {key: value for key, value in model.items() if key not in ("title", "training", "resources")}
 
 
 def refuse_repeated_keys(paths: Iterable[str | Path]) -> None:

@@ -19,7 +19,6 @@ from ser.demo.speech import VARIANTS
 from ser.models import wav2vec2, whisper
 from ser.models.batching import mean_of_real_frames, pad, random_batches
 from ser.models.trainable_state import trained_parameters
-from ser.training.optimizer import Adam
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +58,8 @@ def pretrain(family: str, config: dict, voices: list[str]) -> tuple[dict[str, to
     targets = torch.tensor([[getattr(manner, name) for name in HEARD] for manner in manners])
     targets = (targets - targets.mean(dim=0)) / targets.std(dim=0)
     output = nn.Linear(encoder.hidden_size, len(HEARD))
-    optimizer = Adam(trained_parameters(nn.ModuleList([encoder, output])), LEARNING_RATE)
+    trained = trained_parameters(nn.ModuleList([encoder, output]))
+    optimizer = torch.optim.Adam(trained.values(), LEARNING_RATE)
     for epoch in range(1, EPOCHS + 1):
         total = 0.0
         for batch in random_batches(list(map(len, waveforms)), BATCH_SIZE, named_generator("pretraining", epoch)):
@@ -68,6 +68,7 @@ def pretrain(family: str, config: dict, voices: list[str]) -> tuple[dict[str, to
             loss = nn.functional.mse_loss(heard, targets[batch])
             loss.backward()
             optimizer.step()
+            optimizer.zero_grad()
             total += loss.item() * len(batch)
         log.info("epoch %d of %d: mean squared error %.3f", epoch, EPOCHS, total / len(waveforms))
     return model.state_dict(), model.config.to_dict(), extractor.to_dict()

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from huggingface_hub import EvalResult, ModelCardData
+from transformers.models.whisper.tokenization_whisper import TO_LANGUAGE_CODE  # English names to ISO 639-1
 
 from ser.core.files import read_json, read_rows
 from ser.core.paths import encoder_name
@@ -11,12 +12,8 @@ from ser.corpora import download
 from ser.deploy.trained import Trained
 from ser.evaluation import scores
 from ser.figures import captions
-from ser.legacy.lean_imports import lean_imports
 from ser.models import pretraining_data
 from ser.snakemake_support import provenance
-
-with lean_imports():
-    from transformers.models.whisper.tokenization_whisper import TO_LANGUAGE_CODE  # English names to ISO 639-1
 
 
 def model_card(trained: Trained) -> str:

@@ -6,8 +6,6 @@ The paper names frozen, adapter, embedding prompt and LoRA, as in PEFT-SER (Feng
 import torch
 from torch import nn
 
-from ser.legacy.lean_imports import lean_imports
-
 
 def tune(encoder: nn.Module, tuning: dict) -> None:
     """Prepare an encoder in place: freeze it, but for what the method trains or adds.
@@ -36,8 +34,8 @@ def tune(encoder: nn.Module, tuning: dict) -> None:
 
 def _add_lora(layers: nn.Module, targets: tuple[str, str], rank: int, alpha: float) -> None:
     """LoRA (Hu et al., 2022) on both feed-forward linears, PEFT-SER's placement, without dropout."""
-    with lean_imports():
-        from peft import LoraConfig, inject_adapter_in_model
+    from peft import LoraConfig, inject_adapter_in_model
+
     config = LoraConfig(r=rank, lora_alpha=alpha, target_modules=list(targets), lora_dropout=0.0, bias="none")
     inject_adapter_in_model(config, layers)
 

@@ -7,16 +7,11 @@ its statistics over the whole input, padding included, so batching waveforms wou
 import numpy as np
 import torch
 from torch import nn
+from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2Model
+from transformers.initialization import no_init_weights
 
-from ser.legacy.lean_imports import lean_imports
 from ser.models.batching import Frames, real_frames
 from ser.models.encoder_classifier import FoundationModel, encoder_weights, fill, read_encoder_settings, waveform_tensor
-
-with lean_imports():
-    from transformers.initialization import no_init_weights
-    from transformers.models.wav2vec2.configuration_wav2vec2 import Wav2Vec2Config
-    from transformers.models.wav2vec2.feature_extraction_wav2vec2 import Wav2Vec2FeatureExtractor
-    from transformers.models.wav2vec2.modeling_wav2vec2 import Wav2Vec2Model
 
 # The checkpoint's dropouts stay; what else it hides in training is off (docs/protocol.md).
 OFF = {
@@ -41,9 +36,7 @@ def build(settings: dict, encoder) -> FoundationModel:
 
 def encoder_config(config: dict) -> Wav2Vec2Config:
     """transformers' configuration of a checkpoint, for fine-tuning here."""
-    kept = Wav2Vec2Config.from_dict(config | OFF)
-    kept._attn_implementation = "sdpa"
-    return kept
+    return Wav2Vec2Config.from_dict(config | OFF, attn_implementation="sdpa")
 
 
 def load(config: dict, tensors: dict[str, torch.Tensor], where) -> Wav2Vec2Model:

@@ -8,17 +8,13 @@ than 30 s, the first 30 s are used: the encoder has positions for no more.
 import numpy as np
 import torch
 from torch import nn
+from transformers import WhisperConfig, WhisperFeatureExtractor
+from transformers.initialization import no_init_weights
+from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
 from ser.core.errors import UserError
-from ser.legacy.lean_imports import lean_imports
 from ser.models.batching import Frames, real_frames
 from ser.models.encoder_classifier import FoundationModel, encoder_weights, fill, read_encoder_settings
-
-with lean_imports():
-    from transformers.initialization import no_init_weights
-    from transformers.models.whisper.configuration_whisper import WhisperConfig
-    from transformers.models.whisper.feature_extraction_whisper import WhisperFeatureExtractor
-    from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
 OFF = {"encoder_layerdrop": 0.0, "apply_spec_augment": False}
 
@@ -41,9 +37,7 @@ def build(settings: dict, encoder) -> FoundationModel:
 
 def encoder_config(config: dict) -> WhisperConfig:
     """transformers' configuration of a checkpoint, for fine-tuning here."""
-    kept = WhisperConfig.from_dict(config | OFF)
-    kept._attn_implementation = "sdpa"
-    return kept
+    return WhisperConfig.from_dict(config | OFF, attn_implementation="sdpa")
 
 
 def load(config: dict, tensors: dict[str, torch.Tensor], where) -> WhisperEncoder:

@@ -15,8 +15,6 @@ from ser.snakemake_support import provenance
 from ser.snakemake_support.code_hash import code_hash, listing_hash
 from ser.snakemake_support.inputs import Inputs
 
-MODEL_RESOURCES = {"mem_mb": 16_000, "runtime": 240}  # megabytes and minutes of a first attempt
-
 
 def uses(script: str, *sources: str, **values) -> dict:
     """Return a rule's settings, sorted at every depth, with a hash of the code that it runs.
@@ -100,11 +98,11 @@ class Settings:
 
     def memory(self, wildcards, attempt) -> int:
         """Return the main memory to request for a job with a model (MB), growing with each attempt."""
-        return self._model_of(wildcards).get("resources", MODEL_RESOURCES)["mem_mb"] * attempt
+        return self._model_of(wildcards)["resources"]["mem_mb"] * attempt
 
     def runtime(self, wildcards, attempt) -> int:
         """Return the time to request for a job with a model (minutes), growing with each attempt."""
-        return self._model_of(wildcards).get("resources", MODEL_RESOURCES)["runtime"] * attempt
+        return self._model_of(wildcards)["resources"]["runtime"] * attempt
 
     def _model_of(self, wildcards) -> Mapping:
         if "encoding" in wildcards.keys():  # noqa: SIM118 (no mapping)

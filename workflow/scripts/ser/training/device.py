@@ -26,7 +26,7 @@ def choose_device(claimed: int) -> torch.device:
         torch.cuda.set_device(device)
         return device
     if claimed:
-        log.warning("no GPU is visible: running on the CPU (`device: cpu` in the config says so on purpose)")
+        log.warning("No GPU is visible: running on the CPU. Set `device: cpu` to run as many jobs at a time as cores.")
     return torch.device("cpu")
 
 

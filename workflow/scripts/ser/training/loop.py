@@ -22,7 +22,6 @@ from ser.training import resume
 from ser.training.autocast import arithmetic
 from ser.training.data import Examples
 from ser.training.inference import probabilities
-from ser.training.optimizer import Adam
 from ser.training.resume import Progress
 
 log = logging.getLogger(__name__)
@@ -97,7 +96,7 @@ class Updates:
     """Updates of a model's weights, one for each batch."""
 
     def __init__(self, model: nn.Module, train: Examples, settings: dict, device: torch.device):
-        self.optimizer = Adam(trained_parameters(model), settings["learning_rate"])
+        self.optimizer = torch.optim.Adam(trained_parameters(model).values(), settings["learning_rate"])
         self.parts = 1
         self._model, self._frames, self._labels = model, train.frames, torch.from_numpy(train.labels)
         self._precision, self._device = settings["precision"], device
@@ -120,7 +119,7 @@ class Updates:
         return loss
 
     def _add_gradients(self, parts: Sequence[np.ndarray], seed: int) -> torch.Tensor:
-        self.optimizer.forget_gradients()  # of an attempt that did not fit
+        self.optimizer.zero_grad()  # of an attempt that did not fit
         torch.manual_seed(seed)
         total, utterances = torch.zeros((), device=self._device), sum(map(len, parts))
         for part in parts:

@@ -12,7 +12,6 @@ from torch import nn
 
 from ser.core.files import written_whole
 from ser.models.trainable_state import read_tensors, trained_state
-from ser.training.optimizer import Adam
 
 log = logging.getLogger(__name__)
 
@@ -29,17 +28,18 @@ class Progress:
     parts: int = 1  # in which a batch fits the GPU's memory
 
 
-def save(path: Path, fingerprint: str, progress: Progress, model: nn.Module, optimizer: Adam) -> None:
+def save(path: Path, fingerprint: str, progress: Progress, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
     """Write the state, whole or not at all."""
     tensors = {f"model/{name}": value for name, value in trained_state(model).items()}
     tensors |= {f"best/{name}": value for name, value in progress.best_weights.items()}
-    tensors |= {f"optimizer/{name}": value.cpu() for name, value in optimizer.state().items()}
+    for index, state in optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer/{index}/{name}": value.cpu() for name, value in state.items()}
     known = {name: value for name, value in vars(progress).items() if name != "best_weights"}
     with written_whole(path) as temporary:
         save_file(tensors, temporary, {"fingerprint": fingerprint, "progress": json.dumps(known)})
 
 
-def take_up(path: Path, fingerprint: str, model: nn.Module, optimizer: Adam) -> Progress:
+def take_up(path: Path, fingerprint: str, model: nn.Module, optimizer: torch.optim.Optimizer) -> Progress:
     """Load a state of the same fingerprint into the model and the optimiser; without one, start afresh."""
     if not path.exists():
         return Progress()
@@ -56,7 +56,11 @@ def take_up(path: Path, fingerprint: str, model: nn.Module, optimizer: Adam) -> 
         part, rest = name.split("/", 1)
         parts[part][rest] = value
     model.load_state_dict(parts["model"], strict=False)
-    optimizer.load_state(parts["optimizer"])
+    states: dict[int, dict[str, torch.Tensor]] = {}
+    for name, value in parts["optimizer"].items():
+        index, rest = name.split("/", 1)
+        states.setdefault(int(index), {})[rest] = value
+    optimizer.load_state_dict({"state": states, "param_groups": optimizer.state_dict()["param_groups"]})
     progress = Progress(**json.loads(metadata["progress"]), best_weights=parts["best"])
     log.info("resuming after epoch %d", progress.epochs_done)
     return progress
