@@ -5,33 +5,35 @@ DIRECTORY ?= .
 TESTS ?= tests
 BIN := .venv/bin
 
-.PHONY: help install demo plan progress report test lint reference clean
-help: ## Show what can be made
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 11
-	@printf '%s\n' "" "One result: $(BIN)/snakemake NAME --cores $(CORES) (-n: what would run, and why). NAME is one of" \
+.PHONY: help install demo plan progress report test test-unit lint reference clean
+help: ## Show this help
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 11
+	@printf '%s\n' "" "One result: $(BIN)/snakemake NAME --cores $(CORES) (-n: only show what would run, and why). NAME is one of" \
 		"  corpora audit table1 table2 figure2 figure3 claims confusion recall training_curves scores provenance"
 
-install: .venv/installed ## Make the environment, .venv, from the lock
+install: .venv/installed ## Create the environment, .venv, from the lock
 
 demo: .venv/installed ## Run the whole workflow on the embedded synthetic demo
 	$(BIN)/snakemake --directory demo --cores $(CORES)
 	@printf '%s\n' "" "Done. Look at demo/results/tables/table2.png, demo/results/figures/ and demo/results/claims.md," \
-		"or put all of it on pages: make report DIRECTORY=demo"
+		"or collect them in an offline report: make report DIRECTORY=demo"
 
-# no prerequisites from here to report: while a run goes on, nothing may be installed
-plan: ## Say what is left of a run, why, and what it will cost: in DIRECTORY, with CONFIG if it has its own, on GPUS or CORES
-	@$(BIN)/python workflow/scripts/plan.py --directory $(DIRECTORY) $(if $(CONFIG),--configfile $(CONFIG)) \
-		$(if $(GPUS),--gpus $(GPUS)) $(if $(findstring command,$(origin CORES)),--cores $(CORES))
+# No prerequisites for plan, progress and report: nothing may be installed while a run is going on.
+plan: ## List the jobs and downloads left, in DIRECTORY, with configuration files CONFIG
+	@$(BIN)/python workflow/scripts/plan.py --directory $(DIRECTORY) $(if $(CONFIG),--configfile $(CONFIG))
 
-progress: ## Show what of a run in DIRECTORY, with CONFIG if it has its own, is done, running, missing
+progress: ## Count finished training runs and predictions, in DIRECTORY, with configuration files CONFIG
 	@$(BIN)/python workflow/scripts/progress.py --directory $(DIRECTORY) $(if $(CONFIG),--configfile $(CONFIG))
 
-report: ## Put a finished run of DIRECTORY, with CONFIG if it has its own, on pages that open offline
+report: ## Collect the results of DIRECTORY, with configuration files CONFIG, in an offline report
 	$(BIN)/snakemake --directory $(DIRECTORY) $(if $(CONFIG),--configfile $(CONFIG)) --report results/report.zip
 	@echo "Unzip $(DIRECTORY)/results/report.zip, and open report/report.html in it."
 
-test: .venv/installed ## Run all tests, or TESTS
+test: .venv/installed ## Run all tests, or those in TESTS
 	$(BIN)/python -m pytest $(TESTS)
+
+test-unit: .venv/installed ## Run the unit tests
+	$(BIN)/python -m pytest tests/unit
 
 lint: .venv/installed ## Check style
 	$(BIN)/ruff check .
@@ -39,7 +41,7 @@ lint: .venv/installed ## Check style
 	$(BIN)/snakefmt --check Snakefile workflow/Snakefile workflow/rules
 	$(BIN)/snakemake --lint
 
-reference: .venv/installed ## Write the keys of config/README.md from the schema
+reference: .venv/installed ## Write the table of keys in config/README.md from the schema
 	$(BIN)/python workflow/scripts/config_reference.py
 
 clean: ## Remove the demo's results

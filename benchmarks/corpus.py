@@ -24,7 +24,7 @@ sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
 from ser.core import files  # noqa: E402
 from ser.core.constants import SAMPLE_RATE, UTTERANCE_COLUMNS  # noqa: E402
-from ser.corpora import audio, overlaps
+from ser.corpora import audio, overlaps  # noqa: E402
 from ser.corpora import ingest as ingestion  # noqa: E402
 from ser.demo.writing import as_wav  # noqa: E402
 

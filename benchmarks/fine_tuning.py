@@ -6,7 +6,7 @@ Encoders have their true sizes and random weights, recordings the lengths of IEM
 noise in them. Every case runs in a process of its own. An epoch's time is estimated from some of its batches, taken at
 equal steps through their order by padded length, in proportion to padded seconds: many on a GPU, few on a CPU. The
 front end, which we compute once per run, is charged to an epoch by its share of a run's epochs. What each side does to
-a recording (reading, features) is in its times. Prints tables in Markdown, and what the paper's grid would take.
+a recording (reading, features) is in its times. Prints tables in Markdown.
 """
 
 import argparse
@@ -19,19 +19,17 @@ import resource
 import subprocess
 import sys
 import tempfile
-import textwrap
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "workflow" / "scripts"), str(ROOT / "benchmarks")]
 
-SAMPLE_RATE, EPOCHS, RANK, FLOAT32 = 16_000, 5, 16, 4
+SAMPLE_RATE, EPOCHS, RANK = 16_000, 5, 16
 LARGE = {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16, "intermediate_size": 4096}
 DROPOUTS = {"activation_dropout": 0.0, "feat_proj_dropout": 0.1}  # the published ones, where transformers' differ
 MODELS = {  # family, settings beside transformers' defaults, which are wav2vec2-base's; linears that get LoRA
@@ -54,14 +52,7 @@ MODELS = {  # family, settings beside transformers' defaults, which are wav2vec2
         ("fc1", "fc2"),
     ),
 }
-CPU_MICRO_BATCHES = {"cnn-lstm": 16, "wav2vec2-base": 8, "xlsr": 4, "whisper-medium": 2}
-TUNING = {  # of our side: settings of a model's entry
-    "lora": {"tuning": {"method": "lora", "rank": RANK, "alpha": RANK}},
-    "adapter": {"tuning": {"method": "adapter", "bottleneck": 128}},
-    "prompt": {"tuning": {"method": "prompt", "length": 5}},
-    "full": {"tuning": {"method": "full"}},
-    "random": {"weights": "random", "tuning": {"method": "full"}},
-}
+CPU_MICRO_BATCHES = {"wav2vec2-base": 8, "xlsr": 4, "whisper-medium": 2}
 PLAIN = {
     "a: padded, random batches": {},
     "b: padded, grouped by length": {"grouped": True},
@@ -71,10 +62,8 @@ WITHOUT = {  # ours with one thing taken away
     "front end in every epoch": {"front_ends": EPOCHS},
     "random batches": {"grouped": False},
     "eager attention": {"attention": "eager"},
-    "weight norm in every step": {"settled": False},
     "30 s of context": {"context": "30s"},
     "float32": {"precision": "float32"},
-    "frozen matrices in float32": {"rounded": False},
 }
 
 
@@ -86,40 +75,24 @@ def main():
     device, report = describe(options), []
     say = functools.partial(emit, report, options.output)
     say(f"{device}; {options.batches} batches of each epoch; `{' '.join(['python', *sys.argv])}`\n")
-    if options.ours:
-        with tempfile.TemporaryDirectory() as folder:
-            for model in options.models:
-                say(as_text([measure_ours(model, Path(folder, model), device, options)]))
-        return
     with tempfile.TemporaryDirectory() as folder:
-        entries = {}
         for model in options.models:
             ours = measure_model(model, Path(folder, model), options, say)
-            entries[model] = cost_entry(model, ours, device, options)
-        if entries.keys() == MODELS.keys():
-            baseline = in_process({**case_of("cnn-lstm", Path(folder), options), "side": "ours"})
-            entries["cnn-lstm"] = cost_entry("cnn-lstm", baseline, device, options)
-            say("\n" + project(list(entries.values()), options.device))
-            if options.sharing > 1:
-                say(shared(options, entries["xlsr"]["step"], folder))
-        say("\nAs entries of resources/costs.yaml:\n\n" + as_text(list(entries.values())))
+            if model == "xlsr" and options.sharing > 1:
+                say(shared(options, ours["step"], folder))
 
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--models", nargs="+", choices=[*MODELS, "cnn-lstm"], default=list(MODELS))
+    parser.add_argument("--models", nargs="+", choices=list(MODELS), default=list(MODELS))
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cuda" if Path("/dev/nvidia0").exists() else "cpu")
     parser.add_argument("--micro-batch", type=int, help="utterances; default: 16 on a GPU, fewer on a CPU")
     parser.add_argument("--batches", type=int, help="of each epoch; default: 40 on a GPU, 3 on a CPU")
     parser.add_argument("--sharing", type=int, default=1, help="also measure so many jobs at a time")
     parser.add_argument("--no-ablation", action="store_true")
-    parser.add_argument("--ours", action="store_true", help="only our side, as an entry of resources/costs.yaml")
-    parser.add_argument("--tuning", choices=TUNING, default="lora", help="with --ours: the way to tune")
     parser.add_argument("--output", type=Path, help="also write the tables there")
     parser.add_argument("--case", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if "cnn-lstm" in options.models and not options.ours:
-        parser.error("of cnn-lstm only our side can be measured (--ours): nobody else has it")
     options.batches = options.batches or (40 if options.device == "cuda" else 3)
     return options
 
@@ -130,60 +103,6 @@ def emit(report: list[str], path: Path | None, line: str) -> None:
     report.append(line)
     if path:
         path.write_text("\n".join(report) + "\n", encoding="utf-8")
-
-
-def measure_ours(name: str, folder: Path, device: str, options) -> dict:
-    """What our side alone takes of one model, as an entry of resources/costs.yaml."""
-    common = case_of(name, folder, options)
-    folder.mkdir()
-    if name != "cnn-lstm":
-        in_process({**common, "side": "checkpoint"})
-    return cost_entry(name, in_process({**common, "side": "ours", **TUNING[options.tuning]}), device, options)
-
-
-def cost_entry(name: str, ours: dict, device: str, options) -> dict:
-    """An entry of resources/costs.yaml from our case of one model."""
-    numbers = {key: ours[key] for key in ("start_up", "front_end", "step", "forward", "predict", "frames")}
-    if options.device == "cpu":  # of a GPU it would be the GPU's own memory
-        # weights are mapped, and in memory from the first prediction on
-        weights = FLOAT32 * ours["parameters"]
-        numbers["predicting"] = max(ours["predicting"] - ours["settled"] - weights, 0) / ours["longest"]
-        numbers["training"] = (ours["memory"] - ours["predicting"]) / ours["longest"]
-    entry = {"name": name, "family": "cnn-lstm" if name == "cnn-lstm" else MODELS[name][0]}
-    entry |= {"parameters": ours["parameters"]} | ({"cores": os.cpu_count()} if options.device == "cpu" else {})
-    entry |= {key: float(f"{value:.3g}") for key, value in numbers.items()}
-    return entry | {"measured": f"{device}; {options.tuning}, batches of {micro_batch(name, options)}"}
-
-
-def as_text(entries: list[dict]) -> str:
-    """Entries as they stand in resources/costs.yaml."""
-    return textwrap.indent(yaml.safe_dump(entries, sort_keys=False, width=200), " " * 4)
-
-
-def project(entries: list[dict], device: str) -> str:
-    """Hours of the paper's grid (Table II, Figures 2 and 3) at measured costs, one job after the other, in words."""
-    from ser.config import experiments, validation
-    from ser.core import reference_data
-    from ser.legacy.estimates import Estimates
-
-    config = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
-    config = validation.load(config | {"device": "cpu" if device == "cpu" else "auto"})
-    content, kind = reference_data.read("costs.yaml"), "cpu" if device == "cpu" else "gpu"
-    estimates = Estimates(config, content | {kind: content[kind] | {"models": entries}})
-    predictions = experiments.predictions(config, ("table2", "figure2", "figure3"))
-    jobs = [("predict", vars(p)) for p in predictions]
-    runs = {(p.model, p.source, p.trained_on_target, p.shots, p.seed) for p in predictions}
-    jobs += [("finetune", dict(zip(("model", "source", "target", "shots", "seed"), run, strict=True))) for run in runs]
-    hours = {
-        rule: sum(estimates.of(r, w).seconds for r, w in jobs if r == rule) / 3600 for rule in ("finetune", "predict")
-    }
-    starting = sum(estimates.model(wildcards["model"]).rates.start_up for _, wildcards in jobs) / 3600
-    where = "one job after the other" + (", each on a core" if kind == "cpu" else "")
-    return (
-        f"The paper's grid ({len(runs)} fine-tunings, {len(predictions)} predictions), {where}:"
-        f" {sum(hours.values()):.1f} h, of which {hours['finetune']:.1f} h fine-tuning and {hours['predict']:.1f} h"
-        f" prediction; {starting:.1f} h of both are start-up."
-    )
 
 
 def micro_batch(model: str, options) -> int:
@@ -250,9 +169,7 @@ def applies(settings: dict, model: str, device: str) -> bool:
     whisper = "whisper" in model
     if "context" in settings:
         return whisper
-    if "settled" in settings:
-        return not whisper
-    return device == "cuda" or not {"precision", "rounded"} & settings.keys()
+    return device == "cuda" or "precision" not in settings
 
 
 def describe(options) -> str:
@@ -411,11 +328,10 @@ def peak_memory(device) -> int:
 
 def run_ours(case: dict, device) -> dict:
     """The workflow's own code, as its jobs call it."""
-    from ser.legacy import lean_imports  # noqa: F401, isort: skip (before torch)
     from ser.core.constants import EMOTIONS
-    from ser.models.encoder_classifier import count
     from ser.models.feature_store import Storage
     from ser.training import inference, loop
+    from ser.training.data import Examples
 
     epoch = Epoch(case, whole=30.0 if case.get("context") == "30s" else None)
     model = build_ours(case).to(device)
@@ -425,7 +341,6 @@ def run_ours(case: dict, device) -> dict:
     read_ours(model, epoch, 1, storage)
     started = synchronised_time(device)
     frames = read_ours(model, epoch, len(epoch.samples), storage)
-    settled = peak_memory(device)
     front_end = (synchronised_time(device) - started) * SAMPLE_RATE / epoch.samples.sum() * epoch.seconds
 
     def forward(batch, precision):
@@ -435,8 +350,7 @@ def run_ours(case: dict, device) -> dict:
     if case.get("predicts", True):  # before training, which may round what prediction needs
         predict = epoch.estimate(timed(lambda batch: forward(batch, "float32"), epoch.batches, device))
         in_training = epoch.estimate(timed(lambda batch: forward(batch, precision), epoch.batches, device))
-    predicting = peak_memory(device)
-    examples = loop.Examples(frames, [EMOTIONS[i % 4] for i in range(len(frames))])
+    examples = Examples(frames, [EMOTIONS[i % 4] for i in range(len(frames))])
     updates = loop.Updates(model, examples, {"learning_rate": 1e-4, "precision": precision}, device)
     model.train()
     taken = timed(lambda batch: updates.make(batch, seed=1), epoch.batches, device)
@@ -446,9 +360,7 @@ def run_ours(case: dict, device) -> dict:
     return (
         found
         | {name: seconds / epoch.seconds for name, seconds in parts.items()}
-        | {"start_up": start_up, "settled": settled, "predicting": predicting, "longest": epoch.longest}
-        | {"frames": sum(own.values.nbytes for own in frames) * SAMPLE_RATE / float(epoch.samples.sum())}
-        | {"parameters": getattr(model, "encoder_parameters", count(model))}
+        | {"start_up": start_up}
         | {"flops": operations(model, examples, epoch.batches) / taken}
     )
 
@@ -458,7 +370,8 @@ def operations(model, examples, batches) -> int:
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
-    from ser.training.loop import Examples, Updates
+    from ser.training.data import Examples
+    from ser.training.loop import Updates
 
     nowhere = torch.device("meta")
     frames = [own._replace(values=own.values.to(nowhere)) for own in examples.frames]
@@ -473,17 +386,9 @@ def operations(model, examples, batches) -> int:
 def build_ours(case: dict):
     """The workflow's model, without whatever the case takes away."""
     from ser.models import families
-    from ser.training import loop
 
-    if case["model"] == "cnn-lstm":
-        return families.load("cnn-lstm").build({})
-    from ser.models import encoder_classifier
-
-    if not case.get("settled", True):
-        encoder_classifier.settle_constants = lambda encoder: None
-    if not case.get("rounded", True):
-        loop.round_frozen_matrices = lambda model: None
-    defaults = {"weights": "pretrained", "context": "utterance", **TUNING["lora"]}
+    lora = {"method": "lora", "rank": RANK, "alpha": RANK}
+    defaults = {"weights": "pretrained", "context": "utterance", "tuning": lora}
     settings = {key: case.get(key, default) for key, default in defaults.items()}
     model = families.load(MODELS[case["model"]][0]).build(settings, Path(case["folder"], "encoder"))
     for module in model.modules():
@@ -496,14 +401,7 @@ def read_ours(model, epoch: Epoch, count: int, storage) -> list:
     """Frames of the first utterances."""
     places = list(zip(epoch.starts, epoch.samples, strict=True))[:count]
     rows = [{"utterance": str(i), "start": str(a), "samples": str(n)} for i, (a, n) in enumerate(places)]
-    path = epoch.audio
-    if not hasattr(model, "encoder"):  # CNN-LSTM's log-mels come from a rule of their own
-        from ser.models.log_mel_frames import BANDS, frame_count
-
-        path = epoch.audio.with_name("log_mel.npy")
-        frames = sum(frame_count(int(samples)) for samples in epoch.samples[:count])
-        np.save(path, np.random.default_rng(1).standard_normal((frames, BANDS), np.float32))
-    return model.read_frames(path, rows, [row["utterance"] for row in rows], storage)
+    return model.read_frames(epoch.audio, rows, [row["utterance"] for row in rows], storage)
 
 
 def run_plain(case: dict, device) -> dict:

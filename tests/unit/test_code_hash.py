@@ -1,79 +1,132 @@
-"""What counts as the code of a script."""
-
-import ast
-from pathlib import Path
+"""Code hash of a job: changes with what the code computes, and with nothing else."""
 
 import pytest
-from conftest import ROOT
+from conftest import write_tree
 
+from ser.core.paths import ROOT
 from ser.models import families
 from ser.snakemake_support import code_hash
 
+JOB = '''"""Run a job."""
 
-def names(*sources):
-    return {str(path.relative_to(ROOT / "workflow" / "scripts")) for path in code_hash.files_behind(*sources)}
+import logging
 
+from ser.loop import run
+from ser.plumbing import start
 
-def test_follows_imports_at_any_depth():
-    behind = names("workflow/scripts/finetune.py", families.source("cnn-lstm"))
-    assert {
-        "finetune.py",
-        "ser/training/loop.py",
-        "ser/training/inference.py",
-        "ser/core/metrics.py",
-        "ser/models/cnn_lstm.py",
-    } <= behind
-    assert not behind & {"ser/corpora/noise.py", "ser/figures/style.py", "ser/corpora/ingest.py", "ser/demo/espeak.py"}
+log = logging.getLogger(__name__)
+RATE = 0.5  # of learning
 
 
-def test_lazy_imports_count():
-    assert "ser/core/files.py" in names("workflow/scripts/download.py")
+def main(first, second=2):
+    """Return a number."""
+    log.info("starting with %s", first)
+    if first + second > 3:
+        raise ValueError("too much")
+    return run(first, second)
+'''
+TREE = {
+    "workflow/scripts/job.py": JOB,
+    "workflow/scripts/ser/__init__.py": "",
+    "workflow/scripts/ser/loop.py": "def run(a, b):\n    import ser.late\n    return ser.late.half(a - b)\n",
+    "workflow/scripts/ser/late.py": "def half(x):\n    from ser import last\n    return x / last.TWO\n",
+    "workflow/scripts/ser/last.py": "TWO = 2\n",
+    "workflow/scripts/ser/plumbing.py": "def start():\n    pass\n",
+    "workflow/scripts/ser/unused.py": "x = 1\n",
+    "resources/data.csv": "a,b\n",
+}
 
 
-@pytest.mark.parametrize("script", ["table1", "table2", "figure2", "figure3", "score", "scores", "corpus", "audit"])
-def test_light_jobs_do_not_import_torch(script):
-    for path in code_hash.files_behind(f"workflow/scripts/{script}.py"):
-        assert "import torch" not in path.read_text(encoding="utf-8"), path
+@pytest.fixture
+def hash_of(tmp_path, monkeypatch):
+    """Return the hash of the job in a tree with some files changed, each time in another folder."""
+    trees = iter(range(100))
 
-
-@pytest.mark.parametrize("script", ["finetune", "predict"])
-def test_cnn_lstm_imports_neither_transformers_nor_peft(script):
-    sources = code_hash.files_behind(f"workflow/scripts/{script}.py", families.source("cnn-lstm"))
-    for path in sources:
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            imported = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            imported += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-            assert not {name.split(".")[0] for name in imported} & {"transformers", "peft"}, path
-
-
-def test_hash_is_of_content_not_of_time(tmp_path, monkeypatch):
-    scripts = tmp_path / "workflow" / "scripts"
-    (scripts / "ser").mkdir(parents=True)
-    (scripts / "a.py").write_text("from ser import b\n")
-    (scripts / "ser" / "__init__.py").touch()
-    (scripts / "ser" / "b.py").write_text("x = 1\n")
-    monkeypatch.setattr(code_hash, "ROOT", tmp_path)
-    monkeypatch.setattr(code_hash, "SCRIPTS", scripts)
-
-    def current():
+    def compute(changes=None):
+        root = tmp_path / str(next(trees))
+        write_tree(root, {name: text.encode() for name, text in (TREE | (changes or {})).items()})
+        scripts = root / "workflow" / "scripts"
+        monkeypatch.setattr(code_hash, "ROOT", root)
+        monkeypatch.setattr(code_hash, "SCRIPTS", scripts)
+        monkeypatch.setattr(code_hash, "PLUMBING", {scripts / "ser" / "plumbing.py"})
         code_hash.code_hash.cache_clear()
-        code_hash._imports_and_digest.cache_clear()
-        return code_hash.code_hash("workflow/scripts/a.py")
+        return code_hash.code_hash("workflow/scripts/job.py", "resources/data.csv")
 
-    before = current()
-    Path(scripts / "ser" / "b.py").touch()
-    assert current() == before
-    (scripts / "ser" / "b.py").write_text("x = 2\n")
-    assert current() != before
-    current()
-    code_hash._imports_and_digest.cache_clear()
+    yield compute
     code_hash.code_hash.cache_clear()
 
 
-def test_every_import_is_seen():
-    """As by a parser of whole modules: none of the project's imports is written in a way that is overlooked."""
-    for path in sorted(code_hash.SCRIPTS.rglob("*.py")):
-        nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
-        seen = [ast.dump(node) for node in code_hash._imports(path.read_text(encoding="utf-8"), str(path))]
-        imports = [ast.dump(node) for node in nodes if isinstance(node, ast.Import | ast.ImportFrom)]
-        assert set(imports) <= set(seen), path
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("  # of learning", "  # of forgetting"),
+        ("Return a number", "Return another number"),
+        ("(first, second=2)", "(\n    first,\n    second=2,\n)"),
+        ('log.info("starting with %s", first)', 'log.warning("started")'),
+        ("too much", "more than is allowed"),
+    ],
+    ids=["comment", "docstring", "formatting", "log", "error message"],
+)
+def test_what_only_people_read_does_not_count(hash_of, old, new):
+    assert old in JOB
+    assert hash_of({"workflow/scripts/job.py": JOB.replace(old, new)}) == hash_of()
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("RATE = 0.5", "RATE = 0.6"),
+        ("first + second", "first - second"),
+        ("second=2", "second=3"),
+        ("run(first, second)", "run(second, first)"),
+        ("ValueError", "TypeError"),
+    ],
+    ids=["constant", "operator", "default", "arguments", "error"],
+)
+def test_what_is_computed_counts(hash_of, old, new):
+    assert old in JOB
+    assert hash_of({"workflow/scripts/job.py": JOB.replace(old, new)}) != hash_of()
+
+
+@pytest.mark.parametrize("module", ["loop", "late", "last"])
+def test_imported_modules_count(hash_of, module):
+    """Imported by `from ser.x import y`, and inside functions by `import ser.x` and `from ser import x`."""
+    path = f"workflow/scripts/ser/{module}.py"
+    assert hash_of({path: TREE[path] + "y = 1\n"}) != hash_of()
+
+
+def test_a_new_module_counts(hash_of):
+    changes = {"workflow/scripts/ser/last.py": "from ser.new import TWO\n"}
+    found = {hash_of(changes | {"workflow/scripts/ser/new.py": f"TWO = {n}\n"}) for n in (2, 3)}
+    assert len(found | {hash_of()}) == 3
+
+
+def test_plumbing_and_unused_modules_do_not_count(hash_of):
+    changes = {f"workflow/scripts/ser/{name}.py": "y = 1\n" for name in ("plumbing", "unused")}
+    assert hash_of(changes) == hash_of()
+
+
+def test_a_data_file_counts_by_its_bytes(hash_of):
+    assert hash_of({"resources/data.csv": "a,b \n"}) != hash_of()
+
+
+def test_files_behind_real_jobs():
+    def behind(script, *sources):
+        found = code_hash.files_behind(f"workflow/scripts/{script}.py", *sources)
+        return {str(path.relative_to(ROOT / "workflow" / "scripts")) for path in found}
+
+    training = behind("finetune", families.source("cnn-lstm"))
+    assert {"finetune.py", "ser/training/loop.py", "ser/core/metrics.py", "ser/models/cnn_lstm.py"} <= training
+    assert not training & {"ser/corpora/ingest.py", "ser/models/whisper.py", "ser/figures/style.py"}
+    assert "ser/models/whisper.py" in behind("predict", families.source("whisper"))
+    assert not any(name.startswith("ser/models/") for name in behind("score"))
+
+
+def test_listing_is_of_names_and_sizes(tmp_path):
+    write_tree(tmp_path, {"a": b"1", "b": b"22"})
+    paths = [tmp_path / "a", tmp_path / "b"]
+    before = code_hash.listing_hash(paths)
+    (tmp_path / "b").touch()
+    assert code_hash.listing_hash(paths) == before
+    (tmp_path / "b").write_bytes(b"333")
+    assert len({code_hash.listing_hash(paths), code_hash.listing_hash([*paths, tmp_path / "absent"]), before}) == 3

@@ -6,13 +6,10 @@ import subprocess
 import sys
 
 import pytest
-import tensorboard_events
 import yaml
 from conftest import ROOT
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from workflow_tools import Workflow
 
-from ser.core.errors import UserError
 from ser.snakemake_support.dry_run import parse
 
 
@@ -136,52 +133,3 @@ def test_citation_and_licence_agree():
     assert (ROOT / "LICENSE").read_text(encoding="utf-8").startswith(f"{citation['license']} License")
     (paper,) = citation["references"]
     assert paper["title"].replace("\n", " ") in " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
-
-
-# --- TensorBoard ------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def trained(tmp_path):
-    """A working directory with one training's history."""
-    run = tmp_path / "results" / "runs" / "xlsr" / "A-to-any" / "0-shot" / "seed1"
-    run.mkdir(parents=True)
-    (run / "history.csv").write_text("epoch,train_loss,dev_loss,dev_uar\n1,1.5,1.25,0.25\n2,1.0,0.75,0.5\n")
-    return tmp_path
-
-
-SCALARS = [
-    ("loss/train", 1.5, 1),
-    ("loss/development", 1.25, 1),
-    ("UAR/development", 0.25, 1),
-    ("loss/train", 1.0, 2),
-    ("loss/development", 0.75, 2),
-    ("UAR/development", 0.5, 2),
-]
-
-
-def test_scalars_are_the_historys(trained):
-    (history,) = trained.rglob("history.csv")
-    assert list(tensorboard_events.scalars(history)) == SCALARS
-
-
-def test_events_are_the_histories(trained, capsys):
-    for _ in range(2):  # a second call takes the place of the first
-        tensorboard_events.main(["--directory", str(trained)])
-    assert "1 trainings written" in capsys.readouterr().out
-    events = EventAccumulator(str(trained / "results/tensorboard/xlsr/A-to-any/0-shot/seed1")).Reload()
-    read = [(tag, event.value, event.step) for tag in events.Tags()["scalars"] for event in events.Scalars(tag)]
-    assert sorted(read) == sorted(SCALARS)
-
-
-def test_without_tensorboard_it_says_what_to_install(trained, monkeypatch):
-    monkeypatch.setitem(sys.modules, "tensorboard", None)  # as if it were absent, where it is not
-    monkeypatch.delitem(sys.modules, "torch.utils.tensorboard", raising=False)
-    with pytest.raises(UserError, match=r"pip install --constraint envs/requirements\.txt tensorboard=="):
-        tensorboard_events.main(["--directory", str(trained)])
-    assert not (trained / "results" / "tensorboard").exists()
-
-
-def test_without_any_training_it_says_so(tmp_path):
-    with pytest.raises(UserError, match="holds no finished training"):
-        tensorboard_events.main(["--directory", str(tmp_path)])

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import time
 from contextlib import ExitStack, suppress
-from itertools import chain
 from pathlib import Path
 
 import psutil
@@ -18,15 +17,13 @@ from small_checkpoints import LAYER_NORM, save_wav2vec2
 from workflow_tools import Workflow, read_only, small_disk
 
 from ser.core import files
-from ser.core.errors import UserError
-from ser.corpora import leakage
-from ser.evaluation import aggregate, confusions, learning_curves, scores
 
 CORPORA = ("ONE", "TWO", "THREE")
 SPEAKERS = ("f1", "f2", "f3", "m1", "m2", "m3")
-SCORES = "results/scores.csv"
+SCORES = "results/scores/table2.csv"
+FEW_SHOT = "results/scores/figure2.csv"
 LONG = "results/runs/long/ONE-to-any/0-shot/seed1"  # a training that can be caught amid its epochs
-HEARD = "results/predictions/long/ONE-to-TWO/0-shot/seed1/clean.csv"
+PREDICTED = "results/predictions/long/ONE-to-any/0-shot/seed1.csv"
 
 # What jobs say of themselves as they end: the threads of every pool, and the clock ticks of every thread.
 RECORD = """
@@ -72,12 +69,13 @@ def finished(tmp_path_factory):
     config["models"]["frozen"] = {"title": "Frozen"} | frozen
     config["experiments"]["table2"] = {"models": ["cnn-lstm", "frozen"], "sources": ["ONE"], "targets": ["TWO"]}
     config["experiments"]["figure2"] = {"models": ["cnn-lstm"], "source": "ONE", "targets": ["TWO"], "shots": [0, 4]}
+    config["experiments"]["tuning"] = {"models": ["long"], "sources": ["ONE"], "targets": ["TWO"]}
     workflow.configure(config)
     job = workflow.repository / "workflow/scripts/ser/snakemake_support/script.py"
     job.write_text(job.read_text(encoding="utf-8") + RECORD, encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("OMP_NUM_THREADS", "7")  # as a user's profile may have it
-        workflow.run("--cores", "2", SCORES, HEARD, "results/corpora/ONE/audit.json")
+        workflow.run("--cores", "2", SCORES, FEW_SHOT, PREDICTED, "results/corpora/ONE/audit.json")
     return workflow
 
 
@@ -92,7 +90,7 @@ def untrained(workflow):
     """The finished run without its longer training."""
     for path in (workflow.directory / LONG).iterdir():
         path.unlink()
-    (workflow.directory / HEARD).unlink()
+    (workflow.directory / PREDICTED).unlink()
     return workflow
 
 
@@ -123,7 +121,7 @@ def half_written(workflow: Workflow) -> list[Path]:
 
 def start_training(workflow: Workflow) -> tuple[subprocess.Popen, psutil.Process]:
     """Start the longer training as from a terminal, in a process group of its own, and halt it after an epoch."""
-    process = workflow.start("--cores", "2", HEARD, output=subprocess.PIPE)
+    process = workflow.start("--cores", "2", PREDICTED, output=subprocess.PIPE)
     await_until((workflow.directory / LONG / "resume.safetensors").exists, process)
     (job,) = psutil.Process(process.pid).children(recursive=True)
     job.suspend()
@@ -173,42 +171,37 @@ class TestInterruptions:
         assert "Traceback" not in output
         assert not half_written(untrained)
         assert [path.name for path in (untrained.directory / LONG).iterdir()] == ["resume.safetensors"]
-        assert untrained.rules_planned(SCORES, HEARD) == {"finetune": 1, "predict": 1}
+        assert untrained.rules_planned(SCORES, PREDICTED) == {"finetune": 1, "predict": 1}
 
-        process = untrained.start("--cores", "2", HEARD)
+        process = untrained.start("--cores", "2", PREDICTED)
         await_until(lambda: "resuming after epoch" in log_of_training(untrained), process)
         jobs = psutil.Process(process.pid).children()
         os.killpg(process.pid, signal.SIGHUP)
         process.wait()
         psutil.wait_procs(jobs)
-        assert "--unlock" in untrained.run("--cores", "2", HEARD, check=False).stdout
+        assert "--unlock" in untrained.run("--cores", "2", PREDICTED, check=False).stdout
         untrained.run("--unlock")
-        untrained.run("--cores", "2", HEARD)
+        untrained.run("--cores", "2", PREDICTED)
         assert "resuming after epoch" in log_of_training(untrained)
         assert contents(untrained) == contents(finished)
-        assert untrained.planned(SCORES, HEARD) == []
+        assert untrained.planned(SCORES, PREDICTED) == []
 
-    def test_a_snakemake_that_is_killed_leaves_a_job_that_the_next_one_waits_for(self, finished, untrained):
+    def test_a_snakemake_that_is_killed(self, finished, untrained):
+        """Its job goes on to its end, and the next run ends as if nothing had been."""
         process, job = start_training(untrained)
         process.kill()
         process.wait()
-        try:
-            assert "--unlock" in untrained.run("--cores", "2", HEARD, check=False).stdout
-            untrained.run("--unlock")
-            second = untrained.start("--cores", "2", HEARD, output=subprocess.PIPE)
-            output = next(line for line in second.stdout if "waiting until it ends" in line)
-            assert f"{LONG}/weights.safetensors: a process that an earlier Snakemake left" in output
-        finally:
-            job.resume()
-        second.communicate()
-        assert second.returncode == 0
-        assert not job.is_running()
+        job.resume()
+        psutil.wait_procs([job])
+        assert "--unlock" in untrained.run("--cores", "2", PREDICTED, check=False).stdout
+        untrained.run("--unlock")
+        untrained.run("--cores", "2", PREDICTED)
         assert contents(untrained) == contents(finished)
-        assert untrained.planned(SCORES, HEARD) == []
+        assert untrained.planned(SCORES, PREDICTED) == []
 
     @pytest.mark.parametrize(
         ("rule", "target"),
-        [("corpus", "results/corpora/TWO/utterances.csv"), ("predict", HEARD)],
+        [("corpus", "results/corpora/TWO/utterances.csv"), ("predict", PREDICTED)],
         ids=["ingestion", "prediction"],
     )
     def test_a_worker_that_is_killed(self, finished, workflow, rule, target):
@@ -229,10 +222,10 @@ class TestInterruptions:
         workflow.run("--cores", "1", target)
         assert not half_written(workflow)
         assert contents(workflow) == contents(finished)
-        assert workflow.planned(SCORES, HEARD) == []
+        assert workflow.planned(SCORES, PREDICTED) == []
 
 
-LOGS = {"corpus": "TWO.log", "predict": "long/ONE-to-TWO/0-shot/seed1/clean.log"}
+LOGS = {"corpus": "TWO.log", "predict": "long/ONE-to-any/0-shot/seed1.log"}
 
 
 def log_of_training(workflow: Workflow) -> str:
@@ -240,46 +233,13 @@ def log_of_training(workflow: Workflow) -> str:
     return path.read_text(encoding="utf-8") if path.exists() else ""
 
 
-def test_jobs_without_a_record_are_given_one(workflow):
-    """As of a Snakemake that was killed while its cluster went on: an edit reruns them again, which is said first."""
+def test_jobs_without_a_record_are_named(workflow):
+    """Snakemake itself says of which rules it has no record, as after a Snakemake was killed on a cluster."""
     shutil.rmtree(workflow.directory / ".snakemake" / "metadata")
-    assert workflow.planned(SCORES) == []
     (workflow.directory / SCORES).unlink()
-    result = workflow.run("--cores", "1", SCORES)
-    assert re.search(
-        r"of which Snakemake has no record:\n  - \d corpus\n  - 1 encoder\n  - 1 few_shot\n", result.stdout
-    )
-    assert "taken to have been done with the present settings" in result.stdout
-    assert workflow.planned(SCORES) == []
-    config = workflow.config()
-    config["models"]["cnn-lstm"] |= {"training": {"learning_rate": 0.5}}
-    workflow.configure(config)
-    assert {rule for rule, _ in workflow.planned(SCORES)} == {"finetune", "predict", "score", "scores"}
-
-
-def test_a_training_of_other_settings_than_its_record_is_said(workflow):
-    """As of a job that went on after its Snakemake was killed, when the edit behind it is taken back."""
-    run = workflow.directory / LONG / "run.json"
-    record = files.read_json(run)
-    record["settings"]["training"]["learning_rate"] = 0.5
-    files.write_json(run, record)
-    (workflow.directory / SCORES).unlink()
-    said = "Trainings that are kept were made with other settings than the configuration's:"
-    assert said not in workflow.run("--cores", "1", SCORES).stdout  # it is none of theirs
-    (workflow.directory / HEARD).unlink()
-    assert f"{said}\n  - {LONG}/run.json\n" in workflow.run("--cores", "1", HEARD).stdout
-
-
-def test_an_encoders_settings_are_compared_with_its_record(workflow):
-    """`config.json` is no input of jobs: what stands for it is."""
-    config = workflow.directory / "resources/encoders/checkpoint/config.json"
-    whole = config.read_bytes()
-    for damaged in (whole.replace(b"{", b"{ ", 1), whole[:-20], None):
-        config.write_bytes(damaged) if damaged else config.unlink()
-        result = workflow.run("--cores", "1", "--forcerun", "pooled", "--", SCORES, check=False)
-        assert result.returncode
-        assert "pooled: resources/encoders/checkpoint/config.json is missing, cut short or edited." in result.stdout
-        assert "Traceback" not in result.stdout
+    output = workflow.run("--cores", "1", SCORES).stdout
+    assert "missing provenance/metadata" in output
+    assert re.search(r"Rules with missing metadata: .*finetune", output)
 
 
 def test_files_of_others_are_left_beside_what_is_written(tmp_path):
@@ -294,11 +254,11 @@ def test_two_at_once(finished, untrained, tmp_path):
     """In one directory the second is refused, and the first is none the worse for it; in two directories both run."""
     elsewhere = untrained.copy(tmp_path / "elsewhere")
     first, job = start_training(untrained)
-    other = elsewhere.start("--cores", "1", HEARD)
-    second = untrained.run("--cores", "1", HEARD, check=False)
+    other = elsewhere.start("--cores", "1", PREDICTED)
+    second = untrained.run("--cores", "1", PREDICTED, check=False)
     assert second.returncode
     assert "Directory cannot be locked" in second.stdout
-    assert untrained.rules_planned(HEARD) == {"finetune": 1, "predict": 1}  # looking is allowed
+    assert untrained.rules_planned(PREDICTED) == {"finetune": 1, "predict": 1}  # looking is allowed
     job.resume()
     first.communicate()
     assert first.returncode == 0
@@ -306,172 +266,29 @@ def test_two_at_once(finished, untrained, tmp_path):
     assert contents(untrained) == contents(elsewhere) == contents(finished)
 
 
-ASKED = (SCORES, "results/figures/training.csv", "results/tables/table1.csv", "results/claims.csv")
-READ = [  # files that later jobs read, in groups of which none is made anew because of another
-    [
-        "results/corpora/ONE/utterances.csv",
-        "results/splits/TWO/seed1/target.csv",
-        "resources/encoders/checkpoint/model.safetensors",
-    ],
-    [
-        "results/corpora/ONE/clean/audio.npy",
-        "results/corpora/TWO/clean/log_mel.npy",
-        "results/fewshot/TWO/4-shot/seed1.csv",
-    ],
-    [
-        "results/corpora/ONE/overlaps.csv",
-        "results/corpora/ONE/clean/pooled/checkpoint.npy",
-    ],
-    [
-        "resources/encoders/checkpoint/revision.json",
-        "results/splits/ONE/seed1/source.csv",
-    ],
-    [
-        "results/runs/cnn-lstm/ONE-to-any/0-shot/seed1/history.csv",
-        "results/runs/cnn-lstm/ONE-to-any/0-shot/seed1/run.json",
-        "results/runs/cnn-lstm/ONE-to-any/0-shot/seed1/weights.safetensors",
-    ],
-    [
-        "results/predictions/cnn-lstm/ONE-to-TWO/4-shot/seed1/clean.csv",
-        "results/scores/table2.csv",
-        "results/scores/table2_confusions.csv",
-    ],
-]
+def test_weights_that_do_not_load_are_named(workflow):
+    weights = workflow.directory / LONG / "weights.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-30])
+    result = workflow.run("--cores", "1", "--forcerun", "predict", "--", PREDICTED, check=False)
+    assert result.returncode
+    assert f"predict: {LONG}/weights.safetensors cannot be read" in result.stdout
+    assert "Traceback" not in result.stdout
+    assert not (workflow.directory / PREDICTED).exists()
 
 
-@pytest.fixture(scope="module")
-def damaged(finished, tmp_path_factory):
-    """A copy of which every test damages one file, and mends it."""
-    return finished.copy(tmp_path_factory.mktemp("damaged") / "repository")
-
-
-class TestDamage:
-    """A file that is empty or cut short is named, with what to do, and nothing is computed from it."""
-
-    def test_every_cut_of_every_file_is_seen(self, finished, tmp_path):
-        for name in chain.from_iterable(READ):
-            files.check_whole(finished.directory / name)
-            whole = (finished.directory / name).read_bytes()
-            cut = tmp_path / Path(name).name
-            end = len(whole.rstrip()) - 1 if name.endswith(("json", "csv")) else len(whole) - 1
-            for size in {0, 1, 9, 100, end // 3, end // 2, end - 1, end}:
-                cut.write_bytes(whole[: min(size, end)])
-                if cut.suffix == ".csv" and cut.read_bytes().endswith(b"\n"):
-                    continue  # between two lines: below
-                with pytest.raises(UserError, match=rf"{cut.name} is (cut short|empty)\. Delete it"):
-                    files.check_whole(cut)
-
-    @pytest.mark.parametrize("names", READ, ids=lambda names: Path(names[0]).name)
-    def test_before_any_work(self, damaged, names):
-        before, paths = contents(damaged), [damaged.directory / name for name in names]
-        kept = [(path.read_bytes(), path.stat()) for path in paths]
-        for path, (whole, _) in zip(paths, kept, strict=True):
-            path.write_bytes(whole[: len(whole) // 2].rstrip(b"\n"))
-        result = damaged.run("--cores", "1", *ASKED, check=False)
-        for path, (whole, status) in zip(paths, kept, strict=True):
-            path.write_bytes(whole)
-            os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
-        assert result.returncode
-        problems = re.findall(r"^  - (\S+) is cut short\. Delete it", result.stdout, re.MULTILINE)
-        assert problems == sorted(names)
-        assert "nothing was started" in result.stdout
-        assert "Traceback" not in result.stdout
-        assert contents(damaged) == before
-
-    def test_what_the_message_says_mends_it(self, finished, workflow):
-        """Made anew alone, a file comes out the same, and nothing that was computed from it is computed again."""
-        for name in (READ[0][0], READ[4][2], READ[5][0]):
-            (workflow.directory / name).unlink()
-            workflow.run("--cores", "1", name)
-        assert contents(workflow) == contents(finished)
-        assert workflow.planned(SCORES, HEARD) == []
-
-    def test_after_the_start_a_job_says_the_same(self, workflow):
-        """As of a file that is damaged while others are computed."""
-        split, weights = "results/splits/ONE/seed1/source.csv", f"{LONG}/weights.safetensors"
-        rules = workflow.repository / "workflow/rules/hooks.smk"
-        text = rules.read_text(encoding="utf-8")
-        assert "damage_among(path for job in jobs" in text
-        rules.write_text(text.replace("damage_among(path for job in jobs", "damage_among('' for job in []"))
-        for name, rule, target in ((weights, "predict", HEARD), (split, "finetune", weights)):
-            path = workflow.directory / name
-            path.write_bytes(path.read_bytes()[:-30])
-            result = workflow.run("--cores", "1", "--forcerun", rule, "--", target, check=False)
-            assert result.returncode
-            assert f"{rule}: {name} is cut short. Delete it" in result.stdout
-            assert "Traceback" not in result.stdout
-
-    @pytest.mark.parametrize(
-        ("name", "message"),
-        [
-            ("results/corpora/TWO/utterances.csv", "results/corpora/TWO/utterances.csv is cut short. Delete it"),
-            (
-                "results/predictions/cnn-lstm/ONE-to-TWO/0-shot/seed1/clean.csv",
-                "clean.csv lacks utterances of its target (tri-m3-b2): it is cut short. Delete it",
-            ),
-        ],
-        ids=["utterances", "predictions"],
-    )
-    def test_a_table_cut_between_two_lines(self, finished, workflow, name, message):
-        path = workflow.directory / name
-        path.write_bytes(without_last_line(path))
-        result = workflow.run("--cores", "2", SCORES, check=False)
-        assert result.returncode
-        assert message in result.stdout
-        assert "Traceback" not in result.stdout
-        expected = contents(finished)
-        assert (contents(workflow) | {name: expected[name]}).items() <= expected.items()
-        path.unlink()
-        workflow.run("--cores", "1", name)
-        assert contents(workflow).items() <= expected.items()
-        assert not {"finetune", "predict"} & workflow.rules_planned(SCORES).keys()
-
-    def test_other_tables_cut_between_two_lines(self, finished, tmp_path):
-        results = finished.directory / "results"
-        rows = files.read_rows(results / "corpora/TWO/utterances.csv")
-
-        def cut(name: str) -> str:
-            path = tmp_path / "results" / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(without_last_line(results / name))
-            return str(path)
-
-        split = cut("splits/TWO/seed1/target.csv")
-        subset = cut("fewshot/TWO/4-shot/seed1.csv")
-        history = cut("runs/cnn-lstm/ONE-to-any/0-shot/seed1/history.csv")
-        of_table2 = cut("scores/table2.csv")
-        prediction = str(results / "predictions/cnn-lstm/ONE-to-TWO/0-shot/seed1/clean.csv")
-        whole_split = results / "splits/TWO/seed1/target.csv"
-        roles, few = ({row["utterance"]: row["role"] for row in files.read_rows(path)} for path in (whole_split, split))
-        for problem, check in (
-            (f"{split} is not a split of its corpus", lambda: leakage.check_complete(rows, few, split)),
-            ("target.csv is cut short", lambda: scores.score_files([prediction], [split])),
-            (
-                "target.csv is cut short",
-                lambda: confusions.count_files([prediction], [split], [str(results / "corpora/TWO/utterances.csv")]),
-            ),
-            (
-                f"{subset} has 3 rows, not 4",
-                lambda: leakage.check_subset([row["utterance"] for row in files.read_rows(subset)], roles, subset),
-            ),
-            (f"{history} has 1 rows, not 2", lambda: learning_curves.curves([history], {"cnn-lstm": 2})),
-            (f"{of_table2} has 3 rows, not 4", lambda: aggregate.read_scores(of_table2, 4)),
-            (f"{of_table2} has 3 rows, not 4", lambda: scores.merged({of_table2: 4})),
-        ):
-            with pytest.raises(UserError) as refused:
-                check()
-            assert problem in str(refused.value)
-            assert "Delete it" in str(refused.value)
-
-
-def without_last_line(path: Path) -> bytes:
-    return b"".join(path.read_bytes().splitlines(keepends=True)[:-1])
+def test_predictions_and_splits_must_agree(workflow):
+    """As of a table that was cut between two lines: nothing is scored."""
+    path = workflow.directory / "results/predictions/cnn-lstm/ONE-to-any/0-shot/seed1.csv"
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-1]))
+    result = workflow.run("--cores", "1", SCORES, check=False)
+    assert result.returncode
+    assert "differ in their utterances (tri-m3-b2). Delete both and run again." in result.stdout
 
 
 WRITTEN = {  # where a disk is at its end, and what is written there
     "results/corpora/THREE": "results/corpora/THREE/utterances.csv",
     "results/runs/long": f"{LONG}/weights.safetensors",
-    "results/predictions/frozen": "results/predictions/frozen/ONE-to-TWO/0-shot/seed1/clean.csv",
+    "results/predictions/frozen": "results/predictions/frozen/ONE-to-any/0-shot/seed1.csv",
     "results/tables": "results/tables/table1.csv",
 }
 
@@ -503,9 +320,9 @@ class TestDisks:
             assert f"{rule}: the disk or quota is full" in failed.stdout
         assert "Traceback" not in refused.stdout + failed.stdout
         assert left == {"filler"}
-        untrained.run("--cores", "2", *WRITTEN.values(), HEARD)
+        untrained.run("--cores", "2", *WRITTEN.values(), PREDICTED)
         assert contents(finished).items() <= contents(untrained).items()
-        assert untrained.planned(SCORES, HEARD, *WRITTEN.values()) == []
+        assert untrained.planned(SCORES, PREDICTED, *WRITTEN.values()) == []
 
     def test_amid_a_training(self, finished, untrained):
         """The state of the last epoch that could be written is what the next run goes on from."""
@@ -516,7 +333,7 @@ class TestDisks:
             job.resume()
             full, _ = process.communicate()
             (place / "filler").unlink()
-            process = untrained.start("--cores", "2", HEARD, output=subprocess.PIPE)
+            process = untrained.start("--cores", "2", PREDICTED, output=subprocess.PIPE)
             await_until(lambda: "resuming after epoch" in log_of_training(untrained), process)
             with read_only(place):
                 protected, _ = process.communicate()
@@ -524,7 +341,7 @@ class TestDisks:
             assert "finetune: the disk or quota is full" in full
             assert "finetune: the disk may not be written to" in protected
             assert "Traceback" not in full
-            untrained.run("--cores", "2", HEARD)
+            untrained.run("--cores", "2", PREDICTED)
             assert "resuming after epoch" in log_of_training(untrained)
             assert contents(untrained) == contents(finished)
 

@@ -1,7 +1,7 @@
 """Draw balanced few-shot samples from a target's pool."""
 
 from ser.core import files
-from ser.corpora import leakage, splits
+from ser.corpora import few_shot, leakage
 from ser.snakemake_support import script
 
 
@@ -11,7 +11,7 @@ def main(snakemake):
     leakage.check_complete(rows, roles, snakemake.input.split)
     pool = [row for row in rows if roles[row["utterance"]] == "pool"]
     wildcards = snakemake.wildcards
-    subset = splits.few_shot_subset(pool, int(wildcards.shots), int(wildcards.seed), wildcards.target)
+    subset = few_shot.few_shot_subset(pool, int(wildcards.shots), int(wildcards.seed), wildcards.target)
     files.write_rows(snakemake.output.subset, ("utterance",), [(utterance,) for utterance in subset])
 
 

@@ -1,4 +1,4 @@
-"""Speaker-independent splits and few-shot subsets: whole groups, every emotion on both sides, best balance first.
+"""Speaker-independent splits: whole groups, every emotion on both sides, best balance first.
 
 A split holds some of a corpus's groups out: a source's development set, or a target's test set.
 The admissible splits of a corpus are ordered by the size of the smallest emotion held out, largest
@@ -157,31 +157,3 @@ def _summary(groups: list[str], counts: np.ndarray) -> str:
         for i, emotion in enumerate(EMOTIONS)
     )
     return f"{len(groups)} groups; " + ", ".join(per_emotion)
-
-
-def few_shot_subset(pool: Sequence[dict], shots: int, seed: int, target: str) -> list[str]:
-    """Draw `shots` utterances in all from a target's pool.
-
-    Each emotion's utterances are put in a random order, and the emotions take turns. The first
-    `shots` are the subset: counts differ by at most 1, and a smaller subset is a part of a larger.
-
-    Raises `UserError` if an emotion has too few utterances in the pool.
-    """
-    generator = named_generator("few-shot", target, seed)
-    by_emotion = {
-        emotion: generator.permutation(sorted(row["utterance"] for row in pool if row["emotion"] == emotion)).tolist()
-        for emotion in EMOTIONS
-    }
-    turns = generator.permutation(EMOTIONS).tolist()
-    chosen = []
-    for i in range(shots):
-        emotion, turn = turns[i % len(turns)], i // len(turns)
-        if turn >= len(by_emotion[emotion]):
-            available = ", ".join(f"{len(by_emotion[e])} {e}" for e in EMOTIONS)
-            raise UserError(
-                f"{shots} balanced samples of {target} need {-(-shots // len(EMOTIONS))} of each emotion, but the pool"
-                f" of repetition {seed} has {available}. Lower `experiments.figure2.shots`, or raise"
-                " `few_shot.pool_per_emotion`."
-            )
-        chosen.append(by_emotion[emotion][turn])
-    return chosen

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
 
 from ser.core.constants import EMOTIONS, SAMPLE_RATE
 from ser.core.errors import UserError
@@ -101,14 +100,11 @@ class Classifier:
     def __init__(self, trained: Trained, device: torch.device):
         entry = trained.model
         self._device, self._folder, self._family = device, trained.folder, entry["family"]
-        try:
-            self._model = families.of(entry).build(entry, trained.encoder).to(device)
-            trainable_state.load_trained_state(self._model, trained.folder / "weights.safetensors")
-            self._frozen = None
-            if families.name(entry) == families.FROZEN:
-                self._frozen = families.load(entry["family"]).build(entry, trained.encoder).to(device).eval()
-        except SafetensorError as error:
-            raise UserError(f"{trained.folder}: its weights cannot be read ({error}): they are damaged") from error
+        self._model = families.of(entry).build(entry, trained.encoder).to(device)
+        trainable_state.load_trained_state(self._model, trained.folder / "weights.safetensors")
+        self._frozen = None
+        if families.name(entry) == families.FROZEN:
+            self._frozen = families.load(entry["family"]).build(entry, trained.encoder).to(device).eval()
         self._model.eval()
 
     def check(self, cutting: Cutting) -> None:
@@ -137,7 +133,7 @@ class Classifier:
             frames = [Frames.all_real(vector) for vector in pooled.split(1)]
         found = inference.probabilities(self._model, frames, BATCH, self._device)
         if not np.isfinite(found).all():
-            raise UserError(f"{self._folder}: the model's probabilities are no numbers. Train it again.")
+            raise UserError(f"{self._folder}: predicted probabilities contain NaN or infinity. Train the model again.")
         return found
 
 

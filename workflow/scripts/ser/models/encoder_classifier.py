@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
@@ -163,8 +164,12 @@ def read_encoder_settings(folder) -> tuple[dict, dict]:
 
 
 def encoder_weights(folder) -> dict[str, torch.Tensor]:
-    """An encoder's tensors, memory-mapped."""
-    return load_file(Path(folder, "model.safetensors"))
+    """Read an encoder's tensors, memory-mapped. Raises `UserError` if the file is damaged."""
+    path = Path(folder, "model.safetensors")
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise UserError(f"{path} cannot be read ({error}): it is damaged. Delete it and run again.") from error
 
 
 def waveform_tensor(waveform: np.ndarray) -> torch.Tensor:

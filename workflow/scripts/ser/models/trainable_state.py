@@ -3,7 +3,7 @@
 import os
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 
 from ser.core.errors import UserError
 
@@ -20,8 +20,11 @@ def trained_state(model: torch.nn.Module) -> dict[str, torch.Tensor]:
 
 
 def load_trained_state(model: torch.nn.Module, path: str | os.PathLike) -> None:
-    """Load what `trained_state` kept. Raises `UserError` if the file belongs to another model."""
-    weights, _ = read_tensors(path)
+    """Load what `trained_state` kept. Raises `UserError` if the file is damaged or belongs to another model."""
+    try:
+        weights, _ = read_tensors(path)
+    except SafetensorError as error:
+        raise UserError(f"{path} cannot be read ({error}): it is damaged. Delete it and train again.") from error
     expected = trained_state(model)
     if weights.keys() != expected.keys() or any(weights[n].shape != expected[n].shape for n in weights):
         raise UserError(f"{path} holds the weights of another model than the configured one: train it again")

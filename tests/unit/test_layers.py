@@ -1,0 +1,64 @@
+"""Layers of the package: a module imports from its own package and from lower layers, never from higher ones."""
+
+import ast
+
+import pytest
+
+from ser.core.paths import SCRIPTS
+
+LAYERS = (
+    {"core"},
+    {"corpora"},
+    {"models"},
+    {"config", "training", "evaluation"},
+    {"figures", "snakemake_support", "demo"},
+    {"deploy"},
+)
+LEVEL = {package: level for level, packages in enumerate(LAYERS) for package in packages}
+MODULES = sorted(path for package in LEVEL for path in (SCRIPTS / "ser" / package).rglob("*.py"))
+
+
+def imported_modules(code: str) -> set[str]:
+    """Return the names below `ser` that code imports, inside functions too: `ser.core` and `ser.core.files`."""
+    names = set()
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "relative imports hide their package"
+            names.update({node.module, *(f"{node.module}.{alias.name}" for alias in node.names)})
+    return {name for name in names if name.startswith("ser.")}
+
+
+def test_every_package_has_a_layer():
+    packages = {path.parent.name for path in (SCRIPTS / "ser").glob("*/__init__.py")}
+    assert packages == LEVEL.keys()
+    assert not {path.name for path in (SCRIPTS / "ser").glob("*.py")} - {"__init__.py"}
+
+
+@pytest.mark.parametrize("package", LEVEL)
+def test_packages_import_lower_layers_only(package):
+    found = {
+        f"{path.relative_to(SCRIPTS)} imports {name}"
+        for path in MODULES
+        if path.relative_to(SCRIPTS / "ser").parts[0] == package
+        for name in imported_modules(path.read_text(encoding="utf-8"))
+        if (other := name.split(".")[1]) != package and LEVEL[other] >= LEVEL[package]
+    }
+    assert found == set()
+
+
+def test_imports_of_every_form_are_seen():
+    code = "import ser.a.b\ndef f():\n    from ser import c\n    from ser.d import e as g\n    import numpy"
+    assert imported_modules(code) == {"ser.a.b", "ser.c", "ser.d", "ser.d.e"}
+
+
+def test_a_script_with_the_name_of_a_module_imports_it():
+    """Otherwise the two names would mean different things."""
+    found = []
+    for script in SCRIPTS.glob("*.py"):
+        namesakes = {".".join(path.relative_to(SCRIPTS).with_suffix("").parts) for path in MODULES}
+        namesakes = {name for name in namesakes if name.endswith(f".{script.stem}")}
+        if namesakes and not namesakes & imported_modules(script.read_text(encoding="utf-8")):
+            found.append(script.name)
+    assert found == []

@@ -1,0 +1,69 @@
+"""Paths that identify runs and encoders."""
+
+import pytest
+
+from ser.core import paths
+from ser.core.paths import RunId
+
+FEW_SHOT = RunId("cnn-lstm", "EMODB", "URDU", 50, 3)
+ZERO_SHOT = RunId("xlsr", "a-b", "any", 0, 12)
+
+
+@pytest.mark.parametrize("run", [FEW_SHOT, ZERO_SHOT, RunId("m", "to", "c-d", 200, 1)])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "{}",
+        "results/runs/{}/weights.safetensors",
+        "/home/x-to-y/1-shot/work/results/runs/{}/history.csv",
+        "results/predictions/{}.csv",
+        "results/benchmarks/finetune/{}.tsv",
+        "results/logs/predict/{}.log",
+    ],
+)
+def test_a_path_names_its_run(run, path):
+    assert RunId.parse(path.format(run.path)) == run
+
+
+def test_path_of_a_run():
+    assert FEW_SHOT.path == "cnn-lstm/EMODB-to-URDU/50-shot/seed3"
+    assert ZERO_SHOT.folder == "results/runs/xlsr/a-b-to-any/0-shot/seed12"
+    assert str(FEW_SHOT) == "cnn-lstm, EMODB to URDU, 50 shots, seed 3"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "",
+        "results/scores.csv",
+        "results/splits/EMODB/seed1/source.csv",
+        "results/fewshot/URDU/50-shot/seed1.csv",
+        "results/runs/xlsr/EMODB-to-any/zero-shot/seed1/run.json",
+        "results/runs/xlsr/EMODB-to-any/0-shot/seed1x/run.json",
+    ],
+)
+def test_other_paths_name_no_run(path):
+    with pytest.raises(ValueError, match="run"):
+        RunId.parse(path)
+
+
+def test_a_zero_shot_run_serves_all_targets():
+    assert RunId.of("m", "A", "B", 0, 1) == RunId.of("m", "A", "C", 0, 1) == RunId("m", "A", paths.ANY_TARGET, 0, 1)
+    assert RunId.of("m", "A", "B", 50, 1).target == "B"
+
+
+def test_names_of_encoders():
+    published = {"checkpoint": "openai/whisper-medium", "revision": "abdf7c39ab9d0397620ccaea8974cc764cd0953e"}
+    assert paths.encoder_name(published) == "openai--whisper-medium-abdf7c39ab9d"
+    assert paths.encoder_folder({"checkpoint": "./my/encoder"}) == "resources/encoders/my--encoder"
+    assert paths.encoder_name({"checkpoint": "/data/encoder"}) == "data--encoder"
+    assert paths.pooled_name(published) == paths.encoder_name(published)
+    assert paths.pooled_name(published | {"context": "30s"}) != paths.pooled_name(published)
+
+
+def test_the_root_holds_the_workflow():
+    assert (paths.ROOT / "Snakefile").is_file()
+    assert (paths.SCRIPTS / "finetune.py").is_file()
+    assert paths.is_made_by_demo("resources/demo/checkpoints/xlsr")
+    assert not paths.is_made_by_demo("resources/encoders/xlsr")
+    assert not paths.is_made_by_demo(None)

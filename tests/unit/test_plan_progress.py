@@ -1,0 +1,144 @@
+"""`make plan` and `make progress`, on made-up jobs and files."""
+
+import plan
+import progress
+import pytest
+import yaml
+from conftest import ROOT
+
+from ser.config import validation
+from ser.config.experiments import Experiments
+from ser.core.files import write_rows
+from ser.snakemake_support import dry_run
+from ser.snakemake_support.dry_run import Job
+
+DRY_RUN = """Building DAG of jobs...
+Job stats:
+job         count
+--------  -------
+all             1
+
+[Thu Nov 26 12:00:00 2026]
+rule finetune:
+    input: results/a.npy, results/b.csv
+    output: results/runs/m/A-to-any/0-shot/seed1/weights.safetensors
+    jobid: 3
+    reason: Missing output files: results/runs/m/A-to-any/0-shot/seed1/weights.safetensors
+    wildcards: model=m, source=A, target=any, shots=0, seed=1
+    resources: tmpdir=<TBD>
+
+[Thu Nov 26 12:00:00 2026]
+localrule download_corpus:
+    output: resources/corpora/emodb.zip
+    wildcards: archive=emodb.zip
+
+[Thu Nov 26 12:00:00 2026]
+localrule all:
+    input: results/scores.csv
+    jobid: 0
+"""
+
+
+def job(rule, inputs=(), **wildcards):
+    return Job(rule, wildcards, tuple(inputs), ())
+
+
+def test_jobs_are_read_from_a_dry_run():
+    training, fetching = dry_run.parse(DRY_RUN)
+    assert training.rule == "finetune"
+    assert training.wildcards == {"model": "m", "source": "A", "target": "any", "shots": "0", "seed": "1"}
+    assert training.inputs == ("results/a.npy", "results/b.csv")
+    assert training.outputs == ("results/runs/m/A-to-any/0-shot/seed1/weights.safetensors",)
+    assert fetching == Job("download_corpus", {"archive": "emodb.zip"}, (), ("resources/corpora/emodb.zip",))
+
+
+class TestPlan:
+    """What is left to do."""
+
+    def test_mean_seconds_by_rule_and_model(self, tmp_path):
+        jobs = {"finetune/m/A-to-any/0-shot/seed1": 10, "finetune/m/B-to-any/0-shot/seed1": 30, "pooled/A/clean/x": 5}
+        jobs |= {"finetune/n/A-to-any/0-shot/seed1": 7}
+        for name, seconds in jobs.items():
+            path = tmp_path / f"{name}.tsv"
+            path.parent.mkdir(parents=True)
+            path.write_text(f"s\tcpu_time\n{seconds}\tNA\n")
+        assert plan.mean_seconds(tmp_path) == {("finetune", "m"): 20, ("finetune", "n"): 7, ("pooled", ""): 5}
+        assert plan.mean_seconds(tmp_path / "nothing") == {}
+
+    def test_jobs_and_hours(self):
+        jobs = [job("finetune", model="m")] * 3 + [job("finetune", model="n"), job("corpus", corpus="A")]
+        assert plan.report(jobs, {("finetune", "m"): 1800}).splitlines() == [
+            "rule      model  jobs  hours, one after the other",
+            "corpus           1",
+            "finetune  m      3     1.50",
+            "finetune  n      1     not measured yet",
+            "",
+            "5 jobs are left.",
+        ]
+        assert plan.report([], {}) == "Nothing is left to do."
+
+    def test_downloads(self):
+        encoder = "facebook--wav2vec2-base-0b5b8e868dd8"
+        lines = plan.downloads(
+            [
+                job("download_corpus", archive="urdu.zip"),
+                job("download_corpus", archive="EMODB-mirror.tar.gz"),
+                job("download_corpus", archive="iemocap.zip"),
+                job("download_noise", environment="NPARK"),
+                job("encoder", encoder=encoder),
+                job("encoder", ["my-encoder/config.json"], encoder="my-encoder"),
+                job("corpus", corpus="URDU"),
+            ]
+        )
+        urdu, mirror, iemocap, noise, published = lines
+        assert urdu == "Download: urdu.zip, 75 MB"
+        assert mirror == "Download: EMODB-mirror.tar.gz, of unknown size"
+        assert iemocap.startswith("Cannot start: IEMOCAP has to be requested at https://sail.usc.edu/iemocap/")
+        assert noise.startswith("Download: NPARK, ")
+        assert noise.endswith(" MB")
+        assert published.startswith(f"Download: {encoder}, ")
+        assert published.endswith(" MB")
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """An empty working directory."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+class TestProgress:
+    """What is done."""
+
+    def test_runs_and_predictions_that_exist_are_counted(self, here):
+        config = validation.load(yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8")))
+        config["seeds"] = [1, 2]
+        config["experiments"] = dict.fromkeys(config["experiments"]) | {
+            "table2": {"models": ["cnn-lstm", "xlsr"], "sources": ["EMODB"], "targets": ["URDU", "EMOVO"]},
+            "figure2": {"models": ["xlsr"], "source": "EMODB", "targets": ["URDU"], "shots": [0, 50]},
+        }
+        for path in (
+            "results/runs/xlsr/EMODB-to-any/0-shot/seed1/run.json",
+            "results/runs/xlsr/EMODB-to-URDU/50-shot/seed2/run.json",
+            "results/predictions/xlsr/EMODB-to-any/0-shot/seed1.csv",
+        ):
+            write_rows(here / path, (), [])
+        assert progress.table(Experiments(config)).splitlines() == [
+            "experiment  model     trained  predicted",
+            "table2      cnn-lstm  0/2      0/2",
+            "table2      xlsr      1/2      1/2",
+            "figure2     xlsr      2/4      1/4",
+        ]
+
+    def test_configuration_files_are_merged_in_order(self, here):
+        texts = {"config/config.yaml": "{seeds: [1], training: {epochs: 5, batch_size: 16}}"}
+        texts |= {"other.yaml": "training: {epochs: 1}"}
+        for name, text in texts.items():
+            (here / name).parent.mkdir(exist_ok=True)
+            (here / name).write_text(text)
+        expected = {"seeds": [1], "training": {"epochs": 1, "batch_size": 16}}
+        assert progress.merged_config([here / "other.yaml"]) == expected
+
+    def test_a_directory_that_does_not_exist(self, here):
+        with pytest.raises(progress.UserError, match="nowhere does not exist"):
+            progress.main(["--directory", "nowhere"])

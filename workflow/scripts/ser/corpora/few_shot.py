@@ -1,0 +1,35 @@
+"""Few-shot examples of a target: balanced over the emotions, and nested."""
+
+from collections.abc import Sequence
+
+from ser.core.constants import EMOTIONS
+from ser.core.errors import UserError
+from ser.core.seeding import named_generator
+
+
+def few_shot_subset(pool: Sequence[dict], shots: int, seed: int, target: str) -> list[str]:
+    """Draw `shots` utterances in all from a target's pool.
+
+    Each emotion's utterances are put in a random order, and the emotions take turns. The first
+    `shots` are the subset: counts differ by at most 1, and a smaller subset is a part of a larger.
+
+    Raises `UserError` if an emotion has too few utterances in the pool.
+    """
+    generator = named_generator("few-shot", target, seed)
+    by_emotion = {
+        emotion: generator.permutation(sorted(row["utterance"] for row in pool if row["emotion"] == emotion)).tolist()
+        for emotion in EMOTIONS
+    }
+    turns = generator.permutation(EMOTIONS).tolist()
+    chosen = []
+    for i in range(shots):
+        emotion, turn = turns[i % len(turns)], i // len(turns)
+        if turn >= len(by_emotion[emotion]):
+            available = ", ".join(f"{len(by_emotion[e])} {e}" for e in EMOTIONS)
+            raise UserError(
+                f"{shots} balanced samples of {target} need {-(-shots // len(EMOTIONS))} of each emotion, but the pool"
+                f" of repetition {seed} has {available}. Lower `experiments.figure2.shots`, or raise"
+                " `few_shot.pool_per_emotion`."
+            )
+        chosen.append(by_emotion[emotion][turn])
+    return chosen
