@@ -30,7 +30,7 @@ report: ## Collect the results of DIRECTORY, with configuration files CONFIG, in
 	@echo "Unzip $(DIRECTORY)/results/report.zip, and open report/report.html in it."
 
 test: .venv/installed ## Run all tests, or those in TESTS
-	$(BIN)/python -m pytest $(TESTS)
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup $(TESTS)
 
 test-unit: .venv/installed ## Run the unit tests
 	$(BIN)/python -m pytest tests/unit

@@ -47,10 +47,10 @@ def test_claims_and_overview_say_the_verdicts(tmp_path):
     more = {"trainings": 3, "predictions": 7, "models": ["CNN-LSTM", "XLSR"], "sources": ["A"], "targets": ["B"]}
     more |= {"claimed": True, "experiment": "table2"}
     text = captions.render("overview.rst", [write(tmp_path / "s.csv", scores), path], **SAID, **more)
-    assert "3 fine-tunings and 7 predictions in 2 repetitions: CNN-LSTM and XLSR" in text
+    assert "3 fine-tunings and 7 predictions of a target in a condition, in 2 repetitions: CNN-LSTM and XLSR" in text
     assert "CNN-LSTM 30.0 and XLSR 50.0." in text
     assert "C0 and C1 are supported; C3 is contradicted." in " ".join(text.split())
-    page = publish_parts(text, writer_name="html", settings_overrides={"halt_level": 2})["html_body"]
+    page = publish_parts(text, writer="html", settings_overrides={"halt_level": 2})["html_body"]
     assert "<strong>synthetic demo</strong>" in page
 
 

@@ -2,22 +2,15 @@
 
 import hashlib
 import json
-import os
-import re
-import subprocess
-import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
 import pytest
 import torch
-import yaml
-from conftest import ROOT
+from huggingface_hub import constants
 from safetensors.torch import load_file
 from small_checkpoints import GROUP_NORM, LAYER_NORM, SMALL_WAV2VEC2, SMALL_WHISPER
 from transformers import Wav2Vec2Config, Wav2Vec2ForCTC, Wav2Vec2Model, WhisperConfig, WhisperForConditionalGeneration
-from workflow_tools import Workflow
 
 from ser.core.errors import UserError
 from ser.models import checkpoints
@@ -36,7 +29,7 @@ def save(model, folder, kind):
 
 @pytest.mark.parametrize("kind", ["safetensors", "pickle"])
 class TestEncoder:
-    """The encoder's tensors, all of them and nothing else, under the names of the encoder alone."""
+    """Tensors of the encoder, all of them and nothing else, under the names of the encoder alone."""
 
     @pytest.mark.parametrize("norm", [GROUP_NORM, LAYER_NORM])
     def test_wav2vec2(self, tmp_path, kind, norm):
@@ -85,87 +78,27 @@ def test_a_pickle_that_would_run_code_is_refused(tmp_path):
         (SETTINGS | {"model.safetensors": "cut"}, "cannot be read as weights"),
     ],
 )
-def test_folders_that_are_no_checkpoints(tmp_path, files, message):
+def test_folders_that_are_not_checkpoints(tmp_path, files, message):
     for name, text in files.items():
         (tmp_path / name).write_text(text)
     with pytest.raises(UserError, match=message):
         checkpoints.read_encoder(tmp_path, "wav2vec2")
 
 
-def test_offline_without_a_cache_says_what_is_missing(tmp_path, monkeypatch):
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    with pytest.raises(UserError, match=r"nobody/nothing at revision a{40} .*(cache|fetched)"):
-        checkpoints.locate("nobody/nothing", "a" * 40)
-
-
-def test_the_rule_keeps_the_encoder_of_a_local_folder(tmp_path):
-    workflow = Workflow(tmp_path / "repository")
-    model = Wav2Vec2ForCTC(Wav2Vec2Config(**SMALL_WAV2VEC2))
-    folder = workflow.directory / "checkpoints" / "small"
-    model.save_pretrained(folder)
-    (folder / "preprocessor_config.json").write_text("{}")
-    config = yaml.safe_load((ROOT / "demo" / "config" / "config.yaml").read_text(encoding="utf-8"))
-    config["models"]["small"] = {
-        "title": "Small",
-        "family": "wav2vec2",
-        "checkpoint": "checkpoints/small",
-        "tuning": {"method": "frozen"},
-    }
-    workflow.configure(config)
-    weights = "resources/encoders/checkpoints--small/model.safetensors"
-    workflow.run("--cores", "1", weights)
-    kept = load_file(workflow.directory / weights)
-    assert kept.keys() == model.wav2vec2.state_dict().keys()
-    record = json.loads((workflow.directory / weights).with_name("revision.json").read_text())
-    checksum = hashlib.sha256((workflow.directory / weights).read_bytes()).hexdigest()
-    settings = ("config.json", "preprocessor_config.json")
-    parameters = sum(tensor.numel() for name, tensor in kept.items() if name != "masked_spec_embed")
-    assert record == {
-        "checkpoint": "checkpoints/small",
-        "revision": None,
-        "sha256": checksum,
-        "settings_sha256": {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in settings},
-        "parameters": parameters,
-        "width": 32,
-        "layers": 2,
-    }
-
-
 class Hub(ThreadingHTTPServer):
-    """A hub of one repository on this machine, as far as `huggingface_hub` asks: what it lists, and its files."""
+    """Hub of one repository on this machine, with the answers that `huggingface_hub` asks for."""
 
     REPOSITORY, COMMIT = "group/encoder", "0123456789abcdef0123456789abcdef01234567"
 
     def __init__(self, folder):
         self.folder, self.served = folder, []
         super().__init__(("127.0.0.1", 0), HubRequest)
-        threading.Thread(target=self.serve_forever, daemon=True).start()
-
-    def locate(self, cache, repository=REPOSITORY, revision=COMMIT, **environment):
-        """Call `checkpoints.locate` in a process of its own, whose hub this is."""
-        code = (
-            "import sys; from ser import checkpoints; from ser.errors import UserError\n"
-            f"try: print(*checkpoints.locate({repository!r}, {revision!r}))\n"
-            "except UserError as error: sys.exit(f'refused: {error}')"
-        )
-        variables = {
-            "HF_ENDPOINT": f"http://127.0.0.1:{self.server_port}",
-            "HF_HOME": str(cache),
-            "HF_HUB_DISABLE_XET": "1",
-            "PYTHONPATH": str(ROOT / "workflow" / "scripts"),
-        }
-        without_proxy = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
-        return subprocess.run(
-            [sys.executable, "-c", code],
-            env=without_proxy | variables | environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        threading.Thread(target=self.serve_forever, args=[0.01], daemon=True).start()
 
 
 class HubRequest(BaseHTTPRequestHandler):
+    """One request to the hub."""
+
     def log_message(self, *_):
         pass
 
@@ -207,66 +140,72 @@ class HubRequest(BaseHTTPRequestHandler):
 
 
 class TestHub:
-    """Fetched from a hub at its pinned commit, once, in one format; offline from the cache."""
+    """Fetching from a hub at a pinned commit, once, in one format; offline from the cache."""
 
     @pytest.fixture
-    def hub(self, tmp_path):
+    def hub(self, tmp_path, monkeypatch):
         folder = tmp_path / "published"
         save(Wav2Vec2Model(Wav2Vec2Config(**SMALL_WAV2VEC2)), folder, "safetensors")
         (folder / "pytorch_model.bin").write_bytes(b"another format of the same weights")
         (folder / "adapter.eng.safetensors").write_bytes(b"of another task")
         (folder / "modeling_custom.py").write_text("raise SystemExit('remote code was run')")
         (folder / "README.md").write_text("a card")
+        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
         with Hub(folder) as hub:
+            reach(monkeypatch, f"http://127.0.0.1:{hub.server_port}")
             yield hub
             hub.shutdown()
 
-    def test_one_format_and_nothing_more(self, hub, tmp_path):
-        result = hub.locate(tmp_path / "cache")
-        assert result.returncode == 0, result.stderr
-        folder, revision = result.stdout.split()
+    def locate(self):
+        return checkpoints.locate(Hub.REPOSITORY, Hub.COMMIT)
+
+    def test_one_format_and_nothing_more(self, hub):
+        folder, revision = self.locate()
         assert revision == hub.COMMIT
         assert sorted(hub.served) == ["config.json", "model.safetensors", "preprocessor_config.json"]
-        assert checkpoints.read_encoder(Path(folder), "wav2vec2")
+        assert checkpoints.read_encoder(folder, "wav2vec2")
 
-    def test_the_older_format_where_there_is_no_other(self, hub, tmp_path):
+    def test_the_older_format_where_there_is_no_other(self, hub):
         torch.save(load_file(hub.folder / "model.safetensors"), hub.folder / "pytorch_model.bin")
         (hub.folder / "model.safetensors").unlink()
-        result = hub.locate(tmp_path / "cache")
+        folder, _ = self.locate()
         assert sorted(hub.served) == ["config.json", "preprocessor_config.json", "pytorch_model.bin"]
-        assert checkpoints.read_encoder(Path(result.stdout.split()[0]), "wav2vec2")
+        assert checkpoints.read_encoder(folder, "wav2vec2")
 
-    def test_offline_from_a_filled_cache(self, hub, tmp_path):
-        online = hub.locate(tmp_path / "cache")
-        served = len(hub.served)
-        offline = hub.locate(tmp_path / "cache", HF_HUB_OFFLINE="1", HF_ENDPOINT="http://127.0.0.1:9")
-        assert offline.stdout == online.stdout, offline.stderr
+    def test_offline_from_a_filled_cache(self, hub, monkeypatch):
+        online, served = self.locate(), len(hub.served)
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+        reach(monkeypatch, "http://127.0.0.1:9")
+        assert self.locate() == online
         assert len(hub.served) == served
 
-    def test_unreachable_with_an_empty_cache(self, hub, tmp_path):
-        result = hub.locate(tmp_path / "cache", HF_ENDPOINT="http://127.0.0.1:9")
-        assert re.search(
-            r"refused: group/encoder at revision 0123.* (cannot be reached|could not be fetched)", result.stderr
-        )
+    def test_offline_with_an_empty_cache(self, hub, monkeypatch):
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+        with pytest.raises(UserError, match=r"^group/encoder at revision 0123.* cannot be reached"):
+            self.locate()
 
     @pytest.mark.parametrize(
-        ("change", "message"),
-        [
-            ({"repository": "group/nothing"}, "group/nothing at revision 0123"),
-            ({"revision": "f" * 40}, f"group/encoder at revision {'f' * 40}"),
-        ],
+        ("repository", "revision"), [("group/nothing", Hub.COMMIT), (Hub.REPOSITORY, "f" * 40)], ids=str
     )
-    def test_unknown_repository_or_revision(self, hub, tmp_path, change, message):
-        result = hub.locate(tmp_path / "cache", **change)
-        assert f"refused: {message}" in result.stderr
-        assert "does not exist on the Hugging Face hub, or is private" in result.stderr
+    def test_unknown_repository_or_revision(self, hub, repository, revision):
+        message = f"{repository} at revision {revision} does not exist on the Hugging Face hub, or is private"
+        with pytest.raises(UserError, match=message):
+            checkpoints.locate(repository, revision)
 
-    def test_a_repository_without_weights(self, hub, tmp_path):
+    def test_a_repository_without_weights(self, hub):
         for name in ("model.safetensors", "pytorch_model.bin"):
             (hub.folder / name).unlink()
-        assert "has no weights in a format that is read" in hub.locate(tmp_path / "cache").stderr
+        with pytest.raises(UserError, match="has no weights in a format that is read"):
+            self.locate()
 
 
-def test_a_local_folder_that_is_not_there(tmp_path):
+def reach(monkeypatch, url):
+    """Let `huggingface_hub` ask the hub at a URL, as HF_ENDPOINT does before the import."""
+    monkeypatch.setattr(constants, "ENDPOINT", url)
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", url + "/{repo_id}/resolve/{revision}/{filename}")
+
+
+def test_a_local_folder_that_does_not_exist(tmp_path):
     with pytest.raises(UserError, match="does not exist: correct the model's `checkpoint`"):
         checkpoints.locate(str(tmp_path / "nowhere"), None)

@@ -1,21 +1,19 @@
 """Claims, their intervals and verdicts, from made-up predictions with known answers."""
 
 import sys
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 from conftest import ROOT
-from scipy import stats
 
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
 import interval_coverage
 
-from ser.core import files, metrics
+from ser.core import metrics
 from ser.core.constants import EMOTIONS
-from ser.evaluation import bootstrap, claims, confusions
+from ser.evaluation import bootstrap, claims
 from ser.evaluation.bootstrap import Arm
 
 CORPORA = {"EMODB": "German", "EMOVO": "Italian", "URDU": "Urdu", "IEMOCAP": "English"}
@@ -59,8 +57,8 @@ LEVELS = {"cnn-lstm": 40, "wav2vec2": 50, "xlsr": 60, "whisper": 62, "mms": 58}
 SPEAKERS = ("03", "08", "09", "10")
 
 
-def heard(percent, **identity):
-    """Counts of one repetition in which every speaker is heard right in so many of 100 utterances of each emotion."""
+def counts_of(percent, **identity):
+    """Yield counts of one seed: of 100 utterances of each speaker and emotion, so many are recognised."""
     fixed = {"source": "EMODB", "target": "EMOVO", "shots": 0, "condition": "clean", "seed": 1, "role": "test"}
     for speaker in SPEAKERS:
         for i, emotion in enumerate(EMOTIONS):
@@ -70,18 +68,18 @@ def heard(percent, **identity):
 
 
 def experiment(levels, cells, seeds=(1, 2, 3), **identity):
-    """Counts of models at levels in %, a little different from cell to cell and from repetition to repetition."""
+    """Return counts of models at levels in %, a little different from cell to cell and from seed to seed."""
     rows = []
     for model, level in levels.items():
         for c, (source, target) in enumerate(cells):
             for seed in seeds:
                 percent = level + c % 3 + seed % 2
-                rows += heard(percent, model=model, source=source, target=target, seed=seed, **identity)
+                rows += counts_of(percent, model=model, source=source, target=target, seed=seed, **identity)
     return pd.DataFrame(rows)
 
 
 def all_counts(table2, figure2=None, figure3=None, random_init=None):
-    """Counts of all experiments: levels by model; of few-shot by (model, shots), of noise by (model, condition)."""
+    """Return counts of all experiments from levels by model, (model, shots) and (model, condition)."""
     pairs = claims.cells_of(SETTINGS["experiments"]["table2"])
     triples = claims.cells_of(SETTINGS["experiments"]["figure2"])
     found = {"table2": experiment(table2, pairs)}
@@ -97,12 +95,12 @@ def all_counts(table2, figure2=None, figure3=None, random_init=None):
 
 
 def only(*names):
-    """Settings with some experiments alone."""
+    """Return settings with some experiments alone."""
     return SETTINGS | {"experiments": {n: e if n in names else None for n, e in SETTINGS["experiments"].items()}}
 
 
 class TestVerdicts:
-    """What becomes of effects that are known."""
+    """Verdicts on known effects."""
 
     @pytest.fixture(scope="class")
     @classmethod
@@ -157,37 +155,9 @@ class TestVerdicts:
             "C8": 5,
         }
 
-    def test_p_of_twelve_cells_and_of_three(self, table):
-        assert self.rows(table, "C1")["p"].tolist() == pytest.approx([2 / 2**12] * 3)
-        noise = self.rows(table, "C6")
-        assert noise["p"].tolist() == pytest.approx([0.25] * 4)
-        assert noise["note"].str.contains("p cannot fall below 0.25").all()
-
-    def test_holm_is_over_all_comparisons(self, table):
-        least = table["p"].min()
-        assert table.loc[table["p"] == least, "holm"].tolist() == pytest.approx(
-            [least * len(table)] * int((table["p"] == least).sum())
-        )
-        assert (table["holm"] >= table["p"]).all()
-
 
 class TestStatistics:
-    """Against values computed independently."""
-
-    def test_holm_by_hand(self):
-        assert claims.holm([0.01, 0.04, 0.03, 0.005]).tolist() == pytest.approx([0.03, 0.06, 0.06, 0.02])
-
-    def test_sign_flips_by_enumeration(self):
-        values = np.array([1.5, -0.5, 2.0, 0.25, 3.0])
-        signs = np.array(np.meshgrid(*[[-1, 1]] * 5)).reshape(5, -1).T
-        means = (signs * values).mean(axis=1)
-        assert claims.sign_flip_p(values) == pytest.approx(np.mean(np.abs(means) >= values.mean() - 1e-12))
-
-    def test_equivalence_is_the_worse_side(self):
-        values = np.array([0.2, -0.1, 0.3, 0.05, 0.1, -0.2])
-        up = stats.permutation_test((values + 1,), np.mean, permutation_type="samples", alternative="greater")
-        assert claims.sign_flip_p(values, 1.0) == pytest.approx(up.pvalue)
-        assert claims.sign_flip_p(values + 5, 1.0) == pytest.approx(1)
+    """Statistics against values computed independently."""
 
     @pytest.mark.parametrize(
         ("low", "high", "differences", "margin", "expected"),
@@ -232,14 +202,14 @@ class TestStatistics:
 
 
 class TestGaps:
-    """What is missing is named, and counts as nothing."""
+    """Missing runs, models and experiments: named, and not counted."""
 
     def test_an_experiment_that_is_not_configured(self):
         table, _ = claims.test(only("table2"), all_counts(LEVELS))
         untested = table[table["verdict"] == "not tested"]
         assert set(untested["claim"]) == {"C2", "C4", "C5", "C6", "C7"}
         assert (untested["note"].str.contains("not configured")).all()
-        assert untested[["effect", "low", "high", "p", "holm"]].isna().all(axis=None)
+        assert untested[["effect", "low", "high"]].isna().all(axis=None)
 
     def test_a_model_wholly_missing(self):
         settings = only("table2")
@@ -270,9 +240,8 @@ class TestGaps:
         counts = experiment(LEVELS, [("EMODB", "URDU")], seeds=(1,))
         table, cells = claims.test(settings, {"table2": counts})
         row = table[table["claim"] == "C1"].iloc[0]
-        assert (row["cells"], row["p"], row["repetitions"], row["verdict"]) == (1, 1.0, 1, "inconclusive")
+        assert (row["cells"], row["repetitions"], row["verdict"]) == (1, 1, "inconclusive")
         assert "one repetition" in row["note"]
-        assert "p cannot fall below 1" in row["note"]
         assert cells["low"].isna().all()
 
     def test_other_languages_leave_c8_out(self):
@@ -283,44 +252,16 @@ class TestGaps:
         assert row["note"] == "no two checkpoints are known to differ in the target languages that they met"
 
     def test_nothing_to_compare_with(self):
-        assert claims.comparisons(SETTINGS)
-        comparison = claims.against("C4", "", "figure2", Arm("xlsr", 0), Arm("xlsr", 0))
-        assert claims._with_obstacle(comparison, SETTINGS) == replace(
-            comparison, obstacle="Figure 2 has nothing to compare with"
-        )
-
-
-def test_counts_of_prediction_files(tmp_path):
-    split = tmp_path / "results/splits/T/seed1/target.csv"
-    files.write_rows(split, ("utterance", "role"), [(f"u{i}", "test" if i >= 4 else "pool") for i in range(8)])
-    utterances = tmp_path / "results/corpora/T/utterances.csv"
-    files.write_rows(utterances, ("utterance", "speaker"), [(f"u{i}", f"0{i // 4}") for i in range(8)])
-    predictions = []
-    for shots in (0, 50):
-        path = tmp_path / f"results/predictions/m/S-to-T/{shots}-shot/seed1/clean.csv"
-        rows = [(f"u{i}", EMOTIONS[i % 2], "angry") for i in range(8)]
-        files.write_rows(path, ("utterance", "emotion", "predicted"), rows)
-        predictions.append(str(path))
-    counted = confusions.count_files(predictions, [str(split)], [str(utterances)])
-    found = [(row["shots"], row["role"], row["speaker"], row["emotion"], row["angry"]) for row in counted]
-    assert found == [
-        ("0", "pool", "00", "angry", 2),
-        ("0", "pool", "00", "happy", 2),
-        ("0", "test", "01", "angry", 2),
-        ("0", "test", "01", "happy", 2),
-        ("50", "test", "01", "angry", 2),  # its pool holds training samples
-        ("50", "test", "01", "happy", 2),
-    ]
-    written = tmp_path / "counts.csv"
-    files.write_rows(written, confusions.COLUMNS, counted)
-    read = confusions.read([written, written])
-    assert len(read) == 6
-    assert read["speaker"].tolist()[0] == "00"
+        figure2 = SETTINGS["experiments"]["figure2"] | {"shots": [0]}
+        settings = SETTINGS | {"experiments": SETTINGS["experiments"] | {"figure2": figure2}}
+        gains = [one for one in claims.comparisons(settings) if one.title.endswith("with 0 samples against 0")]
+        assert {one.obstacle for one in gains} == {"Figure 2 has nothing to compare with"}
+        assert len(gains) == 5
 
 
 @pytest.mark.parametrize("design", interval_coverage.DESIGNS)
 def test_intervals_cover_as_often_as_stated(design):
-    """The share that docs and captions state, within what 60 simulations can tell."""
+    """Compare with the share that docs and captions state, within the error of 60 simulations."""
     stated = claims.COVERAGE[design.split(" (")[0]] / 100
     share, _ = interval_coverage.coverage(design, repetitions=5, simulations=60, draws=500)
     allowed = 3.5 * np.sqrt(stated * (1 - stated) / 60) + 1 / 60

@@ -9,15 +9,14 @@ from conftest import random_frames
 from ser.models import cnn_lstm
 from ser.models.batching import random_batches, sorted_batches
 from ser.models.feature_store import Storage
-from ser.models.log_mel import log_mel
-from ser.models.log_mel_frames import frame_count
+from ser.models.log_mel import frame_count, log_mel
 from ser.training import inference
 
 CPU = torch.device("cpu")
 
 
 def trained_model():
-    """Weights and statistics that are not the initial ones, as after training."""
+    """Return a model whose weights and statistics are not the initial ones."""
     model = cnn_lstm.build({})
     model.train()
     for _ in range(3):
@@ -27,7 +26,7 @@ def trained_model():
 
 
 class TestMasking:
-    """An utterance's probabilities do not depend on what it is batched with."""
+    """Independence of an utterance's probabilities from its batch."""
 
     def test_batched_equals_alone(self):
         model, frames = trained_model(), random_frames(40)
@@ -37,7 +36,7 @@ class TestMasking:
             np.testing.assert_allclose(together, alone, atol=1e-5, rtol=0)
         np.testing.assert_allclose(alone.sum(axis=1), 1, atol=1e-9)
 
-    def test_what_lies_in_the_padding_does_not_matter(self):
+    def test_values_in_the_padding_do_not_matter(self):
         model, lengths = trained_model(), torch.tensor([120, 33])
         frames = torch.randn(2, 120, 64)
         filled = frames.clone()
@@ -73,8 +72,8 @@ class TestMasking:
         assert (model.lstm.hidden_size, model.lstm.bidirectional, model.dense.out_features) == (128, True, 128)
 
 
-class TestFrontEnd:
-    """Log-mels are librosa's, standardised per utterance."""
+class TestFrontend:
+    """Log-mels: librosa's, standardised per utterance."""
 
     @pytest.mark.parametrize("samples", [400, 16_000, 16_159, 16_160, 47_123])
     def test_equals_librosa(self, samples):
@@ -102,7 +101,7 @@ class TestFrontEnd:
 
 
 class TestBatches:
-    """Every utterance once, batches of the size asked, little padding, another order in each epoch."""
+    """Batches: every utterance once, the size asked for, little padding, another order in each epoch."""
 
     def test_all_once_and_similar_lengths(self):
         rng = np.random.default_rng()
@@ -119,7 +118,7 @@ class TestBatches:
         assert (orders[0] == orders[1]).all()
         assert (orders[0] != orders[2]).any()
 
-    def test_a_small_corpus_is_batched_anew_in_every_epoch(self):
+    def test_a_small_corpus_has_other_batches_in_every_epoch(self):
         lengths = np.arange(160)
         epochs = [random_batches(lengths, 16, np.random.default_rng(seed)) for seed in range(2)]
         first, second = ({frozenset(map(int, batch)) for batch in batches} for batches in epochs)

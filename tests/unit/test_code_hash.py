@@ -67,7 +67,7 @@ def hash_of(tmp_path, monkeypatch):
     ],
     ids=["comment", "docstring", "formatting", "log", "error message"],
 )
-def test_what_only_people_read_does_not_count(hash_of, old, new):
+def test_prose_does_not_count(hash_of, old, new):
     assert old in JOB
     assert hash_of({"workflow/scripts/job.py": JOB.replace(old, new)}) == hash_of()
 
@@ -83,7 +83,7 @@ def test_what_only_people_read_does_not_count(hash_of, old, new):
     ],
     ids=["constant", "operator", "default", "arguments", "error"],
 )
-def test_what_is_computed_counts(hash_of, old, new):
+def test_computations_count(hash_of, old, new):
     assert old in JOB
     assert hash_of({"workflow/scripts/job.py": JOB.replace(old, new)}) != hash_of()
 

@@ -2,20 +2,16 @@
 
 import copy
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT, assert_equal_to, random_frames
+from conftest import assert_equal_to, random_frames
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from small_checkpoints import GROUP_NORM, LAYER_NORM, perturb, save_wav2vec2, save_whisper
 from torch import nn
-from torch.nn.utils import parametrize
 from transformers import (
     Wav2Vec2FeatureExtractor,
     Wav2Vec2Model,
@@ -31,8 +27,8 @@ from ser.models.adaptation import Adapted, PromptedLayer
 from ser.models.batching import Frames, mean_of_real_frames, pad
 from ser.models.feature_store import Storage
 from ser.models.frozen_head import FrozenEncoderHead
-from ser.training import autocast, inference, loop, run_record
-from ser.training.loop import Examples
+from ser.training import inference, loop, run_record
+from ser.training.data import Examples
 
 CPU, META = torch.device("cpu"), torch.device("meta")
 RATE = 16_000
@@ -79,7 +75,7 @@ class Checkpoint:
     def build(self, method="frozen", weights="pretrained", context="utterance", **parameters):
         """The workflow's model of this checkpoint."""
         tuning = TUNING[method] | {"method": method} | parameters
-        settings = {"family": self.family, "weights": trainable_state, "context": context, "tuning": tuning}
+        settings = {"family": self.family, "weights": weights, "context": context, "tuning": tuning}
         return families.load(self.family).build(settings, self.encoder).eval()
 
     def stock_states(self, waveform: np.ndarray) -> torch.Tensor:
@@ -249,36 +245,6 @@ def read(model, folder, waveforms, wanted=None) -> list[Frames]:
 
 class TestArithmetic:
     """What is done ahead of the steps changes nothing in them."""
-
-    @pytest.mark.parametrize("method", ["lora", "adapter", "prompt"])
-    def test_rounding_ahead_equals_autocast(self, small, method):
-        """Frozen matrices in bfloat16 give the very losses and gradients that autocast gives."""
-        found = []
-        waveforms = utterances()
-        for rounded in (False, True):
-            torch.manual_seed(2)
-            model = small.build(method).train()
-            perturb(model.head)
-            frames = constant_part(model, waveforms)
-            if rounded:
-                autocast.round_frozen_matrices(model)
-                dtypes = {module.weight.dtype for module in model.encoder.layers.modules() if type(module) is nn.Linear}
-                assert torch.bfloat16 in dtypes
-            torch.manual_seed(3)
-            with autocast.arithmetic(CPU, "bfloat16"):
-                logits = model(*pad(frames, CPU))
-            nn.functional.cross_entropy(logits.float(), torch.tensor([0, 1, 2, 3, 0])).backward()
-            gradients = [parameter.grad for parameter in trainable_state.trained_parameters(model).values()]
-            found.append([logits, *gradients])
-        for plain, ahead in zip(*found, strict=True):
-            assert torch.equal(plain, ahead)
-
-    def test_constants_are_settled_once(self, small):
-        """wav2vec 2.0 normalises its positions' weight in every step, trained or not."""
-        if small.family == "whisper":
-            pytest.skip("it has no such weight")
-        assert not parametrize.is_parametrized(small.build("lora").encoder.positions.conv)
-        assert parametrize.is_parametrized(small.build("full").encoder.positions.conv)
 
     @pytest.mark.parametrize("method", [*TUNING, "random"])
     def test_a_step_never_waits_for_the_device(self, small, method, tmp_path):
@@ -599,30 +565,3 @@ class TestMistakes:
         model = families.load("wav2vec2").build(settings, folder)
         with pytest.raises(UserError, match="0: 400 samples are too few"):
             read(model, tmp_path, [speech(0.025)])
-
-
-class TestLeanImports:
-    """Jobs import neither the compiler nor scipy.optimize, and whoever wants them still can."""
-
-    @pytest.mark.parametrize("module", ["ser.models.wav2vec2", "ser.models.whisper"])
-    def test_start(self, module):
-        code = f"""
-            import sys, importlib
-            from ser.legacy import lean_imports
-            importlib.import_module({module!r})
-            from ser.models.adaptation import _add_lora
-            import torch
-            _add_lora(torch.nn.ModuleDict({{"a": torch.nn.Linear(2, 2)}}), ("a", "b"), 1, 1)
-            heavy = {{"sympy", "torch._dynamo", "torch._meta_registrations", "torch._prims", "torch.distributed.tensor",
-                      "scipy.optimize"}}
-            assert not heavy & sys.modules.keys(), heavy & sys.modules.keys()
-            assert torch.distributed.is_available()
-            from scipy.optimize import linear_sum_assignment
-            assert linear_sum_assignment([[1, 0], [0, 1]])[0].shape == (2,)
-            torch.optim.Adam([torch.nn.Parameter(torch.ones(1))])
-            assert torch.compile(lambda x: x + 1, backend="eager")(torch.ones(1)).item() == 2
-        """
-        environment = os.environ | {"PYTHONPATH": str(ROOT / "workflow" / "scripts")}
-        lines = "\n".join(line.strip() for line in code.strip().splitlines())
-        result = subprocess.run([sys.executable, "-c", lines], env=environment, capture_output=True, text=True)
-        assert result.returncode == 0, result.stderr

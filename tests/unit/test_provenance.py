@@ -6,6 +6,7 @@ import pytest
 from conftest import ROOT
 
 from ser.core import files
+from ser.core.paths import RunId
 from ser.snakemake_support import provenance
 
 
@@ -47,7 +48,7 @@ def test_a_repository_without_commits(tmp_path):
 
 def test_packages_are_the_workflows_not_its_tests():
     found = provenance.packages(ROOT / "envs" / "requirements.txt")
-    assert {"python", "torch", "snakemake", "statsmodels"} <= found.keys()
+    assert {"python", "torch", "snakemake", "transformers"} <= found.keys()
     assert not {"pytest", "ruff"} & found.keys()
 
 
@@ -56,42 +57,35 @@ def test_mixed_versions_show():
     assert provenance.across_runs(runs)["torch"] == {"1": 2, "2": 1}
 
 
-def test_jobs_without_any_benchmark_are_counted(tmp_path):
-    path = tmp_path / "results/predictions/m/A-to-B/0-shot/seed1/clean.csv"
-    assert provenance.costs(tmp_path, [], [path])["predict"] == {
-        "jobs": 1,
-        "unmeasured": 1,
-        "wall_hours": 0,
-        "cpu_hours": 0,
-        "gpu_hours": 0,
-    }
+def test_costs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
 
-
-def test_costs(tmp_path):
     def benchmark(name, seconds, cpu):
         path = tmp_path / "benchmarks" / f"{name}.tsv"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"s\th:m:s\tcpu_time\n{seconds}\t0:00\t{cpu}\n")
 
-    def run(name, device):
-        path = tmp_path / "results" / "runs" / name / "run.json"
-        files.write_json(path, {"device": device})
-        return path
+    def run(seed, device):
+        found = RunId("m", "A", "any", 0, seed)
+        files.write_json(tmp_path / found.folder / "run.json", {"device": device})
+        return found
 
     benchmark("finetune/m/A-to-any/0-shot/seed1", 3600, 1800)
     benchmark("finetune/m/A-to-any/0-shot/seed2", 7200, "NA")
     benchmark("finetune/m/A-to-any/0-shot/seed9", 99999, 1)  # of another configuration
-    benchmark("predict/m/A-to-B/0-shot/seed1/clean", 360, 36)
-    benchmark("figure2", 36, 36)
-    names = [f"m/A-to-any/0-shot/seed{seed}" for seed in (1, 2, 3)]
-    predictions = [tmp_path / f"results/predictions/m/A-to-B/0-shot/seed{seed}/clean.csv" for seed in (1, 2)]
+    benchmark("predict/m/A-to-any/0-shot/seed1", 360, 36)
+    benchmark("pooled/A/clean/x", 36, 36)
 
-    on_gpus = provenance.costs(tmp_path / "benchmarks", [run(name, "NVIDIA H100") for name in names], predictions)
-    assert list(on_gpus) == ["finetune", "predict", "figure2"]
-    assert on_gpus["finetune"] == {"jobs": 3, "unmeasured": 1, "wall_hours": 3, "cpu_hours": 0.5, "gpu_hours": 3}
-    assert on_gpus["predict"] == {"jobs": 2, "unmeasured": 1, "wall_hours": 0.1, "cpu_hours": 0.01, "gpu_hours": 0.1}
-    assert on_gpus["figure2"]["gpu_hours"] == 0
+    found = provenance.costs(tmp_path / "benchmarks", [run(seed, "NVIDIA H100") for seed in (1, 2, 3)])
+    assert list(found) == ["finetune", "predict", "pooled"]
+    assert found["finetune"] == {"jobs": 3, "unmeasured": 1, "wall_hours": 3, "cpu_hours": 0.5, "gpu_hours": 3}
+    assert found["predict"] == {"jobs": 3, "unmeasured": 2, "wall_hours": 0.1, "cpu_hours": 0.01, "gpu_hours": 0.1}
+    assert found["pooled"]["gpu_hours"] == 0.01
 
-    mixed = [run(names[0], "cpu (x86_64)"), run(names[1], "NVIDIA H100")]
-    found = provenance.costs(tmp_path / "benchmarks", mixed, predictions)
+    found = provenance.costs(tmp_path / "benchmarks", [run(1, "cpu (x86_64)"), run(2, "NVIDIA H100")])
     assert (found["finetune"]["gpu_hours"], found["predict"]["gpu_hours"]) == (2, None)
+    found = provenance.costs(tmp_path / "benchmarks", [run(1, "cpu (x86_64)")])
+    assert (found["finetune"]["gpu_hours"], found["predict"]["gpu_hours"]) == (0, 0)
+
+    nothing = {"jobs": 1, "unmeasured": 1, "wall_hours": 0, "cpu_hours": 0, "gpu_hours": 0}
+    assert provenance.costs(tmp_path / "absent", [run(1, "cpu (x86_64)")])["predict"] == nothing

@@ -4,55 +4,85 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
-from conftest import ROOT
 
 from ser.core import files
 from ser.core.constants import EMOTIONS
 from ser.core.errors import UserError
+from ser.core.paths import RunId
 from ser.evaluation import aggregate, confusions, learning_curves, scores
-from ser.figures import comparison, figure2, figure3, table2
-from ser.models import pretraining_data
+from ser.figures import comparison, figure2, figure3, style, table2
 
 EXPERIMENT = {"models": ["cnn-lstm", "xlsr"], "sources": ["EMODB", "URDU"], "targets": ["EMODB", "URDU"]}
 
 
 def rows_of(values, **identity):
-    """Scores of repetitions 1, 2, ... with given UARs."""
+    """Return scores of seeds 1, 2, ... with given UARs."""
     fixed = {"model": "cnn-lstm", "source": "EMODB", "target": "URDU", "shots": 0, "condition": "clean"}
     fixed |= {"test_set": "all", "n": 400, "accuracy": 0.0} | identity
     return [fixed | {"seed": seed, "uar": uar} for seed, uar in enumerate(values, 1)]
+
+
+COLUMNS = ("target", "condition", "utterance", "emotion", "predicted")
 
 
 class TestScores:
     """Predictions scored on all utterances and on test speakers."""
 
     @pytest.fixture
-    def paths(self, tmp_path):
+    def read(self, tmp_path):
+        """Read the predictions of a zero-shot and of a few-shot run, of eight utterances each."""
         split = tmp_path / "results/splits/T/seed1/target.csv"
-        roles = [(f"u{i}", "test" if i >= 4 else "pool") for i in range(8)]
-        files.write_rows(split, ("utterance", "role"), roles)
-        predictions = []
-        for shots in (0, 50):
-            path = tmp_path / f"results/predictions/m/S-to-T/{shots}-shot/seed1/clean.csv"
-            rows = [(f"u{i}", EMOTIONS[i % 4], EMOTIONS[i % 4] if i < 6 else "angry") for i in range(8)]
-            files.write_rows(path, ("utterance", "emotion", "predicted"), rows)
-            predictions.append(str(path))
-        return predictions, [str(split)]
+        files.write_rows(split, ("utterance", "role"), [(f"u{i}", "test" if i >= 4 else "pool") for i in range(8)])
+        paths = []
+        for run in (RunId("m", "S", "any", 0, 1), RunId("m", "S", "T", 50, 1)):
+            right = [(f"u{i}", EMOTIONS[i % 4], EMOTIONS[i % 4] if i < 6 else "angry") for i in range(8)]
+            rows = [("T", "clean", *row) for row in right] + [("T", "noisy", row[0], row[1], "sad") for row in right]
+            paths.append(tmp_path / f"results/predictions/{run.path}.csv")
+            files.write_rows(paths[-1], COLUMNS, [*rows, ("U", "clean", "v0", "sad", "sad")])
+        return lambda *conditions: list(scores.read_predictions(paths, [split], ["T"], conditions))
 
-    def test_test_sets(self, paths):
-        result = {(row["shots"], row["test_set"]): row for row in scores.score_files(*paths)}
-        assert set(result) == {("0", "all"), ("0", "test"), ("50", "test")}  # `all` would hold training samples
-        assert result["0", "all"]["n"] == 8
-        assert float(result["0", "all"]["uar"]) == pytest.approx(75)
-        assert float(result["50", "test"]["uar"]) == pytest.approx(50)
-        assert result["50", "test"]["n"] == 4
+    def test_only_targets_and_conditions_of_the_experiment_are_read(self, read):
+        found = [(one.run.shots, one.target, one.condition) for one in read("clean")]
+        assert found == [(0, "T", "clean"), (50, "T", "clean")]
+        assert len(read("clean", "noisy")) == 4
 
-    def test_merging_keeps_each_run_once(self, tmp_path, paths):
-        rows = scores.score_files(*paths)
+    def test_test_sets(self, read):
+        result = {(row["shots"], row["condition"], row["test_set"]): row for row in scores.score_all(read("clean"))}
+        # `all` would hold training examples
+        assert set(result) == {(0, "clean", "all"), (0, "clean", "test"), (50, "clean", "test")}
+        assert result[0, "clean", "all"]["n"] == 8
+        assert float(result[0, "clean", "all"]["uar"]) == pytest.approx(75)
+        assert float(result[50, "clean", "test"]["uar"]) == pytest.approx(50)
+        assert result[50, "clean", "test"]["n"] == 4
+        noisy = [row for row in scores.score_all(read("clean", "noisy")) if row["condition"] == "noisy"]
+        assert {float(row["uar"]) for row in noisy} == {25}
+
+    def test_a_split_of_other_utterances_is_refused(self, read, tmp_path):
+        files.write_rows(tmp_path / "results/splits/T/seed1/target.csv", ("utterance", "role"), [("u0", "test")])
+        with pytest.raises(UserError, match=r"0-shot/seed1\.csv and the split of its target differ .*u1, u2"):
+            read("clean")
+
+    def test_merging_keeps_each_run_once(self, read, tmp_path):
+        rows = scores.score_all(read("clean"))
         for name in ("a", "b"):
             files.write_rows(tmp_path / name, scores.COLUMNS, rows)
-        assert len(scores.merged(dict.fromkeys([tmp_path / "a", tmp_path / "b"], len(rows)))) == len(rows)
+        merged = scores.merged([tmp_path / "a", tmp_path / "b"])
+        assert [row["test_set"] for row in merged] == [row["test_set"] for row in rows]
+
+    def test_counts_by_speaker(self, read, tmp_path):
+        speaker_of = {"T": {f"u{i}": f"0{i // 4}" for i in range(8)}}
+        counted = confusions.count(read("clean"), speaker_of)
+        found = [(row["shots"], row["role"], row["speaker"], row["emotion"], row["angry"]) for row in counted]
+        assert found == [
+            *((0, "pool", "00", emotion, int(emotion == "angry")) for emotion in EMOTIONS),
+            *((0, "test", "01", emotion, int(emotion != "happy")) for emotion in EMOTIONS),
+            # the pool of a few-shot run holds training examples
+            *((50, "test", "01", emotion, int(emotion != "happy")) for emotion in EMOTIONS),
+        ]
+        files.write_rows(tmp_path / "counts.csv", confusions.COLUMNS, counted)
+        read_again = confusions.read([tmp_path / "counts.csv"] * 2)
+        assert len(read_again) == len(counted)
+        assert read_again["speaker"].tolist()[0] == "00"
 
 
 class TestSummaries:
@@ -70,14 +100,6 @@ class TestSummaries:
         row = aggregate.over_repetitions(pd.DataFrame(rows_of([50])), ["model"]).iloc[0]
         assert row["uar"] == 50
         assert row[["std", "low", "high"]].isna().all()
-
-
-@pytest.mark.parametrize("value", ["nan", "", "inf"])
-def test_a_score_that_is_no_number_stops_the_table(tmp_path, value):
-    path = tmp_path / "scores.csv"
-    files.write_rows(path, scores.COLUMNS, [*rows_of(["50"]), rows_of([value], model="xlsr")[0]])
-    with pytest.raises(UserError, match="1 scores are no numbers, the first that of xlsr, EMODB to URDU"):
-        aggregate.read_scores(path, 2)
 
 
 class TestTable2:
@@ -161,22 +183,6 @@ def test_comparisons_leave_other_pairs_and_models_out():
     ]
 
 
-def test_every_published_checkpoint_of_the_configuration_is_known():
-    config = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
-    for entry in config["models"].values():
-        if "checkpoint" in entry:
-            found = pretraining_data.known()[entry["checkpoint"]]
-            assert found["source"]
-            assert set(found["met"]) >= {"English"}
-    met = {
-        name: pretraining_data.met({"checkpoint": name}, "Urdu")
-        for name in pretraining_data.known()
-        if "/demo/" not in name
-    }
-    assert met["facebook/wav2vec2-large-xlsr-53"] == "no"  # neither Common Voice of 2020, nor BABEL, nor MLS has Urdu
-    assert met["openai/whisper-medium"] == met["facebook/mms-300m"] == "yes"
-
-
 def test_table2_for_papers():
     frame = pd.DataFrame(rows_of([50, 54]) + rows_of([60], model="xlsr", source="URDU", target="EMODB"))
     detail = table2.detail(frame, EXPERIMENT, {})
@@ -209,35 +215,43 @@ def test_curves_are_means_over_repetitions(tmp_path):
         path = tmp_path / f"results/runs/xlsr/A-B-to-any/0-shot/seed{seed}/history.csv"
         files.write_rows(path, ("epoch", "train_loss", "dev_loss", "dev_uar"), [(1, 1.0, 2.0, uar)])
         paths.append(path)
-    curves = learning_curves.curves(paths, {"xlsr": 1})
+    curves = learning_curves.curves(paths)
     assert curves.values.tolist() == [["xlsr", "A-B", 1, 1.0, 2.0, 45.0, 2]]
 
 
-@pytest.mark.parametrize("script", ["table2", "figure2", "figure3", "comparison_figure"])
-def test_drawing_survives_gaps(tmp_path, monkeypatch, script):
-    """One model wholly missing, one repetition only: a picture all the same, with the gap visible."""
-    monkeypatch.syspath_prepend(str(ROOT / "workflow" / "scripts"))
-    module = __import__(script)
-    titles = {"cnn-lstm": "CNN-LSTM", "xlsr": "XLSR"}
-    path = tmp_path / "drawn.png"
-    texts: list[str] = []
-    save = module.drawing.save
-    monkeypatch.setattr(
-        module.drawing,
-        "save",
-        lambda figure, path: (texts.extend(t.get_text() for t in figure.texts), save(figure, path)),
-    )
-    if script == "table2":
-        detail = table2.detail(pd.DataFrame(rows_of([50])), EXPERIMENT, {})
-        module.draw(detail, titles, ["synthetic demo"], path)
-    elif script == "comparison_figure":
-        shown = comparison.cells(pd.DataFrame(rows_of([50])), EXPERIMENT)
-        module.draw(shown, EXPERIMENT, titles, ["synthetic demo"], path)
-    else:
-        experiment = {"models": ["cnn-lstm", "xlsr"], "source": "EMODB", "targets": ["URDU"]}
-        experiment |= {"shots": [0, 50]} if script == "figure2" else {"condition": "noisy"}
-        frame = pd.DataFrame(rows_of([50]) + rows_of([50], test_set="test"))
-        shown = figure2.points(frame, experiment) if script == "figure2" else figure3.bars(frame, experiment)
-        module.draw(shown, experiment, titles, ["synthetic demo"], path)
+@pytest.mark.parametrize("figure", ["table2", "figure2", "figure3", "comparison"])
+def test_drawing_survives_gaps(tmp_path, figure):
+    """Draw one model with one seed beside a model without runs: the gap stays visible."""
+    titles, path = {"cnn-lstm": "CNN-LSTM", "xlsr": "XLSR"}, tmp_path / "drawn.png"
+    frame = pd.DataFrame(rows_of([50]) + rows_of([50], test_set="test"))
+    few = {"models": ["cnn-lstm", "xlsr"], "source": "EMODB", "targets": ["URDU"], "shots": [0, 50]}
+    noisy = few | {"condition": "noisy"}
+    match figure:
+        case "table2":
+            table2.draw(table2.detail(frame, EXPERIMENT, {}), titles, ["demo"], path)
+        case "comparison":
+            comparison.draw(comparison.cells(frame, EXPERIMENT), EXPERIMENT, titles, ["demo"], path)
+        case "figure2":
+            figure2.draw(figure2.points(frame, few), few, titles, ["demo"], path)
+        case "figure3":
+            figure3.draw(figure3.bars(frame, noisy), noisy, titles, ["demo"], path)
     assert plt.imread(path).shape[0] > 300
-    assert texts[-1] == "synthetic demo"
+
+
+def test_footnotes_stand_on_figures_and_in_their_data(tmp_path):
+    notes = style.footnotes("synthetic demo", {"EMODB": "altered", "URDU": ""})
+    assert notes == ["synthetic demo", "EMODB: altered"]
+    figure = plt.figure()
+    style.add_footnotes(figure, notes)
+    assert "synthetic demo" in figure.texts[-1].get_text()
+    style.write_drawn(pd.DataFrame({"uar": [50.0]}), notes, tmp_path / "drawn.csv")
+    assert "synthetic demo; EMODB: altered" in (tmp_path / "drawn.csv").read_text()
+
+
+def test_equal_figures_are_equal_bytes(tmp_path):
+    for name in ("a", "b"):
+        figure = plt.figure()
+        figure.text(0.5, 0.5, "x")
+        style.save(figure, tmp_path / f"{name}.png", tmp_path / f"{name}.pdf")
+    for kind in ("png", "pdf"):
+        assert (tmp_path / f"a.{kind}").read_bytes() == (tmp_path / f"b.{kind}").read_bytes()

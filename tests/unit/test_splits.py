@@ -9,7 +9,7 @@ from conftest import real_rows
 
 from ser.core.constants import EMOTIONS
 from ser.core.errors import UserError
-from ser.corpora import fewshot, splits
+from ser.corpora import few_shot, splits
 
 CORPORA = ("IEMOCAP", "EMODB-420", "EMODB-339", "EMOVO", "URDU", "RAVDESS")
 SEEDS = (1, 2, 3, 4, 5)
@@ -50,7 +50,7 @@ class TestEverySplit:
         emotion_of = {row["utterance"]: row["emotion"] for row in rows}
         smaller: list[str] = []
         for shots in (50, 100, 150, 200):
-            subset = fewshot.few_shot_subset(pool, shots, seed, corpus)
+            subset = few_shot.few_shot_subset(pool, shots, seed, corpus)
             assert len(set(subset)) == shots
             assert {roles[utterance] for utterance in subset} == {"pool"}
             counts = Counter(emotion_of[utterance] for utterance in subset)
@@ -125,4 +125,4 @@ def test_no_admissible_split_names_corpus_counts_and_remedy():
 def test_too_few_pool_samples_names_what_is_there():
     pool = [{"utterance": f"{e}{i}", "emotion": e} for e in EMOTIONS for i in range(5)]
     with pytest.raises(UserError, match=r"24 balanced samples of TOY need 6 of each.*5 angry.*Lower"):
-        fewshot.few_shot_subset(pool, 24, 1, "TOY")
+        few_shot.few_shot_subset(pool, 24, 1, "TOY")

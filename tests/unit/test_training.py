@@ -1,15 +1,12 @@
-"""Training: to the bit the same, interrupted or not, whatever memory there is."""
+"""Training: the same to the bit, interrupted or not, whatever memory there is."""
 
-import os
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT, random_frames
+from conftest import random_frames
 from safetensors.torch import save_file
 from workflow_tools import small_disk
 
@@ -19,16 +16,15 @@ from ser.models import cnn_lstm, trainable_state
 from ser.models.batching import Frames
 from ser.models.feature_store import Storage
 from ser.models.oom import retry_on_oom
-from ser.training import inference, loop, progress
-from ser.training.loop import Examples
-from ser.training.optimizer import Adam
+from ser.training import autocast, inference, loop
+from ser.training.data import Examples
 
 CPU = torch.device("cpu")
 SETTINGS = {"epochs": 4, "batch_size": 16, "learning_rate": 1.0e-3, "precision": "float32"}
 
 
 def learnable_examples(count, seed=0):
-    """Emotion raises one quarter of the bands."""
+    """Return examples in which the emotion raises one quarter of the bands."""
     rng = np.random.default_rng(seed)
     emotions = [EMOTIONS[i % 4] for i in range(count)]
     frames = random_frames(count, rng)
@@ -36,31 +32,6 @@ def learnable_examples(count, seed=0):
         band = 16 * EMOTIONS.index(emotion)
         utterance.values[:, band : band + 16] += 0.5
     return Examples(frames, emotions)
-
-
-class TestOptimizer:
-    """Adam is PyTorch's, to the last bit."""
-
-    def test_equals_torch_optim(self):
-        ours, theirs = torch.nn.Linear(7, 3), torch.nn.Linear(7, 3)
-        theirs.load_state_dict(ours.state_dict())
-        optimizers = Adam(dict(ours.named_parameters()), 1e-2), torch.optim.Adam(theirs.parameters(), lr=1e-2)
-        for _ in range(20):
-            inputs = torch.randn(5, 7)
-            for model, optimizer in zip((ours, theirs), optimizers, strict=True):
-                model.zero_grad()
-                model(inputs).square().sum().backward()
-                optimizer.step()
-            for mine, other in zip(ours.parameters(), theirs.parameters(), strict=True):
-                assert torch.equal(mine, other)
-
-    def test_training_does_not_import_the_compiler(self):
-        code = (
-            "import sys, torch; from ser.optimizer import Adam; p = torch.nn.Parameter(torch.ones(2));"
-            "o = Adam({'p': p}, 0.1); p.sum().backward(); o.step(); sys.exit('torch._dynamo' in sys.modules)"
-        )
-        environment = os.environ | {"PYTHONPATH": str(ROOT / "workflow" / "scripts")}
-        assert subprocess.run([sys.executable, "-c", code], env=environment).returncode == 0
 
 
 def run(tmp_path, settings=SETTINGS, seed=1, fingerprint="same", train=None):
@@ -78,6 +49,18 @@ def run(tmp_path, settings=SETTINGS, seed=1, fingerprint="same", train=None):
     )
 
 
+def interrupt_in_epoch(monkeypatch, epoch):
+    """Interrupt training in an epoch, before it is evaluated."""
+    epochs = iter(range(1, epoch))
+
+    def evaluate(*arguments, of=loop.evaluate):
+        if next(epochs, None) is None:
+            raise KeyboardInterrupt
+        return of(*arguments)
+
+    monkeypatch.setattr(loop, "evaluate", evaluate)
+
+
 def assert_same(first, second):
     assert first.history == second.history
     assert first.best_epoch == second.best_epoch
@@ -85,50 +68,55 @@ def assert_same(first, second):
         assert torch.equal(tensor, second.best_weights[name]), name
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A run that was not interrupted."""
+    return run(tmp_path_factory.mktemp("whole"))
+
+
 class TestTraining:
-    """It learns, keeps the best epoch, and survives interruptions without a trace."""
+    """Training loop: it learns, keeps the best epoch, and resumes without a trace."""
 
     def test_learns(self, tmp_path):
         progress = run(tmp_path, SETTINGS | {"epochs": 8})
         assert progress.history[-1]["train_loss"] < progress.history[0]["train_loss"] / 2
         assert progress.history[progress.best_epoch - 1]["dev_uar"] > 60
 
-    def test_same_seed_same_weights(self, tmp_path):
-        assert_same(run(tmp_path / "a"), run(tmp_path / "b"))
-        other = run(tmp_path / "c", seed=2)
-        assert other.history != run(tmp_path / "d").history
+    def test_same_seed_same_weights(self, tmp_path, whole):
+        assert_same(run(tmp_path / "same"), whole)
+        assert run(tmp_path / "other", seed=2).history != whole.history
 
     @pytest.mark.parametrize("epochs_before", [1, 3])
-    def test_interrupted_equals_uninterrupted(self, tmp_path, monkeypatch, epochs_before):
-        whole = run(tmp_path / "whole")
-        evaluate, calls = loop.evaluate, []
+    def test_interrupted_equals_uninterrupted(self, tmp_path, monkeypatch, whole, epochs_before):
+        interrupt_in_epoch(monkeypatch, epochs_before + 1)
+        with pytest.raises(KeyboardInterrupt):
+            run(tmp_path / "cut")
+        monkeypatch.undo()
+        evaluations = []
+        monkeypatch.setattr(loop, "evaluate", lambda *a, of=loop.evaluate: evaluations.append(1) or of(*a))
+        assert_same(run(tmp_path / "cut"), whole)
+        assert len(evaluations) == SETTINGS["epochs"] - epochs_before
 
-        def killed_in_a_later_epoch(*arguments):
-            calls.append(1)
-            if len(calls) > epochs_before:
-                raise KeyboardInterrupt
-            return evaluate(*arguments)
+    def test_seconds_add_up_over_interruptions(self, tmp_path, monkeypatch):
+        clock = iter(range(0, 10_000, 100))
+        interrupt_in_epoch(monkeypatch, 3)
+        with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+            patched.setattr(time, "perf_counter", lambda: next(clock))
+            run(tmp_path)
+        monkeypatch.undo()
+        monkeypatch.setattr(time, "perf_counter", lambda: next(clock))
+        assert run(tmp_path).seconds == 2 * 100 + 2 * 100  # two epochs before, two after, 100 "seconds" each
 
-        with monkeypatch.context() as patched:
-            patched.setattr(loop, "evaluate", killed_in_a_later_epoch)
-            with pytest.raises(KeyboardInterrupt):
-                run(tmp_path / "cut")
-        calls.clear()
-        with monkeypatch.context() as patched:
-            patched.setattr(loop, "evaluate", lambda *arguments: calls.append(1) or evaluate(*arguments))
-            assert_same(run(tmp_path / "cut"), whole)
-        assert len(calls) == SETTINGS["epochs"] - epochs_before
-
-    def test_state_of_another_fingerprint_is_ignored(self, tmp_path):
+    def test_state_of_another_fingerprint_is_ignored(self, tmp_path, whole):
         run(tmp_path, fingerprint="old", settings=SETTINGS | {"learning_rate": 1e-2})
         assert (tmp_path / "resume.safetensors").exists()
-        assert_same(run(tmp_path, fingerprint="new"), run(tmp_path / "fresh"))
+        assert_same(run(tmp_path, fingerprint="new"), whole)
 
-    def test_damaged_state_is_ignored(self, tmp_path):
+    def test_damaged_state_is_ignored(self, tmp_path, whole):
         run(tmp_path)
         state = tmp_path / "resume.safetensors"
         state.write_bytes(state.read_bytes()[:100])
-        assert_same(run(tmp_path), run(tmp_path / "fresh"))
+        assert_same(run(tmp_path), whole)
 
     def test_best_epoch_rule(self):
         def best(*pairs):
@@ -164,7 +152,7 @@ class TestTraining:
 
 
 class SmallGPU(torch.nn.Module):
-    """A model whose device has room for some utterances at a time, as far as errors tell."""
+    """Model that runs out of memory with more than some utterances at a time."""
 
     def __init__(self, room):
         super().__init__()
@@ -198,7 +186,7 @@ def train_in(tmp_path, room, **settings):
 
 
 class TestMemory:
-    """What does not fit is cut into parts, and means the same."""
+    """Batches and frames that do not fit into memory: cut into parts or kept in a file, with the same results."""
 
     @pytest.mark.parametrize("room", [1, 3, 8, 15])
     def test_parts_make_the_same_updates(self, tmp_path, room, caplog):
@@ -215,7 +203,7 @@ class TestMemory:
         assert [row["dev_uar"] for row in parts.history] == [row["dev_uar"] for row in whole.history]
         assert "out of GPU memory with a batch of 16 utterances in 1 parts" in caplog.text
 
-    def test_dropout_of_a_retried_step_is_drawn_anew_from_its_seed(self):
+    def test_dropout_of_a_retried_step_is_drawn_again_from_its_seed(self):
         """The refused attempt has drawn numbers and left gradients; neither shows in the update."""
         examples, found = learnable_examples(16), []
         for refused in (0, 1):
@@ -271,14 +259,14 @@ class TestMemory:
         for room in rooms:
             assert torch.equal(room.copy_(values), values)
 
-    def test_training_from_a_file_is_the_same(self, tmp_path):
+    def test_training_from_a_file_is_the_same(self, tmp_path, whole):
         examples = learnable_examples(64)
         mapped = []
         storage = Storage(CPU, 0, tmp_path)
         for own in examples.frames:
             mapped.append(Frames(storage.room(*own.values.shape).copy_(own.values), own.real))
         assert in_file(mapped[0].values)
-        assert_same(run(tmp_path / "a", train=Examples(mapped, examples.emotions)), run(tmp_path / "b"))
+        assert_same(run(tmp_path, train=Examples(mapped, examples.emotions)), whole)
 
     def test_a_full_disk_is_seen_at_once(self, tmp_path):
         with small_disk(tmp_path / "small"), pytest.raises(OSError, match="No space left"):
@@ -293,7 +281,7 @@ def cnn_lstm_with_dropout():
 
 
 def in_file(tensor) -> bool:
-    """Whether a tensor lies in a mapped file that has been deleted."""
+    """Return whether a tensor lies in a mapped file that has been deleted."""
     maps = Path("/proc/self/maps").read_text(encoding="utf-8").splitlines()
     for line in maps:
         first, last = (int(address, 16) for address in line.split()[0].split("-"))
@@ -302,55 +290,27 @@ def in_file(tensor) -> bool:
     raise AssertionError("the tensor is in no mapping")
 
 
-class TestProgress:
-    """What a log shows while a training goes on."""
-
-    def test_a_line_for_every_epoch(self, tmp_path, caplog):
-        caplog.set_level("INFO")
-        run(tmp_path)
-        lines = [line for line in caplog.messages if line.startswith("epochs:")]
-        assert [line.split("|")[-1].split()[0] for line in lines] == ["0/4", "1/4", "2/4", "3/4", "4/4"]
-        assert all("train_loss=" in line and "dev_loss=" in line and "dev_uar=" in line for line in lines[1:])
-
-    def test_lines_for_steps_of_a_long_epoch(self, tmp_path, caplog, monkeypatch):
-        caplog.set_level("INFO")
-        monkeypatch.setattr(progress, "SECONDS_BETWEEN_LINES", 0)
-        run(tmp_path, SETTINGS | {"epochs": 1})
-        lines = [line for line in caplog.messages if line.startswith("epoch 1:")]
-        assert [line.split("|")[-1].split()[0] for line in lines] == ["0/4", "1/4", "2/4", "3/4", "4/4"]
-        assert all("loss=" in line for line in lines[1:])
-
-    def test_lines_are_few(self, tmp_path, caplog):
-        caplog.set_level("INFO")
-        run(tmp_path)
-        assert not [line for line in caplog.messages if line.startswith("epoch 1:")]
-
-    def test_seconds_add_up_over_interruptions(self, tmp_path, monkeypatch):
-        evaluate, calls = loop.evaluate, []
-
-        def killed(*arguments):
-            calls.append(1)
-            if len(calls) > 2:
-                raise KeyboardInterrupt
-            return evaluate(*arguments)
-
-        clock = iter(range(0, 10_000, 100))
-        monkeypatch.setattr(loop.time, "perf_counter", lambda: next(clock))
-        monkeypatch.setattr(loop, "evaluate", killed)
-        with pytest.raises(KeyboardInterrupt):
-            run(tmp_path)
-        monkeypatch.setattr(loop, "evaluate", evaluate)
-        assert run(tmp_path).seconds == 2 * 100 + 2 * 100  # two epochs before, two after, 100 "seconds" each
+def test_a_log_line_for_every_epoch(tmp_path, caplog):
+    caplog.set_level("INFO")
+    run(tmp_path)
+    lines = [line for line in caplog.messages if line.startswith("epoch ")]
+    assert [line.split(":")[0] for line in lines] == [f"epoch {epoch} of 4" for epoch in (1, 2, 3, 4)]
+    assert all("train_loss " in line and "dev_loss " in line and "dev_uar " in line for line in lines)
 
 
-class TestDeterminism:
-    """The option that makes CUDA deterministic."""
+def test_precision():
+    cpu, gpu = CPU, torch.device("cuda")
+    assert not autocast.uses_bfloat16(cpu, "auto")
+    assert autocast.uses_bfloat16(gpu, "auto")
+    assert autocast.uses_bfloat16(cpu, "bfloat16")
+    assert not autocast.uses_bfloat16(gpu, "float32")
 
-    def test_it_is_on_when_asked(self):
-        code = (
-            "import torch, os; from ser import precision; precision.make_deterministic();"
-            "assert torch.are_deterministic_algorithms_enabled();"
-            "assert os.environ['CUBLAS_WORKSPACE_CONFIG'] == ':4096:8'"
-        )
-        environment = os.environ | {"PYTHONPATH": str(ROOT / "workflow" / "scripts")}
-        assert subprocess.run([sys.executable, "-c", code], env=environment).returncode == 0
+
+def test_deterministic_algorithms(monkeypatch):
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", "")
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG")
+    try:
+        autocast.make_deterministic()
+        assert torch.are_deterministic_algorithms_enabled()
+    finally:
+        torch.use_deterministic_algorithms(False)

@@ -6,6 +6,9 @@ EMOTIONS = ("angry", "happy", "neutral", "sad")
 SAMPLE_RATE = 16_000
 """Samples per second of every waveform behind ingestion."""
 
+FULL_SCALE = 32_767
+"""Largest sample of 16-bit audio."""
+
 UTTERANCE_COLUMNS = (
     "utterance",
     "speaker",

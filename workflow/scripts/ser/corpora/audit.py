@@ -6,12 +6,11 @@ from statistics import mean
 
 import numpy as np
 
-from ser.core.constants import EMOTIONS
+from ser.core.constants import EMOTIONS, FULL_SCALE
 from ser.core.metrics import unweighted_average_recall
 from ser.corpora.audio import waveforms_of
 from ser.corpora.overlaps import exact_duplicates
 
-FULL_SCALE = 32767
 CLIPPED_RUN = 4  # samples at full scale in a row that no microphone delivers
 SILENT_DB = -100.0  # shown for less than the last bit
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
+from ser.core.constants import FULL_SCALE
 from ser.core.errors import UserError
 from ser.core.seeding import named_generator, named_seed
 from ser.corpora.archives import Archive
 from ser.corpora.audio import decode
 
-FULL_SCALE = 32767
 TOLERANCE = 0.01  # dB between the ratio asked and the one measured on what is written
 
 

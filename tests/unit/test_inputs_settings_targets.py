@@ -1,0 +1,350 @@
+"""Inputs, settings and targets of the rules, for the paper's configuration."""
+
+import copy
+
+import pytest
+import yaml
+from conftest import ROOT, write_tree
+from snakemake.exceptions import WorkflowError
+from snakemake.io import is_flagged
+from snakemake.iocontainers import Wildcards
+
+from ser.config import validation
+from ser.config.experiments import EXPERIMENTS, Experiments
+from ser.core.paths import RunId, encoder_name
+from ser.snakemake_support.inputs import Inputs
+from ser.snakemake_support.settings import Settings, in_key_order
+from ser.snakemake_support.targets import Targets
+
+TEXT = (ROOT / "config" / "config.yaml").read_text(encoding="utf-8")
+SEEDS = (1, 2, 3, 4, 5)
+
+
+def w(**wildcards):
+    return Wildcards(fromdict={name: str(value) for name, value in wildcards.items()})
+
+
+def of_run(run):
+    return w(model=run.model, source=run.source, target=run.target, shots=run.shots, seed=run.seed)
+
+
+def paper(**edits):
+    """Return the paper's configuration, checked, with some top-level keys replaced before."""
+    return validation.load(yaml.safe_load(TEXT) | edits)
+
+
+@pytest.fixture(scope="module")
+def config():
+    return paper()
+
+
+@pytest.fixture(scope="module")
+def inputs(config):
+    return Inputs(config)
+
+
+@pytest.fixture(scope="module")
+def settings(config):
+    return Settings(config)
+
+
+class TestInputs:
+    """Input functions."""
+
+    def test_archives(self, config, tmp_path):
+        folder = write_tree(tmp_path / "{mine}", {"a.wav": b"1"})
+        config = copy.deepcopy(config)
+        config["corpora"]["IEMOCAP"]["path"] = str(folder)
+        config["corpora"]["URDU"]["path"] = "urdu.zip"
+        inputs = Inputs(config)
+        assert inputs.archive(w(corpus="EMODB")) == "resources/corpora/emodb.zip"
+        assert inputs.archive(w(corpus="URDU")) == "urdu.zip"
+        own = inputs.archive(w(corpus="IEMOCAP"))
+        assert own == str(folder).replace("{mine}", "{{mine}}")
+        assert is_flagged(own, "ancient")  # a folder's time says little of its files
+
+    def test_downloads_serve_all_entries_of_a_source(self, config):
+        assert Inputs(config).downloads.keys() == {"iemocap.zip", "emodb.zip", "emovo.zip", "urdu.zip"}
+        config = copy.deepcopy(config)
+        config["corpora"]["EMODB-339"] = config["corpora"]["EMODB"] | {"boredom": "drop", "verify": "names"}
+        config["corpora"]["EMOVO"]["url"] = "https://example.org/emovo.tar.gz"
+        found = Inputs(config).downloads
+        assert found["emodb.zip"] == ["EMODB", "EMODB-339"]
+        assert found["EMOVO-mirror.tar.gz"] == ["EMOVO"]
+        least = Settings(config).download(w(archive="emodb.zip"), None)["corpus"]
+        assert least["verify"] == "names"  # a copy that one of them accepts is kept
+
+    def test_noise_archives(self, config, inputs, tmp_path):
+        environments = config["conditions"]["noisy"]["environments"]
+        found = inputs.noise_archives(w(condition="noisy"))
+        assert found == [f"resources/noise/{name}_16k.zip" for name in environments]
+        write_tree(tmp_path, {f"{environments[0]}/ch01.wav": b"1"})
+        own = Inputs(paper(noise={"format": "demand", "path": str(tmp_path)})).noise_archives(w(condition="noisy"))
+        assert own[0] == str(tmp_path / environments[0] / "ch01.wav")
+        assert own[1] == str(tmp_path / f"{environments[1]}_16k.zip")
+
+    def test_splits_and_subsets_in_use(self, inputs):
+        assert inputs.source_splits(w(corpus="URDU")) == [f"results/splits/URDU/seed{s}/source.csv" for s in SEEDS]
+        assert inputs.target_splits(w(corpus="URDU")) == [f"results/splits/URDU/seed{s}/target.csv" for s in SEEDS]
+        subsets = inputs.few_shot_subsets(w(corpus="URDU"))
+        assert len(subsets) == 4 * 5
+        assert subsets[0] == "results/fewshot/URDU/50-shot/seed1.csv"
+        assert inputs.few_shot_subsets(w(corpus="IEMOCAP")) == []
+
+    @pytest.mark.parametrize(
+        ("model", "file"),
+        [
+            ("cnn-lstm", "log_mel.npy"),
+            ("xlsr", "audio.npy"),
+            ("whisper", "audio.npy"),
+            ("xlsr-frozen", "pooled/facebook--wav2vec2-large-xlsr-53-c3f9d884181a.npy"),
+        ],
+    )
+    def test_frames_by_family(self, inputs, model, file):
+        assert inputs.source_frames(w(model=model, source="EMODB")) == f"results/corpora/EMODB/clean/{file}"
+
+    def test_encoders(self, config, inputs):
+        assert inputs.encoder(w(model="cnn-lstm")) == []
+        folder = "resources/encoders/facebook--wav2vec2-large-xlsr-53-c3f9d884181a"
+        weights, *rest = inputs.encoder(w(model="xlsr"))
+        assert weights == f"{folder}/model.safetensors"
+        assert len(rest) == 3
+        assert inputs.encoder(w(model="xlsr-frozen")) == [f"{folder}/revision.json"]
+        assert inputs.pooling_encoder(w(encoding=encoder_name(config["models"]["xlsr"])))[0] == weights
+        assert inputs.checkpoint(w(encoder=encoder_name(config["models"]["xlsr"]))) == []  # of the hub
+        with pytest.raises(WorkflowError, match="starts from encoder other"):
+            inputs.model_of_encoder("other")
+
+    def test_few_shot_examples(self, inputs):
+        assert inputs.few_shot_examples(of_run(RunId("xlsr", "IEMOCAP", "any", 0, 1))) == {}
+        assert inputs.few_shot_examples(of_run(RunId("cnn-lstm", "IEMOCAP", "URDU", 50, 2))) == {
+            "target_frames": "results/corpora/URDU/clean/log_mel.npy",
+            "target_utterances": "results/corpora/URDU/utterances.csv",
+            "target_overlaps": "results/corpora/URDU/overlaps.csv",
+            "target_split": "results/splits/URDU/seed2/target.csv",
+            "subset": "results/fewshot/URDU/50-shot/seed2.csv",
+        }
+
+    def test_predictions_of_a_run(self, inputs):
+        run = of_run(RunId("xlsr", "IEMOCAP", "any", 0, 1))  # of Table II and of Figures 2 and 3
+        expected = [(target, condition) for target in ("EMODB", "EMOVO", "URDU") for condition in ("clean", "noisy")]
+        assert inputs.predicted(run) == expected
+        assert inputs.predicted_frames(run) == [f"results/corpora/{t}/{c}/audio.npy" for t, c in expected]
+        assert inputs.predicted_utterances(run) == [f"results/corpora/{t}/utterances.csv" for t, _ in expected]
+        assert inputs.predicted(of_run(RunId("xlsr", "URDU", "any", 0, 1))) == [
+            (target, "clean") for target in ("EMODB", "EMOVO", "IEMOCAP")
+        ]
+        assert inputs.predicted(of_run(RunId("xlsr", "IEMOCAP", "URDU", 50, 1))) == [("URDU", "clean")]
+        with pytest.raises(WorkflowError, match=r"predicts with the run xlsr/URDU-to-EMODB/50-shot/seed1"):
+            inputs.predicted(of_run(RunId("xlsr", "URDU", "EMODB", 50, 1)))
+
+    def test_results_read_each_prediction_once(self, inputs):
+        files = inputs.predictions(w(experiment="figure3"))
+        assert len(files) == len(set(files)) == 5 * 5  # models and seeds: of three targets in two conditions each
+        assert files[0] == "results/predictions/cnn-lstm/IEMOCAP-to-any/0-shot/seed1.csv"
+        assert len(inputs.test_sets(w(experiment="figure3"))) == 3 * 5
+        assert inputs.scored_utterances(w(experiment="figure3"))[0] == "results/corpora/EMODB/utterances.csv"
+        records = inputs.run_records()
+        assert len(records) == len(set(records)) == 435
+
+    def test_one_record_of_each_model_and_encoder(self, config, inputs):
+        assert len(inputs.one_record_per_model()) == len(config["models"])
+        assert len(inputs.encoder_records()) == 4
+        assert len(inputs.histories()) == 5 * 4 * 5
+
+    def test_an_experiment_that_is_null(self, config):
+        inputs = Inputs(paper(experiments=dict.fromkeys(EXPERIMENTS)))
+        with pytest.raises(WorkflowError, match=r"experiments\.tuning is null"):
+            inputs.predictions(w(experiment="tuning"))
+        assert inputs.archives_of_sources() == inputs.histories() == inputs.run_records() == []
+
+
+class TestExperiments:
+    """The paper's grid."""
+
+    def test_size(self, config):
+        experiments = Experiments(config)
+        assert len(experiments.predictions("table2", "figure2", "figure3")) == 675
+        assert len(experiments.predictions("table2")) == 300
+        runs = experiments.runs("table2", "figure2", "figure3")
+        assert sum(run.shots == 0 for run in runs) == 100
+        assert sum(run.shots > 0 for run in runs) == 300
+        assert sum(map(len, experiments.predicted_by.values())) == len(experiments.predictions()) == 780
+        assert len({p.file for p in experiments.predictions()}) == len(experiments.runs()) == 435
+
+    def test_corpora_in_the_configurations_order(self, config):
+        assert Experiments(config).corpora() == ["IEMOCAP", "EMODB", "EMOVO", "URDU"]
+        config = copy.deepcopy(config)
+        config["experiments"] = dict.fromkeys(EXPERIMENTS) | {"tuning": config["experiments"]["tuning"]}
+        assert Experiments(config).corpora("tuning") == ["IEMOCAP", "EMODB", "EMOVO", "URDU"]
+        assert Experiments(config).models == ["xlsr-frozen", "xlsr-adapter", "xlsr-prompt", "xlsr"]
+
+
+RUN = of_run(RunId("xlsr", "IEMOCAP", "any", 0, 1))
+ALL_SETTINGS = {
+    "corpus": lambda s: s.corpus(w(corpus="EMODB")),
+    "noise": lambda s: s.noise(w(condition="noisy")),
+    "source split": lambda s: s.split(w(role="source")),
+    "target split": lambda s: s.split(w(role="target")),
+    "encoder": lambda s: s.encoder(w(encoder="openai--whisper-medium-abdf7c39ab9d")),
+    "pooled": lambda s: s.pooled(w(encoding="facebook--wav2vec2-large-xlsr-53-c3f9d884181a")),
+    "finetune": lambda s: s.finetune(RUN),
+    "predict": lambda s: s.predict(RUN),
+    "score": lambda s: s.score(w(experiment="figure3")),
+    "table1": lambda s: s.table1(),
+    "table2": lambda s: s.table2(),
+    "comparison table": lambda s: s.comparison_table(w(experiment="tuning")),
+    "comparison figure": lambda s: s.comparison_figure(w(experiment="tuning")),
+    "figure2": lambda s: s.figure("figure2"),
+    "training curves": lambda s: s.training_curves(),
+    "claims": lambda s: s.claims(),
+    "audit": lambda s: s.corpus_audit(),
+    "provenance": lambda s: s.provenance(),
+    "caption": lambda s: s.caption(w(result="overview")),
+}
+
+
+def all_keys(value):
+    """Yield the keys of all dictionaries within a value, each dictionary's as a list."""
+    if isinstance(value, dict):
+        yield list(value)
+        for item in value.values():
+            yield from all_keys(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from all_keys(item)
+
+
+def reordered(value):
+    """Return a configuration with the keys of all its dictionaries in the reverse order."""
+    return {key: reordered(value[key]) for key in reversed(value)} if isinstance(value, dict) else value
+
+
+class TestSettings:
+    """The one parameter of each rule."""
+
+    @pytest.mark.parametrize("rule", ALL_SETTINGS)
+    def test_sorted_at_every_depth_and_hashed(self, settings, rule):
+        found = ALL_SETTINGS[rule](settings)
+        assert all(keys == sorted(keys) for keys in all_keys(found))
+        assert len(found["code"]) == 16
+
+    def test_equal_under_reordering(self, config, settings):
+        other = Settings(reordered(config))
+        kept = {name: make for name, make in ALL_SETTINGS.items() if name != "caption"}  # it lists them in order
+        for rule, make in kept.items():
+            assert str(make(other)) == str(make(settings)), rule
+
+    def test_values(self, settings):
+        assert ALL_SETTINGS["target split"](settings).keys() - {"code"} == {"pool_per_emotion"}
+        assert ALL_SETTINGS["source split"](settings).keys() == {"code"}
+        assert ALL_SETTINGS["corpus"](settings)["boredom"] == "sad"
+        assert not {"path", "url"} & ALL_SETTINGS["corpus"](settings).keys()
+        assert ALL_SETTINGS["score"](settings)["conditions"] == ["clean", "noisy"]
+        training = settings.finetune(RUN)
+        assert training["model"].keys() == {"checkpoint", "family", "revision", "tuning", "weights"} | {
+            key for key in training["model"] if key == "context"
+        }
+        assert training["training"]["epochs"] == 5
+        predicted = settings.predict(RUN)
+        assert predicted["predicted"][:2] == [["EMODB", "clean"], ["EMODB", "noisy"]]
+        assert "training" not in predicted
+        assert settings.claims()["languages"]["URDU"] == "Urdu"
+
+    @pytest.mark.parametrize("rule", ["encoder", "pooled", "finetune", "predict", "score", "corpus", "noise"])
+    def test_titles_resources_and_other_models_change_no_result(self, config, settings, rule):
+        config = copy.deepcopy(config)
+        for name, model in config["models"].items():
+            model["title"] += " (renamed)"
+            model["resources"] = {"mem_mb": 1, "runtime": 1}
+            model["training"] |= {} if name == "xlsr" else {"epochs": 99}
+        assert ALL_SETTINGS[rule](Settings(config | {"label": "new", "device": "cpu"})) == ALL_SETTINGS[rule](settings)
+
+    def test_a_used_setting_changes_the_rule_alone(self, config, settings):
+        changed = copy.deepcopy(config)
+        changed["models"]["xlsr"]["training"]["epochs"] = 6
+        different = {rule for rule, make in ALL_SETTINGS.items() if make(Settings(changed)) != make(settings)}
+        assert different == {"finetune", "provenance"}
+        changed = copy.deepcopy(config)
+        changed["conditions"]["noisy"]["snr_db"] = 5
+        different = {rule for rule, make in ALL_SETTINGS.items() if make(Settings(changed)) != make(settings)}
+        assert different == {"noise", "provenance"}
+
+    def test_files_of_a_folder_and_of_a_table_count(self, config, tmp_path):
+        write_tree(tmp_path, {"corpus/a.wav": b"1", "mine.csv": b"file,speaker,emotion\ncorpus/a.wav,1,sad\n"})
+        config = copy.deepcopy(config)
+        config["corpora"]["EMODB"]["path"] = str(tmp_path / "corpus")
+        table = {"format": "table", "language": "Greek", "path": str(tmp_path / "mine.csv")}
+        config["corpora"]["MINE"] = table
+
+        def found():
+            return Settings(config).corpus(w(corpus="EMODB")), Settings(config).corpus(w(corpus="MINE"))
+
+        before = found()
+        assert {"listing", "table"} <= before[1].keys()
+        write_tree(tmp_path, {"corpus/a.wav": b"22"})
+        after = found()
+        assert before[0] != after[0]
+        assert before[1] != after[1]
+        assert Settings(config).corpus(w(corpus="EMOVO")).keys() == {"code", "format", "language", "verify"}
+
+    def test_resources_grow_with_every_attempt(self, config, settings):
+        assert settings.memory(RUN, 1) == config["models"]["xlsr"]["resources"]["mem_mb"] == 16_000
+        assert settings.memory(w(model="cnn-lstm"), 3) == 12_000
+        assert settings.runtime(w(model="cnn-lstm"), 2) == 120
+        assert settings.memory(w(encoding="facebook--wav2vec2-large-xlsr-53-c3f9d884181a"), 2) == 32_000
+
+    def test_gpu_is_claimed_unless_the_cpu_is_asked_for(self, settings):
+        assert settings.gpu == 1
+        assert Settings(paper(device="cpu")).gpu == 0
+
+    def test_a_corpus_that_cannot_be_downloaded(self, settings):
+        assert settings.refusal("URDU") is None
+        assert "sail.usc.edu" in settings.refusal("IEMOCAP")
+        assert settings.download(w(archive="iemocap.zip"), None)["refusal"] == settings.refusal("IEMOCAP")
+        assert settings.download_noise(w(environment="NPARK"), None)["source"]["url"].endswith("NPARK_16k.zip")
+
+    def test_key_order(self):
+        assert str(in_key_order({"b": [{"d": 1, "c": 2}], "a": 3})) == "{'a': 3, 'b': [{'c': 2, 'd': 1}]}"
+
+
+class TestTargets:
+    """Final results."""
+
+    def test_everything(self, config):
+        found = Targets(config).everything()
+        assert len(found) == len(set(found))
+        assert {
+            "results/scores.csv",
+            "results/claims.md",
+            "results/provenance.json",
+            "results/tables/table1.png",
+            "results/tables/table2_detail.csv",
+            "results/tables/tuning.tex",
+            "results/figures/figure3.pdf",
+            "results/figures/confusion.csv",
+            "results/corpora/URDU/audit.png",
+            "results/audit.csv",
+            "results/captions/overview.rst",
+        } <= set(found)
+
+    def test_captions(self, config):
+        names = ["table1", "table2", "figure2", "figure3", "confusion", "recall", "training", "claims", "overview"]
+        targets = Targets(config)
+        assert targets.captions() == names
+        for name in names:
+            assert targets.caption(name).endswith(f"results/captions/{name}.rst")
+            assert (ROOT / "workflow" / "report" / f"{name}.rst").is_file()
+            read = Inputs(config).captioned(w(result=name))
+            assert {*read} <= {*targets.everything(), "results/scores/table2.csv"}
+
+    def test_null_experiments_end_in_nothing(self):
+        targets = Targets(paper(experiments=dict.fromkeys(EXPERIMENTS)))
+        assert targets.everything() == targets.corpora() == targets.captions() == []
+
+    def test_one_experiment_alone(self, config):
+        config = config | {"experiments": dict.fromkeys(EXPERIMENTS) | {"tuning": config["experiments"]["tuning"]}}
+        targets = Targets(config)
+        assert targets.captions() == ["table1", "overview"]
+        assert not any("table2" in path or "claims" in path or "figure2" in path for path in targets.everything())
+        assert "results/figures/tuning.png" in targets.everything()
