@@ -25,9 +25,10 @@ include: "workflow/rules/splits.smk"
 include: "workflow/rules/encoders.smk"
 include: "workflow/rules/training.smk"
 include: "workflow/rules/prediction.smk"
-include: "workflow/rules/results.smk"
+include: "workflow/rules/scores.smk"
+include: "workflow/rules/figures.smk"
 include: "workflow/rules/provenance.smk"
-include: "workflow/rules/report.smk"
+include: "workflow/rules/captions.smk"
 
 
 rule all:

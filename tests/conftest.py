@@ -1,4 +1,4 @@
-"""What tests share: corpora in the real layouts, made on the spot, and a finished run of the demo."""
+"""Shared parts of tests: small recordings, real corpora's utterances, and a finished run of the demo."""
 
 import io
 import sys
@@ -6,13 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.linalg  # noqa: F401 (its BLAS is limited below)
 import soundfile
 import torch
 import yaml
-from small_checkpoints import LAYER_NORM, save_wav2vec2
+from threadpoolctl import threadpool_limits
 from workflow_tools import ROOT, Workflow
 
-torch.set_num_threads(1)  # tests may share the cores with a workflow
+# tests may share the cores with a workflow, and waiting threads of BLAS would take them
+torch.set_num_threads(1)
+threadpool_limits(1)
 sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
 from ser.core.constants import EMOTIONS  # noqa: E402
@@ -40,12 +43,12 @@ def wav_bytes(samples, rate=16_000, **options) -> bytes:
 
 @pytest.fixture(scope="session")
 def tone() -> bytes:
-    """A short audible recording."""
+    """Return a short audible recording."""
     return wav_bytes(0.3 * np.sin(2 * np.pi * 220 * np.arange(8_000) / 16_000))
 
 
 def noise_bytes(name: str, samples: int = 8_000) -> bytes:
-    """A recording that no other name has."""
+    """Return a recording that no other name has."""
     return wav_bytes(0.1 * named_generator("recording", name).standard_normal(samples))
 
 
@@ -59,7 +62,7 @@ def write_tree(folder: Path, members: dict[str, bytes]) -> Path:
 
 
 def real_rows(corpus: str) -> list[dict]:
-    """Utterances of a real corpus as far as splits see them: true names, speakers, groups and counts."""
+    """Return a real corpus's utterances with what splits need: true names, speakers, groups and counts."""
     if corpus.startswith("EMODB"):
         labels = emodb.EMOTIONS | ({"L": "sad"} if corpus == "EMODB-420" else {})
         return [
@@ -98,10 +101,12 @@ COMMITS = ("a" * 40, "b" * 40)
 
 @pytest.fixture(scope="session")
 def finished_demo(tmp_path_factory):
-    """The demo's own configuration with fewer pairs, targets and sizes, run to its end. Leave it as it was, or copy it.
+    """Run the demo with fewer pairs, targets and sizes. Tests leave it as it was, or copy it.
 
     One model starts from a repository of the hub, of which two commits are in the hub's cache.
     """
+    from small_checkpoints import LAYER_NORM, save_wav2vec2
+
     workflow = Workflow(tmp_path_factory.mktemp("demo") / "repository")
     workflow.environment |= {"HF_HUB_OFFLINE": "1", "HF_HUB_CACHE": str(tmp_path_factory.mktemp("hub"))}
     for commit in COMMITS:
@@ -149,7 +154,7 @@ def assert_equal_to(tolerance: float, actual, expected, equality: str) -> None:
 
 
 def pytest_terminal_summary(terminalreporter):
-    """The largest difference of every equality that was tested."""
+    """Print the largest difference of every equality that was tested."""
     if DIFFERENCES:
         terminalreporter.section("largest differences")
         for equality, differences in sorted(DIFFERENCES.items()):
@@ -157,7 +162,7 @@ def pytest_terminal_summary(terminalreporter):
 
 
 def random_frames(count, rng=None):
-    """Frames of utterances of different lengths, 64 wide."""
+    """Return frames of utterances of different lengths, 64 wide."""
     rng = rng or np.random.default_rng()
     values = [rng.standard_normal((length, 64)).astype(np.float32) for length in rng.integers(5, 120, count)]
     return [Frames.all_real(torch.from_numpy(utterance)) for utterance in values]

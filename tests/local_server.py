@@ -1,6 +1,5 @@
-"""A server on loopback that can be told to misbehave."""
+"""Server on loopback that can be told to misbehave."""
 
-import hashlib
 import http.server
 import threading
 import time
@@ -9,7 +8,7 @@ from contextlib import contextmanager
 
 
 class Server(http.server.ThreadingHTTPServer):
-    """Serves contents by path, and remembers what it was asked for."""
+    """Server of contents by path, with a list of the paths that were requested."""
 
     daemon_threads = True
 
@@ -18,8 +17,6 @@ class Server(http.server.ThreadingHTTPServer):
         self.contents = contents
         self.url = f"http://127.0.0.1:{self.server_port}"
         self.requests: list[str] = []
-        self.ranges: list[str | None] = []
-        self.sent = 0
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -28,7 +25,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         server = self.server
         server.requests.append(self.path)
-        server.ranges.append(self.headers["Range"])
         if len(server.requests) <= server.fail_first:
             self.send_error(500)
             return
@@ -37,77 +33,34 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if self.path not in server.contents:
             self.send_error(404)
             return
-        if server.refuses_parts and (self.headers["Range"] or server.refuses_parts == "always"):
-            self.send_error(416)
-            return
         content = server.contents[self.path]
-        version = f'"{hashlib.sha256(content).hexdigest()}"'
-        start = 0
-        if server.ranges_allowed and self.headers["Range"] and self.headers["If-Range"] == version:
-            start = int(self.headers["Range"].removeprefix("bytes=").rstrip("-"))
-            shown = start + 1 if server.wrong_part else start
-            self.send_response(206)
-            self.send_header("Content-Range", f"bytes {shown}-{len(content) - 1}/{len(content)}")
-        else:
-            self.send_response(200)
-        self.send_header("Content-Length", str(server.claims or len(content) - start))
-        self.send_header("ETag", version)
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(content)))
         self.end_headers()
-        self._send(content[start:])
-
-    def _send(self, content: bytes) -> None:
-        server = self.server
-        if server.stall_after is not None and server.stalls:
-            server.stalls -= 1
-            self.wfile.write(content[: server.stall_after])
-            self.wfile.flush()
-            time.sleep(2)
-            return
-        if server.cut_after is not None and server.cuts:
-            server.cuts -= 1
-            content = content[: server.cut_after]
         try:
-            self.wfile.write(content)
-        except ConnectionError:  # who lies about lengths may not be heard to the end
+            self.wfile.write(content[: server.stop_after])
+            self.wfile.flush()
+            if server.stop_after is not None:
+                time.sleep(server.stall)
+        except ConnectionError:  # nobody waits any more
             return
-        server.sent += len(content)
 
     def log_message(self, *arguments):
         """Be quiet."""
 
 
 @contextmanager
-def serve(
-    contents: dict[str, bytes],
-    *,
-    fail_first=0,
-    cut_after=None,
-    cuts=99,
-    stall_after=None,
-    stalls=99,
-    claims=None,
-    ranges=True,
-    wrong_part=False,
-    then=None,
-    refuses_parts=False,
-) -> Iterator[Server]:
+def serve(contents: dict[str, bytes], *, fail_first=0, stop_after=None, stall=0.0, then=None) -> Iterator[Server]:
     """Run a server.
 
     Args:
         fail_first: requests answered by 500.
-        cut_after: bytes after which an answer is cut off, `cuts` times.
-        stall_after: bytes after which an answer stalls, `stalls` times.
-        claims: a false length.
-        ranges: whether parts may be asked for.
-        wrong_part: whether an answer to that is labelled as another part.
+        stop_after: bytes after which an answer ends, shorter than its header says.
+        stall: seconds that such an answer stalls before it ends.
         then: contents from the second request on.
-        refuses_parts: whether asking for a part, or `always` for anything, is answered by 416.
     """
     server = Server(contents)
-    server.fail_first, server.cut_after, server.cuts = fail_first, cut_after, cuts
-    server.stall_after, server.stalls, server.claims = stall_after, stalls, claims
-    server.ranges_allowed, server.wrong_part, server.then = ranges, wrong_part, then
-    server.refuses_parts = refuses_parts
+    server.fail_first, server.stop_after, server.stall, server.then = fail_first, stop_after, stall, then
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
     try:
         yield server

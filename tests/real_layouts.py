@@ -30,20 +30,20 @@ UTTERANCES = {"Ses01": 1819, "Ses02": 1811, "Ses03": 2136, "Ses04": 2103, "Ses05
 
 
 def recording(name: str, rate: int = 16_000, channels: int = 1) -> bytes:
-    """A moment of noise that no other name has."""
+    """Return a moment of noise that no other name has."""
     shape = (int(SHORT * rate), channels)
     return wav_bytes(0.1 * named_generator("recording", name).standard_normal(shape), rate, subtype="PCM_16")
 
 
 def with_long_header(wav: bytes) -> bytes:
-    """The same audio behind a header of 4096 bytes."""
+    """Return the same audio behind a header of 4096 bytes."""
     filler = b"\0" * (4096 - 44 - 8)
     riff = b"RIFF" + struct.pack("<I", len(wav) - 8 + len(filler) + 8) + b"WAVE"
     return riff + wav[12:36] + b"FLLR" + struct.pack("<I", len(filler)) + filler + wav[36:]
 
 
 def emodb() -> Iterator[tuple[str, bytes]]:
-    """download.zip: 535 recordings, labels beside them, and texts."""
+    """Yield download.zip: 535 recordings, labels beside them, and texts."""
     yield "erklaerung.txt", "Erläuterungen".encode("latin-1")
     yield "erkennung.txt", b"Satz\tErkannt\r\n"
     for name in published_files("emodb"):
@@ -54,7 +54,7 @@ def emodb() -> Iterator[tuple[str, bytes]]:
 
 
 def emovo_archive() -> Iterator[tuple[str, bytes]]:
-    """emovo.zip: 588 recordings at 48 kHz, all but one of two channels."""
+    """Yield emovo.zip: 588 recordings at 48 kHz, all but one of two channels."""
     yield "EMOVO/documents/README.pdf", b"%PDF-1.4"
     for index, name in enumerate(sorted(emovo.published_names())):
         yield f"EMOVO/{name[4:6]}/{name}", recording(name, 48_000, channels=1 if index == 400 else 2)
@@ -62,7 +62,7 @@ def emovo_archive() -> Iterator[tuple[str, bytes]]:
 
 
 def urdu() -> Iterator[tuple[str, bytes]]:
-    """A repository's archive at a commit: 400 recordings at 44.1 kHz in a folder per emotion."""
+    """Yield a repository's archive at a commit: 400 recordings at 44.1 kHz in a folder per emotion."""
     root = "URDU-Dataset-4b546d4e0fa36d1c86c53a281631b2ab7ce2fdec"
     yield f"{root}/README.md", b"# URDU-Dataset\n"
     for entry in published_files("urdu").values():
@@ -70,13 +70,13 @@ def urdu() -> Iterator[tuple[str, bytes]]:
 
 
 def ravdess_archive() -> Iterator[tuple[str, bytes]]:
-    """Audio_Speech_Actors_01-24.zip: 1440 recordings at 48 kHz, some of two channels."""
+    """Yield Audio_Speech_Actors_01-24.zip: 1440 recordings at 48 kHz, some of two channels."""
     for index, name in enumerate(sorted(ravdess.published_names())):
         yield f"Actor_{name[18:20]}/{name}", recording(name, 48_000, channels=2 if index % 200 == 7 else 1)
 
 
-def iemocap(only_labelled: bool = False) -> Iterator[tuple[str, bytes]]:
-    """IEMOCAP_full_release: 151 dialogues with 10,039 utterances, labels, single raters' files, videos and strays."""
+def iemocap() -> Iterator[tuple[str, bytes]]:
+    """Yield IEMOCAP_full_release: 151 dialogues, 10,039 utterances, labels, single raters' files, unknown files."""
     root = "IEMOCAP_full_release"
     yield f"{root}/README.txt", b"IEMOCAP database"
     yield f"{root}/._README.txt", b"\0\5\x16\7"
@@ -118,14 +118,14 @@ def _labels_of(session: str) -> list[str]:
 
 
 def noise(environment: str) -> Iterator[tuple[str, bytes]]:
-    """<ENVIRONMENT>_16k.zip: sixteen channels, of which the first is used."""
+    """Yield <ENVIRONMENT>_16k.zip: sixteen channels, of which the first is used."""
     for channel in range(1, 17):
         samples = 0.1 * named_generator(environment, channel).standard_normal(16_000)
         yield f"{environment}/ch{channel:02d}.wav", wav_bytes(samples, subtype="PCM_16")
 
 
 def zipped(members: Iterable[tuple[str, bytes]]) -> bytes:
-    """A zip of some members, as bytes."""
+    """Return a zip of some members."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name, content in members:
@@ -134,7 +134,7 @@ def zipped(members: Iterable[tuple[str, bytes]]) -> bytes:
 
 
 def tarred(members: Iterable[tuple[str, bytes]]) -> bytes:
-    """A .tar.gz of some members, as bytes."""
+    """Return a .tar.gz of some members."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz", compresslevel=1) as archive:
         for name, content in members:
@@ -145,14 +145,14 @@ def tarred(members: Iterable[tuple[str, bytes]]) -> bytes:
 
 
 def checksums(members: Iterable[tuple[str, bytes]], key=lambda name: name) -> str:
-    """A table of bytes and sha256, as the project ships it."""
+    """Return a table of bytes and sha256, as the project ships it."""
     lines = ["file\tbytes\tsha256"]
     lines += [f"{key(n)}\t{len(c)}\t{hashlib.sha256(c).hexdigest()}" for n, c in members if n.endswith(".wav")]
     return "\n".join(lines) + "\n"
 
 
 def first_channel(wav: bytes, rate: int) -> np.ndarray:
-    """Samples that ingestion should keep of a 16 kHz recording."""
+    """Return the samples that ingestion should keep of a 16 kHz recording."""
     import soundfile
 
     samples, found = soundfile.read(io.BytesIO(wav), dtype="int16", always_2d=True)

@@ -119,7 +119,7 @@ def test_files_behind_real_jobs():
     assert {"finetune.py", "ser/training/loop.py", "ser/core/metrics.py", "ser/models/cnn_lstm.py"} <= training
     assert not training & {"ser/corpora/ingest.py", "ser/models/whisper.py", "ser/figures/style.py"}
     assert "ser/models/whisper.py" in behind("predict", families.source("whisper"))
-    assert not any(name.startswith("ser/models/") for name in behind("score"))
+    assert not any(name.startswith("ser/models/") for name in behind("collect_scores"))
 
 
 def test_listing_is_of_names_and_sizes(tmp_path):

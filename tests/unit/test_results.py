@@ -9,7 +9,7 @@ from ser.core import files
 from ser.core.constants import EMOTIONS
 from ser.core.errors import UserError
 from ser.core.paths import RunId
-from ser.evaluation import aggregate, confusions, learning_curves, scores
+from ser.evaluation import confusions, intervals, learning_curves, scores
 from ser.figures import comparison, figure2, figure3, style, table2
 
 EXPERIMENT = {"models": ["cnn-lstm", "xlsr"], "sources": ["EMODB", "URDU"], "targets": ["EMODB", "URDU"]}
@@ -90,14 +90,14 @@ class TestSummaries:
 
     def test_against_tabulated_quantiles(self):
         frame = pd.DataFrame(rows_of([50, 52, 54, 56, 58]))
-        row = aggregate.over_repetitions(frame, ["model"]).iloc[0]
+        row = intervals.over_repetitions(frame, ["model"]).iloc[0]
         assert (row["uar"], row["seeds"]) == (54, 5)
         assert row["std"] == pytest.approx(np.sqrt(10))
         margin = 2.776445 * np.sqrt(10) / np.sqrt(5)  # Student's t, 4 degrees of freedom
         assert (row["low"], row["high"]) == pytest.approx((54 - margin, 54 + margin), abs=1e-5)
 
     def test_one_repetition_has_no_interval(self):
-        row = aggregate.over_repetitions(pd.DataFrame(rows_of([50])), ["model"]).iloc[0]
+        row = intervals.over_repetitions(pd.DataFrame(rows_of([50])), ["model"]).iloc[0]
         assert row["uar"] == 50
         assert row[["std", "low", "high"]].isna().all()
 

@@ -102,9 +102,9 @@ rule audit:
     conda:
         "../../envs/ser.yaml"
     params:
-        settings=uses("audits.py"),
+        settings=uses("collect_audits.py"),
     script:
-        "../scripts/audits.py"
+        "../scripts/collect_audits.py"
 
 
 rule log_mel:

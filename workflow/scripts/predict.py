@@ -4,14 +4,11 @@ import numpy as np
 import torch
 
 from ser.core import files
-from ser.core.constants import EMOTIONS
 from ser.core.errors import UserError
 from ser.models import families, trainable_state
 from ser.snakemake_support import script
 from ser.training import inference
 from ser.training.device import choose_device, frame_storage, parent_folder
-
-COLUMNS = ("target", "condition", "utterance", "emotion", "predicted", *EMOTIONS)
 
 
 def main(snakemake):
@@ -32,18 +29,8 @@ def main(snakemake):
             raise UserError(
                 f"{given.weights}: predicted probabilities contain NaN or infinity. Delete the file and train again."
             )
-        found += [
-            (
-                target,
-                condition,
-                row["utterance"],
-                row["emotion"],
-                EMOTIONS[values.argmax()],
-                *map("{:.8f}".format, values),
-            )
-            for row, values in zip(rows, predicted, strict=True)
-        ]
-    files.write_rows(snakemake.output.predictions, COLUMNS, found)
+        found += inference.prediction_rows(target, condition, rows, predicted)
+    files.write_rows(snakemake.output.predictions, inference.COLUMNS, found)
 
 
 if __name__ == "__main__":

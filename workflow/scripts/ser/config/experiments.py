@@ -30,7 +30,7 @@ class Prediction:
     @property
     def file(self) -> str:
         """The file that holds it, among all predictions of its run."""
-        return f"results/predictions/{self.run.path}.csv"
+        return self.run.predictions
 
 
 class Experiments:

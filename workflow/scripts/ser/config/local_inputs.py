@@ -6,6 +6,7 @@ from pathlib import Path
 from ser.config import validation
 from ser.config.experiments import Experiments
 from ser.core.paths import encoder_folder, is_made_by_demo
+from ser.corpora import download
 
 
 def refuse_missing(config: Mapping) -> None:
@@ -90,3 +91,16 @@ def _is_there(path: Path) -> bool:
 
 def _nowhere(path: str) -> str:
     return f"{path} does not exist; correct it, absolute or relative to {Path.cwd()}"
+
+
+def download_refusal(corpus: str, entry: dict) -> str | None:
+    """Return why a corpus without a `path` cannot be downloaded, and what to do; None if it can."""
+    source = download.corpus_source(entry)
+    if source.get("url"):
+        return None
+    return (
+        f"corpora.{corpus}.path is not set, and {source['title']} may not be downloaded: it is {source['licence']}."
+        f" Ask for it at {source['homepage']}, then set corpora.{corpus}.path in the configuration to your copy"
+        f" ({source['copy']}). To run without it, take it out of the experiments' sources and targets, or run the open"
+        " variant (config/open.yaml)."
+    )

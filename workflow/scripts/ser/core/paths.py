@@ -57,6 +57,11 @@ class RunId:
         """Folder of its weights, history and record."""
         return f"results/runs/{self.path}"
 
+    @property
+    def predictions(self) -> str:
+        """File of its predictions."""
+        return f"results/predictions/{self.path}.csv"
+
     def __str__(self) -> str:
         return f"{self.model}, {self.source} to {self.target}, {self.shots} shots, seed {self.seed}"
 

@@ -56,19 +56,6 @@ def licence_notice(source: dict) -> str:
     return f"{source['title']}: {source['licence']} ({source['homepage']})"
 
 
-def refusal(corpus: str, entry: dict) -> str | None:
-    """Why a corpus cannot be downloaded, and what to do; None if it can."""
-    source = corpus_source(entry)
-    if source.get("url"):
-        return None
-    return (
-        f"corpora.{corpus}.path is not set, and {source['title']} may not be downloaded: it is {source['licence']}."
-        f" Ask for it at {source['homepage']}, then set corpora.{corpus}.path in the configuration to your copy"
-        f" ({source['copy']}). To run without it, take it out of the experiments' sources and targets, or run the open"
-        " variant (config/open.yaml)."
-    )
-
-
 def fetch(source: dict, path: str | Path, check: Callable[[Path], object] = lambda path: None) -> None:
     """Download one archive to `path`: compared with its published checksum if it has one, and read once.
 

@@ -26,7 +26,7 @@ DEVELOPMENT_SHARE = (0.15, 0.25)  # of the source's utterances
 def source_split(rows: Sequence[dict], overlaps: Sequence[dict], seed: int, corpus: str) -> dict[str, str]:
     """Assign each utterance of a source to `train` or `dev`.
 
-    The development set holds 15 to 25 % of the utterances. `overlaps` are rows of `overlaps.csv`.
+    The development set holds `DEVELOPMENT_SHARE` of the utterances. `overlaps` are rows of `overlaps.csv`.
 
     Raises `UserError` if no split of whole groups has every emotion on both sides.
     """
@@ -39,8 +39,8 @@ def source_split(rows: Sequence[dict], overlaps: Sequence[dict], seed: int, corp
     )
     if held_out is None:
         raise UserError(
-            f"{corpus} cannot be a source: no development set of whole groups has 15 to 25 % of its utterances and"
-            f" every emotion on both sides ({_summary(groups, counts)})."
+            f"{corpus} cannot be a source: no development set of whole groups has {least:.0f} to {most:.0f} of its"
+            f" {totals.sum()} utterances and every emotion on both sides ({_summary(groups, counts)})."
         )
     return _roles(rows, {groups[g] for g in held_out}, held_out="dev", left="train")
 

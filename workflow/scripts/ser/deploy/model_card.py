@@ -78,11 +78,10 @@ def front_matter(trained: Trained, corpora: list[dict], scored: list[dict]) -> M
 
 def score(trained: Trained) -> list[dict]:
     """Return a run's scores from its predictions, as in `results/scores.csv`, if they are newer than its weights."""
-    results, seed = trained.directory / "results", trained.record["seed"]
-    file = results / "predictions" / f"{trained.run.path}.csv"
+    file, seed = trained.directory / trained.run.predictions, trained.run.seed
     if not file.exists() or file.stat().st_mtime < os.stat(trained.folder / "weights.safetensors").st_mtime:
         return []
-    splits = sorted(results.glob(f"splits/*/seed{seed}/target.csv"))
+    splits = sorted(trained.directory.glob(f"results/splits/*/seed{seed}/target.csv"))
     rows = read_rows(file)
     targets = {row["target"] for row in rows} & {path.parts[-3] for path in splits}
     conditions = {row["condition"] for row in rows}

@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from ser.evaluation.aggregate import CONFIDENCE, t_interval
 from ser.evaluation.bootstrap import Arm, Scores, contrast, difference
+from ser.evaluation.intervals import CONFIDENCE, t_interval
 from ser.models import pretraining_data
 
 STATEMENTS = {

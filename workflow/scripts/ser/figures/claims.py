@@ -1,4 +1,4 @@
-"""Test the paper's claims, and draw them on one page."""
+"""Verdicts on the paper's claims: CSV, Markdown and one page."""
 
 import textwrap
 

@@ -4,7 +4,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 
 from ser.core.paths import CLEAN
-from ser.evaluation.aggregate import over_repetitions, read_scores
+from ser.evaluation.intervals import over_repetitions, read_scores
 from ser.figures import style
 
 COLUMNS = ["model", "source", "target", "uar", "low", "high", "std", "seeds", "n", "each"]

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 
 from ser.core.paths import CLEAN
-from ser.evaluation.aggregate import over_repetitions, read_scores
+from ser.evaluation.intervals import over_repetitions, read_scores
 from ser.figures import style
 
 COLUMNS = ["target", "model", "shots", "uar", "low", "high", "std", "seeds", "n", "each"]

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 
 from ser.core.paths import CLEAN
-from ser.evaluation.aggregate import over_repetitions, read_scores, t_interval
+from ser.evaluation.intervals import over_repetitions, read_scores, t_interval
 from ser.figures import style
 
 LOSS = ["loss", "loss_low", "loss_high"]

@@ -7,7 +7,7 @@ import pandas as pd
 
 from ser.core import files
 from ser.core.paths import CLEAN, RESOURCES
-from ser.evaluation.aggregate import over_repetitions, read_scores
+from ser.evaluation.intervals import over_repetitions, read_scores
 from ser.figures import style
 
 PAPER = RESOURCES / "paper-table2.csv"

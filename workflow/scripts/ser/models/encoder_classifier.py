@@ -10,17 +10,17 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
-from ser.core.constants import EMOTIONS, SAMPLE_RATE
+from ser.core.constants import SAMPLE_RATE
 from ser.core.errors import UserError, listing
 from ser.core.files import read_json
 from ser.corpora.audio import as_float, open_audio, waveforms_of
 from ser.models.adaptation import tune
 from ser.models.batching import Frames, mean_of_real_frames, pad, sorted_batches
+from ser.models.classification_head import classifier
 from ser.models.feature_store import Storage
 from ser.models.oom import retry_on_oom
 
 POOLED_TOGETHER = 16  # utterances; it does not change their vectors
-HIDDEN, DROPOUT = 256, 0.1  # of the classification head
 
 
 class FoundationModel(nn.Module):
@@ -175,8 +175,3 @@ def encoder_weights(folder) -> dict[str, torch.Tensor]:
 def waveform_tensor(waveform: np.ndarray) -> torch.Tensor:
     """(samples,) to (samples, 1): a waveform is frames of width 1."""
     return torch.from_numpy(waveform).unsqueeze(-1)
-
-
-def classifier(width: int) -> nn.Sequential:
-    """Hidden layer and output, from pooled vectors of shape (batch, width) to logits of shape (batch, 4)."""
-    return nn.Sequential(nn.Linear(width, HIDDEN), nn.ReLU(), nn.Dropout(DROPOUT), nn.Linear(HIDDEN, len(EMOTIONS)))

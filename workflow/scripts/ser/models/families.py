@@ -1,4 +1,4 @@
-"""Model families. Each is a module with
+"""Model families, by the name of their module (how to add one: CONTRIBUTING.md). Each is a module with
 
 - `build(settings, encoder)`: the model, a `torch.nn.Module` from padded frames and lengths to logits, whose
   `read_frames(path, utterances, wanted, storage)` gives what the part of it that is never trained makes of utterances.

@@ -9,7 +9,7 @@ from torch import nn
 
 from ser.core.files import read_json
 from ser.models.batching import Frames
-from ser.models.encoder_classifier import classifier
+from ser.models.classification_head import classifier
 from ser.models.feature_store import Storage
 
 

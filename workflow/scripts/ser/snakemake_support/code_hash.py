@@ -1,7 +1,8 @@
 """Hashes of what a job runs and reads that Snakemake does not track: imported modules, and files of a user's folder.
 
 The hash of a module is taken of its parsed code. Comments, docstrings, formatting, logged messages and the messages of
-raised errors do not count, since they cannot change a result. Modules of plumbing do not count at all.
+raised errors do not count, since they cannot change a result. Modules of plumbing do not count at all. The hash is part
+of each rule's param (`settings.uses`), by which Snakemake decides whether a job runs again.
 """
 
 import ast

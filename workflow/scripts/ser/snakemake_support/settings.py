@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 
+from ser.config import local_inputs
 from ser.config.experiments import CLAIMED, Experiments, conditions_of
 from ser.core.errors import UserError
 from ser.core.files import files_under
@@ -61,7 +62,7 @@ class Settings:
 
     def refusal(self, corpus: str) -> str | None:
         """Return why a corpus cannot be downloaded, or None."""
-        return download.refusal(corpus, self._config["corpora"][corpus])
+        return local_inputs.download_refusal(corpus, self._config["corpora"][corpus])
 
     def download_noise(self, wildcards, output) -> dict:
         """Return where a noise environment is published; not tracked either."""
@@ -147,7 +148,7 @@ class Settings:
     def score(self, wildcards) -> dict:
         """Return the targets and conditions that an experiment scores."""
         entry = self._config["experiments"][wildcards.experiment]
-        return uses("score.py", targets=entry["targets"], conditions=conditions_of(entry))
+        return uses("score_experiment.py", targets=entry["targets"], conditions=conditions_of(entry))
 
     def table1(self) -> dict:
         """Return the models in use and the languages to list."""

@@ -1,4 +1,4 @@
-"""Class probabilities of utterances, batched by length, the same in any batch."""
+"""Class probabilities of utterances, the same in any batch, and the rows of prediction files."""
 
 from collections.abc import Sequence
 
@@ -9,6 +9,8 @@ from ser.core.constants import EMOTIONS
 from ser.models.batching import Frames, pad, sorted_batches
 from ser.models.oom import retry_on_oom
 from ser.training.autocast import arithmetic
+
+COLUMNS = ("target", "condition", "utterance", "emotion", "predicted", *EMOTIONS)
 
 
 @torch.inference_mode()
@@ -40,3 +42,16 @@ def probabilities(
     if found:
         result[np.concatenate(order)] = torch.cat(found).cpu().numpy()
     return result
+
+
+def prediction_rows(target: str, condition: str, utterances: Sequence[dict], predicted: np.ndarray) -> list[tuple]:
+    """Return the rows of a prediction file, in the order of `COLUMNS`.
+
+    Args:
+        utterances: rows of the target's `utterances.csv`.
+        predicted: probabilities, (utterances, 4).
+    """
+    return [
+        (target, condition, row["utterance"], row["emotion"], EMOTIONS[values.argmax()], *map("{:.8f}".format, values))
+        for row, values in zip(utterances, predicted, strict=True)
+    ]

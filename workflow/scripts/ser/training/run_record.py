@@ -1,4 +1,4 @@
-"""One fine-tuning run: from files to weights, history and a record."""
+"""Record of a finished run (`run.json`), and the fingerprint by which an interrupted one is resumed."""
 
 import hashlib
 import json

@@ -1,10 +1,9 @@
-"""From nothing to verified corpora by one command: the real layouts, served over HTTP to the real rules."""
+"""Downloads by the rules: the real layouts, served by a local server, to verified corpora."""
 
 import hashlib
 from collections import Counter
 from pathlib import Path
 
-import numpy as np
 import pytest
 import real_layouts
 import yaml
@@ -12,20 +11,9 @@ from conftest import ROOT
 from local_server import serve
 from workflow_tools import Workflow, small_disk
 
-from ser.core.constants import EMOTIONS
 from ser.core.files import read_json, read_rows
-from ser.corpora import formats
-from ser.corpora.audio import open_audio
 
 ENVIRONMENTS = ("DKITCHEN", "NPARK", "PSTATION", "STRAFFIC", "PCAFETER")
-COUNTS = {  # angry, happy, neutral, sad
-    "EMODB": (127, 71, 79, 143),
-    "EMODB-339": (127, 71, 79, 62),
-    "EMOVO": (84, 84, 84, 84),
-    "URDU": (100, 100, 100, 100),
-    "IEMOCAP": (1103, 1636, 1708, 1084),
-    "RAVDESS": (192, 192, 96, 192),
-}
 
 
 def served_archives() -> dict[str, bytes]:
@@ -40,7 +28,7 @@ def served_archives() -> dict[str, bytes]:
 
 
 def publish(workflow: Workflow, url: str, archives: dict[str, bytes]) -> None:
-    """Let the workflow's list of sources and checksums be of these archives on this server."""
+    """Set the workflow's list of sources and checksums to these archives on this server."""
     path = workflow.repository / "resources" / "sources.yaml"
     sources = yaml.safe_load(path.read_text(encoding="utf-8"))
     for name in ("emodb", "emovo", "urdu", "ravdess"):
@@ -60,7 +48,7 @@ def publish(workflow: Workflow, url: str, archives: dict[str, bytes]) -> None:
 
 @pytest.fixture(scope="module")
 def fetched(tmp_path_factory):
-    """All five corpora and five environments, by `snakemake corpora`; with what the server was asked for."""
+    """Run `snakemake corpora` on all five corpora and five environments."""
     workflow = Workflow(tmp_path_factory.mktemp("downloads") / "repository", directory="experiment")
     archives = served_archives()
     config = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
@@ -94,16 +82,6 @@ def fetched(tmp_path_factory):
     return workflow.directory, archives, server.requests, output
 
 
-@pytest.mark.parametrize("corpus", COUNTS)
-def test_counts(fetched, corpus):
-    directory, *_ = fetched
-    rows = read_rows(directory / f"results/corpora/{corpus}/utterances.csv")
-    counts = Counter(row["emotion"] for row in rows)
-    assert tuple(counts[emotion] for emotion in EMOTIONS) == COUNTS[corpus]
-    audio = open_audio(directory / f"results/corpora/{corpus}/clean/audio.npy")
-    assert len(audio) == sum(int(row["samples"]) for row in rows) == len(rows) * real_layouts.SHORT * 16_000
-
-
 def test_every_archive_is_fetched_once_and_kept_as_it_was(fetched):
     directory, archives, requests, _ = fetched
     assert sorted(requests) == sorted(archives)
@@ -119,31 +97,6 @@ def test_licences_are_shown_before_anything_is_fetched(fetched):
         assert licence in before
     for licence in ("IEMOCAP: licensed to each user", "RAVDESS: CC BY-NC-SA", "DEMAND: CC BY-SA"):
         assert licence in before
-
-
-def test_true_speakers_of_iemocap(fetched):
-    directory, *_ = fetched
-    rows = read_rows(directory / "results/corpora/IEMOCAP/utterances.csv")
-    assert {row["speaker"] for row in rows} == {f"Ses0{session}{sex}" for session in range(1, 6) for sex in "FM"}
-    assert {row["group"] for row in rows} == {f"Ses0{session}" for session in range(1, 6)}
-    for row in rows:
-        assert row["speaker"] == row["utterance"][:5] + row["utterance"].rsplit("_", 1)[1][0]
-        assert row["gender"] == {"F": "female", "M": "male"}[row["speaker"][-1]]
-    wrong_by_prefix = sum(row["utterance"][:6] != row["speaker"] for row in rows)
-    assert 2_500 < wrong_by_prefix < 3_000
-    archive = read_json(directory / "results/corpora/IEMOCAP/archive.json")
-    assert archive["verification"] == {"level": "names", "files": 10_039, "warnings": []}
-
-
-def test_headers_of_four_kilobytes_are_passed_over(fetched):
-    directory, *_ = fetched
-    members = dict(real_layouts.emodb())
-    rows = {row["file"]: row for row in read_rows(directory / "results/corpora/EMODB/utterances.csv")}
-    audio = open_audio(directory / "results/corpora/EMODB/clean/audio.npy", list(rows.values()))
-    for name in sorted(real_layouts.FOUR_KILOBYTES & {Path(file).name for file in rows}):
-        row = rows[f"wav/{name}"]
-        samples = audio[int(row["start"]) : int(row["start"]) + int(row["samples"])]
-        np.testing.assert_array_equal(samples, real_layouts.first_channel(members[f"wav/{name}"], 16_000))
 
 
 def test_audit_of_every_corpus(fetched):
@@ -182,7 +135,7 @@ def test_environments_are_evenly_used(fetched):
 
 
 class TestFaults:
-    """What goes wrong is said, and a rerun is right."""
+    """Faults that are named, and mended by another attempt."""
 
     @pytest.fixture
     def workflow(self, tmp_path):
@@ -193,30 +146,25 @@ class TestFaults:
         workflow.configure(config)
         return workflow
 
-    @pytest.mark.parametrize(
-        ("served", "reason"),
-        [
-            (lambda whole: b"<html><title>Quota exceeded</title></html>", "web page titled 'Quota exceeded'"),
-            (lambda whole: whole[: len(whole) // 2], "damaged or cut short"),
-            (lambda whole: whole.replace(b"data", b"DATA", 1), "damaged or cut short"),
-            (lambda whole: real_layouts.zipped([("../wav/03a01Fa.wav", b"")]), "points outside the archive"),
-            (lambda whole: one_less(real_layouts.emodb()), "534 were found; missing: 03a01Fa.wav"),
-            (lambda whole: real_layouts.zipped([]), "none of its 0 audio files"),
-        ],
-        ids=["web page", "half", "corrupted", "outside", "one file less", "empty"],
-    )
-    def test_a_bad_download_is_not_trusted(self, workflow, served, reason):
+    def test_a_bad_download_is_fetched_again(self, workflow):
         whole = real_layouts.zipped(real_layouts.emodb())
+        less = real_layouts.zipped(m for m in real_layouts.emodb() if not m[0].endswith("03a01Fa.wav"))
         target = "results/corpora/EMODB/utterances.csv"
-        with serve({"/emodb.zip": served(whole)}, then={"/emodb.zip": whole}) as server:
+        with serve({"/emodb.zip": less}, then={"/emodb.zip": whole}) as server:
             publish(workflow, server.url, served_archives_of_noise_and_ravdess())
-            result = workflow.run("--cores", "1", target, check=False)
-            assert result.returncode != 0
-            assert reason in result.stdout
-            assert "Traceback" not in result.stdout
-            assert not [path for path in (workflow.directory / "resources").rglob("*") if path.is_file()]
-            workflow.run("--cores", "1", target)
+            output = workflow.run("--cores", "1", target).stdout
+            assert len(server.requests) == 2
+        assert "534 were found; missing: 03a01Fa.wav" in output
+        assert "Traceback" not in output
         assert len(read_rows(workflow.directory / target)) == 420
+
+    def test_a_download_that_stays_bad_is_not_kept(self, workflow):
+        with serve({"/emodb.zip": b"<html><title>Quota exceeded</title></html>"}) as server:
+            publish(workflow, server.url, served_archives_of_noise_and_ravdess())
+            result = workflow.run("--cores", "1", "results/corpora/EMODB/utterances.csv", check=False)
+        assert result.returncode != 0
+        assert "web page titled 'Quota exceeded'" in result.stdout
+        assert not [path for path in (workflow.directory / "resources").rglob("*") if path.is_file()]
 
     @pytest.mark.parametrize("folder", ["resources", "results"])
     def test_a_full_disk_leaves_nothing_that_counts(self, workflow, folder):
@@ -237,15 +185,6 @@ class TestFaults:
         assert len(read_rows(workflow.directory / target)) == 420
 
 
-def one_less(members) -> bytes:
-    """EMODB without one of its recordings."""
-    return real_layouts.zipped([member for member in members if not member[0].endswith("03a01Fa.wav")])
-
-
 def served_archives_of_noise_and_ravdess() -> dict[str, bytes]:
-    """Stand-ins where a test fetches neither."""
+    """Return stand-ins where a test fetches neither."""
     return {"/ravdess.zip": b""} | {f"/{name}_16k.zip": b"" for name in ENVIRONMENTS}
-
-
-def test_every_published_format_is_tried_here():
-    assert set(formats.PUBLISHED) == {"emodb", "emovo", "urdu", "iemocap", "ravdess"}

@@ -1,45 +1,8 @@
-"""Results: scores, tables, figures and claims.
+"""Tables, figures and claims.
 
-INPUTS  results/predictions/, results/splits/, results/runs/
-OUTPUTS results/scores.csv, results/tables/, results/figures/, results/claims.*
+INPUTS  results/scores/, results/runs/, what ingestion noted of corpora
+OUTPUTS results/tables/, results/figures/, results/claims.*
 """
-
-
-rule score:
-    """Score one experiment's predictions, so that it can be run and drawn without the others."""
-    input:
-        predictions=inputs.predictions,
-        test_sets=inputs.test_sets,
-        utterances=inputs.scored_utterances,
-    output:
-        scores="results/scores/{experiment}.csv",
-        confusions="results/scores/{experiment}_confusions.csv",
-    log:
-        "results/logs/score/{experiment}.log",
-    localrule: True
-    conda:
-        "../../envs/ser.yaml"
-    params:
-        settings=settings.score,
-    script:
-        "../scripts/score.py"
-
-
-rule scores:
-    """Collect the scores of all experiments, each run once."""
-    input:
-        scores=inputs.all_scores(),
-    output:
-        scores="results/scores.csv",
-    log:
-        "results/logs/scores.log",
-    localrule: True
-    conda:
-        "../../envs/ser.yaml"
-    params:
-        settings=uses("scores.py"),
-    script:
-        "../scripts/scores.py"
 
 
 rule table1:

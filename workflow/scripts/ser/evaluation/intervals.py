@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-CONFIDENCE = 0.95
+CONFIDENCE = 0.95  # of intervals in tables, figures and claims; their simulated coverage is of this level
 
 
 def read_scores(path) -> pd.DataFrame:

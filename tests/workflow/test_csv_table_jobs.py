@@ -1,0 +1,99 @@
+"""Experiments on your own corpora: CSVs, and nothing but entries in the configuration."""
+
+import pytest
+import yaml
+from conftest import ROOT, noise_bytes, write_tree
+from workflow_tools import Workflow
+
+from ser.core.files import read_json, read_rows, write_rows
+
+LABELS = {"angry": "ang", "happy": "joy", "neutral": "0", "sad": "sad"}
+
+
+@pytest.fixture(scope="module")
+def experiment(tmp_path_factory):
+    """Run CNN-LSTM on two CSV corpora as source and target, with few-shot examples."""
+    workflow = Workflow(tmp_path_factory.mktemp("table") / "repository", directory="mine")
+    config = yaml.safe_load((ROOT / "config" / "emodb-urdu.yaml").read_text(encoding="utf-8"))
+    for corpus in ("ONE", "TWO"):
+        rows = []
+        for speaker in range(6):
+            for emotion, label in LABELS.items():
+                for take in range(3):
+                    name = f"{speaker}/{label}{take}.wav"
+                    write_tree(workflow.directory / corpus, {name: noise_bytes(f"{corpus} {name}", 6_000)})
+                    rows.append((name, speaker, label if corpus == "TWO" else emotion))
+        write_rows(workflow.directory / corpus / "mine.csv", ("file", "speaker", "emotion"), rows)
+    labels = {label: emotion for emotion, label in LABELS.items() if label != "sad"} | {0: "neutral"}
+    config |= {"seeds": [1], "few_shot": {"pool_per_emotion": 6}}
+    config["corpora"] = {
+        "ONE": {"format": "table", "language": "Persian", "path": "ONE/mine.csv"},
+        "TWO": {"format": "table", "language": "Greek", "path": "TWO/mine.csv", "labels": labels},
+    }
+    config["training"] = {"epochs": 1}
+    pairs = {"sources": ["ONE", "TWO"], "targets": ["ONE", "TWO"]}
+    figure2 = {"models": ["cnn-lstm"], "source": "ONE", "targets": ["TWO"], "shots": [0, 8]}
+    config["experiments"] |= {"table2": {"models": ["cnn-lstm"]} | pairs, "figure2": figure2}
+    workflow.configure(config)
+    workflow.run("--cores", "2")
+    return workflow
+
+
+def test_is_source_and_target(experiment):
+    results = experiment.directory / "results"
+    table = read_rows(results / "tables/table2.csv")
+    assert [(row["source"], row["target"]) for row in table] == [("ONE", "TWO"), ("TWO", "ONE")]
+    assert all(0 <= float(row["cnn-lstm"]) <= 100 for row in table)
+    assert read_json(results / "corpora/TWO/audit.json")["emotions"] == {
+        "angry": 18,
+        "happy": 18,
+        "neutral": 18,
+        "sad": 18,
+    }
+
+
+def test_a_changed_recording_or_row_is_ingested_again(experiment):
+    target = "results/corpora/ONE/utterances.csv"
+    assert experiment.planned(target) == []
+    recording = experiment.directory / "ONE" / "0" / "ang0.wav"
+    content = recording.read_bytes()
+    recording.touch()
+    assert experiment.planned(target) == []
+    recording.write_bytes(noise_bytes("longer", 6_001))
+    assert experiment.rules_planned(target) == {"corpus": 1}
+    recording.write_bytes(content)
+    table = experiment.directory / "ONE" / "mine.csv"
+    text = table.read_text(encoding="utf-8")
+    table.write_text(text.replace("0/ang0.wav,0,angry", "0/ang0.wav,0,sad"), encoding="utf-8")
+    assert experiment.rules_planned(target) == {"corpus": 1}
+    table.write_text(text, encoding="utf-8")
+    assert experiment.planned(target) == []
+
+
+@pytest.mark.parametrize("kind", ["source", "target", "few-shot"])
+def test_a_split_that_leaks_fails_the_workflow(experiment, kind):
+    """Change a split by hand: the audit and the training that read it fail."""
+    results = experiment.directory / "results"
+    paths = {
+        "source": results / "splits/ONE/seed1/source.csv",
+        "target": results / "splits/TWO/seed1/target.csv",
+        "few-shot": results / "fewshot/TWO/8-shot/seed1.csv",
+    }
+    path, text = paths[kind], paths[kind].read_text(encoding="utf-8")
+    if kind == "few-shot":
+        tested = next(row["utterance"] for row in read_rows(paths["target"]) if row["role"] == "test")
+        changed, corpus = text + f"{tested}\n", "TWO"
+    else:
+        held_out, left, corpus = ("dev", "train", "ONE") if kind == "source" else ("test", "pool", "TWO")
+        changed = text.replace(f",{held_out}\n", f",{left}\n", 1)
+    run = "ONE-to-any/0-shot" if kind == "source" else "ONE-to-TWO/8-shot"
+    targets = [f"results/corpora/{corpus}/audit.json", f"results/runs/cnn-lstm/{run}/seed1/weights.safetensors"]
+    path.write_text(changed, encoding="utf-8")
+    try:
+        refused = [experiment.run("--cores", "1", target, check=False) for target in targets]
+    finally:
+        path.write_text(text, encoding="utf-8")
+    for result in refused:
+        assert result.returncode != 0
+        assert f"{path.relative_to(experiment.directory)} leaks: " in result.stdout
+    experiment.run("--cores", "1", *targets)

@@ -1,0 +1,42 @@
+"""Scores of predictions.
+
+INPUTS  results/predictions/, results/splits/, results/corpora/{corpus}/utterances.csv
+OUTPUTS results/scores/{experiment}.csv, {experiment}_confusions.csv, results/scores.csv
+"""
+
+
+rule score:
+    """Score one experiment's predictions, so that it can be run and drawn without the others."""
+    input:
+        predictions=inputs.predictions,
+        test_sets=inputs.test_sets,
+        utterances=inputs.scored_utterances,
+    output:
+        scores="results/scores/{experiment}.csv",
+        confusions="results/scores/{experiment}_confusions.csv",
+    log:
+        "results/logs/score/{experiment}.log",
+    localrule: True
+    conda:
+        "../../envs/ser.yaml"
+    params:
+        settings=settings.score,
+    script:
+        "../scripts/score_experiment.py"
+
+
+rule scores:
+    """Collect the scores of all experiments, each run once."""
+    input:
+        scores=inputs.all_scores(),
+    output:
+        scores="results/scores.csv",
+    log:
+        "results/logs/scores.log",
+    localrule: True
+    conda:
+        "../../envs/ser.yaml"
+    params:
+        settings=uses("collect_scores.py"),
+    script:
+        "../scripts/collect_scores.py"
