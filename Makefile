@@ -33,7 +33,7 @@ test: .venv/installed ## Run all tests, or those in TESTS
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup $(TESTS)
 
 test-unit: .venv/installed ## Run the unit tests
-	$(BIN)/python -m pytest tests/unit
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup tests/unit
 
 lint: .venv/installed ## Check style
 	$(BIN)/ruff check .

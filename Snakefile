@@ -47,4 +47,5 @@ onstart:
     show_licences(workflow.dag)
     check_preconditions(workflow.dag)
     warn_missing_local_inputs()
+    show_jobs_without_record(workflow.dag)
     start_jobs_without_a_rate_limit(workflow)

@@ -153,6 +153,19 @@ def assert_equal_to(tolerance: float, actual, expected, equality: str) -> None:
     assert difference <= tolerance, f"{equality}: {difference} > {tolerance}"
 
 
+def pytest_sessionfinish(session):
+    """Hand a worker's differences to the process that prints them."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["differences"] = DIFFERENCES
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node):
+    """Collect the differences of all workers."""
+    for equality, differences in getattr(node, "workeroutput", {}).get("differences", {}).items():
+        DIFFERENCES.setdefault(equality, []).extend(differences)
+
+
 def pytest_terminal_summary(terminalreporter):
     """Print the largest difference of every equality that was tested."""
     if DIFFERENCES:

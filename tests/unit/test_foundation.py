@@ -92,7 +92,7 @@ def checkpoint(request, tmp_path_factory):
     return Checkpoint(request.param, tmp_path_factory.mktemp("checkpoint"))
 
 
-@pytest.fixture(scope="module", params=SMALL)
+@pytest.fixture(scope="module", params=[name for name in SMALL if "bands" not in name])
 def small(request, tmp_path_factory):
     return Checkpoint(request.param, tmp_path_factory.mktemp("small"))
 
@@ -139,7 +139,7 @@ class TestEqualToTransformers:
     @pytest.mark.parametrize("checkpoint", WHISPER, indirect=True)
     def test_whisper_with_30_s_of_context(self, checkpoint):
         model = checkpoint.build(context="30s")
-        for waveform in [speech(0.31), speech(31)]:
+        for waveform in [speech(31)] if checkpoint.name in FULL else [speech(0.31), speech(31)]:
             (states,) = states_of(model, constant_part(model, [waveform]))
             expected = checkpoint.stock_states(waveform)
             assert len(states) == min(1500, -(-len(waveform) // 320))
@@ -189,7 +189,7 @@ class TestBatches:
                     3e-5, padded[:length], alone.values, f"front end in training, against alone: {checkpoint.name}"
                 )
 
-    @pytest.mark.parametrize("small", [name for name in WHISPER if name in SMALL], indirect=True)
+    @pytest.mark.parametrize("small", ["Whisper"], indirect=True)
     def test_batched_with_30_s_of_context(self, small):
         model = small.build(context="30s")
         frames = constant_part(model, utterances()[:3])
@@ -275,7 +275,7 @@ class TestSteps:
         finally:
             torch.cuda.set_sync_debug_mode("default")
 
-    @pytest.mark.parametrize("small", [name for name in WAV2VEC2 if name in SMALL], indirect=True)
+    @pytest.mark.parametrize("small", ["group norm", "layer norm"], indirect=True)
     def test_waiting_would_be_seen(self, small):
         """Run transformers' own loop over wav2vec 2.0's layers, which waits."""
         hidden, mask = torch.empty(2, 9, 32, device=META), torch.ones(2, 9, dtype=torch.bool, device=META)

@@ -1,4 +1,4 @@
-"""The user's own copies: what the configuration says is there, and is not, is named at once and before any plan."""
+"""Local inputs that the configuration names and that do not exist: listed at once, before any plan."""
 
 import copy
 from pathlib import Path
@@ -28,7 +28,7 @@ def config():
 
 
 def problems(config):
-    """What is refused, line by line."""
+    """Return the refused entries, line by line."""
     try:
         local_inputs.refuse_missing(validation.load(config))
     except UserError as error:

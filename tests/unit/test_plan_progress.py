@@ -53,7 +53,7 @@ def test_jobs_are_read_from_a_dry_run():
 
 
 class TestPlan:
-    """What is left to do."""
+    """Jobs and downloads that are left."""
 
     def test_mean_seconds_by_rule_and_model(self, tmp_path):
         jobs = {"finetune/m/A-to-any/0-shot/seed1": 10, "finetune/m/B-to-any/0-shot/seed1": 30, "pooled/A/clean/x": 5}
@@ -108,7 +108,7 @@ def here(tmp_path, monkeypatch):
 
 
 class TestProgress:
-    """What is done."""
+    """Runs and predictions that are finished."""
 
     def test_runs_and_predictions_that_exist_are_counted(self, here):
         config = validation.load(yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8")))

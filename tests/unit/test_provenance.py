@@ -1,4 +1,4 @@
-"""Where results come from, on made-up folders with known answers."""
+"""Provenance: code, packages, versions and costs, on made-up folders with known answers."""
 
 import subprocess
 

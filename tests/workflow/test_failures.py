@@ -234,12 +234,11 @@ def log_of_training(workflow: Workflow) -> str:
 
 
 def test_jobs_without_a_record_are_named(workflow):
-    """Snakemake itself says of which rules it has no record, as after a Snakemake was killed on a cluster."""
+    """As after a Snakemake that was killed while its cluster went on."""
     shutil.rmtree(workflow.directory / ".snakemake" / "metadata")
     (workflow.directory / SCORES).unlink()
     output = workflow.run("--cores", "1", SCORES).stdout
-    assert "missing provenance/metadata" in output
-    assert re.search(r"Rules with missing metadata: .*finetune", output)
+    assert re.search(r"without a record of their settings\..*--forcerun RULE\n  - corpus\n", output)
 
 
 def test_files_of_others_are_left_beside_what_is_written(tmp_path):
@@ -289,7 +288,7 @@ WRITTEN = {  # where a disk is at its end, and what is written there
     "results/corpora/THREE": "results/corpora/THREE/utterances.csv",
     "results/runs/long": f"{LONG}/weights.safetensors",
     "results/predictions/frozen": "results/predictions/frozen/ONE-to-any/0-shot/seed1.csv",
-    "results/tables": "results/tables/table1.csv",
+    "results/figures": "results/figures/figure2.csv",
 }
 
 
@@ -316,7 +315,7 @@ class TestDisks:
             failed = untrained.run("--cores", "2", *WRITTEN.values(), check=False)
             left = {path.name for place in places for path in place.rglob("*") if path.is_file()}
         assert failed.returncode
-        for rule in ("corpus", "finetune", "predict", "table1"):
+        for rule in ("corpus", "finetune", "predict", "figure2"):
             assert f"{rule}: the disk or quota is full" in failed.stdout
         assert "Traceback" not in refused.stdout + failed.stdout
         assert left == {"filler"}

@@ -36,6 +36,12 @@ def warn_missing_local_inputs():
     show("Missing, or a mistake in the configuration:", local_inputs.outlived(config))
 
 
+def show_jobs_without_record(dag):
+    """Print the rules of finished jobs of whose settings Snakemake has no record, so that no edit reruns them."""
+    unknown = {job.name for job in dag.jobs if dag.reason(job).no_metadata and not dag.needrun(job)}
+    show("Finished jobs without a record of their settings. To recompute: snakemake --forcerun RULE", sorted(unknown))
+
+
 def show(title, items):
     """Print a list, if there is something in it."""
     if items:

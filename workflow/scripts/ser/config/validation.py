@@ -62,7 +62,7 @@ def load(config: Mapping) -> dict:
 
 
 def recorded_model(entry: Mapping) -> dict:
-    """A model's entry as a run recorded it, without title and training, checked and complete.
+    """A model's entry as a run recorded it, without title, training and resources, checked and complete.
 
     Raises `UserError` listing what is wrong: a record may come from anywhere.
     """

@@ -120,12 +120,14 @@ class Archive:
                     yield member.filename, member.file_size, lambda member=member: file.read(member)
 
     def _walk_tar(self):
-        with tarfile.open(self.path, "r|*") as file:
+        with tarfile.open(self.path) as file:
             for member in file:
                 if member.isfile():
                     yield member.name, member.size, lambda member=member: file.extractfile(member).read()
                 elif not member.isdir():
                     self._refuse_link(member.name)
+            while file.fileobj.read(1 << 20):  # to the end of the compressed stream, where its checksum is
+                pass
 
     def _refuse_link(self, name: str):
         raise UserError(f"{self.path}: member {name!r} is a link or a device; it is refused")

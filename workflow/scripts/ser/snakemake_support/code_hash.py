@@ -54,7 +54,7 @@ def _content(path: Path) -> tuple[frozenset[Path], bytes]:
         return frozenset(), hashlib.sha256(content).digest()
     tree = ast.parse(content, str(path))
     modules = imported_modules(tree)
-    return frozenset(modules), hashlib.sha256(ast.dump(_WithoutProse().visit(tree)).encode()).digest()
+    return frozenset(modules), hashlib.sha256(ast.unparse(_WithoutProse().visit(tree)).encode()).digest()
 
 
 def imported_modules(tree: ast.AST) -> set[Path]:
