@@ -36,7 +36,7 @@ def test_every_package_has_a_layer():
     assert not {path.name for path in (SCRIPTS / "ser").glob("*.py")} - {"__init__.py"}
 
 
-@pytest.mark.parametrize("package", LEVEL)
+@pytest.mark.parametrize("package", sorted(LEVEL))
 def test_packages_import_lower_layers_only(package):
     found = {
         f"{path.relative_to(SCRIPTS)} imports {name}"
