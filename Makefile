@@ -29,8 +29,8 @@ report: ## Collect the results of DIRECTORY, with configuration files CONFIG, in
 	$(BIN)/snakemake --directory $(DIRECTORY) $(if $(CONFIG),--configfile $(CONFIG)) --report results/report.zip
 	@echo "Unzip $(DIRECTORY)/results/report.zip, and open report/report.html in it."
 
-test: .venv/installed ## Run all tests, or those in TESTS
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup $(TESTS)
+test: .venv/installed ## Run all tests, or those in TESTS, on two cores: a third process mostly waits for Slurm
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadgroup $(TESTS)
 
 test-unit: .venv/installed ## Run the unit tests
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup tests/unit

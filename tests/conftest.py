@@ -181,6 +181,7 @@ def random_frames(count, rng=None):
     return [Frames.all_real(torch.from_numpy(utterance)) for utterance in values]
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     """Keep the tests of a file on one worker, and all that use the finished demo."""
     for item in items:

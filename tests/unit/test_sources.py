@@ -32,7 +32,7 @@ def refused(tmp_path, url: str, reason: str, checksum: str | None) -> None:
     assert list((tmp_path / "out").iterdir()) == []
 
 
-@pytest.mark.parametrize("checksum", [CHECKSUM, None])
+@pytest.mark.parametrize("checksum", [CHECKSUM, None], ids=["published", "none"])
 def test_the_bytes_are_fetched_once_and_checked(tmp_path, checksum):
     path = tmp_path / "out" / "a.zip"
     with serve({"/a.zip": CONTENT}) as server:

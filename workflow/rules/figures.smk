@@ -5,6 +5,16 @@ OUTPUTS results/tables/, results/figures/, results/claims.*
 """
 
 
+# What `use rule` makes of a local rule is not local by itself.
+localrules:
+    comparison_table,
+    figure3,
+    comparison_figure,
+    confusion,
+    recall,
+    training_curves,
+
+
 rule table1:
     """The models: size, pre-training, and what is trained."""
     input:
