@@ -29,11 +29,12 @@ report: ## Collect the results of DIRECTORY, with configuration files CONFIG, in
 	$(BIN)/snakemake --directory $(DIRECTORY) $(if $(CONFIG),--configfile $(CONFIG)) --report results/report.zip
 	@echo "Unzip $(DIRECTORY)/results/report.zip, and open report/report.html in it."
 
-test: .venv/installed ## Run all tests, or those in TESTS, on two cores: a third process mostly waits for Slurm
-	$(BIN)/python -m pytest --numprocesses 3 --dist loadgroup $(TESTS)
+# three processes on two cores: one of them mostly waits for Slurm
+test: .venv/installed ## Run all tests, or those in TESTS
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder $(TESTS)
 
 test-unit: .venv/installed ## Run the unit tests
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup tests/unit
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile tests/unit
 
 lint: .venv/installed ## Check style
 	$(BIN)/ruff check .

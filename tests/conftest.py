@@ -179,11 +179,3 @@ def random_frames(count, rng=None):
     rng = rng or np.random.default_rng()
     values = [rng.standard_normal((length, 64)).astype(np.float32) for length in rng.integers(5, 120, count)]
     return [Frames.all_real(torch.from_numpy(utterance)) for utterance in values]
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items):
-    """Keep the tests of a file on one worker, and all that use the finished demo."""
-    for item in items:
-        group = "demo" if "finished_demo" in item.fixturenames else item.path.name
-        item.add_marker(pytest.mark.xdist_group(group))
