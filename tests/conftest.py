@@ -1,6 +1,7 @@
 """Shared parts of tests: small recordings, real corpora's utterances, and a finished run of the demo."""
 
 import io
+import os
 import sys
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import scipy.linalg  # noqa: F401 (its BLAS is limited below)
 import soundfile
 import torch
 import yaml
+from filelock import FileLock
 from threadpoolctl import threadpool_limits
 from workflow_tools import ROOT, Workflow
 
@@ -101,14 +103,26 @@ COMMITS = ("a" * 40, "b" * 40)
 
 @pytest.fixture(scope="session")
 def finished_demo(tmp_path_factory):
-    """Run the demo with fewer pairs, targets and sizes. Tests leave it as it was, or copy it.
+    """Run the demo with fewer pairs, targets and sizes, once for all workers. Tests leave it as it was, or copy it.
 
     One model starts from a repository of the hub, of which two commits are in the hub's cache.
     """
+    own = tmp_path_factory.getbasetemp()
+    shared = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "finished_demo"
+    shared.mkdir(exist_ok=True)
+    with FileLock(shared / "lock"):
+        workflow = Workflow(shared / "repository")
+        workflow.environment |= {"HF_HUB_OFFLINE": "1", "HF_HUB_CACHE": str(shared / "hub")}
+        if not (shared / "done").exists():
+            run_small_demo(workflow)
+            (shared / "done").touch()
+    return workflow.copy(own / "demo")
+
+
+def run_small_demo(workflow) -> None:
+    """Configure and run the demo."""
     from small_checkpoints import LAYER_NORM, save_wav2vec2
 
-    workflow = Workflow(tmp_path_factory.mktemp("demo") / "repository")
-    workflow.environment |= {"HF_HUB_OFFLINE": "1", "HF_HUB_CACHE": str(tmp_path_factory.mktemp("hub"))}
     for commit in COMMITS:
         folder = Path(workflow.environment["HF_HUB_CACHE"], "models--tests--small", "snapshots", commit)
         save_wav2vec2(folder, **LAYER_NORM)
@@ -140,7 +154,6 @@ def finished_demo(tmp_path_factory):
     }
     workflow.configure(config)
     workflow.run("--cores", "2")
-    return workflow
 
 
 DIFFERENCES: dict[str, list[float]] = {}

@@ -32,6 +32,8 @@ class Workflow:
         self.repository = folder
         self.directory = folder / directory
         self.environment = {"PYTHONDONTWRITEBYTECODE": "1"}
+        if folder.exists():  # as another process left it
+            return
         ignore = shutil.ignore_patterns("__pycache__")
         for part in PARTS:
             source = ROOT / part

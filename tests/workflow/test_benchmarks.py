@@ -1,4 +1,4 @@
-"""Every benchmark that the documentation names, at its smallest: that it runs and prints its table, not how fast."""
+"""Benchmarks that the documentation names, at their smallest: that it runs and prints its table, not how fast."""
 
 import os
 import re
@@ -11,7 +11,6 @@ from conftest import ROOT
 TABLE = re.compile(r"(\|[^\n]+\|\n)\|[-:|]+\|\n(\|[^\n]+\|\n)+")
 SMALLEST = {  # arguments, and rows of the first table
     "corpus.py": (["--every", "100"], 4),
-    "fine_tuning.py": (["--models", "wav2vec2-base", "--batches", "1", "--micro-batch", "1", "--no-ablation"], 5),
     "interval_coverage.py": (["--simulations", "2"], 6),
     "scale.py": (["--factors", "1"], 1),
 }
@@ -21,7 +20,7 @@ RUN = re.compile(r"python benchmarks/(\w+\.py)")
 def test_every_benchmark_that_a_page_names_is_run():
     pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]
     named = {name for page in pages for name in RUN.findall(page.read_text(encoding="utf-8"))}
-    assert named == SMALLEST.keys()
+    assert named == {*SMALLEST, "fine_tuning.py"}  # at its smallest it takes a minute
 
 
 @pytest.mark.parametrize("name", SMALLEST)

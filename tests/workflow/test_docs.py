@@ -88,8 +88,10 @@ READ = [command for command in COMMANDS if command not in SKIPPED]
 RUN = [
     command for command in READ if re.match(r"(make (help|plan|progress)|snakemake --unlock|mkdir|\.)( |$)", command)
 ]
-PLANNED = {  # what differs in cores alone, once
-    re.sub(r" (--cores \d+|-n)\b", "", c): c for c in READ if c.startswith("snakemake") and c not in RUN
+PLANNED = {  # once, if commands differ in options that plan the same jobs
+    re.sub(r" (--(cores|jobs) \d+|-n|--(resources|set-threads|slurm-status-command|forcerun) \S+)(?= |$)", "", c): c
+    for c in READ
+    if c.startswith("snakemake") and c not in RUN
 }.values()
 RULES = "snakemake --rulegraph"
 

@@ -442,7 +442,7 @@ class TestExport:
         content = weights.read_bytes()
         try:
             weights.write_bytes(content[:-8])
-            with pytest.raises(UserError, match=r"its weights cannot be read .*damaged"):
+            with pytest.raises(UserError, match=r"weights\.safetensors cannot be read .*damaged"):
                 export.main([str(run), str(tmp_path / "exported")])
         finally:
             weights.write_bytes(content)
