@@ -1,4 +1,4 @@
-"""What happens before the first job. No rules here."""
+"""Checks and notices before the first job. No rules here."""
 
 import os
 import sys

@@ -13,7 +13,7 @@ COMPARISONS = ("random_init", "tuning")  # those with a table and a figure of th
 
 @dataclass(frozen=True, order=True)
 class Prediction:
-    """What one run predicts for one target in one condition."""
+    """Prediction of one run for one target in one condition."""
 
     model: str
     source: str

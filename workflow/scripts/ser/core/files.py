@@ -39,7 +39,7 @@ def written_whole(path: str | os.PathLike) -> Iterator[Path]:
 
 
 def disk_problem(error: BaseException) -> str | None:
-    """What to do about an error that is the disk's and not the code's; None if it is another."""
+    """Return what to do about an error of the disk; None if it is another error."""
     in_rust = re.search(r"\(os error (\d+)\)", str(error))  # as safetensors says it
     code = int(in_rust[1]) if in_rust else getattr(error, "errno", None)
     if code in FULL_DISK:

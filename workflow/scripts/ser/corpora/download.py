@@ -19,7 +19,7 @@ def published() -> dict:
 
 
 def archive_name(corpus: str, entry: dict) -> str:
-    """What a corpus's downloaded archive is called: entries of one published source share one file."""
+    """Return the file name of a corpus's download: entries of one published source share one file."""
     if not entry["url"]:
         return f"{entry['format']}.zip"
     suffix = re.search(r"\.(zip|tar(\.\w+)?|tgz)$", entry["url"])
@@ -52,7 +52,7 @@ def noise_source(noise: dict, environment: str) -> dict:
 
 
 def licence_notice(source: dict) -> str:
-    """What to know before a source is used for the first time."""
+    """Return title, licence and homepage of a source, shown before its first use."""
     return f"{source['title']}: {source['licence']} ({source['homepage']})"
 
 

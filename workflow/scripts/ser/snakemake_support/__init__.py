@@ -1,1 +1,1 @@
-"""What rules and jobs need of the workflow: inputs, settings, targets, code hash."""
+"""Inputs, settings and targets of rules, code hash, and the entry of jobs."""

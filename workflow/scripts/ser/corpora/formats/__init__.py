@@ -38,7 +38,7 @@ class Recording:
 
 @dataclass(frozen=True)
 class Contents:
-    """What an archive holds: its recordings, and how the archive was checked.
+    """Contents of an archive: its recordings, and how the archive was checked.
 
     `verification` has the `level`; where they apply, the number of `files` checked and of those
     `altered`, a `note` that tables carry, and `warnings`.
@@ -138,7 +138,7 @@ def published_files(corpus_format: str) -> dict[str, dict]:
 
 
 def sources(corpus_format: str) -> list[str]:
-    """What a format is made of, from the repository's root: its module, loaded by a computed name, and checksums."""
+    """Return the module of a format, loaded by a computed name, and its checksums, as paths in the repository."""
     module = f"workflow/scripts/ser/corpora/formats/{_module(corpus_format)}.py"
     return [module, CHECKSUMS[corpus_format]] if corpus_format in CHECKSUMS else [module]
 
