@@ -20,16 +20,7 @@ from ser.core.files import files_under
 from ser.core.integrity import sha256
 
 LARGEST_MEMBER = 1 << 28  # bytes; far more than any recording or label file
-DAMAGE_ERRORS = (
-    zipfile.BadZipFile,
-    tarfile.TarError,
-    zlib.error,
-    lzma.LZMAError,
-    EOFError,
-    OSError,
-    ValueError,
-    IndexError,
-)
+DAMAGE = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError, IndexError)
 
 
 class Archive:
@@ -100,7 +91,7 @@ class Archive:
             yield
         except PermissionError as error:
             raise UserError(f"{error.filename or self.path} cannot be read: change its permissions") from error
-        except DAMAGE_ERRORS as error:
+        except DAMAGE as error:
             raise UserError(f"{self.path} is damaged or cut short ({error}). Download it again.") from error
         except (RuntimeError, NotImplementedError) as error:  # zipfile: encryption, unsupported compression
             raise UserError(
@@ -148,7 +139,7 @@ class Archive:
     def _is_tar(self) -> bool:
         try:
             return tarfile.is_tarfile(self.path)
-        except DAMAGE_ERRORS:
+        except DAMAGE:
             return False
 
     def _first_bytes(self) -> str:

@@ -166,5 +166,5 @@ def summary(corpus: str, report: dict) -> dict:
 
 
 def smallest_class(splits: Mapping[str, dict], role: str) -> int | None:
-    """Return the size of the smallest class with a role over all seeds, or None."""
+    """Return a role's smallest class size over all seeds, or None without splits."""
     return min((min(split["emotions"][role].values()) for split in splits.values()), default=None)

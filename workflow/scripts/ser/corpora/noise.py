@@ -97,7 +97,7 @@ def mix_at_snr(utterance: str, speech: np.ndarray, noise: np.ndarray, snr_db: fl
 
 
 def measured_snr(mixture: np.ndarray, speech: np.ndarray, gain: float) -> float:
-    """Return the SNR in dB of a mixture: all but `gain * speech` counts as noise."""
+    """Return the SNR in dB, with all but `gain * speech` as noise; may be infinite."""
     clean = gain * speech.astype(np.float64)
     noise = mixture.astype(np.float64) - clean
     power = np.mean(noise**2)
