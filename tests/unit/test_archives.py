@@ -58,7 +58,7 @@ class TestRefused:
         (tmp_path / "empty.zip").touch()
         with pytest.raises(UserError, match="it is empty"):
             Archive(tmp_path / "empty.zip")
-        with pytest.raises(UserError, match="no such file or folder"):
+        with pytest.raises(UserError, match="does not exist: correct the path"):
             Archive(tmp_path / "nothing.zip")
 
     @pytest.mark.parametrize("name", ["../evil.wav", "/etc/evil.wav", "a/../../evil.wav"])
@@ -76,7 +76,7 @@ class TestRefused:
             member = tarfile.TarInfo("wav/03a01Fa.wav")
             member.type, member.linkname = kind, "/etc/passwd"
             archive.addfile(member)
-        with pytest.raises(UserError, match=r"'wav/03a01Fa.wav' is a link or a device; it is refused"):
+        with pytest.raises(UserError, match=r"'wav/03a01Fa.wav' is a link or a device"):
             Archive(tmp_path / "corpus.tar.gz").scan()
 
     def test_links_in_a_zip_are_refused(self, tmp_path):
@@ -84,7 +84,7 @@ class TestRefused:
             member = zipfile.ZipInfo("wav/03a01Fa.wav")
             member.external_attr = 0o120777 << 16
             archive.writestr(member, "/etc/passwd")
-        with pytest.raises(UserError, match="is a link or a device; it is refused"):
+        with pytest.raises(UserError, match="is a link or a device"):
             Archive(tmp_path / "corpus.zip").scan()
 
     def test_links_in_the_users_own_folder_are_followed_once(self, tmp_path, tone):
@@ -99,7 +99,7 @@ class TestRefused:
         monkeypatch.setattr(archives, "LARGEST_MEMBER", len(tone) - 1)
         write_archive(tmp_path / "corpus.zip", [("video.avi", tone + tone), ("a.wav", tone)])
         assert Archive(tmp_path / "corpus.zip").scan()[0] == ["a.wav", "video.avi"]
-        with pytest.raises(UserError, match=r"member 'a.wav' has \d+ bytes, more than any recording"):
+        with pytest.raises(UserError, match=r"member 'a.wav' has \d+ bytes; at most \d+ are allowed"):
             list(Archive(tmp_path / "corpus.zip").read(["a.wav"]))
 
     def test_backslashes_separate_folders_too(self, tmp_path, tone):

@@ -62,8 +62,8 @@ def test_labels_are_mapped_and_left_out(table):
     write_rows(table, list(rows[0]), rows)
     found, _, about = ingest.ingest(table, SETTINGS | {"labels": labels})
     assert sorted(row["emotion"] for row in found) == ["angry", "happy", "neutral", "sad"]
-    assert about["verification"]["warnings"] == ["1 files are left out, as `labels` says"]
-    with pytest.raises(UserError, match=r"column `emotion` has '1', 'anger', 'disgust', which is none of angry"):
+    assert about["verification"]["warnings"] == ["1 files are left out because of `labels`"]
+    with pytest.raises(UserError, match=r"column `emotion` contains '1', 'anger', 'disgust', but must be one of angry"):
         ingest.ingest(table, SETTINGS)
 
 
@@ -84,12 +84,12 @@ def test_a_byte_order_mark_is_removed(table):
         (
             ("file", "speaker", "emotion"),
             [("audio/a.flac", "1", "sad")],
-            "no utterance that is angry or happy or neutral",
+            "no utterances of angry or happy or neutral",
         ),
         (
             ("file", "speaker", "emotion", "gender"),
             [("audio/a.flac", "1", "sad", "x")],
-            "line 2: gender 'x' is none of female, male, or empty",
+            "line 2: gender 'x' must be female, male or empty",
         ),
     ],
 )
@@ -102,7 +102,7 @@ def test_mistakes_are_named(table, columns, rows, message):
 def test_a_file_listed_twice_and_a_speaker_in_two_groups(table):
     rows = [("audio/a.flac", "1", emotion) for emotion in ("angry", "happy", "neutral", "sad")]
     write_table(table.parent, rows)
-    with pytest.raises(UserError, match=r"holds these utterances more than once: .*/audio/a"):
+    with pytest.raises(UserError, match=r"lists these files more than once: .*/audio/a"):
         ingest.ingest(table, SETTINGS)
     rows = [
         (f"audio/{name}", "1", emotion, group)
@@ -114,7 +114,7 @@ def test_a_file_listed_twice_and_a_speaker_in_two_groups(table):
         )
     ]
     write_table(table.parent, rows, ("file", "speaker", "emotion", "group"))
-    with pytest.raises(UserError, match=r"speaker 1 is in the groups [xy] and [xy], so a split could put the speaker"):
+    with pytest.raises(UserError, match=r"speaker 1 is in two groups, [xy] and [xy], so a split could put the speaker"):
         ingest.ingest(table, SETTINGS)
 
 
@@ -136,7 +136,7 @@ def test_blanks_around_cells_are_removed(table):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda text: text.replace("F,room 1", 'F,"room 1', 1), r"cannot be read as a CSV|goes over several lines"),
+        (lambda text: text.replace("F,room 1", 'F,"room 1', 1), r"cannot be read as a CSV|spans several lines"),
         (lambda text: text.replace("F,room 1", "F,room 1,more", 1), r"line 2: 6 cells instead of 5"),
         (lambda text: text.replace("gender,group", "speaker,group"), r"has the column 'speaker' more than once"),
         (lambda text: text.replace("audio/c.mp3,4", "\n\naudio/c.mp3,", 1), r"line 6: speaker is empty"),

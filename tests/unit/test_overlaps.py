@@ -149,15 +149,15 @@ class TestSplits:
     @pytest.mark.parametrize(
         ("roles", "overlaps", "message"),
         [
-            ({"a": "train", "b": "dev", "c": "dev"}, [], "speaker 1 is both in train and in dev"),
-            ({"a": "train", "b": "train", "c": "dev"}, [], "group x is both in train and in dev"),
+            ({"a": "train", "b": "dev", "c": "dev"}, [], "speaker 1 is in both train and dev"),
+            ({"a": "train", "b": "train", "c": "dev"}, [], "group x is in both train and dev"),
             (
                 {"a": "train", "b": "train", "c": "train", "d": "dev"},
                 [pair("b", "d")],
                 r"b \(train\) and d \(dev\) share 1.30 s",
             ),
-            ({"a": "train", "b": "train"}, [], "c, d are in one of the two only"),
-            ({"a": "train", "b": "train", "c": "train", "d": "dev", "z": "dev"}, [], "z are in one of the two only"),
+            ({"a": "train", "b": "train"}, [], "c, d are in only one of the two"),
+            ({"a": "train", "b": "train", "c": "train", "d": "dev", "z": "dev"}, [], "z are in only one of the two"),
         ],
     )
     def test_leaks_are_refused(self, roles, overlaps, message):

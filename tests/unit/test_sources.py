@@ -51,7 +51,7 @@ def test_the_bytes_are_fetched_once_and_checked(tmp_path, checksum):
         (CONTENT, {"stop_after": 100_000}, CHECKSUM, "IncompleteRead"),
         (CONTENT, {"stop_after": 100_000}, None, "IncompleteRead"),
         (CONTENT, {"stop_after": 0, "stall": 2}, CHECKSUM, "timed out"),
-        (PAGE, {}, None, "what it sent .*it is a web page titled 'Quota exceeded'"),
+        (PAGE, {}, None, "the downloaded file .*it is a web page titled 'Quota exceeded'"),
         (CONTENT[:150_000], {}, None, "damaged or cut short|it starts with"),
         (b"", {}, None, "it is empty"),
     ],
@@ -70,7 +70,7 @@ def test_a_file_that_is_not_served(tmp_path):
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9/a.zip", "file:///etc/passwd", "nonsense"])
 def test_urls_without_a_server(tmp_path, url):
-    refused(tmp_path, url, "could not be fetched", CHECKSUM)
+    refused(tmp_path, url, "could not be downloaded", CHECKSUM)
 
 
 def test_an_archive_that_ingestion_would_refuse_is_not_kept(tmp_path):
@@ -79,7 +79,7 @@ def test_an_archive_that_ingestion_would_refuse_is_not_kept(tmp_path):
 
     with (
         serve({"/a.zip": CONTENT}) as server,
-        pytest.raises(UserError, match="what it sent does not hold the 535 files"),
+        pytest.raises(UserError, match="the downloaded file does not hold the 535 files"),
     ):
         download.fetch({"url": f"{server.url}/a.zip"}, tmp_path / "out" / "a.zip", check)
     assert list((tmp_path / "out").iterdir()) == []

@@ -129,5 +129,5 @@ def test_no_admissible_split_names_corpus_counts_and_remedy():
 
 def test_too_few_examples_in_the_pool():
     pool = [{"utterance": f"{e}{i}", "emotion": e} for e in EMOTIONS for i in range(5)]
-    with pytest.raises(UserError, match=r"24 balanced samples of TOY need 6 of each.*5 angry.*Lower"):
+    with pytest.raises(UserError, match=r"24 balanced few-shot examples of TOY need 6 of each.*5 angry.*Lower"):
         few_shot.few_shot_subset(pool, 24, 1, "TOY")

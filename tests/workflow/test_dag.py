@@ -200,7 +200,9 @@ class TestBadInput:
         config = small.config()
         small.configure(config | {"few_shot": {"pool_per_emotion": 4}})
         self.refused(
-            small, "results/fewshot/SMALL/200-shot/seed1.csv", "200 balanced samples of SMALL need 50 of each emotion"
+            small,
+            "results/fewshot/SMALL/200-shot/seed1.csv",
+            "200 balanced few-shot examples of SMALL need 50 of each emotion",
         )
 
     def test_a_folders_contents_are_tracked_but_not_its_times(self, small):

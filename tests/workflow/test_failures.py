@@ -338,7 +338,7 @@ class TestDisks:
                 protected, _ = process.communicate()
             assert process.returncode
             assert "finetune: the disk or quota is full" in full
-            assert "finetune: the disk may not be written to" in protected
+            assert "finetune: the disk is read-only" in protected
             assert "Traceback" not in full
             untrained.run("--cores", "2", PREDICTED)
             assert "resuming after epoch" in log_of_training(untrained)

@@ -408,7 +408,7 @@ class TestExport:
         manifest = read_json(path)
         for content in ("", "{", "[]", '{"files": 1}', '{"files": {"run.json": 1}}', "\0"):
             path.write_text(content)
-            with pytest.raises(UserError, match=rf"{exported} is damaged: manifest.json is none"):
+            with pytest.raises(UserError, match=rf"{exported} is damaged: manifest.json is not a valid manifest"):
                 open_trained(exported)
         for outside in ("../run.json", "/etc/passwd", "encoder/../../run.json"):
             write_json(path, {"files": manifest["files"] | {outside: manifest["files"]["run.json"]}})

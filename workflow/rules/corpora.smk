@@ -1,6 +1,6 @@
-"""Corpora: from a published archive to audio and utterances.
+"""Corpora: download, ingestion and audits.
 
-INPUTS  the user's copy of a corpus, or its published source
+INPUTS  your copy of a corpus, or its published source
 OUTPUTS results/corpora/{corpus}/utterances.csv, archive.json
         results/corpora/{corpus}/clean/audio.npy
         results/corpora/{corpus}/overlaps.csv, audit.json, audit.png, results/audit.csv
@@ -44,7 +44,7 @@ rule corpus:
 
 
 rule overlaps:
-    """Find pairs of utterances that hold the same recording: no split may part them."""
+    """Find pairs of utterances that share a recording, which no split may separate."""
     input:
         utterances="results/corpora/{corpus}/utterances.csv",
         audio=f"results/corpora/{{corpus}}/{CLEAN}/audio.npy",
@@ -61,7 +61,7 @@ rule overlaps:
 
 
 rule corpus_audit:
-    """Describe a corpus on one page, and check before most of the training that no split leaks."""
+    """Summarise a corpus on one page, and check early that no split leaks."""
     input:
         utterances="results/corpora/{corpus}/utterances.csv",
         audio=f"results/corpora/{{corpus}}/{CLEAN}/audio.npy",
@@ -108,7 +108,7 @@ rule audit:
 
 
 rule log_mel:
-    """Compute the log-mel frames of a corpus, for all runs of CNN-LSTM."""
+    """Compute the log-mel frames of a corpus for CNN-LSTM."""
     input:
         audio="results/corpora/{corpus}/{condition}/audio.npy",
         utterances="results/corpora/{corpus}/utterances.csv",

@@ -1,6 +1,6 @@
-"""The embedded demo's own speech, noise and encoders; everything after them is the real experiment's code.
+"""Synthetic speech, noise and encoders of the embedded demo, which otherwise runs the code of real experiments.
 
-INPUTS  speech/{layout}.yaml: how a language is spoken
+INPUTS  speech/{layout}.yaml: voice, sentences and emotions of a language
         checkpoints/{checkpoint}.yaml: architecture and languages of a tiny encoder
 OUTPUTS resources/demo/{layout}.zip (or .tar.gz), resources/demo/{environment}_16k.zip
         resources/demo/checkpoints/{checkpoint}/, in Hugging Face format

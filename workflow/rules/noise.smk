@@ -1,6 +1,6 @@
 """Noisy test conditions.
 
-INPUTS  results/corpora/{corpus}/clean/audio.npy, DEMAND's environments
+INPUTS  results/corpora/{corpus}/clean/audio.npy, utterances.csv, DEMAND's environments
 OUTPUTS results/corpora/{corpus}/{condition}/audio.npy, mixing.csv
 """
 
@@ -23,7 +23,7 @@ rule download_noise:
 
 
 rule noise:
-    """Mix every utterance of a corpus with noise, for testing only."""
+    """Mix every utterance of a corpus with noise, for a noisy test condition."""
     input:
         audio=f"results/corpora/{{corpus}}/{CLEAN}/audio.npy",
         utterances="results/corpora/{corpus}/utterances.csv",

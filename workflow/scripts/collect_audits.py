@@ -1,4 +1,4 @@
-"""Collect what the audits of all corpora found in one table."""
+"""Collect the audits of all corpora in one table."""
 
 from pathlib import Path
 

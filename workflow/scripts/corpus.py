@@ -1,4 +1,4 @@
-"""Turn a published archive into 16 kHz mono audio and a table of utterances."""
+"""Convert a corpus archive to 16 kHz mono audio and a table of utterances."""
 
 from ser.core import files
 from ser.core.constants import UTTERANCE_COLUMNS

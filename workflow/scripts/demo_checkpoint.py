@@ -1,4 +1,4 @@
-"""Pre-train one of the demo's tiny encoders, and save it as a checkpoint in Hugging Face format."""
+"""Pre-train one of the demo's tiny encoders and save it in Hugging Face format."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Make one noise environment of the demo, in DEMAND's layout."""
+"""Create one noise environment of the demo in DEMAND's layout."""
 
 from ser.demo import noise, writing
 from ser.snakemake_support import script

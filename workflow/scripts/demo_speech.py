@@ -1,4 +1,4 @@
-"""Speak one corpus of the demo into an archive of a real corpus's layout."""
+"""Synthesise one corpus of the demo as an archive in a real corpus's layout."""
 
 from pathlib import Path
 

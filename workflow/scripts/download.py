@@ -1,4 +1,4 @@
-"""Download one archive from where it is published."""
+"""Download one archive from its published source or a mirror."""
 
 from ser.core.errors import UserError
 from ser.corpora import download, formats
@@ -11,7 +11,7 @@ def main(snakemake):
     if problem := settings.get("refusal"):
         raise UserError(problem)
     if corpus := settings.get("corpus"):
-        # an archive that ingestion would refuse is not kept, so that running again fetches again
+        # check the contents too, so that a wrong archive is not kept and the next run downloads it again
         download.fetch(settings["source"], snakemake.output[0], check=lambda path: formats.open_corpus(path, corpus))
     else:
         download.fetch(settings["source"], snakemake.output[0])

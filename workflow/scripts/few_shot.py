@@ -1,4 +1,4 @@
-"""Draw balanced few-shot samples from a target's pool."""
+"""Draw balanced few-shot examples from a target's pool."""
 
 from ser.core import files
 from ser.corpora import few_shot, leakage

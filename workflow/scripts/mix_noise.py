@@ -1,4 +1,4 @@
-"""Mix every utterance of a corpus with noise, for testing only."""
+"""Mix every utterance of a corpus with noise, for a noisy test condition."""
 
 from ser.core import files
 from ser.corpora import audio, noise

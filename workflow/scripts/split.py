@@ -1,4 +1,4 @@
-"""Split a corpus's groups: a source's into training and development, a target's into few-shot pool and test set."""
+"""Split a source into train and dev sets, or a target into pool and test sets."""
 
 from ser.core import files
 from ser.corpora import leakage, splits

@@ -1,1 +1,1 @@
-"""Foundations that every package uses: constants, paths, files, seeds, errors."""
+"""Foundations used by every package: constants, paths, files, seeds, errors."""

@@ -1,10 +1,10 @@
-"""The words and units that every stage shares."""
+"""Emotions, audio units and table columns shared by all stages."""
 
 EMOTIONS = ("angry", "happy", "neutral", "sad")
-"""The four classes, in the order of every table's columns and of every model's outputs."""
+"""The four classes, in the order of table columns and model outputs."""
 
 SAMPLE_RATE = 16_000
-"""Samples per second of every waveform behind ingestion."""
+"""Sample rate in Hz of all audio after ingestion."""
 
 FULL_SCALE = 32_767
 """Largest sample of 16-bit audio."""

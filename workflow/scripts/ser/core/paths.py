@@ -1,4 +1,4 @@
-"""The repository's own places, and the paths that identify runs and their predictions."""
+"""Repository paths, and the paths that identify training runs and predictions."""
 
 import os
 import re
@@ -11,10 +11,10 @@ SCRIPTS = ROOT / "workflow" / "scripts"
 RESOURCES = ROOT / "resources"
 
 ANY_TARGET = "any"
-"""Target of a zero-shot run: it sees no target data, so one run serves all targets."""
+"""Target of a zero-shot run: it uses no target data, so one run serves all targets."""
 
 CLEAN = "clean"
-"""The condition that ingestion writes; every other one is derived from it."""
+"""Condition written by ingestion, from which every other condition is derived."""
 
 _RUN = re.compile(
     r"(?P<model>[^/]+)/(?P<source>[^/]+)-to-(?P<target>[^/]+)/(?P<shots>\d+)-shot/seed(?P<seed>\d+)(?=[./]|$)"
@@ -23,7 +23,7 @@ _RUN = re.compile(
 
 @dataclass(frozen=True, order=True)
 class RunId:
-    """Identity of a training run: model, source, target (`any` for a zero-shot run), shots and seed."""
+    """Identity of a training run; the target of a zero-shot run is `any`."""
 
     model: str
     source: str
@@ -33,33 +33,33 @@ class RunId:
 
     @classmethod
     def of(cls, model: str, source: str, target: str, shots: int, seed: int) -> "RunId":
-        """Return the run that serves a target: without shots it is the same for all of them."""
+        """Return the run for a target: with 0 shots, all targets share one run."""
         return cls(model, source, target if shots else ANY_TARGET, shots, seed)
 
     @classmethod
     def parse(cls, path: str | os.PathLike) -> "RunId":
         """Return the run that a path below `results/` belongs to.
 
-        Raises `ValueError` if the path names no run.
+        Raises `ValueError` if the path does not belong to a run.
         """
         found = _RUN.search(Path(path).as_posix())
         if not found:
-            raise ValueError(f"{path} names no run")
+            raise ValueError(f"{path} does not belong to a run")
         return cls(found["model"], found["source"], found["target"], int(found["shots"]), int(found["seed"]))
 
     @property
     def path(self) -> str:
-        """Path below `results/runs`, `results/predictions`, `results/logs/finetune` and so on."""
+        """Path below `results/runs`, `results/predictions` and so on."""
         return f"{self.model}/{self.source}-to-{self.target}/{self.shots}-shot/seed{self.seed}"
 
     @property
     def folder(self) -> str:
-        """Folder of its weights, history and record."""
+        """Folder of the run's weights, history and record."""
         return f"results/runs/{self.path}"
 
     @property
     def predictions(self) -> str:
-        """File of its predictions."""
+        """File of the run's predictions."""
         return f"results/predictions/{self.path}.csv"
 
     def __str__(self) -> str:
@@ -70,10 +70,10 @@ ENCODER_FILES = ("model.safetensors", "config.json", "preprocessor_config.json",
 
 
 def encoder_name(model: Mapping) -> str:
-    """Return the folder name of a checkpoint at a revision, shared by all models that start from it.
+    """Return the folder name of an encoder, shared by all models with its checkpoint.
 
     Args:
-        model: an entry of the configuration, with a `checkpoint`.
+        model: an entry of `models` in the configuration, with a `checkpoint` and maybe a `revision`.
     """
     joined = "--".join(Path(model["checkpoint"]).parts).strip("-/")
     return f"{joined}-{model['revision'][:12]}" if "revision" in model else joined
@@ -85,10 +85,10 @@ def encoder_folder(model: Mapping) -> str:
 
 
 def pooled_name(model: Mapping) -> str:
-    """Return the name of a frozen encoder's pooled vectors of a corpus."""
+    """Return the file name, without suffix, of a frozen encoder's pooled vectors."""
     return encoder_name(model) + ("-30s-context" if model.get("context") == "30s" else "")
 
 
 def is_made_by_demo(path: str | os.PathLike | None) -> bool:
-    """Return whether the embedded demo makes a file."""
+    """Return whether a file is created by the embedded demo."""
     return Path(path or "").parts[:2] == ("resources", "demo")

@@ -1,4 +1,4 @@
-"""Small facts that ship with the workflow, in `resources/`."""
+"""Reference data that ships with the workflow in `resources/`."""
 
 import functools
 
@@ -6,11 +6,11 @@ import yaml
 
 from ser.core.paths import RESOURCES
 
-LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where libyaml is
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times faster, where libyaml is installed
 
 
 @functools.cache
 def read(name: str) -> dict:
-    """A shipped YAML file, read once. Do not change what it gives."""
+    """Read a YAML file from `resources/`. The result is cached: do not modify it."""
     with open(RESOURCES / name, encoding="utf-8") as file:
         return yaml.load(file, LOADER)

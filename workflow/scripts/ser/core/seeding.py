@@ -1,4 +1,4 @@
-"""Random numbers whose seed is a name, so that they depend on nothing else."""
+"""Random seeds and generators derived from names."""
 
 import hashlib
 
@@ -6,11 +6,11 @@ import numpy as np
 
 
 def named_seed(*names) -> int:
-    """A 63-bit seed from names and numbers: the same in every process, order and machine."""
+    """Return a 63-bit seed that depends only on the given names and numbers."""
     digest = hashlib.sha256("\x1f".join(map(str, names)).encode()).digest()
     return int.from_bytes(digest[:8], "little") >> 1
 
 
 def named_generator(*names) -> np.random.Generator:
-    """A NumPy generator seeded by names."""
+    """Return a NumPy generator seeded with `named_seed`."""
     return np.random.default_rng(named_seed(*names))

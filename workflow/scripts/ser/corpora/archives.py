@@ -1,6 +1,7 @@
-"""One way to read a corpus from a folder, a zip or a tar, without unpacking it to disk.
+"""Reading a corpus from a folder, zip or tar without unpacking it to disk.
 
-Archives are untrusted: a member that points outside the archive, is a link, or is larger than any recording is refused.
+Archives are untrusted: members that point outside the archive, are links, or are larger than 256 MiB raise an
+error.
 """
 
 import lzma
@@ -18,16 +19,17 @@ from ser.core.errors import UserError
 from ser.core.files import files_under
 from ser.core.integrity import sha256
 
-LARGEST_MEMBER = 1 << 28  # bytes that are read of one file; no recording or label file comes near it
+LARGEST_MEMBER = 1 << 28  # bytes; far more than any recording or label file
 DAMAGE = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError, IndexError)
 
 
 class Archive:
-    """Regular files of a folder, zip or tar (of any compression), by their POSIX paths inside it.
+    """Regular files of a folder, zip or tar, by their POSIX paths inside it.
 
-    AppleDouble files (`._name`, `__MACOSX/`) are not listed. In a folder, which is the user's own, links are followed.
+    A tar may have any compression. AppleDouble files (`._name`, `__MACOSX/`) are not listed. Links are followed in
+    a folder only.
 
-    Raises `UserError` if the path does not exist or is no readable archive.
+    Raises `UserError` if the path does not exist or is not a readable archive.
     """
 
     def __init__(self, path: str | os.PathLike):
@@ -35,9 +37,9 @@ class Archive:
         if self.path.is_dir():
             self._walk = self._walk_folder
         elif not self.path.is_file():
-            raise UserError(f"{self.path}: no such file or folder")
+            raise UserError(f"{self.path} does not exist: correct the path")
         elif not os.access(self.path, os.R_OK):
-            raise UserError(f"{self.path} may not be read by you: change its permissions")
+            raise UserError(f"{self.path} cannot be read: change its permissions")
         elif zipfile.is_zipfile(self.path):
             self._walk = self._walk_zip
         elif self._is_tar():
@@ -45,13 +47,13 @@ class Archive:
         else:
             raise UserError(
                 f"{self.path} is neither a folder nor a readable zip or tar archive ({self._first_bytes()})."
-                " Fetch it again, or point the path at the right file."
+                " Download it again, or correct the path."
             )
 
     def scan(self, keep: Callable[[str], bool] = lambda name: False) -> tuple[list[str], dict[str, bytes]]:
-        """List all names, sorted, and read those that `keep` accepts, in one pass."""
+        """Return all names, sorted, and the contents of those that `keep` accepts."""
         names, contents = [], {}
-        with self._damage_explained():
+        with self._explain_damage():
             for name, read in self._members():
                 names.append(name)
                 if keep(name):
@@ -59,52 +61,54 @@ class Archive:
         return sorted(names), contents
 
     def read(self, names: Iterable[str]) -> Iterator[tuple[str, bytes]]:
-        """Yield the wanted members that are there, with their bytes, in the archive's own order."""
-        wanted = set(names)
+        """Yield the named members that exist, with their bytes, in archive order."""
+        remaining = set(names)
         members = self._members()
-        while wanted:
-            with self._damage_explained():
+        while remaining:
+            with self._explain_damage():
                 name, read = next(members, (None, None))
                 if name is None:
                     return
-                if name not in wanted:
+                if name not in remaining:
                     continue
                 content = read()
-            wanted.remove(name)
+            remaining.remove(name)
             yield name, content
 
     def check(self) -> None:
-        """Read everything once. Raises `UserError` if a byte of it is damaged or missing."""
-        with self._damage_explained():
+        """Read all members. Raises `UserError` if any is damaged or incomplete."""
+        with self._explain_damage():
             for _name, read in self._members():
                 read()
 
     def sha256(self) -> str | None:
-        """Checksum of the archive as a file; a folder has none."""
+        """Return the checksum of the archive file, or None for a folder."""
         return None if self.path.is_dir() else sha256(self.path)
 
     @contextmanager
-    def _damage_explained(self):
+    def _explain_damage(self):
         try:
             yield
         except PermissionError as error:
-            raise UserError(f"{error.filename or self.path} may not be read by you: change its permissions") from error
+            raise UserError(f"{error.filename or self.path} cannot be read: change its permissions") from error
         except DAMAGE as error:
-            raise UserError(f"{self.path} is damaged or cut short ({error}). Fetch it again.") from error
-        except (RuntimeError, NotImplementedError) as error:  # zipfile's words for encryption and unknown compression
-            raise UserError(f"{self.path} cannot be read: {error}. Pack it again without a password.") from error
+            raise UserError(f"{self.path} is damaged or cut short ({error}). Download it again.") from error
+        except (RuntimeError, NotImplementedError) as error:  # zipfile: encryption, unsupported compression
+            raise UserError(
+                f"{self.path} cannot be read: {error}. Pack it again with standard compression and no password."
+            ) from error
 
     def _members(self) -> Iterator[tuple[str, Callable[[], bytes]]]:
         for name, size, read in self._walk():
             path = PurePosixPath(name.replace("\\", "/"))
             if path.is_absolute() or ".." in path.parts:
-                raise UserError(f"{self.path}: member {name!r} points outside the archive; it is refused")
+                raise UserError(f"{self.path}: member {name!r} points outside the archive. Remove it.")
             if not path.name.startswith("._") and "__MACOSX" not in path.parts:
                 yield str(path), lambda name=name, size=size, read=read: self._read_member(name, size, read)
 
     def _read_member(self, name: str, size: int, read: Callable[[], bytes]) -> bytes:
         if size > LARGEST_MEMBER:
-            raise UserError(f"{self.path}: member {name!r} has {size} bytes, more than any recording; it is refused")
+            raise UserError(f"{self.path}: member {name!r} has {size} bytes; at most {LARGEST_MEMBER} are allowed")
         return read()
 
     def _walk_folder(self):
@@ -115,7 +119,7 @@ class Archive:
         with zipfile.ZipFile(self.path) as file:
             for member in file.infolist():
                 if stat.S_ISLNK(member.external_attr >> 16):
-                    self._refuse_link(member.filename)
+                    self._raise_link_error(member.filename)
                 if not member.is_dir():
                     yield member.filename, member.file_size, lambda member=member: file.read(member)
 
@@ -125,12 +129,12 @@ class Archive:
                 if member.isfile():
                     yield member.name, member.size, lambda member=member: file.extractfile(member).read()
                 elif not member.isdir():
-                    self._refuse_link(member.name)
-            while file.fileobj.read(1 << 20):  # to the end of the compressed stream, where its checksum is
+                    self._raise_link_error(member.name)
+            while file.fileobj.read(1 << 20):  # the checksum is at the end of the compressed stream
                 pass
 
-    def _refuse_link(self, name: str):
-        raise UserError(f"{self.path}: member {name!r} is a link or a device; it is refused")
+    def _raise_link_error(self, name: str):
+        raise UserError(f"{self.path}: member {name!r} is a link or a device. Remove it.")
 
     def _is_tar(self) -> bool:
         try:

@@ -1,4 +1,4 @@
-"""What a corpus holds, how much of its emotion its speakers give away, and what the splits do about it."""
+"""Audit of a corpus: statistics, splits, and speaker-emotion confounds."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -11,21 +11,21 @@ from ser.core.metrics import unweighted_average_recall
 from ser.corpora.audio import waveforms_of
 from ser.corpora.overlaps import exact_duplicates
 
-CLIPPED_RUN = 4  # samples at full scale in a row that no microphone delivers
-SILENT_DB = -100.0  # shown for less than the last bit
+CLIPPED_RUN = 4  # consecutive samples at full scale that count as clipping
+SILENT_DB = -100.0  # floor of the level: less than the last bit
 
 
 def audit(
     rows: Sequence[dict], audio: np.ndarray, archive: dict, overlaps: Sequence[dict], splits: Mapping[str, Mapping]
 ) -> dict:
-    """Everything that `audit.json` says of a corpus.
+    """Return the contents of a corpus's `audit.json`.
 
     Args:
-        rows: the corpus's `utterances.csv`.
+        rows: rows of `utterances.csv`.
         audio: int16, shape (all samples,).
-        archive: what ingestion noted of the archive.
+        archive: contents of `archive.json`.
         overlaps: rows of `overlaps.csv`.
-        splits: kind (`source`, `target`) -> repetition -> utterance -> role, checked for leaks before.
+        splits: kind (`source`, `target`) -> seed -> utterance -> role, already checked for leaks.
     """
     waveforms = waveforms_of(rows, audio)
     levels = [level_db(waveform) for waveform in waveforms]
@@ -39,8 +39,8 @@ def audit(
         "genders": dict(sorted(Counter(gender or "unknown" for gender in genders.values()).items())),
         "groups": len(set(group_of.values())),
         "emotions": emotion_counts(rows),
-        "seconds": spread([float(row["seconds"]) for row in rows]) | {"total": round(seconds_in_all(rows), 2)},
-        "level_db": spread(levels),
+        "seconds": describe([float(row["seconds"]) for row in rows]) | {"total": round(total_seconds(rows), 2)},
+        "level_db": describe(levels),
         "level_db_by_emotion": {
             emotion: round(mean(level for row, level in zip(rows, levels, strict=True) if row["emotion"] == emotion), 2)
             for emotion in EMOTIONS
@@ -65,46 +65,46 @@ def audit(
 
 
 def describe_split(rows: Sequence[dict], roles: Mapping[str, str]) -> dict:
-    """Groups and utterances on both sides, and what guessing from the speaker reaches on the side held out."""
+    """Return groups, emotion counts and the held-out speaker-only UAR of a split."""
     sides: dict[str, list[dict]] = {}
     for row in rows:
         sides.setdefault(roles[row["utterance"]], []).append(row)
-    held_out, left = (next(role for role in roles_of_kind if role in sides) for roles_of_kind in ROLES)
+    held_out, remaining = (next(role for role in candidates if role in sides) for candidates in ROLES)
     return {
-        "groups": {role: sorted({row["group"] for row in of_side}) for role, of_side in sorted(sides.items())},
-        "emotions": {role: emotion_counts(of_side) for role, of_side in sorted(sides.items())},
-        "speaker_only_uar": round(speaker_only_uar(sides[left], sides[held_out]), 2),
+        "groups": {role: sorted({row["group"] for row in side}) for role, side in sorted(sides.items())},
+        "emotions": {role: emotion_counts(side) for role, side in sorted(sides.items())},
+        "speaker_only_uar": round(speaker_only_uar(sides[remaining], sides[held_out]), 2),
     }
 
 
-ROLES = (("dev", "test"), ("train", "pool"))  # held out, and left to learn from
+ROLES = (("dev", "test"), ("train", "pool"))  # held-out roles, and the roles left for training
 
 
 def emotion_counts(rows: Sequence[dict]) -> dict[str, int]:
-    """Utterances of every emotion."""
+    """Return the number of utterances of each emotion."""
     counts = Counter(row["emotion"] for row in rows)
     return {emotion: counts[emotion] for emotion in EMOTIONS}
 
 
-def seconds_in_all(rows: Sequence[dict]) -> float:
-    """Seconds of all utterances together."""
+def total_seconds(rows: Sequence[dict]) -> float:
+    """Return the total duration of all utterances in seconds."""
     return sum(float(row["seconds"]) for row in rows)
 
 
-def spread(values: Sequence[float]) -> dict[str, float]:
-    """Mean, least, median and most of some values, rounded."""
-    figures = {"mean": np.mean, "least": np.min, "median": np.median, "most": np.max}
-    return {name: round(float(figure(values)), 3) for name, figure in figures.items()}
+def describe(values: Sequence[float]) -> dict[str, float]:
+    """Return the mean, minimum, median and maximum, rounded."""
+    statistics = {"mean": np.mean, "least": np.min, "median": np.median, "most": np.max}
+    return {name: round(float(statistic(values)), 3) for name, statistic in statistics.items()}
 
 
 def level_db(waveform: np.ndarray) -> float:
-    """Root mean square of an int16 waveform in dB, 0 at full scale."""
+    """Return the root mean square of an int16 waveform in dB relative to full scale."""
     power = np.mean(np.square(waveform, dtype=np.float64)) / FULL_SCALE**2
     return max(SILENT_DB, 10 * np.log10(power)) if power else SILENT_DB
 
 
 def is_clipped(waveform: np.ndarray) -> bool:
-    """Whether some samples in a row are at full scale."""
+    """Return whether `CLIPPED_RUN` or more consecutive samples are at full scale."""
     at_full_scale = np.abs(waveform.astype(np.int32)) >= FULL_SCALE
     if not at_full_scale.any():
         return False
@@ -112,29 +112,29 @@ def is_clipped(waveform: np.ndarray) -> bool:
 
 
 def speaker_emotion_table(rows: Sequence[dict]) -> dict[str, dict[str, int]]:
-    """Utterances of every speaker in every emotion."""
+    """Return the number of utterances of each speaker in each emotion."""
     speakers = sorted({row["speaker"] for row in rows})
     return {speaker: emotion_counts([row for row in rows if row["speaker"] == speaker]) for speaker in speakers}
 
 
-def speaker_only_uar(known: Sequence[dict], asked: Sequence[dict]) -> float:
-    """UAR in % of answering with each speaker's most frequent emotion among the known, ignoring the speech.
+def speaker_only_uar(train_rows: Sequence[dict], test_rows: Sequence[dict]) -> float:
+    """Return the UAR in % of predicting emotion from the speaker alone.
 
-    A speaker who is not among them gets their most frequent emotion; ties go to the first emotion in the
-    fixed order.
+    The most frequent training emotion of the speaker is predicted. For a speaker without training rows, the most
+    frequent emotion of all training rows is predicted. Ties go to the first emotion in `EMOTIONS`.
     """
 
     def most_frequent(counts: dict[str, int]) -> str:
         return max(EMOTIONS, key=lambda emotion: counts[emotion])
 
-    guess = {speaker: most_frequent(counts) for speaker, counts in speaker_emotion_table(known).items()}
-    otherwise = most_frequent(emotion_counts(known))
-    answers = [guess.get(row["speaker"], otherwise) for row in asked]
-    return unweighted_average_recall([row["emotion"] for row in asked], answers)
+    prediction = {speaker: most_frequent(counts) for speaker, counts in speaker_emotion_table(train_rows).items()}
+    default = most_frequent(emotion_counts(train_rows))
+    predicted = [prediction.get(row["speaker"], default) for row in test_rows]
+    return unweighted_average_recall([row["emotion"] for row in test_rows], predicted)
 
 
 def summary(corpus: str, report: dict) -> dict:
-    """A corpus's row of `results/audit.csv`."""
+    """Return a corpus's row of `results/audit.csv`."""
     splits = report["splits"]
     return {
         "corpus": corpus,
@@ -166,5 +166,5 @@ def summary(corpus: str, report: dict) -> dict:
 
 
 def smallest_class(splits: Mapping[str, dict], role: str) -> int | None:
-    """Utterances of the rarest emotion on one side, in the repetition where they are fewest; None without splits."""
+    """Return a role's smallest class size over all seeds, or None without splits."""
     return min((min(split["emotions"][role].values()) for split in splits.values()), default=None)

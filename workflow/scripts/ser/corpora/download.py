@@ -1,4 +1,4 @@
-"""Where corpora and noise are published, and fetching them."""
+"""Published sources of corpora and noise, and downloading from them."""
 
 import logging
 import re
@@ -10,16 +10,19 @@ from ser.core.errors import UserError
 from ser.core.files import written_whole
 from ser.corpora.archives import Archive
 
-TIMEOUT = 60  # seconds without a byte
+TIMEOUT = 60  # seconds without data
 
 
 def published() -> dict:
-    """The shipped list: format -> {url, checksum, licence, ...}."""
+    """Return `resources/sources.yaml`: format -> {url, checksum, licence, ...}."""
     return reference_data.read("sources.yaml")
 
 
 def archive_name(corpus: str, entry: dict) -> str:
-    """Return the file name of a corpus's download: entries of one published source share one file."""
+    """Return the file name of a corpus's download.
+
+    Corpora from one published source share one file.
+    """
     if not entry["url"]:
         return f"{entry['format']}.zip"
     suffix = re.search(r"\.(zip|tar(\.\w+)?|tgz)$", entry["url"])
@@ -27,18 +30,21 @@ def archive_name(corpus: str, entry: dict) -> str:
 
 
 def corpus_source(entry: dict) -> dict:
-    """URL, checksum and licence of a corpus: the configured mirror of it, or the published source."""
+    """Return URL, checksum and licence of a corpus; its own `url` takes precedence."""
     known = published()["corpora"].get(entry["format"], {})
     return {**known, "url": entry["url"]} if entry["url"] else known
 
 
 def environments(noise: dict) -> list[str]:
-    """Noise environments that can be downloaded."""
+    """Return the noise environments that can be downloaded."""
     return list(published()["noise"][noise["format"]]["checksums"])
 
 
 def noise_source(noise: dict, environment: str) -> dict:
-    """URL, checksum and licence of one environment's archive. Raises `UserError` if it is not published."""
+    """Return URL, checksum and licence of one noise environment's archive.
+
+    Raises `UserError` if it is not published.
+    """
     source = published()["noise"][noise["format"]]
     if environment not in source["checksums"]:
         raise UserError(
@@ -52,19 +58,21 @@ def noise_source(noise: dict, environment: str) -> dict:
 
 
 def licence_notice(source: dict) -> str:
-    """Return title, licence and homepage of a source, shown before its first use."""
+    """Return title, licence and homepage of a source, to show before its first use."""
     return f"{source['title']}: {source['licence']} ({source['homepage']})"
 
 
 def fetch(source: dict, path: str | Path, check: Callable[[Path], object] = lambda path: None) -> None:
-    """Download one archive to `path`: compared with its published checksum if it has one, and read once.
+    """Download one archive to `path` and check it.
+
+    Compares the published checksum, if there is one, and reads the whole archive.
 
     Args:
-        check: raises `UserError` if an archive, whole as it is, does not hold what it should.
+        check: raises `UserError` if the archive does not have the expected contents.
 
-    Raises `UserError` if the server cannot be reached or the bytes are wrong; nothing is left behind.
+    Raises `UserError` if the download or a check fails. No partial file is left behind.
     """
-    import pooch  # here, since rules import this module while Snakemake starts
+    import pooch  # here, since rules import this module at Snakemake's startup
     import requests
 
     pooch.get_logger().setLevel(logging.WARNING)
@@ -77,12 +85,12 @@ def fetch(source: dict, path: str | Path, check: Callable[[Path], object] = lamb
                 path=temporary.parent,
                 downloader=pooch.HTTPDownloader(progressbar=True, timeout=TIMEOUT),
             )
-            temporary.chmod(0o644)  # pooch keeps its files to their owner
-            Archive(temporary).check()  # neither a web page nor half an archive
+            temporary.chmod(0o644)  # pooch makes files readable by their owner only
+            Archive(temporary).check()
             check(temporary)
         except (requests.RequestException, ValueError, UserError) as error:
-            reason = str(error).replace(str(temporary), "what it sent").rstrip(".")
+            reason = str(error).replace(str(temporary), "the downloaded file").rstrip(".")
             raise UserError(
-                f"{source['url']} could not be fetched: {reason}. Try again later, set `url` to another mirror, or"
-                " fetch it yourself and set `path`."
+                f"{source['url']} could not be downloaded: {reason}. Try again later, set `url` to another mirror, or"
+                " download it yourself and set `path`."
             ) from error

@@ -1,4 +1,4 @@
-"""Few-shot examples of a target: balanced over the emotions, and nested."""
+"""Few-shot examples from a target corpus: balanced over the emotions, and nested."""
 
 from collections.abc import Sequence
 
@@ -8,10 +8,10 @@ from ser.core.seeding import named_generator
 
 
 def few_shot_subset(pool: Sequence[dict], shots: int, seed: int, target: str) -> list[str]:
-    """Draw `shots` utterances in all from a target's pool.
+    """Draw `shots` utterances in total from a target's pool.
 
-    Each emotion's utterances are put in a random order, and the emotions take turns. The first
-    `shots` are the subset: counts differ by at most 1, and a smaller subset is a part of a larger.
+    The utterances of each emotion are shuffled and then taken from the emotions in turn. Counts per emotion
+    differ by at most 1, and a smaller subset is part of every larger one.
 
     Raises `UserError` if an emotion has too few utterances in the pool.
     """
@@ -27,8 +27,8 @@ def few_shot_subset(pool: Sequence[dict], shots: int, seed: int, target: str) ->
         if turn >= len(by_emotion[emotion]):
             available = ", ".join(f"{len(by_emotion[e])} {e}" for e in EMOTIONS)
             raise UserError(
-                f"{shots} balanced samples of {target} need {-(-shots // len(EMOTIONS))} of each emotion, but the pool"
-                f" of repetition {seed} has {available}. Lower `experiments.figure2.shots`, or raise"
+                f"{shots} balanced few-shot examples of {target} need {-(-shots // len(EMOTIONS))} of each emotion, but"
+                f" the pool of seed {seed} has {available}. Lower `experiments.figure2.shots`, or raise"
                 " `few_shot.pool_per_emotion`."
             )
         chosen.append(by_emotion[emotion][turn])

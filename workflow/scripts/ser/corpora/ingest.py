@@ -1,4 +1,4 @@
-"""From a published archive to 16 kHz mono audio and a table of utterances."""
+"""Ingestion of a corpus archive: 16 kHz mono audio and a table of utterances."""
 
 import hashlib
 import os
@@ -17,16 +17,16 @@ from ser.corpora.formats import open_corpus
 def ingest(path: str | os.PathLike, settings: dict) -> tuple[list[dict], Iterator[np.ndarray], dict]:
     """Read a corpus's four-class utterances, sorted by name.
 
-    Returns the rows of `utterances.csv`; an iterator over one int16 waveform per row; and what is
-    known of the archive: its name, format, bytes and sha256 (a folder has none of the latter two), a
-    digest of the recordings used whatever they are packed in, and how its contents were verified.
-    What is decoded waits in a temporary file, so memory does not grow with the corpus.
+    Returns the rows of `utterances.csv`, an iterator over one int16 waveform per row, and a description of the
+    archive: its name, format, size and sha256 (None for a folder), a digest of the recordings that does not
+    depend on how they are packed, and the verification of its contents. Decoded audio is kept in a temporary
+    file, so memory does not grow with the corpus.
 
-    Raises `UserError` naming all files that cannot be used.
+    Raises `UserError` naming the files that cannot be used.
     """
     archive, contents = open_corpus(path, settings)
     by_file = {recording.file: recording for recording in contents.recordings}
-    decoded = tempfile.TemporaryFile()  # noqa: SIM115 (it lives as long as the iterator)
+    decoded = tempfile.TemporaryFile()  # noqa: SIM115 (the iterator closes it)
     places, digests, problems = {}, {}, []
     for name, content in archive.read(by_file):
         digests[name] = hashlib.sha256(content).hexdigest()
@@ -40,7 +40,7 @@ def ingest(path: str | os.PathLike, settings: dict) -> tuple[list[dict], Iterato
     if problems:
         raise UserError(f"{path}: {len(problems)} recordings cannot be used:\n  " + "\n  ".join(sorted(problems)[:20]))
     if absent := sorted(by_file.keys() - digests.keys()):
-        raise UserError(f"{path} changed while it was read; gone are {listing(absent)}")
+        raise UserError(f"{path} changed while it was read: {listing(absent)} no longer exist. Run again.")
     rows, start = [], 0
     for recording in contents.recordings:
         _, samples = places[recording.file]
@@ -67,10 +67,10 @@ def ingest(path: str | os.PathLike, settings: dict) -> tuple[list[dict], Iterato
         "recordings_sha256": hashlib.sha256("".join(sorted(digests.values())).encode()).hexdigest(),
         "verification": contents.verification,
     }
-    return rows, _in_order(decoded, [places[row["file"]] for row in rows]), about
+    return rows, _read_waveforms(decoded, [places[row["file"]] for row in rows]), about
 
 
-def _in_order(decoded, places: list[tuple[int, int]]) -> Iterator[np.ndarray]:
+def _read_waveforms(decoded, places: list[tuple[int, int]]) -> Iterator[np.ndarray]:
     with decoded:
         decoded.flush()
         samples = np.memmap(decoded, np.int16, mode="r")

@@ -1,4 +1,4 @@
-"""What may not be on two sides of a split, checked wherever a split is made, described or used."""
+"""Checks that no speaker, group or recording is on both sides of a split."""
 
 from collections.abc import Mapping, Sequence
 
@@ -7,21 +7,32 @@ from ser.core.files import read_rows
 
 
 def read_split(split, utterances, overlaps) -> dict[str, str]:
-    """Role of every utterance, from the paths of a split and of its corpus's tables. Raises `UserError` if it leaks."""
+    """Read a split and check it with its corpus's tables.
+
+    Returns the role of every utterance. Raises `UserError` if the split leaks.
+
+    Args:
+        split: path of the split.
+        utterances: path of `utterances.csv`.
+        overlaps: path of `overlaps.csv`.
+    """
     roles = {row["utterance"]: row["role"] for row in read_rows(split)}
     check_no_leak(read_rows(utterances), read_rows(overlaps), roles, str(split))
     return roles
 
 
 def check_no_leak(rows: Sequence[dict], overlaps: Sequence[dict], roles: Mapping[str, str], split: str) -> None:
-    """Raise `UserError` if a speaker, a group or a recording is on both sides of a split, or an utterance on none."""
+    """Raise `UserError` if a split leaks or is incomplete.
+
+    A split leaks if a speaker, a group or a recording is on both sides.
+    """
     check_complete(rows, roles, split)
     for column in ("speaker", "group"):
         sides: dict[str, str] = {}
         for row in rows:
             side = roles[row["utterance"]]
             if sides.setdefault(row[column], side) != side:
-                raise UserError(f"{split} leaks: {column} {row[column]} is both in {sides[row[column]]} and in {side}")
+                raise UserError(f"{split} leaks: {column} {row[column]} is in both {sides[row[column]]} and {side}")
     for overlap in overlaps:
         one, other = overlap["utterance"], overlap["other"]
         if roles[one] != roles[other]:
@@ -32,15 +43,15 @@ def check_no_leak(rows: Sequence[dict], overlaps: Sequence[dict], roles: Mapping
 
 
 def check_complete(rows: Sequence[dict], roles: Mapping[str, str], split: str) -> None:
-    """Raise `UserError` unless a split assigns the very utterances of its corpus."""
-    if strays := sorted(roles.keys() ^ {row["utterance"] for row in rows}):
+    """Raise `UserError` unless a split contains exactly the utterances of its corpus."""
+    if mismatches := sorted(roles.keys() ^ {row["utterance"] for row in rows}):
         raise UserError(
-            f"{split} is not a split of its corpus: {listing(strays)} are in one of the two only. Delete it and"
-            " run again."
+            f"{split} does not match its corpus: {listing(mismatches)} are in only one of the two. Delete the split"
+            " and run again."
         )
 
 
 def check_subset(subset: Sequence[str], roles: Mapping[str, str], path: str) -> None:
-    """Raise `UserError` unless every few-shot example is of the target's pool."""
-    if strays := sorted(utterance for utterance in subset if roles.get(utterance) != "pool"):
-        raise UserError(f"{path} leaks: {listing(strays)} are not in the pool of this repetition")
+    """Raise `UserError` unless every few-shot example is in the target's pool."""
+    if outside := sorted(utterance for utterance in subset if roles.get(utterance) != "pool"):
+        raise UserError(f"{path} leaks: {listing(outside)} are not in the target's pool for this seed")

@@ -1,4 +1,4 @@
-"""Noisy test conditions: DEMAND recordings mixed into speech at a given signal-to-noise ratio."""
+"""Noisy test conditions: speech mixed with DEMAND noise at a given SNR."""
 
 import math
 import re
@@ -14,54 +14,59 @@ from ser.core.seeding import named_generator, named_seed
 from ser.corpora.archives import Archive
 from ser.corpora.audio import decode
 
-TOLERANCE = 0.01  # dB between the ratio asked and the one measured on what is written
+TOLERANCE = 0.01  # dB between the requested ratio and the one measured on the written samples
 
 
 @dataclass(frozen=True)
 class Mixture:
-    """Noisy speech as written, and how it came about."""
+    """Noisy speech as written, with its mixing parameters."""
 
     samples: np.ndarray  # int16, shape (samples,)
-    offset: int  # first sample of the noise recording that was used
+    offset: int  # first sample used of the noise recording
     snr_db: float  # measured on `samples`
-    gain: float  # factor on the speech: less than 1 where the mixture would have clipped
+    gain: float  # factor on the speech, less than 1 if the mixture would clip otherwise
 
 
 def read_environment(path, environment: str) -> np.ndarray:
-    """First channel of a DEMAND environment (Thiemann et al., 2013): `<ENV>/ch01.wav`, zipped or not.
+    """Read the first channel of a DEMAND environment (Thiemann et al., 2013).
 
-    Returns int16 of shape (samples,). Raises `UserError` if the archive does not hold it.
+    The path is the environment's archive, with `<ENV>/ch01.wav`, or that WAV file itself. Returns int16 of shape
+    (samples,). Raises `UserError` if the archive does not contain it.
     """
     if str(path).endswith(".wav"):
         return decode(Path(path).read_bytes(), str(path))
     archive = Archive(path)
     _, found = archive.scan(lambda name: re.search(rf"(?:^|/){environment}/ch01\.wav$", name) is not None)
     if not found:
-        raise UserError(f"{path} is no archive of DEMAND's {environment}: it holds no {environment}/ch01.wav")
+        raise UserError(
+            f"{path} is not DEMAND's archive of {environment}: it does not contain {environment}/ch01.wav. Correct the"
+            " path, or download it again."
+        )
     name, content = next(iter(found.items()))
     return decode(content, f"{path}: {name}")
 
 
 def choose_environments(rows: Sequence[dict], environments: Sequence[str]) -> dict[str, str]:
-    """An environment for every utterance of a corpus: each as often as any other, in every emotion too.
+    """Return an environment for each utterance.
 
-    The utterances take turns in an order that seeds of their names give, whatever the order of the rows.
+    Each environment is used equally often, overall and within each emotion. Utterances are assigned in an order
+    seeded by their names, so the order of the rows does not matter.
     """
-    in_turn = sorted(rows, key=lambda row: (row["emotion"], named_seed("environment", row["utterance"])))
-    return {row["utterance"]: environments[turn % len(environments)] for turn, row in enumerate(in_turn)}
+    ordered = sorted(rows, key=lambda row: (row["emotion"], named_seed("environment", row["utterance"])))
+    return {row["utterance"]: environments[turn % len(environments)] for turn, row in enumerate(ordered)}
 
 
 def mix_at_snr(utterance: str, speech: np.ndarray, noise: np.ndarray, snr_db: float) -> Mixture:
-    """Mix one utterance with a stretch of noise that a seed of the utterance's name draws.
+    """Mix one utterance with a random segment of noise.
 
-    The ratio is that of the mean squares over the whole utterance, measured against what rounding to
-    int16 leaves: the noise's gain is corrected until the written file has it.
+    The segment is drawn with a seed from the utterance's name. The SNR is the ratio of the mean squares over the
+    whole utterance. The noise gain is corrected until the int16 samples, after rounding, have the requested SNR.
 
     Args:
         speech: int16, shape (samples,).
         noise: int16, shape (samples,); repeated if it is shorter than the speech.
 
-    Raises `UserError` if the noise is silent there, or the speech too quiet to have that ratio in 16 bits.
+    Raises `UserError` if the noise segment is silent, or the speech is too quiet for that SNR in 16 bits.
     """
     generator = named_generator("noise", utterance)
     offset = int(generator.integers(max(1, len(noise) - len(speech) + 1)))
@@ -69,7 +74,10 @@ def mix_at_snr(utterance: str, speech: np.ndarray, noise: np.ndarray, snr_db: fl
     clean = speech.astype(np.float64)
     speech_power, noise_power = np.mean(clean**2), np.mean(segment**2)
     if noise_power == 0:
-        raise UserError(f"the noise is silent from sample {offset} on, where utterance {utterance} would use it")
+        raise UserError(
+            f"the noise is silent from sample {offset} on, in the segment for utterance {utterance}. Choose other"
+            " `environments` for this condition."
+        )
 
     noise_gain = math.sqrt(speech_power / noise_power / 10 ** (snr_db / 10))
     for _ in range(8):
@@ -83,13 +91,13 @@ def mix_at_snr(utterance: str, speech: np.ndarray, noise: np.ndarray, snr_db: fl
     if abs(measured - snr_db) > TOLERANCE:
         raise UserError(
             f"utterance {utterance} is too quiet for a signal-to-noise ratio of {snr_db} dB: rounding to 16 bits alone"
-            f" leaves {measured:.2f} dB. Ask for a lower `snr_db`, or leave the corpus out of this condition."
+            f" gives {measured:.2f} dB. Set a lower `snr_db`, or leave the corpus out of this condition."
         )
     return Mixture(samples, offset, measured, gain)
 
 
 def measured_snr(mixture: np.ndarray, speech: np.ndarray, gain: float) -> float:
-    """SNR in dB of a mixture that holds `gain * speech`: everything else in it is noise, if anything is."""
+    """Return the SNR in dB, with all but `gain * speech` as noise; may be infinite."""
     clean = gain * speech.astype(np.float64)
     noise = mixture.astype(np.float64) - clean
     power = np.mean(noise**2)

@@ -1,9 +1,10 @@
-"""Pairs of utterances that hold the same recording, wholly or in part: they may not be on two sides of a split.
+"""Detection of utterances that share a recording, wholly or in part.
 
-Found as in Haitsma and Kalker, "A highly robust audio fingerprinting system" (ISMIR 2002): every 10 ms a word of
-32 bits says where energy rises, over neighbouring bands and frames. Words shared at one lag make a pair a candidate;
-the correlation of the waveforms at that lag decides. So a copy is found although it was cut elsewhere, dithered,
-resampled or made louder, and the search grows with the audio, not with the number of pairs.
+The method follows Haitsma and Kalker, "A highly robust audio fingerprinting system" (ISMIR 2002). Every 10 ms, a
+32-bit word encodes where energy rises over neighbouring bands and frames. Words shared at one lag make a pair a
+candidate, and the correlation of the waveforms at that lag decides. Copies are found even if they were cut
+differently, dithered, resampled or amplified. The cost grows with the amount of audio, not with the number of
+pairs.
 """
 
 import hashlib
@@ -18,23 +19,26 @@ from scipy.signal import butter, correlate, sosfiltfilt
 from ser.core.constants import SAMPLE_RATE
 
 HOP = 160  # samples: 10 ms
-WINDOW = 2048  # samples: 128 ms, so that a shift of half a hop changes little
+WINDOW = 2048  # samples: 128 ms, long enough that a shift of half a hop changes little
 TAPER = np.hanning(WINDOW).astype(np.float32)
-BAND_EDGES = np.round(np.geomspace(300, 3000, 34) * WINDOW / SAMPLE_RATE).astype(int)  # 33 bands, as bins of a spectrum
-SILENCE = 5e5  # energy of a frame with nothing but the last bit of int16
-COMMON = 20  # utterances' frames that may share a word before it says nothing, such as in silence
-SHARED_WORDS = 2  # at one lag, give or take a frame, that make a candidate
-SHORTEST = 0.5  # seconds of overlap
-PASSAGE = SAMPLE_RATE  # samples: 1 s, of which each is looked at alone where two do not agree all along
-REACH = 2 * HOP  # samples that a candidate's lag may be off
-SAME = 0.95  # correlation of two waveforms that are one recording; other speech stays below 0.7
-# Below 2 kHz a shift by part of a sample, as another rendering has it, changes little; above 50 Hz there is no offset.
-SPEECH = butter(4, (50, 2_000), "bandpass", fs=SAMPLE_RATE, output="sos")
+BAND_EDGES = np.round(np.geomspace(300, 3000, 34) * WINDOW / SAMPLE_RATE).astype(int)  # FFT bins of 33 bands
+SILENT_ENERGY = 5e5  # of a frame in which only the last bit of int16 varies
+MAX_OCCURRENCES = 20  # words in more frames are ignored: they are uninformative, such as those of silence
+MIN_SHARED_WORDS = 2  # at one lag (± 1 frame), for a candidate
+MIN_OVERLAP = 0.5  # seconds
+PASSAGE = SAMPLE_RATE  # samples: 1 s, compared separately if two utterances differ over the whole overlap
+MAX_SHIFT = 2 * HOP  # samples between a candidate's lag and the exact lag
+MIN_CORRELATION = 0.95  # of two copies of a recording; different speech stays below 0.7
+# Below 2 kHz the subsample shift of a resampled copy changes little; above 50 Hz there is no DC offset.
+SPEECH_BAND = butter(4, (50, 2_000), "bandpass", fs=SAMPLE_RATE, output="sos")
 
 
 @dataclass(frozen=True, order=True)
 class Overlap:
-    """`other` begins `lag` seconds after `utterance` does, and they share `seconds` of audio."""
+    """Pair of utterances that share audio.
+
+    They share `seconds`, and `other` starts `lag` seconds after `utterance`.
+    """
 
     utterance: str
     other: str
@@ -44,22 +48,23 @@ class Overlap:
 
 
 def find_overlaps(utterances: Sequence[str], waveforms: Sequence[np.ndarray]) -> list[Overlap]:
-    """All pairs that are the same for half a second and more where they meet, or for a passage of 1.25 s and more.
+    """Find the pairs of utterances that share a recording.
 
-    Sorted; of a recording that is there many times, enough pairs to link them all.
+    A pair matches over its whole overlap, of at least 0.5 s, or in a passage of at least 1.25 s. The result is
+    sorted. For a recording that occurs many times, it has enough pairs to link all copies.
 
     Args:
         waveforms: int16, shape (samples,), one per utterance.
     """
-    found, place = [], {utterance: i for i, utterance in enumerate(utterances)}
+    found, index = [], {utterance: i for i, utterance in enumerate(utterances)}
     fingerprints = [fingerprint(waveform) for waveform in waveforms]
     for names in exact_duplicates(utterances, waveforms):
-        seconds = len(waveforms[place[names[0]]]) / SAMPLE_RATE
+        seconds = len(waveforms[index[names[0]]]) / SAMPLE_RATE
         found += [Overlap(names[0], other, 0.0, seconds, 1.0) for other in names[1:]]
-        for other in names[1:]:  # they are linked; one of them finds what else there is
-            fingerprints[place[other]] = np.zeros(0, np.uint32)
-    for first, second, lag in _candidates(fingerprints):
-        if overlap := _verified(waveforms[first], waveforms[second], lag * HOP):
+        for other in names[1:]:  # already linked, so one copy suffices for the search
+            fingerprints[index[other]] = np.zeros(0, np.uint32)
+    for first, second, lag in _find_candidates(fingerprints):
+        if overlap := _verify(waveforms[first], waveforms[second], lag * HOP):
             exact_lag, shared, correlation = overlap
             (start, name), (later, other) = sorted([(0, utterances[first]), (exact_lag, utterances[second])])
             lag_in_seconds = (later - start) / SAMPLE_RATE
@@ -68,7 +73,7 @@ def find_overlaps(utterances: Sequence[str], waveforms: Sequence[np.ndarray]) ->
 
 
 def exact_duplicates(utterances: Sequence[str], waveforms: Sequence[np.ndarray]) -> list[list[str]]:
-    """Groups of utterances whose audio is the same, sample for sample, sorted."""
+    """Return sorted groups of utterances whose audio is identical sample for sample."""
     by_content = defaultdict(list)
     for utterance, waveform in zip(utterances, waveforms, strict=True):
         by_content[hashlib.sha256(np.ascontiguousarray(waveform)).digest()].append(utterance)
@@ -76,7 +81,7 @@ def exact_duplicates(utterances: Sequence[str], waveforms: Sequence[np.ndarray])
 
 
 def fingerprint(waveform: np.ndarray) -> np.ndarray:
-    """A word of 32 bits every 10 ms: uint32, shape (frames,); 0 where there is nothing to hear."""
+    """Return a 32-bit word every 10 ms: uint32, shape (frames,), 0 in silence."""
     if len(waveform) < WINDOW + HOP:
         return np.zeros(0, np.uint32)
     frames = np.lib.stride_tricks.sliding_window_view(waveform, WINDOW)[::HOP]
@@ -85,68 +90,73 @@ def fingerprint(waveform: np.ndarray) -> np.ndarray:
     energy = np.add.reduceat(power, BAND_EDGES[:-1] - BAND_EDGES[0], axis=1)
     rises = np.diff(np.diff(energy, axis=1), axis=0) > 0
     words = np.packbits(rises, axis=1).view(np.uint32)[:, 0]
-    return np.where(energy[1:].sum(axis=1) > SILENCE, words, 0)
+    return np.where(energy[1:].sum(axis=1) > SILENT_ENERGY, words, 0)
 
 
-def _candidates(fingerprints: Sequence[np.ndarray]) -> list[tuple[int, int, int]]:
-    """Pairs of indices, and the frames by which the second begins later, that share several words."""
+def _find_candidates(fingerprints: Sequence[np.ndarray]) -> list[tuple[int, int, int]]:
+    """Return pairs of indices that share several words, and their lag in frames."""
     words = np.concatenate(fingerprints)
     owners = np.repeat(np.arange(len(fingerprints)), [len(words) for words in fingerprints])
     frames = np.concatenate([np.arange(len(words)) for words in fingerprints])
-    telling = words != 0
-    order = np.argsort(words[telling], kind="stable")
-    words, owners, frames = words[telling][order], owners[telling][order], frames[telling][order]
+    audible = words != 0
+    order = np.argsort(words[audible], kind="stable")
+    words, owners, frames = words[audible][order], owners[audible][order], frames[audible][order]
     _, counts = np.unique(words, return_counts=True)
-    rare = np.repeat(counts <= COMMON, counts)
+    rare = np.repeat(counts <= MAX_OCCURRENCES, counts)
     hits = []
-    for step in range(1, COMMON):
+    for step in range(1, MAX_OCCURRENCES):
         same = np.flatnonzero((words[:-step] == words[step:]) & rare[step:] & (owners[:-step] != owners[step:]))
         hits.append(np.stack([owners[same], owners[same + step], frames[same] - frames[same + step]], axis=1))
     hits = np.concatenate(hits)
     # sorted by word and then by owner, so the first owner is always the smaller
-    pairs, votes = np.unique(hits, axis=0, return_counts=True)
-    return _peaks(pairs, votes)
+    pairs, counts = np.unique(hits, axis=0, return_counts=True)
+    return _best_lags(pairs, counts)
 
 
-def _peaks(pairs: np.ndarray, votes: np.ndarray) -> list[tuple[int, int, int]]:
-    """Lags with enough votes, those of the next frames included; of neighbouring lags the one with the most."""
-    tally = {tuple(pair): int(count) for pair, count in zip(pairs.tolist(), votes, strict=True)}
+def _best_lags(pairs: np.ndarray, counts: np.ndarray) -> list[tuple[int, int, int]]:
+    """Return the lag of each pair with the most shared words, if there are enough.
+
+    Words at the two neighbouring lags count too.
+    """
+    shared = {tuple(pair): int(count) for pair, count in zip(pairs.tolist(), counts, strict=True)}
     best: dict[tuple[int, int], tuple[int, int]] = {}
-    for (first, second, lag), count in tally.items():
-        total = count + tally.get((first, second, lag - 1), 0) + tally.get((first, second, lag + 1), 0)
-        if total >= SHARED_WORDS:
+    for (first, second, lag), count in shared.items():
+        total = count + shared.get((first, second, lag - 1), 0) + shared.get((first, second, lag + 1), 0)
+        if total >= MIN_SHARED_WORDS:
             best[first, second] = max(best.get((first, second), (0, 0)), (total, lag))
     return [(first, second, lag) for (first, second), (_, lag) in sorted(best.items())]
 
 
-def _verified(first: np.ndarray, second: np.ndarray, lag: int) -> tuple[int, int, float] | None:
-    """Lag in samples, samples shared and correlation, within two frames of a lag; None if they are not the same.
+def _verify(first: np.ndarray, second: np.ndarray, lag: int) -> tuple[int, int, float] | None:
+    """Compare two waveforms within two frames of a lag.
 
-    They may be the same all along where they meet, or for a passage of it.
+    Compares the whole overlap first, then passages of it.
+
+    Returns the exact lag in samples, the number of shared samples and the correlation; None if they do not match.
     """
     start, end = max(0, lag), min(len(first), lag + len(second))
-    if end - start < SHORTEST * SAMPLE_RATE:
+    if end - start < MIN_OVERLAP * SAMPLE_RATE:
         return None
-    fixed = sosfiltfilt(SPEECH, second[start - lag : end - lag])
-    around = np.zeros(end - start + 2 * REACH)
-    low, high = max(0, start - REACH), min(len(first), end + REACH)
-    around[low - start + REACH : high - start + REACH] = sosfiltfilt(SPEECH, first[low:high])
-    shift, correlation = _best_shift(around, fixed)
-    if abs(correlation) >= SAME:
+    fixed = sosfiltfilt(SPEECH_BAND, second[start - lag : end - lag])
+    padded = np.zeros(end - start + 2 * MAX_SHIFT)
+    low, high = max(0, start - MAX_SHIFT), min(len(first), end + MAX_SHIFT)
+    padded[low - start + MAX_SHIFT : high - start + MAX_SHIFT] = sosfiltfilt(SPEECH_BAND, first[low:high])
+    shift, correlation = _best_shift(padded, fixed)
+    if abs(correlation) >= MIN_CORRELATION:
         return lag + shift, len(fixed), correlation
-    places = range(0, len(fixed) - PASSAGE + 1, PASSAGE // 4)
-    passages = [_best_shift(around[at : at + PASSAGE + 2 * REACH], fixed[at : at + PASSAGE]) for at in places]
-    same = [(at, shift, r) for at, (shift, r) in zip(places, passages, strict=True) if abs(r) >= SAME]
-    if not same:
+    starts = range(0, len(fixed) - PASSAGE + 1, PASSAGE // 4)
+    passages = [_best_shift(padded[at : at + PASSAGE + 2 * MAX_SHIFT], fixed[at : at + PASSAGE]) for at in starts]
+    matches = [(at, shift, r) for at, (shift, r) in zip(starts, passages, strict=True) if abs(r) >= MIN_CORRELATION]
+    if not matches:
         return None
-    _, shift, correlation = max(same, key=lambda passage: abs(passage[2]))
-    return lag + shift, same[-1][0] + PASSAGE - same[0][0], correlation
+    _, shift, correlation = max(matches, key=lambda passage: abs(passage[2]))
+    return lag + shift, matches[-1][0] + PASSAGE - matches[0][0], correlation
 
 
-def _best_shift(around: np.ndarray, fixed: np.ndarray) -> tuple[int, float]:
-    """Where within its reach a waveform is most like another, or like its inverse, and their correlation there."""
-    products = correlate(around, fixed, mode="valid")
-    power = np.convolve(np.square(around), np.ones(len(fixed)), mode="valid")
+def _best_shift(padded: np.ndarray, fixed: np.ndarray) -> tuple[int, float]:
+    """Return the shift with the largest absolute correlation, and the correlation."""
+    products = correlate(padded, fixed, mode="valid")
+    power = np.convolve(np.square(padded), np.ones(len(fixed)), mode="valid")
     scores = products / np.sqrt(np.maximum(power * np.square(fixed).sum(), 1))
     best = int(np.abs(scores).argmax())
-    return best - REACH, float(scores[best])
+    return best - MAX_SHIFT, float(scores[best])

@@ -1,14 +1,13 @@
-"""Speaker-independent splits: whole groups, every emotion on both sides, best balance first.
+"""Speaker-independent splits of whole groups, with every emotion on both sides.
 
-A split holds some of a corpus's groups out: a source's development set, or a target's test set.
-The admissible splits of a corpus are ordered by the size of the smallest emotion held out, largest
-first, ties in a random order; repetition k takes the k-th. So every repetition has another split as
-long as there are as many, the first are the best there are, and adding a repetition moves none.
+A split holds out some groups of a corpus: a source's development set, or a target's test set. The
+admissible splits are sorted by the size of the smallest held-out emotion, largest first, with ties in
+random order. Seed k takes the k-th split. So seeds have different splits while there are enough, the
+first splits are the best, and adding a seed changes no other split.
 
-Groups with utterances that hold the same recording stay together, as if they were one.
+Groups whose utterances share a recording are treated as one group.
 
-The order is found by integer programming rather than by enumeration, since a corpus of 29 speakers
-has half a billion subsets.
+The order is found by integer programming rather than enumeration: 29 speakers have half a billion subsets.
 """
 
 from collections.abc import Sequence
@@ -20,13 +19,13 @@ from ser.core.constants import EMOTIONS
 from ser.core.errors import UserError
 from ser.core.seeding import named_generator
 
-DEVELOPMENT_SHARE = (0.15, 0.25)  # of the source's utterances
+DEVELOPMENT_SHARE = (0.15, 0.25)  # least and most, of the source's utterances
 
 
 def source_split(rows: Sequence[dict], overlaps: Sequence[dict], seed: int, corpus: str) -> dict[str, str]:
     """Assign each utterance of a source to `train` or `dev`.
 
-    The development set holds `DEVELOPMENT_SHARE` of the utterances. `overlaps` are rows of `overlaps.csv`.
+    The development set has a `DEVELOPMENT_SHARE` of the utterances. `overlaps` are rows of `overlaps.csv`.
 
     Raises `UserError` if no split of whole groups has every emotion on both sides.
     """
@@ -35,22 +34,23 @@ def source_split(rows: Sequence[dict], overlaps: Sequence[dict], seed: int, corp
     totals = counts.sum(axis=0)
     least, most = (share * totals.sum() for share in DEVELOPMENT_SHARE)
     held_out = nth_best_split(
-        counts, least_left=np.ones(len(EMOTIONS)), held_out_total=(least, most), nth=seed - 1, name="source"
+        counts, min_remaining=np.ones(len(EMOTIONS)), held_out_total=(least, most), nth=seed - 1, name="source"
     )
     if held_out is None:
         raise UserError(
-            f"{corpus} cannot be a source: no development set of whole groups has {least:.0f} to {most:.0f} of its"
-            f" {totals.sum()} utterances and every emotion on both sides ({_summary(groups, counts)})."
+            f"{corpus} cannot be a source: no split into whole groups has {least:.0f} to {most:.0f} of its"
+            f" {totals.sum()} utterances in the development set and every emotion on both sides"
+            f" ({_summary(groups, counts)}). Leave it out of the sources."
         )
-    return _roles(rows, {groups[g] for g in held_out}, held_out="dev", left="train")
+    return _assign_roles(rows, {groups[g] for g in held_out}, held_out="dev", remaining="train")
 
 
 def target_split(
     rows: Sequence[dict], overlaps: Sequence[dict], seed: int, pool_per_emotion: int, corpus: str
 ) -> dict[str, str]:
-    """Assign each utterance of a target to `pool` (few-shot samples) or `test`.
+    """Assign each utterance of a target to `pool` (few-shot examples) or `test`.
 
-    The pool holds at least `pool_per_emotion` utterances of every emotion. `overlaps` are rows of
+    The pool has at least `pool_per_emotion` utterances of every emotion. `overlaps` are rows of
     `overlaps.csv`.
 
     Raises `UserError` if no split of whole groups leaves every emotion in the test set.
@@ -59,7 +59,7 @@ def target_split(
     groups, counts = count_groups(rows)
     held_out = nth_best_split(
         counts,
-        least_left=np.full(len(EMOTIONS), max(1, pool_per_emotion)),
+        min_remaining=np.full(len(EMOTIONS), max(1, pool_per_emotion)),
         held_out_total=(0, counts.sum()),
         nth=seed - 1,
         name="target",
@@ -67,15 +67,18 @@ def target_split(
     if held_out is None:
         raise UserError(
             f"{corpus} cannot be split into a few-shot pool and a test set: no pool of whole groups has"
-            f" {pool_per_emotion} utterances of every emotion and leaves some of every emotion to test on"
-            f" ({_summary(groups, counts)}). Lower `few_shot.pool_per_emotion`, which every"
-            " target's splits follow, or leave the corpus out of the targets."
+            f" {pool_per_emotion} utterances of every emotion and leaves some of every emotion for the test set"
+            f" ({_summary(groups, counts)}). Lower `few_shot.pool_per_emotion`, which applies to every target, or"
+            " leave the corpus out of the targets."
         )
-    return _roles(rows, {groups[g] for g in held_out}, held_out="test", left="pool")
+    return _assign_roles(rows, {groups[g] for g in held_out}, held_out="test", remaining="pool")
 
 
 def with_joined_groups(rows: Sequence[dict], overlaps: Sequence[dict]) -> list[dict]:
-    """The rows with one group, named by all of them, for groups that share a recording."""
+    """Return the rows with groups that share a recording joined into one.
+
+    The name of a joined group contains the names of all its groups.
+    """
     group_of = {row["utterance"]: row["group"] for row in rows}
     together = {group: {group} for group in group_of.values()}
     for overlap in overlaps:
@@ -87,7 +90,7 @@ def with_joined_groups(rows: Sequence[dict], overlaps: Sequence[dict]) -> list[d
 
 
 def count_groups(rows: Sequence[dict]) -> tuple[list[str], np.ndarray]:
-    """The groups, sorted, and their utterances per emotion: int array of shape (groups, 4)."""
+    """Return the sorted groups and their emotion counts: int, shape (groups, 4)."""
     groups = sorted({row["group"] for row in rows})
     counts = np.zeros((len(groups), len(EMOTIONS)), int)
     index = {group: i for i, group in enumerate(groups)}
@@ -97,40 +100,42 @@ def count_groups(rows: Sequence[dict]) -> tuple[list[str], np.ndarray]:
 
 
 def nth_best_split(
-    counts: np.ndarray, least_left: np.ndarray, held_out_total: tuple[float, float], nth: int, name: str
+    counts: np.ndarray, min_remaining: np.ndarray, held_out_total: tuple[float, float], nth: int, name: str
 ) -> list[int] | None:
-    """The groups that the nth admissible split holds out, counting from 0 and wrapping around.
+    """Return the groups held out by the nth admissible split.
+
+    Counts from 0, and starts again when all splits are used.
 
     Args:
         counts: utterances per group and emotion, shape (groups, 4).
-        least_left: least utterances of each emotion that stay, shape (4,).
-        held_out_total: least and most utterances held out.
-        name: names the random order of equally good splits.
+        min_remaining: minimum number of utterances of each emotion not held out, shape (4,).
+        held_out_total: minimum and maximum number of utterances held out.
+        name: seed name for the random order of equally good splits.
 
-    Returns None if there is no admissible split: one that keeps these bounds and holds out at least
-    one utterance of every emotion.
+    A split is admissible if it keeps these bounds and holds out at least one utterance of every emotion. Returns
+    None if there is none.
     """
     splits: list[list[int]] = []
     while len(splits) <= nth:
-        split = _next_split(counts, least_left, held_out_total, splits, name)
+        split = _next_split(counts, min_remaining, held_out_total, splits, name)
         if split is None:
             return splits[nth % len(splits)] if splits else None
         splits.append(split)
     return splits[nth]
 
 
-def _next_split(counts, least_left, held_out_total, excluded, name) -> list[int] | None:
-    """Maximise the smallest emotion held out over all admissible splits not excluded.
+def _next_split(counts, min_remaining, held_out_total, excluded, name) -> list[int] | None:
+    """Return the best admissible split that is not excluded.
 
-    Variables: one bit per group (held out or not) and the smallest count. The bits' random weights
-    sum to less than one in size, so they decide between equal splits only.
+    Maximises the count of the smallest held-out emotion. Variables: one bit per group (held out or not) and the
+    smallest count. The random weights of the bits sum to less than one in absolute value, so they only break ties.
     """
     groups, emotions = counts.shape
     weights = named_generator("split", name, len(excluded)).uniform(-1, 1, groups) * 0.9 / groups
     smallest_column = -np.ones((emotions, 1))
     constraints = [
         LinearConstraint(np.hstack([counts.T, smallest_column]), lb=0),
-        LinearConstraint(np.hstack([counts.T, np.zeros((emotions, 1))]), ub=counts.sum(axis=0) - least_left),
+        LinearConstraint(np.hstack([counts.T, np.zeros((emotions, 1))]), ub=counts.sum(axis=0) - min_remaining),
         LinearConstraint(np.append(counts.sum(axis=1), 0), *held_out_total),
     ]
     for split in excluded:
@@ -147,8 +152,8 @@ def _next_split(counts, least_left, held_out_total, excluded, name) -> list[int]
     return None if result.x is None else np.flatnonzero(result.x[:-1] > 0.5).tolist()
 
 
-def _roles(rows, groups_held_out: set[str], held_out: str, left: str) -> dict[str, str]:
-    return {row["utterance"]: held_out if row["group"] in groups_held_out else left for row in rows}
+def _assign_roles(rows, held_out_groups: set[str], held_out: str, remaining: str) -> dict[str, str]:
+    return {row["utterance"]: held_out if row["group"] in held_out_groups else remaining for row in rows}
 
 
 def _summary(groups: list[str], counts: np.ndarray) -> str:

@@ -1,1 +1,1 @@
-"""The embedded demo: synthetic speech and noise in the layouts of the real corpora."""
+"""Embedded demo: synthetic speech and noise in the layouts of real corpora."""

@@ -1,4 +1,4 @@
-"""eSpeak NG through ctypes: text to samples, with rate, pitch, range and volume."""
+"""Speech synthesis with eSpeak NG through ctypes."""
 
 import ctypes
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import numpy as np
 from ser.core.errors import UserError
 
 # From espeak-ng/speak_lib.h.
-SYNCHRONOUS = 2  # the other way to get samples, through a thread and its queue, spends its time asleep
+SYNCHRONOUS = 2  # the asynchronous mode waits for a thread and is slower
 CHARS_UTF8 = 1
 PARAMETERS = {"rate": 1, "volume": 2, "pitch": 3, "range": 4}
 BUFFER_MILLISECONDS = 200
@@ -19,7 +19,10 @@ Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes
 
 @dataclass(frozen=True)
 class Manner:
-    """How something is said: rate in words per minute, the others on eSpeak's scales (pitch and range 0 to 100)."""
+    """Manner of speaking: rate in words per minute, the others on eSpeak's scales.
+
+    Pitch and range are from 0 to 100.
+    """
 
     rate: float
     pitch: float
@@ -28,7 +31,7 @@ class Manner:
 
 
 class Espeak:
-    """One synthesiser per process, since the library keeps global state."""
+    """Synthesiser; at most one per process, since the library keeps global state."""
 
     def __init__(self):
         self._library = ctypes.cdll.LoadLibrary(espeakng_loader.get_library_path())
@@ -38,7 +41,7 @@ class Espeak:
         if self.sample_rate <= 0:
             raise UserError("eSpeak NG cannot be initialised: reinstall the package espeakng-loader")
         self._chunks: list[np.ndarray] = []
-        self._callback = Callback(self._collect)  # kept, or it would be collected while in use
+        self._callback = Callback(self._collect)  # a reference is needed, or it is garbage-collected while in use
         self._library.espeak_SetSynthCallback(self._callback)
 
     def _collect(self, samples, count, _events) -> int:
@@ -47,15 +50,15 @@ class Espeak:
         return 0
 
     def say(self, text: str, voice: str, manner: Manner) -> np.ndarray:
-        """Speak a text: int16 samples at `sample_rate`, shape (samples,).
+        """Synthesise a text: int16 samples at `sample_rate`, shape (samples,).
 
-        Raises `UserError` if there is no such voice (a language, and a variant behind a plus).
+        Raises `UserError` if the voice (`language+variant`) does not exist.
         """
         if self._library.espeak_SetVoiceByName(voice.encode()) != 0:
-            raise UserError(f"eSpeak NG has no voice {voice!r}")
+            raise UserError(f"eSpeak NG has no voice {voice!r}: correct `voice` or `voices` in the demo's settings")
         for name, parameter in PARAMETERS.items():
             self._library.espeak_SetParameter(parameter, round(getattr(manner, name)), 0)
-        self._library.espeak_ng_SetRandSeed(SEED)  # some voices hoarsen at random, by the clock unless told otherwise
+        self._library.espeak_ng_SetRandSeed(SEED)  # some voices have random hoarseness, seeded by the clock by default
         content = text.encode() + b"\0"
         self._chunks.clear()
         self._library.espeak_Synth(content, len(content), 0, 0, 0, CHARS_UTF8, None, None)

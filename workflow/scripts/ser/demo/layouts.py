@@ -1,6 +1,6 @@
-"""What each published layout calls its files: who says which sentence how, and the texts beside it.
+"""Archive layouts of the published corpora: file names, speakers and emotions.
 
-The demo's archives differ from the published ones in what is said and in how much, not in form.
+The demo's archives have the form of the published ones, but other contents and fewer utterances.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from ser.corpora.formats import emodb, emovo, iemocap
 
 @dataclass(frozen=True)
 class Line:
-    """One utterance to be spoken into a file of the archive."""
+    """Utterance to synthesise as one file of the archive."""
 
     path: str
     speaker: str
@@ -23,7 +23,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Layout:
-    """An archive before its audio exists: lines to speak, texts to write, and the audio's form."""
+    """Layout of an archive: lines to synthesise, text files and audio format."""
 
     lines: list[Line]
     sample_rate: int
@@ -32,7 +32,10 @@ class Layout:
 
 
 def emodb_layout() -> Layout:
-    """Ten speakers say six sentences in each emotion; one is also said fearfully, which no experiment uses."""
+    """Return EMODB's layout: ten speakers, six sentences in each emotion.
+
+    One sentence is also spoken in fear, which no experiment uses.
+    """
     letters = {emotion: letter for letter, emotion in emodb.EMOTIONS.items()}
     speakers = ("03", "08", "09", "10", "11", "12", "13", "14", "15", "16")
     sentences = ("a01", "a02", "a04", "a05", "b01", "b02")
@@ -48,7 +51,10 @@ def emodb_layout() -> Layout:
 
 
 def emovo_layout() -> Layout:
-    """Six speakers say ten of the 14 sentences in each emotion, 48 kHz, all stereo but one file."""
+    """Return EMOVO's layout: six speakers, ten of the 14 sentences in each emotion.
+
+    The audio is 48 kHz, and stereo except for one file.
+    """
     letters = {emotion: letters for letters, emotion in emovo.EMOTIONS.items()}
     lines = [
         Line(
@@ -65,7 +71,7 @@ def emovo_layout() -> Layout:
     return Layout(lines, 48_000, stereo=lambda path: path != lines[0].path)
 
 
-# Utterances of each speaker of URDU as angry, happy, neutral, sad: counted from its file names.
+# Angry, happy, neutral and sad utterances of each speaker of URDU, counted from its file names.
 URDU_SPEAKERS = {
     "SM1": (22, 0, 0, 0),
     "SM2": (28, 0, 0, 0),
@@ -100,7 +106,10 @@ URDU_SPEAKERS = {
 
 
 def urdu_layout() -> Layout:
-    """URDU's 29 speakers with half as many utterances each, and so with its tangle of speaker and emotion."""
+    """Return URDU's layout: 29 speakers with half as many utterances each.
+
+    Speaker and emotion are confounded as in the real corpus.
+    """
     lines = []
     for emotion_index, emotion in enumerate(EMOTIONS):
         folder = emotion.capitalize()
@@ -115,7 +124,10 @@ def urdu_layout() -> Layout:
 
 
 def iemocap_layout() -> Layout:
-    """Five sessions of a woman and a man in two dialogues each, with evaluation files and stray files."""
+    """Return IEMOCAP's layout: five sessions of two speakers in two dialogues each.
+
+    The text files include evaluations and files that ingestion ignores.
+    """
     codes = {emotion: code for code, emotion in iemocap.EMOTIONS.items() if code != "exc"}
     lines, texts = [], {}
     for session in range(1, 6):

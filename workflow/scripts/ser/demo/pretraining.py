@@ -1,8 +1,8 @@
-"""Tiny encoders of the four true architectures, pre-trained for seconds on synthetic speech.
+"""Tiny encoders, pre-trained for seconds on synthetic speech.
 
-They are no substitute for the published checkpoints, only something for the demo's runs to start from. They learn to
-hear the rate, pitch and range with which numbers are read, in one language or several. Neither a sentence nor an
-emotion's name of the demo's corpora reaches them; but rate, pitch and range are what emotion is made of there.
+They have the architectures of the published encoders. They only serve as checkpoints for the demo's runs. They
+learn to predict rate, pitch and range of spoken numbers, in one or several languages. The sentences and emotion
+labels of the demo's corpora are not used; but emotion in these corpora consists of the same rate, pitch and range.
 """
 
 import logging
@@ -36,36 +36,38 @@ TINY = {
     "whisper": {"d_model": 64, "encoder_layers": 2, "encoder_attention_heads": 4, "encoder_ffn_dim": 128},
 }
 MANNERS = {"rate": (100, 250), "pitch": (20, 90), "range": (0, 99), "volume": (40, 115)}  # see `Manner`
-HEARD = ("rate", "pitch", "range")  # volume is lost when an encoder normalises its input
-UTTERANCES, LONGEST = 500, SAMPLE_RATE
+PREDICTED = ("rate", "pitch", "range")  # volume is lost when an encoder normalises its input
+UTTERANCES, MAX_LENGTH = 500, SAMPLE_RATE
 EPOCHS, BATCH_SIZE, LEARNING_RATE = 4, 8, 2e-3
 
 
 def pretrain(family: str, config: dict, voices: list[str]) -> tuple[dict[str, torch.Tensor], dict, dict]:
-    """Pre-train an encoder: regression of the manner of speech from the average of its hidden states.
+    """Pre-train an encoder to predict the manner of speaking.
+
+    The prediction is a linear regression from the mean hidden state.
 
     Args:
         family: `wav2vec2` or `whisper`.
-        config: what its architecture has of its own, in transformers' words.
-        voices: eSpeak's names of the languages that it hears.
+        config: settings of the architecture that differ from `TINY`, as in transformers.
+        voices: eSpeak's names of the languages in the pre-training data.
 
-    Returns its weights, configuration and preprocessor configuration, as a checkpoint's files hold them.
+    Returns the weights, configuration and preprocessor configuration, in the format of a checkpoint's files.
     """
     torch.manual_seed(named_seed("pretraining", family, *voices))
-    model, extractor, encoder = fresh(family, TINY[family] | config)
-    waveforms, manners = read_numbers(voices)
+    model, extractor, encoder = untrained_encoder(family, TINY[family] | config)
+    waveforms, manners = speak_numbers(voices)
     features = [encoder.features(waveform) for waveform in waveforms]
-    targets = torch.tensor([[getattr(manner, name) for name in HEARD] for manner in manners])
+    targets = torch.tensor([[getattr(manner, name) for name in PREDICTED] for manner in manners])
     targets = (targets - targets.mean(dim=0)) / targets.std(dim=0)
-    output = nn.Linear(encoder.hidden_size, len(HEARD))
+    output = nn.Linear(encoder.hidden_size, len(PREDICTED))
     trained = trained_parameters(nn.ModuleList([encoder, output]))
     optimizer = torch.optim.Adam(trained.values(), LEARNING_RATE)
     for epoch in range(1, EPOCHS + 1):
         total = 0.0
         for batch in random_batches(list(map(len, waveforms)), BATCH_SIZE, named_generator("pretraining", epoch)):
             frames, lengths = encoder.padded_front_end(*pad([features[i] for i in batch], torch.device("cpu")))
-            heard = output(mean_of_real_frames(encoder(frames, lengths), lengths))
-            loss = nn.functional.mse_loss(heard, targets[batch])
+            predicted = output(mean_of_real_frames(encoder(frames, lengths), lengths))
+            loss = nn.functional.mse_loss(predicted, targets[batch])
             loss.backward()
             optimizer.step()
             optimizer.zero_grad()
@@ -74,8 +76,8 @@ def pretrain(family: str, config: dict, voices: list[str]) -> tuple[dict[str, to
     return model.state_dict(), model.config.to_dict(), extractor.to_dict()
 
 
-def fresh(family: str, config: dict) -> tuple[nn.Module, object, nn.Module]:
-    """An untrained model of transformers, its feature extractor, and both as the workflow's encoder."""
+def untrained_encoder(family: str, config: dict) -> tuple[nn.Module, object, nn.Module]:
+    """Return an untrained model, its feature extractor, and the encoder of both."""
     if family == "wav2vec2":
         model, extractor = wav2vec2.Wav2Vec2Model(wav2vec2.encoder_config(config)), wav2vec2.Wav2Vec2FeatureExtractor()
         return model, extractor, wav2vec2.Encoder(model, extractor)
@@ -83,18 +85,18 @@ def fresh(family: str, config: dict) -> tuple[nn.Module, object, nn.Module]:
     return model, extractor, whisper.Encoder(model, extractor, "utterance")
 
 
-def read_numbers(voices: list[str]) -> tuple[list[np.ndarray], list[Manner]]:
-    """Pairs of numbers, read in every manner by voices of each language in turn.
+def speak_numbers(voices: list[str]) -> tuple[list[np.ndarray], list[Manner]]:
+    """Synthesise pairs of numbers in random manners, with each language in turn.
 
-    Returns waveforms (16 kHz, float32 in [-1, 1), of at most 1 s) and manners.
+    Returns waveforms (16 kHz, float32 in [-1, 1), at most 1 s) and manners.
     """
     espeak, rng = Espeak(), named_generator("numbers", *voices)
-    variants = [variant for of_gender in VARIANTS.values() for variant in of_gender]
+    variants = [variant for gender_variants in VARIANTS.values() for variant in gender_variants]
     waveforms, manners = [], []
     for index in range(UTTERANCES):
-        manner = Manner(**{carrier: rng.uniform(*limits) for carrier, limits in MANNERS.items()})
+        manner = Manner(**{parameter: rng.uniform(*limits) for parameter, limits in MANNERS.items()})
         voice = f"{voices[index % len(voices)]}+{rng.choice(variants)}"
         samples = espeak.say(f"{rng.integers(1, 100)} {rng.integers(1, 100)}", voice, manner).astype(np.float32) / 32768
-        waveforms.append(soxr.resample(samples, espeak.sample_rate, SAMPLE_RATE)[:LONGEST])
+        waveforms.append(soxr.resample(samples, espeak.sample_rate, SAMPLE_RATE)[:MAX_LENGTH])
         manners.append(manner)
     return waveforms, manners

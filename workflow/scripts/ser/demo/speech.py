@@ -1,4 +1,4 @@
-"""Emotional speech of a sort: what emotion does to rate, pitch, range and volume, blurred."""
+"""Synthetic emotional speech: emotion changes rate, pitch, range and volume."""
 
 from collections.abc import Iterator
 
@@ -10,27 +10,27 @@ from ser.demo.espeak import Espeak, Manner
 from ser.demo.layouts import Layout, Line
 from ser.demo.writing import as_wav
 
-CARRIERS = ("rate", "pitch", "range", "volume")
+PARAMETERS = ("rate", "pitch", "range", "volume")
 LIMITS = {"rate": (80, 450), "pitch": (0, 99), "range": (0, 99), "volume": (20, 120)}
 VARIANTS = {"female": ("f1", "f2", "f3", "f4", "f5"), "male": ("m1", "m2", "m3", "m4", "m5", "m6", "m7", "m8")}
 SECOND_MICROPHONE_DELAY = 0.0005  # seconds, as in EMOVO
 
 
 def spoken_members(layout: Layout, language: dict) -> Iterator[tuple[str, bytes]]:
-    """The archive's members: every line spoken and encoded, and the texts.
+    """Yield the archive's members: synthesised lines and text files.
 
     Args:
-        language: `voice`, `sentences`, the mean of every carrier per emotion (`emotions`), and the
-            standard deviations of a speaker's habit (`speakers`) and of an utterance (`utterances`).
+        language: `voice`, `sentences`, the means of all parameters per emotion (`emotions`), and their standard
+            deviations between speakers (`speakers`) and between utterances (`utterances`).
     """
     espeak = Espeak()
     voices = speaker_voices(layout)
     for line in layout.lines:
         sentence = language["sentences"][line.sentence % len(language["sentences"])]
         voice = f"{language['voice']}+{voices[line.speaker]}"
-        samples = espeak.say(sentence, voice, manner_of(line, language))
-        at_rate = soxr.resample(samples.astype(np.float32), espeak.sample_rate, layout.sample_rate)
-        samples = np.clip(np.rint(at_rate), -32768, 32767).astype(np.int16)
+        samples = espeak.say(sentence, voice, draw_manner(line, language))
+        resampled = soxr.resample(samples.astype(np.float32), espeak.sample_rate, layout.sample_rate)
+        samples = np.clip(np.rint(resampled), -32768, 32767).astype(np.int16)
         if layout.stereo(line.path):
             delay = round(SECOND_MICROPHONE_DELAY * layout.sample_rate)
             samples = np.stack([samples, np.roll(samples, delay)], axis=1)
@@ -40,7 +40,7 @@ def spoken_members(layout: Layout, language: dict) -> Iterator[tuple[str, bytes]
 
 
 def speaker_voices(layout: Layout) -> dict[str, str]:
-    """A voice variant for every speaker, in turn among those of the speaker's gender."""
+    """Return a voice variant for each speaker, assigned in turn within each gender."""
     genders = {line.speaker: line.gender for line in layout.lines}
     voices: dict[str, str] = {}
     for gender, variants in VARIANTS.items():
@@ -49,13 +49,13 @@ def speaker_voices(layout: Layout) -> dict[str, str]:
     return voices
 
 
-def manner_of(line: Line, language: dict) -> Manner:
-    """The emotion's manner, shifted by the speaker's habit and blurred for this utterance."""
-    habit = named_generator("habit", language["voice"], line.speaker).standard_normal(len(CARRIERS))
-    chance = named_generator("manner", language["voice"], line.path).standard_normal(len(CARRIERS))
+def draw_manner(line: Line, language: dict) -> Manner:
+    """Return the emotion's mean manner with random speaker and utterance offsets."""
+    speaker_draws = named_generator("habit", language["voice"], line.speaker).standard_normal(len(PARAMETERS))
+    utterance_draws = named_generator("manner", language["voice"], line.path).standard_normal(len(PARAMETERS))
     values = {}
-    for carrier, of_speaker, of_utterance in zip(CARRIERS, habit, chance, strict=True):
-        value = language["emotions"][line.emotion][carrier]
-        value += of_speaker * language["speakers"][carrier] + of_utterance * language["utterances"][carrier]
-        values[carrier] = float(np.clip(value, *LIMITS[carrier]))
+    for name, speaker_draw, utterance_draw in zip(PARAMETERS, speaker_draws, utterance_draws, strict=True):
+        value = language["emotions"][line.emotion][name]
+        value += speaker_draw * language["speakers"][name] + utterance_draw * language["utterances"][name]
+        values[name] = float(np.clip(value, *LIMITS[name]))
     return Manner(**values)

@@ -1,4 +1,4 @@
-"""Archives whose bytes depend on their contents alone."""
+"""Reproducible archives, whose bytes depend only on their contents."""
 
 import gzip
 import io
@@ -14,7 +14,7 @@ from ser.core.files import written_whole
 
 
 def write_archive(path: str | os.PathLike, members: Iterable[tuple[str, bytes]]) -> None:
-    """Write a .zip or .tar.gz, whole or not at all, with times and owners left out."""
+    """Write a .zip or .tar.gz atomically, without times and owners."""
     members = list(members)
     with written_whole(path) as temporary:
         if str(path).endswith(".zip"):
@@ -31,7 +31,7 @@ def write_archive(path: str | os.PathLike, members: Iterable[tuple[str, bytes]])
 
 
 def as_wav(samples: np.ndarray, rate: int) -> bytes:
-    """Encode int16 samples, shape (samples,) or (samples, channels), as a 16-bit WAV file."""
+    """Encode int16 samples as WAV; shape (samples,) or (samples, channels)."""
     buffer = io.BytesIO()
     soundfile.write(buffer, samples, rate, format="WAV", subtype="PCM_16")
     return buffer.getvalue()

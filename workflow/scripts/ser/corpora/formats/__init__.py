@@ -1,9 +1,9 @@
-"""Corpora as they are published: which recordings an archive holds, who speaks them, and how.
+"""Published corpus formats: recordings, speakers and emotions of an archive.
 
 Each format is a module with
 
-- `PATTERN`: what its audio files are called, searched in a member's path;
-- `contents(archive, settings)`: its four-class recordings, checked against what is known of it.
+- `PATTERN`: regular expression for the paths of its audio files;
+- `contents(archive, settings)`: returns its four-class recordings after verifying the archive.
 """
 
 import csv
@@ -26,11 +26,11 @@ CHECKSUMS = {"emodb": "resources/emodb-v1-sha256.tsv", "urdu": "resources/urdu-s
 
 @dataclass(frozen=True)
 class Recording:
-    """One labelled utterance of a corpus, before its audio is read."""
+    """Labelled utterance of a corpus, before its audio is read."""
 
     utterance: str
     speaker: str
-    group: str  # what a split may not cut: the speaker, or a session whose speakers share recordings
+    group: str  # kept whole by splits: the speaker, or a session whose speakers share recordings
     gender: str  # "female", "male", or "" where unknown
     emotion: str  # one of `EMOTIONS`
     file: str  # path inside the archive
@@ -38,10 +38,10 @@ class Recording:
 
 @dataclass(frozen=True)
 class Contents:
-    """Contents of an archive: its recordings, and how the archive was checked.
+    """Recordings of an archive, and the result of its verification.
 
-    `verification` has the `level`; where they apply, the number of `files` checked and of those
-    `altered`, a `note` that tables carry, and `warnings`.
+    `verification` has the `level` and, where they apply, the number of `files` checked, the number `altered`,
+    a `note` shown in tables, and `warnings`.
     """
 
     recordings: list[Recording]
@@ -49,47 +49,47 @@ class Contents:
 
 
 def open_corpus(path: str | os.PathLike, settings: dict):
-    """Open a corpus by its format, and find its four-class recordings, sorted by utterance name.
+    """Open a corpus in its format, and find its four-class recordings.
 
-    Returns something to `read` recordings from by their names, and the contents. Raises `UserError`
-    if the path holds another corpus, or not what the corpus should.
+    Returns an object whose `read` yields recordings by name, and the contents sorted by utterance name. Raises
+    `UserError` if the path contains another corpus, or fails verification.
     """
     corpus_format = _load(settings["format"])
     archive = Archive(path) if settings["format"] in PUBLISHED else corpus_format.ListedFiles(path)
     contents = corpus_format.contents(archive, settings)
     names = [recording.utterance for recording in contents.recordings]
     if len(set(names)) < len(names):
-        twice = sorted({name for name in names if names.count(name) > 1})
-        raise UserError(f"{path} holds these utterances more than once: {listing(twice)}")
+        duplicates = sorted({name for name in names if names.count(name) > 1})
+        raise UserError(f"{path} contains these utterances more than once: {listing(duplicates)}")
     recordings = sorted(contents.recordings, key=lambda recording: recording.utterance)
     _check_groups(path, recordings)
     return archive, Contents(recordings, contents.verification)
 
 
-def _module(corpus_format: str) -> str:
+def _module_name(corpus_format: str) -> str:
     return "csv_table" if corpus_format == "table" else corpus_format
 
 
 def _load(corpus_format: str) -> ModuleType:
-    return importlib.import_module(f"ser.corpora.formats.{_module(corpus_format)}")
+    return importlib.import_module(f"ser.corpora.formats.{_module_name(corpus_format)}")
 
 
 def _check_groups(path, recordings: list[Recording]) -> None:
-    """Raise `UserError` if a speaker is in two groups: a split keeps groups whole, and must keep speakers whole."""
+    """Raise `UserError` if a speaker is in two groups, which a split could separate."""
     group_of: dict[str, str] = {}
     for recording in recordings:
         group = group_of.setdefault(recording.speaker, recording.group)
         if group != recording.group:
             raise UserError(
-                f"{path}: speaker {recording.speaker} is in the groups {group} and {recording.group}, so a split could"
-                " put the speaker on both sides. Give every speaker one group."
+                f"{path}: speaker {recording.speaker} is in two groups, {group} and {recording.group}, so a split could"
+                " put the speaker on both sides. Assign each speaker to one group."
             )
 
 
-def matching(archive: Archive, names: list[str], corpus_format: str) -> dict[str, re.Match]:
-    """The members that are called as the format's audio files are.
+def match_audio_files(archive: Archive, names: list[str], corpus_format: str) -> dict[str, re.Match]:
+    """Return the members whose paths match the format's audio files.
 
-    Raises `UserError` if there is none, naming the format that the archive does look like.
+    Raises `UserError` if there are none, naming the format that does match, if any.
     """
 
     def matches(candidate: str) -> dict[str, re.Match]:
@@ -101,52 +101,48 @@ def matching(archive: Archive, names: list[str], corpus_format: str) -> dict[str
     audio = [name for name in names if name.lower().endswith(AUDIO_SUFFIXES)]
     others = [other for other in PUBLISHED if other != corpus_format and matches(other)]
     raise UserError(
-        f"{archive.path} is not an archive of format {corpus_format!r}: none of its {len(audio)} audio files is"
-        f" called as they are there"
-        + (f" (it holds, for example, {listing(audio, 3)})" if audio else "")
+        f"{archive.path} is not an archive of format {corpus_format!r}: none of its {len(audio)} audio files has a"
+        " name of this format"
+        + (f" (it contains, for example, {listing(audio, 3)})" if audio else "")
         + (f". It looks like format {others[0]!r}: correct `format` or `path` of the corpus" if others else "")
         + "."
     )
 
 
 def check_names(archive: Archive, corpus: str, expected: set[str], found: set[str]) -> None:
-    """Raise `UserError` unless exactly the expected files are there."""
+    """Raise `UserError` unless exactly the expected files exist."""
     missing, extra = sorted(expected - found), sorted(found - expected)
     if missing or extra:
         raise UserError(
-            f"{archive.path} does not hold the {len(expected)} files of {corpus}: {len(found)} were found"
+            f"{archive.path} does not contain the {len(expected)} files of {corpus}: {len(found)} were found"
             + (f"; missing: {listing(missing)}" if missing else "")
             + (f"; unknown: {listing(extra)}" if extra else "")
-            + ". Set `verify: none` for this corpus to use it all the same."
+            + ". To use it anyway, set `verify: none` for this corpus."
         )
 
 
-def warnings_of_strangers(names: list[str], found, below: str = "") -> list[str]:
-    """Audio files under a folder that the format does not know: named, and otherwise left alone."""
-    strangers = [
-        name for name in names if name not in found and below in name and name.lower().endswith(AUDIO_SUFFIXES)
-    ]
-    return [f"{len(strangers)} audio files that it should not have are not used: {listing(strangers)}"] * bool(
-        strangers
-    )
+def unknown_file_warnings(names: list[str], found, below: str = "") -> list[str]:
+    """Return a warning if a folder has audio files that are not in the format."""
+    unknown = [name for name in names if name not in found and below in name and name.lower().endswith(AUDIO_SUFFIXES)]
+    return [f"{len(unknown)} unknown audio files are not used: {listing(unknown)}"] * bool(unknown)
 
 
 def published_files(corpus_format: str) -> dict[str, dict]:
-    """Name -> {bytes, sha256} of every file of a corpus as published; for EMODB and URDU."""
+    """Return name -> {bytes, sha256} of every published file of EMODB or URDU."""
     with open(ROOT / CHECKSUMS[corpus_format], newline="", encoding="utf-8") as file:
         return {Path(row["file"]).name: row for row in csv.DictReader(file, delimiter="\t")}
 
 
 def sources(corpus_format: str) -> list[str]:
-    """Return the module of a format, loaded by a computed name, and its checksums, as paths in the repository."""
-    module = f"workflow/scripts/ser/corpora/formats/{_module(corpus_format)}.py"
+    """Return the repository paths of a format's module and checksums."""
+    module = f"workflow/scripts/ser/corpora/formats/{_module_name(corpus_format)}.py"
     return [module, CHECKSUMS[corpus_format]] if corpus_format in CHECKSUMS else [module]
 
 
 def altered_files(archive: Archive, found, published: dict[str, dict], level: str) -> dict[str, bytes]:
-    """The recordings that are not the published ones byte for byte, by name, with their contents.
+    """Return name -> contents of the recordings that differ from the published files.
 
-    Raises `UserError` if there are any and `level` is sha256.
+    Raises `UserError` if there are any and `level` is `sha256`.
     """
     altered = {
         Path(member).name: content
@@ -156,7 +152,7 @@ def altered_files(archive: Archive, found, published: dict[str, dict], level: st
     if altered and level == "sha256":
         raise UserError(
             f"{archive.path}: {len(altered)} of {len(found)} files are not the published recordings (sha256 differs):"
-            f" {listing(sorted(altered))}. Fetch the original archive, or set `verify: names` for this corpus to"
-            " accept altered audio; the tables will then say so."
+            f" {listing(sorted(altered))}. Download the original archive, or set `verify: names` for this corpus to"
+            " accept altered audio, which the tables will note."
         )
     return altered

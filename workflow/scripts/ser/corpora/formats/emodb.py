@@ -1,7 +1,7 @@
-"""EMODB, the Berlin Database of Emotional Speech (Burkhardt et al., Interspeech 2005), version 1.
+"""EMODB, version 1 (Burkhardt et al., Interspeech 2005).
 
-A file name is speaker, sentence, emotion (the first letter of its German name) and take:
-`03a01Wa.wav`. A is fear (Angst) and F is happiness (Freude).
+The Berlin Database of Emotional Speech. A file name is speaker, sentence, emotion (the first letter of its German
+name) and take: `03a01Wa.wav`. A is fear (Angst) and F is happiness (Freude).
 """
 
 import io
@@ -16,9 +16,9 @@ from ser.corpora.formats import (
     Recording,
     altered_files,
     check_names,
-    matching,
+    match_audio_files,
     published_files,
-    warnings_of_strangers,
+    unknown_file_warnings,
 )
 
 PATTERN = r"(?:^|/)(03|08|09|1[0-6])(a01|a02|a04|a05|a07|b01|b02|b03|b09|b10)([WLEAFTN])([a-f])\.wav$"
@@ -28,18 +28,19 @@ FILES_OF_VERSION_2 = 816
 
 
 def contents(archive: Archive, settings: dict) -> Contents:
-    """The four-class recordings: 420 with `boredom: sad`, 339 with `boredom: drop`.
+    """Return the four-class recordings.
 
-    `verify: sha256` demands the published files byte for byte, `names` their names, `none` nothing.
+    There are 420 with `boredom: sad`, and 339 with `boredom: drop`. `verify: sha256` requires the published files
+    byte for byte, `names` requires their names, and `none` checks nothing.
     """
     names, _ = archive.scan()
-    found = matching(archive, names, "emodb")
+    found = match_audio_files(archive, names, "emodb")
     if len(found) == FILES_OF_VERSION_2:
         raise UserError(
-            f"{archive.path} is version 2 of EMODB (816 files), which is another corpus than the one of the paper."
-            " Use version 1 (535 files)."
+            f"{archive.path} is version 2 of EMODB (816 files), but the paper uses version 1 (535 files). Download"
+            " version 1."
         )
-    verification = {"level": settings["verify"], "warnings": warnings_of_strangers(names, found)}
+    verification = {"level": settings["verify"], "warnings": unknown_file_warnings(names, found)}
     if settings["verify"] != "none":
         published = published_files("emodb")
         check_names(archive, "EMODB version 1", set(published), {Path(name).name for name in found})
@@ -56,7 +57,7 @@ def contents(archive: Archive, settings: dict) -> Contents:
 
 
 def _note(altered: dict[str, bytes], published: dict[str, dict]) -> str:
-    """What a reader of a table must know of altered recordings."""
+    """Return the note on altered recordings that tables show."""
     if not altered:
         return ""
     shorter = sum(

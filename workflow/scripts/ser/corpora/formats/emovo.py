@@ -1,14 +1,14 @@
 """EMOVO, Italian emotional speech (Costantini et al., LREC 2014).
 
-A file name is emotion, speaker and sentence: `rab-f1-b1.wav`. 587 of its 588 files are stereo: two
-microphones about 0.5 ms apart, whose mean would comb-filter the speech. Ingestion therefore takes
-the first channel of every corpus.
+A file name is emotion, speaker and sentence: `rab-f1-b1.wav`. 587 of the 588 files are stereo, from two
+microphones about 0.5 ms apart. Their mean would comb-filter the speech, so ingestion takes the first
+channel of every corpus.
 """
 
 from pathlib import Path
 
 from ser.corpora.archives import Archive
-from ser.corpora.formats import Contents, Recording, check_names, matching, warnings_of_strangers
+from ser.corpora.formats import Contents, Recording, check_names, match_audio_files, unknown_file_warnings
 
 PATTERN = r"(?:^|/)(neu|dis|gio|pau|rab|sor|tri)-([fm][123])-(b[1-3]|l[1-4]|n[1-5]|d[12])\.wav$"
 EMOTIONS = {"rab": "angry", "gio": "happy", "neu": "neutral", "tri": "sad"}
@@ -18,14 +18,17 @@ ALL_EMOTIONS = ("neu", "dis", "gio", "pau", "rab", "sor", "tri")
 
 
 def published_names() -> set[str]:
-    """The 588 file names: every speaker says every sentence in every emotion."""
+    """Return the 588 file names: every speaker says every sentence in every emotion."""
     return {f"{e}-{speaker}-{s}.wav" for e in ALL_EMOTIONS for speaker in SPEAKERS for s in SENTENCES}
 
 
 def contents(archive: Archive, settings: dict) -> Contents:
-    """The 336 four-class recordings. No checksums are published: `verify` compares names."""
+    """Return the 336 four-class recordings.
+
+    No checksums are published, so `verify` compares names.
+    """
     names, _ = archive.scan()
-    found = matching(archive, names, "emovo")
+    found = match_audio_files(archive, names, "emovo")
     if settings["verify"] != "none":
         check_names(archive, "EMOVO", published_names(), {Path(name).name for name in found})
     recordings = []
@@ -34,5 +37,5 @@ def contents(archive: Archive, settings: dict) -> Contents:
         if letters in EMOTIONS:
             gender = "male" if speaker.startswith("m") else "female"
             recordings.append(Recording(Path(name).stem, speaker, speaker, gender, EMOTIONS[letters], name))
-    warnings = warnings_of_strangers(names, found)
+    warnings = unknown_file_warnings(names, found)
     return Contents(recordings, {"level": settings["verify"], "files": len(found), "warnings": warnings})
