@@ -265,7 +265,7 @@ class TestDisturbed:
                 head, first, *rest = rows.splitlines(keepends=True)
                 split.write_bytes(b"".join([head, *rest, first]))
             demo.run("--cores", "1", run.target)
-            assert "belongs to other settings, code or inputs: starting afresh" in run.log()
+            assert "was saved with other settings, code or inputs: starting at the first epoch" in run.log()
             assert "resuming" not in run.log()
             fresh = run.outcome()
             demo.run("--cores", "1", "--force", run.target)
