@@ -74,7 +74,7 @@ def test_a_pickle_that_would_run_code_is_refused(tmp_path):
     [
         ({}, "has no config.json"),
         ({"config.json": "{}"}, "has no preprocessor_config.json"),
-        (SETTINGS, "holds no weights"),
+        (SETTINGS, "has no weights"),
         (SETTINGS | {"model.safetensors": "cut"}, "cannot be read as weights"),
     ],
 )
@@ -189,14 +189,14 @@ class TestHub:
         ("repository", "revision"), [("group/nothing", Hub.COMMIT), (Hub.REPOSITORY, "f" * 40)], ids=str
     )
     def test_unknown_repository_or_revision(self, hub, repository, revision):
-        message = f"{repository} at revision {revision} does not exist on the Hugging Face hub, or is private"
+        message = f"{repository} at revision {revision} does not exist on the Hugging Face Hub, or is private"
         with pytest.raises(UserError, match=message):
             checkpoints.locate(repository, revision)
 
     def test_a_repository_without_weights(self, hub):
         for name in ("model.safetensors", "pytorch_model.bin"):
             (hub.folder / name).unlink()
-        with pytest.raises(UserError, match="has no weights in a format that is read"):
+        with pytest.raises(UserError, match="has no weights in a supported format"):
             self.locate()
 
 
@@ -207,5 +207,5 @@ def reach(monkeypatch, url):
 
 
 def test_a_local_folder_that_does_not_exist(tmp_path):
-    with pytest.raises(UserError, match="does not exist: correct the model's `checkpoint`"):
+    with pytest.raises(UserError, match="does not exist: set the model's `checkpoint`"):
         checkpoints.locate(str(tmp_path / "nowhere"), None)

@@ -68,7 +68,7 @@ def test_a_folder_of_someone_else_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(device.tempfile, "gettempdir", lambda: str(tmp_path))
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / f"ser-gpus-{os.getuid()}").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(UserError, match="belongs to someone else"):
+    with pytest.raises(UserError, match="belongs to another user"):
         device.claim_gpu(NAMES)
 
 

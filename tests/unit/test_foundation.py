@@ -23,7 +23,7 @@ from ser.config.validation import TUNING
 from ser.core.constants import EMOTIONS
 from ser.core.errors import UserError
 from ser.models import checkpoints, families, trainable_state
-from ser.models.adaptation import Adapted, PromptedLayer
+from ser.models.adaptation import AdaptedLinear, PromptedLayer
 from ser.models.batching import Frames, mean_of_real_frames, pad
 from ser.models.feature_store import Storage
 from ser.models.frozen_head import FrozenEncoderHead
@@ -329,7 +329,7 @@ class TestTuning:
 
     def test_an_adapters_residual_is_added_once(self):
         linear = nn.Linear(6, 4)
-        adapted = Adapted(linear, bottleneck=3)
+        adapted = AdaptedLinear(linear, bottleneck=3)
         perturb(adapted)
         inputs = torch.randn(5, 6)
         output = linear(inputs)
@@ -538,17 +538,17 @@ class TestMistakes:
         tensors = load_file(folder / "model.safetensors")
         del tensors["encoder.layers.1.feed_forward.output_dense.weight"]
         save_file(tensors, folder / "model.safetensors")
-        with pytest.raises(UserError, match=r"lack what its config\.json describes: encoder\.layers\.1\.feed_forward"):
+        with pytest.raises(UserError, match=r"lack tensors that its config\.json describes: encoder\.layers\.1\.feed"):
             self.load(folder)
 
     def test_weights_of_another_shape(self, folder):
         self.change(folder, intermediate_size=50)
-        with pytest.raises(UserError, match=r"do not fit its config\.json: size mismatch for encoder\.layers\.0"):
+        with pytest.raises(UserError, match=r"do not match its config\.json: size mismatch for encoder\.layers\.0"):
             self.load(folder)
 
     def test_more_weights_than_described(self, folder):
         self.change(folder, num_hidden_layers=1)
-        with pytest.raises(UserError, match=r"does not describe these weights: encoder\.layers\.1"):
+        with pytest.raises(UserError, match=r"does not describe the tensors encoder\.layers\.1"):
             self.load(folder)
 
     def test_another_sampling_rate(self, folder):
@@ -560,7 +560,7 @@ class TestMistakes:
     def test_other_mel_bands(self, tmp_path):
         checkpoint = Checkpoint("Whisper", tmp_path)
         self.change(checkpoint.encoder, "preprocessor_config.json", feature_size=128)
-        with pytest.raises(UserError, match=r"wants 80 mel bands, its preprocessor_config\.json makes 128"):
+        with pytest.raises(UserError, match=r"expects 80 mel bands, but its preprocessor_config\.json has 128"):
             checkpoint.build()
 
     def test_too_short_for_a_frame(self, folder, tmp_path):

@@ -87,7 +87,7 @@ class TestMet:
     def test_the_papers_languages(self):
         """Neither Multilingual LibriSpeech nor BABEL has Urdu, nor had Common Voice in 2020."""
         found = {
-            (checkpoint, language): pretraining_data.met({"checkpoint": checkpoint}, language)
+            (checkpoint, language): pretraining_data.seen({"checkpoint": checkpoint}, language)
             for checkpoint in (ENGLISH_ONLY, XLSR, XLS_R, MMS, WHISPER, WHISPER_V3)
             for language in ("English", "German", "Italian", "Urdu")
         }
@@ -96,8 +96,8 @@ class TestMet:
         assert set(found.values()) == {"yes", "no"}
 
     def test_only_a_complete_list_says_no(self):
-        assert pretraining_data.met({"checkpoint": XLSR}, "Yoruba") == "no"
-        assert [pretraining_data.met({"checkpoint": name}, "Cantonese") for name in (WHISPER, WHISPER_V3)] == [
+        assert pretraining_data.seen({"checkpoint": XLSR}, "Yoruba") == "no"
+        assert [pretraining_data.seen({"checkpoint": name}, "Cantonese") for name in (WHISPER, WHISPER_V3)] == [
             "no",
             "yes",
         ]
@@ -106,26 +106,26 @@ class TestMet:
     def test_partial_list(self, monkeypatch):
         lists = {"a": {"met": {"English": None}, "list": "partial"}, "b": {"met": {"Urdu": None}, "list": "complete"}}
         monkeypatch.setattr(pretraining_data, "known", lambda: lists)
-        pretraining_data.named.cache_clear()
+        pretraining_data.listed_languages.cache_clear()
         answers = [
-            pretraining_data.met({"checkpoint": name}, language) for name in "ab" for language in ("English", "Urdu")
+            pretraining_data.seen({"checkpoint": name}, language) for name in "ab" for language in ("English", "Urdu")
         ]
-        pretraining_data.named.cache_clear()
+        pretraining_data.listed_languages.cache_clear()
         assert answers == ["yes", "unknown", "no", "yes"]
 
     def test_another_name_is_not_taken_for_absence(self):
-        assert {pretraining_data.met({"checkpoint": name}, "Farsi") for name in (ENGLISH_ONLY, XLSR, MMS)} == {
+        assert {pretraining_data.seen({"checkpoint": name}, "Farsi") for name in (ENGLISH_ONLY, XLSR, MMS)} == {
             "unknown"
         }
 
     def test_unknown_checkpoint(self):
-        assert pretraining_data.met({"checkpoint": "./mine"}, "English") == "unknown"
+        assert pretraining_data.seen({"checkpoint": "./mine"}, "English") == "unknown"
 
     def test_without_pretraining(self):
         assert pretraining_data.facts({"family": "cnn-lstm"}) == {"data": "none"}
         random = {"checkpoint": WHISPER, "weights": "random"}
         assert pretraining_data.facts(random) == {"data": "none"}
-        assert pretraining_data.met(random, "English") == "no"
+        assert pretraining_data.seen(random, "English") == "no"
 
 
 class TestFacts:
@@ -163,5 +163,5 @@ class TestFacts:
         used = {entry["checkpoint"] for entry in config["models"].values() if "checkpoint" in entry}
         assert used <= pretraining_data.known().keys()
         languages = {corpus["language"] for corpus in config["corpora"].values()}
-        answers = {pretraining_data.met({"checkpoint": name}, language) for name in used for language in languages}
+        answers = {pretraining_data.seen({"checkpoint": name}, language) for name in used for language in languages}
         assert answers == {"yes", "no"}

@@ -138,7 +138,7 @@ class TestTraining:
             run(tmp_path, train=train)
 
     def test_divergence_is_refused(self, tmp_path):
-        with pytest.raises(UserError, match=r"loss is not finite in epoch \d.*Lower"):
+        with pytest.raises(UserError, match=r"loss is NaN or infinite in epoch \d.*Lower"):
             run(tmp_path, SETTINGS | {"learning_rate": 1e30})
 
     def test_weights_of_another_model_are_refused(self, tmp_path):
@@ -193,15 +193,15 @@ class TestMemory:
         """To float32's rounding, since a sum of parts is rounded in another order."""
         _, whole = train_in(tmp_path, 16)
         model, parts = train_in(tmp_path, room)
-        assert parts.parts == {1: 16, 3: 8, 8: 2, 15: 2}[room]
+        assert parts.splits == {1: 16, 3: 8, 8: 2, 15: 2}[room]
         epochs = SETTINGS["epochs"]
         assert model.refused == (1 + epochs) * (
-            parts.parts.bit_length() - 1
+            parts.splits.bit_length() - 1
         )  # at first and in evaluations; not in steps
         for name, tensor in whole.best_weights.items():
             torch.testing.assert_close(parts.best_weights[name], tensor, atol=1e-5, rtol=1e-4)
         assert [row["dev_uar"] for row in parts.history] == [row["dev_uar"] for row in whole.history]
-        assert "out of GPU memory with a batch of 16 utterances in 1 parts" in caplog.text
+        assert "out of GPU memory with a batch of 16 utterances in 1 micro-batches" in caplog.text
 
     def test_dropout_of_a_retried_step_is_drawn_again_from_its_seed(self):
         """The refused attempt has drawn numbers and left gradients; neither shows in the update."""
@@ -225,7 +225,7 @@ class TestMemory:
             assert torch.equal(first, second)
 
     def test_not_even_one_utterance(self, tmp_path):
-        with pytest.raises(UserError, match=r"GPU's memory does not suffice \(CUDA out of memory.*fewer jobs share it"):
+        with pytest.raises(UserError, match=r"not have enough memory \(CUDA out of memory.*fewer jobs share it"):
             train_in(tmp_path, 0)
 
     def test_batch_statistics_are_not_cut(self, monkeypatch):
@@ -251,9 +251,9 @@ class TestMemory:
         """A nameless one: nothing is to be found in the folder, even while it is used."""
         caplog.set_level("INFO")
         storage = Storage(CPU, 2 * 64 * 4 * 100, tmp_path)
-        rooms = [storage.room(60, 64) for _ in range(3)]
+        rooms = [storage.allocate(60, 64) for _ in range(3)]
         assert [in_file(room) for room in rooms] == [False, True, True]
-        assert "do not fit into memory: they are kept in a file in" in caplog.text
+        assert "do not fit into memory: they are stored in a file in" in caplog.text
         assert not list(tmp_path.iterdir())
         values = torch.randn(60, 64)
         for room in rooms:
@@ -264,13 +264,13 @@ class TestMemory:
         mapped = []
         storage = Storage(CPU, 0, tmp_path)
         for own in examples.frames:
-            mapped.append(Frames(storage.room(*own.values.shape).copy_(own.values), own.real))
+            mapped.append(Frames(storage.allocate(*own.values.shape).copy_(own.values), own.real))
         assert in_file(mapped[0].values)
         assert_same(run(tmp_path, train=Examples(mapped, examples.emotions)), whole)
 
     def test_a_full_disk_is_seen_at_once(self, tmp_path):
         with small_disk(tmp_path / "small"), pytest.raises(OSError, match="No space left"):
-            Storage(CPU, 0, tmp_path / "small").room(10_000, 64)
+            Storage(CPU, 0, tmp_path / "small").allocate(10_000, 64)
 
 
 def cnn_lstm_with_dropout():

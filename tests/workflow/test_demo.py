@@ -265,7 +265,7 @@ class TestDisturbed:
                 head, first, *rest = rows.splitlines(keepends=True)
                 split.write_bytes(b"".join([head, *rest, first]))
             demo.run("--cores", "1", run.target)
-            assert "belongs to other settings, code or inputs: starting afresh" in run.log()
+            assert "was saved with other settings, code or inputs: starting at the first epoch" in run.log()
             assert "resuming" not in run.log()
             fresh = run.outcome()
             demo.run("--cores", "1", "--force", run.target)
@@ -288,7 +288,7 @@ class TestDisturbed:
             demo.configure(before)
         assert result.returncode != 0
         run = "failing, English to any, 0 shots, seed 1"
-        assert f"{run}: the loss is not finite in epoch 1: the training diverged. Lower the model's" in result.stdout
+        assert f"{run}: the loss is NaN or infinite in epoch 1: training diverged. Lower the model's" in result.stdout
         assert "Traceback" not in result.stdout
         assert not folder.exists() or not list(folder.iterdir())
 

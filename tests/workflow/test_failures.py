@@ -270,7 +270,7 @@ def test_weights_that_do_not_load_are_named(workflow):
     weights.write_bytes(weights.read_bytes()[:-30])
     result = workflow.run("--cores", "1", "--forcerun", "predict", "--", PREDICTED, check=False)
     assert result.returncode
-    assert f"predict: {LONG}/weights.safetensors cannot be read" in result.stdout
+    assert f"predict: {LONG}/weights.safetensors is damaged and cannot be read" in result.stdout
     assert "Traceback" not in result.stdout
     assert not (workflow.directory / PREDICTED).exists()
 

@@ -216,9 +216,9 @@ SOURCES = {
 }
 PROSE = {  # edits that only people read, each of a module that every training imports
     "a comment": ("class Updates:", "# edited\nclass Updates:"),
-    "a docstring": ('"""Updates of a model\'s weights, one for each batch."""', '"""Edited."""'),
+    "a docstring": ('"""Optimiser updates of a model, one per batch."""', '"""Edited."""'),
     "a log text": ('"epoch %d of %d: %s"', '"edited %d of %d: %s"'),
-    "an error message": ("the training diverged", "it was edited"),
+    "an error message": ("training diverged", "it was edited"),
     "a line break": ("self.optimizer.step()", "self.optimizer.step(\n        )"),
 }
 

@@ -277,12 +277,12 @@ class TestWindows:
     @pytest.mark.parametrize(
         ("model", "options", "message"),
         [
-            ("cnn-lstm", ("--window", "0.001"), "a window of 0.001 s holds no speech"),
-            ("cnn-lstm", ("--window", "nan"), "a window of nan s holds no speech"),
-            ("cnn-lstm", ("--hop", "0"), "a hop of 0 s does not go with windows of 10 s"),
-            ("cnn-lstm", ("--window", "2", "--hop", "3"), "a hop of 3 s does not go with windows of 2 s"),
-            ("cnn-lstm", ("--whole", "--hop", "3"), "--whole cuts none"),
-            ("whisper", ("--window", "31"), "Whisper hears 30 s: a window of 31 s is too long"),
+            ("cnn-lstm", ("--window", "0.001"), "a window of 0.001 s is too short"),
+            ("cnn-lstm", ("--window", "nan"), "a window of nan s is too short"),
+            ("cnn-lstm", ("--hop", "0"), "a hop of 0 s is not allowed for windows of 10 s"),
+            ("cnn-lstm", ("--window", "2", "--hop", "3"), "a hop of 3 s is not allowed for windows of 2 s"),
+            ("cnn-lstm", ("--whole", "--hop", "3"), "--hop cannot be used with --whole"),
+            ("whisper", ("--window", "31"), "a window of 31 s is too long: Whisper's limit is 30 s"),
         ],
     )
     def test_what_makes_no_sense_is_refused(self, workflow, long, model, options, message, output):
@@ -318,7 +318,7 @@ class TestBrokenFiles:
 
     def test_if_none_is_left_nothing_is_written(self, workflow, mixed, output):
         output.write_text("from before")
-        with pytest.raises(UserError, match="none of the 2 files can be labelled: nothing is written"):
+        with pytest.raises(UserError, match="none of the 2 files could be classified: no output was written"):
             labelled(run_of(workflow, "cnn-lstm"), mixed / "cut.wav", mixed / "text.flac")
         assert output.read_text() == "from before"
         assert list(output.parent.iterdir()) == [output]
@@ -326,20 +326,20 @@ class TestBrokenFiles:
     def test_what_was_written_before_is_replaced_only_if_asked(self, workflow, output):
         output.write_text("from before")
         recording = workflow.directory / "German/audio/4-sad.wav"
-        with pytest.raises(UserError, match="is there already: name another --output, or give --overwrite"):
+        with pytest.raises(UserError, match="already exists: choose another --output, or pass --overwrite"):
             label_script.main([str(run_of(workflow, "cnn-lstm")), str(recording)])
         assert output.read_text() == "from before"
         assert len(labelled(run_of(workflow, "cnn-lstm"), recording)) == 1
 
     def test_an_interrupted_run_leaves_nothing(self, workflow, output, monkeypatch):
-        labels, half_written = label.label, []
+        classify, half_written = label.classify, []
 
         def interrupted(*arguments):
-            yield from itertools.islice(labels(*arguments), 3)
+            yield from itertools.islice(classify(*arguments), 3)
             half_written.extend(output.parent.iterdir())
             raise KeyboardInterrupt
 
-        monkeypatch.setattr(label, "label", interrupted)
+        monkeypatch.setattr(label, "classify", interrupted)
         with pytest.raises(KeyboardInterrupt):
             labelled(run_of(workflow, "cnn-lstm"), workflow.directory / "German")
         assert len(half_written) == 1
@@ -349,7 +349,7 @@ class TestBrokenFiles:
         run = run_of(workflow, "cnn-lstm")
         with pytest.raises(UserError, match=r"nowhere\.wav does not exist"):
             labelled(run, workflow.directory / "German", tmp_path / "nowhere.wav")
-        with pytest.raises(UserError, match=r"config holds no audio file: none of its files ends in \.wav"):
+        with pytest.raises(UserError, match=r"config contains no audio files: no file name ends in \.wav"):
             labelled(run, workflow.directory / "config")
 
     def test_the_command(self, workflow, tmp_path):
@@ -357,7 +357,7 @@ class TestBrokenFiles:
         shutil.copy(workflow.directory / "German/audio/4-sad.wav", tmp_path)
         result = subprocess.run(command, cwd=tmp_path, env=ONE_THREAD, capture_output=True, text=True)
         assert result.returncode == 1
-        assert result.stderr.startswith(f"label: {tmp_path} has no run.json: it is no run, or its training has not")
+        assert result.stderr.startswith(f"label: {tmp_path} has no run.json: it is not a training run, or")
 
 
 class TestExport:
@@ -416,10 +416,10 @@ class TestExport:
                 open_trained(exported)
         for name in manifest["files"]:
             write_json(path, {"files": {key: entry for key, entry in manifest["files"].items() if key != name}})
-            with pytest.raises(UserError, match=rf"its manifest\.json does not name {name}"):
+            with pytest.raises(UserError, match=rf"its manifest\.json does not list {name}"):
                 open_trained(exported)
         path.unlink()
-        with pytest.raises(UserError, match="but does not lie there"):
+        with pytest.raises(UserError, match="but is not at that path"):
             open_trained(exported)
 
     def test_never_over_something(self, workflow, tmp_path):
@@ -428,11 +428,11 @@ class TestExport:
         (tmp_path / "full" / "mine.txt").write_text("mine")
         (tmp_path / "file").write_text("mine")
         for name in ("full", "file"):
-            with pytest.raises(UserError, match=rf"{name} exists: name a folder that does not"):
+            with pytest.raises(UserError, match=rf"{name} already exists: choose a new folder"):
                 export.main([run, str(tmp_path / name)])
         (tmp_path / "empty").mkdir()
         export.main([run, str(tmp_path / "empty")])
-        with pytest.raises(UserError, match="is an exported run already"):
+        with pytest.raises(UserError, match="is already an exported model"):
             export.main([str(tmp_path / "empty"), str(tmp_path / "again")])
         assert sorted(path.name for path in tmp_path.iterdir()) == ["empty", "file", "full"]
 
@@ -442,7 +442,7 @@ class TestExport:
         content = weights.read_bytes()
         try:
             weights.write_bytes(content[:-8])
-            with pytest.raises(UserError, match=r"weights\.safetensors cannot be read .*damaged"):
+            with pytest.raises(UserError, match=r"weights\.safetensors is damaged and cannot be read"):
                 export.main([str(run), str(tmp_path / "exported")])
         finally:
             weights.write_bytes(content)
@@ -479,7 +479,7 @@ class TestModelCard:
         assert "base_model" not in data  # a local folder is none of the hub's
         run = read_json(run_of(workflow, "xlsr-frozen") / "run.json")
         assert f"{run['parameters']['trained']:,}" in card.text
-        assert "English: the licence of whoever made it" in card.text
+        assert "English: its creator's licence" in card.text
         assert "| source | English: English, 5 speakers |" in card.text
 
     def test_scores_older_than_the_weights_are_left_out(self, workflow, tmp_path):
@@ -523,9 +523,9 @@ class TestModelCard:
             "**a rehearsal.**",
             "**German: altered audio, not comparable.**",
             "Multilingual LibriSpeech, Common Voice, BABEL, 56000 h",
-            "- English: not checked to be a published corpus. If it is the one of its layout, IEMOCAP: ",
+            "- English: not verified to be a published corpus. If it is the one with this layout, IEMOCAP: ",
             "licensed to each user by the University of Southern California (https://sail.usc.edu/iemocap/)",
-            "| source | English: English, 5 speakers; not checked to be the published recordings |",
+            "| source | English: English, 5 speakers; not verified to be the published recordings |",
             "\n- German: EMODB, version 1: CC0 1.0",
             "| target | German: German, 5 speakers |",
             f"at revision {checkpoint['revision']}",
@@ -560,19 +560,19 @@ class TestRuns:
         run = results / "results/runs/xlsr/English-to-any/0-shot/seed1"
         moved = run.rename(run.with_name("seed2"))
         with pytest.raises(
-            UserError, match=r"holds the run of results/runs/xlsr/English-to-any/0-shot/seed1, but does"
+            UserError, match=r"contains the run results/runs/xlsr/English-to-any/0-shot/seed1, but is not"
         ):
             open_trained(moved)
-        with pytest.raises(UserError, match=r"0-shot has no run\.json: it is no run, or its training has not finished"):
+        with pytest.raises(UserError, match=r"0-shot has no run\.json: it is not a training run, or training has not"):
             open_trained(run.parent)
-        with pytest.raises(UserError, match="seed1 is no folder: name a run"):
+        with pytest.raises(UserError, match="seed1 is not a folder: pass a run"):
             open_trained(run)
 
     @pytest.mark.parametrize(
         ("change", "message"),
         [
-            ({"settings": None}, "is no record of a run"),
-            ({"settings": {"model": []}}, "is no record of a run"),
+            ({"settings": None}, "is not the record of a training run"),
+            ({"settings": {"model": []}}, "is not the record of a training run"),
             ({"settings": {"model": {"family": "os.path"}}}, "family: 'os.path' is not allowed"),
             ({"settings": {"model": {"family": "wav2vec2"}}}, "checkpoint is missing"),
             ({"settings": {"model": {"family": "cnn-lstm", "code": "x"}}}, "code: unknown key"),
@@ -584,7 +584,7 @@ class TestRuns:
         with pytest.raises(UserError, match=message):
             open_trained(run)
         (run / "run.json").write_text("{")
-        with pytest.raises(UserError, match=rf"{run}: its run.json is no record of a run"):
+        with pytest.raises(UserError, match=rf"{run}: its run.json is not the record of a training run"):
             open_trained(run)
 
 

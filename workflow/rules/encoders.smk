@@ -1,4 +1,4 @@
-"""Pre-trained encoders: fetched at a pinned revision, kept without what the encoder does not need.
+"""Pre-trained encoders: downloaded at a pinned revision, without the checkpoint's other weights.
 
 INPUTS  a Hugging Face repository, or a local folder in its format; corpora
 OUTPUTS resources/encoders/{encoder}/, results/corpora/{corpus}/{condition}/pooled/{encoding}.npy
@@ -6,7 +6,7 @@ OUTPUTS resources/encoders/{encoder}/, results/corpora/{corpus}/{condition}/pool
 
 
 rule encoder:
-    """Fetch a checkpoint, and keep its encoder."""
+    """Download a checkpoint and save its encoder."""
     input:
         checkpoint=inputs.checkpoint,
     output:
@@ -27,7 +27,7 @@ rule encoder:
 
 
 rule pooled:
-    """Pool a frozen encoder's hidden states over every utterance, for all runs that train a head on them."""
+    """Compute a frozen encoder's pooled vectors, for all runs that train a head on them."""
     input:
         audio="results/corpora/{corpus}/{condition}/audio.npy",
         utterances="results/corpora/{corpus}/utterances.csv",

@@ -1,4 +1,4 @@
-"""Prediction: one job per run, for all targets and conditions that experiments ask of it.
+"""Prediction: one job per run, for all targets and conditions that the experiments need.
 
 INPUTS  weights of a run, corpora in their conditions
 OUTPUTS results/predictions/{model}/{source}-to-{target}/{shots}-shot/seed{seed}.csv

@@ -1,6 +1,6 @@
 """Fine-tuning: one job per model, source, target, shots and seed.
 
-A zero-shot run sees no target data: its target is "any", and it serves every target.
+A zero-shot run uses no target data: its target is "any", and it is shared by all targets.
 
 INPUTS  corpora, splits, few-shot examples, encoders
 OUTPUTS results/runs/{model}/{source}-to-{target}/{shots}-shot/seed{seed}/

@@ -1,4 +1,4 @@
-"""Fetch a checkpoint, and keep its encoder."""
+"""Download a checkpoint and save its encoder."""
 
 import shutil
 from pathlib import Path
@@ -10,18 +10,18 @@ from ser.core.errors import UserError
 from ser.models import checkpoints, families
 from ser.snakemake_support import script
 
-# What is asked of every model on this encoder, asked here once.
+# The settings with which the encoder is built once, to check that it loads.
 SETTINGS = {"weights": "pretrained", "context": "utterance", "tuning": {"method": "frozen"}}
 
 
 def main(snakemake):
     settings, outputs = snakemake.params.settings, snakemake.output
-    located, revision = checkpoints.locate(settings["checkpoint"], settings.get("revision"))
+    folder, revision = checkpoints.locate(settings["checkpoint"], settings.get("revision"))
     with files.written_whole(outputs.weights) as temporary:
-        save_file(checkpoints.read_encoder(located, settings["family"]), temporary)
+        save_file(checkpoints.read_encoder(folder, settings["family"]), temporary)
     for path in (outputs.config, outputs.preprocessor):
         with files.written_whole(path) as temporary:
-            shutil.copyfile(located / Path(path).name, temporary)
+            shutil.copyfile(folder / Path(path).name, temporary)
     try:
         model = families.load(settings["family"]).build(SETTINGS, Path(outputs.weights).parent)
     except UserError as error:

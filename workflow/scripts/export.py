@@ -1,8 +1,8 @@
-"""Export a finished run as a folder that labels recordings anywhere, with a model card.
+"""Export a trained model as a self-contained folder with a model card.
 
 Usage: python workflow/scripts/export.py RUN FOLDER
 
-RUN is results/runs/{model}/{source}-to-{target}/{shots}-shot/seed{seed}. What the folder holds is in docs/using.md.
+RUN is results/runs/{model}/{source}-to-{target}/{shots}-shot/seed{seed}. docs/using.md lists the folder's files.
 """
 
 import argparse
@@ -16,14 +16,14 @@ from ser.deploy.trained import open_trained
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Write the folder."""
+    """Export the model to the folder."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("run", type=Path, metavar="RUN", help="results/runs/.../seed1")
-    parser.add_argument("folder", type=Path, metavar="FOLDER", help="to be made")
-    given = parser.parse_args(arguments)
-    trained = open_trained(given.run)
-    export(trained, given.folder)
-    print(f"{given.folder}: {trained.name}. Before you pass it on, read its README.md")
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="new folder")
+    options = parser.parse_args(arguments)
+    trained = open_trained(options.run)
+    export(trained, options.folder)
+    print(f"{options.folder}: {trained.name}. Read its README.md before sharing the model.")
 
 
 if __name__ == "__main__":

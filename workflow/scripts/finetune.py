@@ -1,4 +1,4 @@
-"""Fine-tune one model on one source, with samples of a target or without."""
+"""Fine-tune a model on a source corpus, optionally with few-shot examples."""
 
 import time
 
@@ -31,17 +31,17 @@ def main(snakemake):
     dev_names = [utterance for utterance, role in roles.items() if role == "dev"]
     train = data.read_examples(model, inputs.source_frames, inputs.source_utterances, train_names, storage)
     dev = data.read_examples(model, inputs.source_frames, inputs.source_utterances, dev_names, storage)
-    seconds = data.seconds_of(inputs.source_utterances, train_names)
-    if shots := inputs.get("subset"):
-        subset = [row["utterance"] for row in files.read_rows(shots)]
+    seconds = data.total_seconds(inputs.source_utterances, train_names)
+    if subset_path := inputs.get("subset"):
+        subset = [row["utterance"] for row in files.read_rows(subset_path)]
         target_roles = leakage.read_split(inputs.target_split, inputs.target_utterances, inputs.target_overlaps)
-        leakage.check_subset(subset, target_roles, shots)
-        samples = data.read_examples(model, inputs.target_frames, inputs.target_utterances, subset, storage)
-        train = data.together(train, samples)
-        seconds += data.seconds_of(inputs.target_utterances, subset)
+        leakage.check_subset(subset, target_roles, subset_path)
+        few_shot = data.read_examples(model, inputs.target_frames, inputs.target_utterances, subset, storage)
+        train = data.concatenate(train, few_shot)
+        seconds += data.total_seconds(inputs.target_utterances, subset)
 
-    # an encoder's weights are in the fingerprint by the checksum that its revision.json keeps
-    read_whole = [path for path in inputs if path not in inputs.encoder[:1]]
+    # instead of the encoder's weights, the fingerprint covers their checksum in revision.json
+    hashed_inputs = [path for path in inputs if path not in inputs.encoder[:1]]
     state_path = run_record.state_path(snakemake.output.weights)
     try:
         progress = loop.fine_tune(
@@ -52,7 +52,7 @@ def main(snakemake):
             seed=seed,
             device=device,
             state_path=state_path,
-            fingerprint=run_record.fingerprint({**settings, "run": run_name, "device": device.type}, read_whole),
+            fingerprint=run_record.fingerprint({**settings, "run": run_name, "device": device.type}, hashed_inputs),
             started=started,
         )
     except UserError as error:

@@ -1,4 +1,4 @@
-"""Compute the log-mel frames of a whole corpus once, for all runs of CNN-LSTM."""
+"""Compute the log-mel frames of a corpus, used by all runs of CNN-LSTM."""
 
 from ser.core import files
 from ser.corpora import audio

@@ -1,4 +1,4 @@
-"""What a frozen encoder makes of a corpus in one condition: a vector an utterance."""
+"""Compute a frozen encoder's pooled vectors for one corpus and condition."""
 
 import torch
 

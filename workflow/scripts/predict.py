@@ -1,4 +1,4 @@
-"""Predict the emotion of every utterance of all targets and conditions that are asked of a run."""
+"""Predict the emotions of all utterances for a run's targets and conditions."""
 
 import numpy as np
 import torch
@@ -13,13 +13,13 @@ from ser.training.device import choose_device, frame_storage, parent_folder
 
 def main(snakemake):
     torch.set_num_threads(snakemake.threads)
-    given, settings = snakemake.input, snakemake.params.settings
+    inputs, settings = snakemake.input, snakemake.params.settings
     device = choose_device(snakemake.resources.gpu)
-    model = families.of(settings["model"]).build(settings["model"], parent_folder(given.encoder))
-    trainable_state.load_trained_state(model.to(device), given.weights)
-    found = []
+    model = families.of(settings["model"]).build(settings["model"], parent_folder(inputs.encoder))
+    trainable_state.load_trained_state(model.to(device), inputs.weights)
+    predictions = []
     for (target, condition), frames_path, utterances in zip(
-        settings["predicted"], given.frames, given.utterances, strict=True
+        settings["predicted"], inputs.frames, inputs.utterances, strict=True
     ):
         rows = files.read_rows(utterances)
         storage = frame_storage(device, snakemake.resources)
@@ -27,10 +27,10 @@ def main(snakemake):
         predicted = inference.probabilities(model, frames, settings["batch_size"], device)
         if not np.isfinite(predicted).all():
             raise UserError(
-                f"{given.weights}: predicted probabilities contain NaN or infinity. Delete the file and train again."
+                f"{inputs.weights}: predicted probabilities contain NaN or infinity. Delete the file and train again."
             )
-        found += inference.prediction_rows(target, condition, rows, predicted)
-    files.write_rows(snakemake.output.predictions, inference.COLUMNS, found)
+        predictions += inference.prediction_rows(target, condition, rows, predicted)
+    files.write_rows(snakemake.output.predictions, inference.COLUMNS, predictions)
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""Use of trained models: labelling recordings, exporting, model cards."""
+"""Use of trained models: classifying recordings, exporting, model cards."""

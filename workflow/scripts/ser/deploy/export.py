@@ -1,4 +1,4 @@
-"""A trained model as a folder that is whole by itself."""
+"""Export of a trained model to a self-contained folder."""
 
 import os
 import shutil
@@ -10,22 +10,22 @@ from ser.core import integrity
 from ser.core.errors import UserError
 from ser.deploy.label import Classifier
 from ser.deploy.model_card import model_card
-from ser.deploy.trained import Trained, open_trained
+from ser.deploy.trained import TrainedModel, open_trained
 
 CARD = "README.md"
 
 
-def export(trained: Trained, folder: str | os.PathLike) -> None:
-    """Copy all that a run's model needs into a new folder, with a manifest and a model card.
+def export(trained: TrainedModel, folder: str | os.PathLike) -> None:
+    """Copy a run's model into a new folder, with a manifest and a model card.
 
-    The folder appears when it is whole and has been loaded once, or not at all. Raises `UserError` if it exists, or the
-    run is an exported one itself.
+    The folder appears only after its complete copy has been loaded as a test. Raises `UserError` if the folder is not
+    empty, or if the model is already an exported one.
     """
     if trained.exported:
-        raise UserError(f"{trained.folder} is an exported run already: copy the folder")
+        raise UserError(f"{trained.folder} is already an exported model: copy the folder instead")
     folder = Path(os.path.abspath(folder))
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UserError(f"{folder} exists: name a folder that does not")
+        raise UserError(f"{folder} already exists: choose a new folder")
     temporary = folder.with_name(f".{folder.name}.{os.getpid()}")
     temporary.mkdir(parents=True)
     try:

@@ -1,4 +1,4 @@
-"""Labels for recordings of any kind, by a trained model: what the workflow does with a corpus, file by file."""
+"""Classification of audio files with a trained model."""
 
 import itertools
 import os
@@ -13,29 +13,31 @@ from ser.core.constants import EMOTIONS, SAMPLE_RATE
 from ser.core.errors import UserError
 from ser.core.files import files_under
 from ser.corpora.audio import SHORTEST, as_float, decode
-from ser.deploy.trained import Trained
+from ser.deploy.trained import TrainedModel
 from ser.models import families, trainable_state
 from ser.models.batching import Frames
 from ser.models.log_mel import log_mel
 from ser.training import inference
 
 COLUMNS = ("file", "start", "end", "predicted", *EMOTIONS)
-READ = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".au", ".caf", ".w64", ".rf64")
-AUDIO = (*READ, ".m4a", ".aac", ".wma", ".amr")  # of a folder: what cannot be read is named, not passed over
-TOGETHER = 16  # windows whose frames are kept at a time: few, so that progress shows on a CPU too
-BATCH = 4  # of them, of similar length, labelled together; it does not change their labels
-LONGEST = 35.0  # seconds: no utterance of the corpora is longer, IEMOCAP's longest has 34.1
-WINDOW = 10.0  # seconds, of a longer recording
-WHISPER_HEARS = 30.0  # seconds, from the first
+READABLE = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".au", ".caf", ".w64", ".rf64")
+AUDIO = (*READABLE, ".m4a", ".aac", ".wma", ".amr")  # unreadable formats in a folder are reported, not ignored
+WINDOWS_IN_MEMORY = 16  # few, so that progress is visible on a CPU
+BATCH = 4  # windows predicted together; it does not change the predictions
+LONGEST = 35.0  # seconds: longer than all utterances of the corpora (IEMOCAP's longest has 34.1)
+WINDOW = 10.0  # seconds, for longer recordings
+WHISPER_CONTEXT = 30.0  # seconds
 
 
 @dataclass(frozen=True)
 class Cutting:
-    """How a recording is cut into windows, in seconds. Raises `UserError` if that cannot be done.
+    """Cutting of recordings into windows.
+
+    All values are in seconds. Raises `UserError` for an invalid window or hop.
 
     Args:
-        longest: a recording of this length or less is labelled whole, as an utterance.
-        window: of longer ones.
+        longest: recordings up to this length are classified as one utterance.
+        window: length of the windows of longer recordings.
         hop: from the start of a window to the start of the next.
     """
 
@@ -46,15 +48,15 @@ class Cutting:
     def __post_init__(self):
         least = SHORTEST / SAMPLE_RATE
         if not self.window >= least:
-            raise UserError(f"a window of {self.window:g} s holds no speech: at least {least} s are needed")
+            raise UserError(f"a window of {self.window:g} s is too short: set --window to at least {least} s")
         if not least <= self.hop <= self.window:
             raise UserError(
-                f"a hop of {self.hop:g} s does not go with windows of {self.window:g} s: it is at least {least} s, and"
-                " a longer one than the window would leave speech out"
+                f"a hop of {self.hop:g} s is not allowed for windows of {self.window:g} s: set --hop to at least"
+                f" {least} s and at most the window"
             )
 
     def windows(self, samples: int) -> list[tuple[int, int]]:
-        """First sample of each window, and the first behind it. The last window ends where the recording does."""
+        """Return start and end of each window, in samples; the last ends the recording."""
         if samples <= max(self.longest, self.window) * SAMPLE_RATE:
             return [(0, samples)]
         window, hop = (round(seconds * SAMPLE_RATE) for seconds in (self.window, self.hop))
@@ -62,23 +64,23 @@ class Cutting:
         return [(start, start + window) for start in starts]
 
 
-WHOLE = Cutting(longest=float("inf"))  # every recording an utterance
+WHOLE = Cutting(longest=float("inf"))  # every recording is one utterance
 
 
 @dataclass(frozen=True)
 class Window:
-    """Part of a recording, as a model sees it."""
+    """Window of a recording, with its frames."""
 
     file: Path
     start: int  # samples at 16 kHz
     end: int
-    share: float  # of its file
+    share: float  # fraction of its file's windows
     frames: Frames
 
 
 @dataclass(frozen=True)
-class Label:
-    """What a model says of a part of a recording."""
+class Prediction:
+    """Predicted probabilities for a window of a recording, or for a whole one."""
 
     file: Path
     start: float  # seconds
@@ -87,17 +89,17 @@ class Label:
 
     @property
     def row(self) -> tuple[str, ...]:
-        """As in the CSV: see `COLUMNS`."""
+        """Row of the CSV, with the columns `COLUMNS`."""
         times = (f"{seconds:.3f}" for seconds in (self.start, self.end))
         probabilities = (f"{value:.8f}" for value in self.probabilities)
-        file = os.fsencode(self.file).decode("utf-8", "replace")  # a name may be no text
+        file = os.fsencode(self.file).decode("utf-8", "replace")  # a name may be invalid UTF-8
         return (file, *times, EMOTIONS[self.probabilities.argmax()], *probabilities)
 
 
 class Classifier:
-    """A trained model from 16 kHz waveforms to probabilities, the same as the workflow's own predictions."""
+    """Trained model that predicts as the workflow does, from 16 kHz waveforms."""
 
-    def __init__(self, trained: Trained, device: torch.device):
+    def __init__(self, trained: TrainedModel, device: torch.device):
         entry = trained.model
         self._device, self._folder, self._family = device, trained.folder, entry["family"]
         self._model = families.of(entry).build(entry, trained.encoder).to(device)
@@ -108,17 +110,18 @@ class Classifier:
         self._model.eval()
 
     def check(self, cutting: Cutting) -> None:
-        """Raise `UserError` if the model would not hear a window to its end."""
-        if self._family == "whisper" and cutting.window > WHISPER_HEARS:
-            raise UserError(f"Whisper hears {WHISPER_HEARS:g} s: a window of {cutting.window:g} s is too long")
+        """Raise `UserError` if a window is longer than the model's input."""
+        if self._family == "whisper" and cutting.window > WHISPER_CONTEXT:
+            raise UserError(f"a window of {cutting.window:g} s is too long: Whisper's limit is {WHISPER_CONTEXT:g} s")
 
     def frames(self, name: str, samples: np.ndarray) -> Frames:
-        """What the untrained part of the model makes of a waveform.
+        """Compute the output of the model's untrained part for a waveform.
 
         Args:
+            name: for error messages.
             samples: int16, (samples,).
 
-        Raises `UserError`, with the name, if it is too short.
+        Raises `UserError` if the waveform is too short.
         """
         if self._family == "cnn-lstm":
             return Frames.all_real(torch.from_numpy(log_mel(as_float(samples))))
@@ -127,27 +130,27 @@ class Classifier:
         return model.frames_of(samples, self._device)
 
     def probabilities(self, frames: Sequence[Frames]) -> np.ndarray:
-        """Of every emotion, (utterances, 4). Raises `UserError` if they are no numbers."""
+        """Predict (utterances, 4) probabilities. Raises `UserError` if not finite."""
         if self._frozen is not None:
             pooled = torch.from_numpy(self._frozen.pooled(frames, self._device)).to(self._device)
             frames = [Frames.all_real(vector) for vector in pooled.split(1)]
-        found = inference.probabilities(self._model, frames, BATCH, self._device)
-        if not np.isfinite(found).all():
+        probabilities = inference.probabilities(self._model, frames, BATCH, self._device)
+        if not np.isfinite(probabilities).all():
             raise UserError(f"{self._folder}: predicted probabilities contain NaN or infinity. Train the model again.")
-        return found
+        return probabilities
 
 
 def find_audio(paths: Iterable[Path]) -> list[Path]:
-    """The files among some paths, and the audio files in the folders among them, in order, each once.
+    """Return the given files, and the audio files in the given folders.
 
-    Raises `UserError` if a path does not exist, or a folder holds no audio.
+    Duplicates are removed. Raises `UserError` if a path does not exist, or a folder contains no audio.
     """
     found: dict[Path, None] = {}
     for path in paths:
         if path.is_dir():
             inside = [file for file in files_under(path) if _is_audio(file)]
             if not inside:
-                raise UserError(f"{path} holds no audio file: none of its files ends in {', '.join(READ)}")
+                raise UserError(f"{path} contains no audio files: no file name ends in {', '.join(READABLE)}")
             found |= dict.fromkeys(inside)
         elif path.exists():
             found[path] = None
@@ -160,43 +163,43 @@ def _is_audio(path: Path) -> bool:
     return path.suffix.lower() in AUDIO and not path.name.startswith(".")
 
 
-def label(
+def classify(
     classifier: Classifier,
     files: Iterable[Path],
     cutting: Cutting,
     skip: Callable[[Path, str], None],
     done: Callable[[Path, float], None],
-) -> Iterator[Label]:
-    """Labels of the windows of every file, in order.
+) -> Iterator[Prediction]:
+    """Yield the predictions for the windows of every file, in order.
 
     Args:
-        skip: called with a file that cannot be used, and why; it has no labels.
-        done: called when a share of a file is labelled.
+        skip: called with a file that cannot be used, and the reason; it has no predictions.
+        done: called with a file and the fraction of it that was classified.
     """
     windows = _windows(classifier, files, cutting, skip)
-    while together := list(itertools.islice(windows, TOGETHER)):
-        found = classifier.probabilities([window.frames for window in together])
-        for window, probabilities in zip(together, found, strict=True):
+    while chunk := list(itertools.islice(windows, WINDOWS_IN_MEMORY)):
+        predicted = classifier.probabilities([window.frames for window in chunk])
+        for window, probabilities in zip(chunk, predicted, strict=True):
             done(window.file, window.share)
-            yield Label(window.file, window.start / SAMPLE_RATE, window.end / SAMPLE_RATE, probabilities)
+            yield Prediction(window.file, window.start / SAMPLE_RATE, window.end / SAMPLE_RATE, probabilities)
 
 
 def _windows(classifier, files, cutting, skip) -> Iterator[Window]:
     for file in files:
         try:
             samples = decode(file.read_bytes(), str(file))
-            # in a silent window there is nothing to label, as in a silent recording
-            heard = [(start, end) for start, end in cutting.windows(len(samples)) if samples[start:end].any()]
-            for start, end in heard:
+            # silent windows are left out, as silent recordings are
+            audible = [(start, end) for start, end in cutting.windows(len(samples)) if samples[start:end].any()]
+            for start, end in audible:
                 frames = classifier.frames(str(file), samples[start:end])
-                yield Window(file, start, end, 1 / len(heard), frames)
+                yield Window(file, start, end, 1 / len(audible), frames)
         except (UserError, OSError) as error:
             skip(file, str(error))
 
 
-def by_file(labels: Iterable[Label]) -> Iterator[Label]:
-    """One label a file: the mean of its windows' probabilities."""
-    for file, of_file in itertools.groupby(labels, key=lambda one: one.file):
-        windows = list(of_file)
+def average_by_file(predictions: Iterable[Prediction]) -> Iterator[Prediction]:
+    """Yield one prediction per file: the mean of its windows' probabilities."""
+    for file, group in itertools.groupby(predictions, key=lambda prediction: prediction.file):
+        windows = list(group)
         mean = np.mean([window.probabilities for window in windows], axis=0)
-        yield Label(file, windows[0].start, windows[-1].end, mean)
+        yield Prediction(file, windows[0].start, windows[-1].end, mean)

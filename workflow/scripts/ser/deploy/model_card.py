@@ -1,4 +1,4 @@
-"""The page that goes with an exported model: what it is, trained on what, how well it does, under what licences."""
+"""Model card: architecture, training data, scores and licences."""
 
 import os
 from pathlib import Path
@@ -9,23 +9,23 @@ from transformers.models.whisper.tokenization_whisper import TO_LANGUAGE_CODE  #
 from ser.core.files import read_json, read_rows
 from ser.core.paths import encoder_name
 from ser.corpora import download
-from ser.deploy.trained import Trained
+from ser.deploy.trained import TrainedModel
 from ser.evaluation import scores
 from ser.figures import captions
 from ser.models import pretraining_data
 from ser.snakemake_support import provenance
 
 
-def model_card(trained: Trained) -> str:
-    """A run's card in Markdown, with the metadata of Hugging Face's hub before it.
+def model_card(trained: TrainedModel) -> str:
+    """Return a run's card in Markdown, with metadata for the Hugging Face Hub.
 
-    It speaks of what its workflow has computed, and of no prediction that is older than the weights.
+    Scores come from the run's existing predictions, unless they are older than its weights.
     """
     record = trained.record
     corpora = [_corpus(trained.directory, record["source"], "source")]
     if record["shots"]:
         corpora.append(_corpus(trained.directory, record["target"], "target"))
-    scored = score(trained)
+    scored = scores_of_run(trained)
     card = captions.render(
         "model_card.md",
         [],
@@ -41,8 +41,8 @@ def model_card(trained: Trained) -> str:
     return f"{card}\n"
 
 
-def front_matter(trained: Trained, corpora: list[dict], scored: list[dict]) -> ModelCardData:
-    """Metadata for the hub."""
+def front_matter(trained: TrainedModel, corpora: list[dict], scored: list[dict]) -> ModelCardData:
+    """Return the metadata for the Hugging Face Hub."""
     model = trained.model
     languages = [language for corpus in corpora for language in corpus["languages"]]
     codes = [TO_LANGUAGE_CODE[language.lower()] for language in languages if language.lower() in TO_LANGUAGE_CODE]
@@ -76,8 +76,8 @@ def front_matter(trained: Trained, corpora: list[dict], scored: list[dict]) -> M
     )
 
 
-def score(trained: Trained) -> list[dict]:
-    """Return a run's scores from its predictions, as in `results/scores.csv`, if they are newer than its weights."""
+def scores_of_run(trained: TrainedModel) -> list[dict]:
+    """Score a run's predictions, unless they are older than its weights."""
     file, seed = trained.directory / trained.run.predictions, trained.run.seed
     if not file.exists() or file.stat().st_mtime < os.stat(trained.folder / "weights.safetensors").st_mtime:
         return []
@@ -94,32 +94,32 @@ def _corpus(directory: Path, name: str, role: str) -> dict:
     source = download.published()["corpora"].get(archive["format"])
     verification = archive["verification"]
     unverified = verification["level"] == "none"
-    licence = "the licence of whoever made it; it is no published corpus that the workflow knows."
+    licence = "its creator's licence; it is not a published corpus known to the workflow."
     if source:
         licence = download.licence_notice(source)
         if unverified:
-            licence = f"not checked to be a published corpus. If it is the one of its layout, {licence}"
+            licence = f"not verified to be a published corpus. If it is the one with this layout, {licence}"
     return {
         "name": name,
         "role": role,
         "languages": sorted({row["language"] for row in rows}),
         "speakers": len({row["speaker"] for row in rows}),
-        "checked": "; not checked to be the published recordings" if unverified else "",
+        "checked": "; not verified to be the published recordings" if unverified else "",
         "note": verification.get("note", ""),
         "licence": f"{name}: {licence}",
     }
 
 
-def _encoder(trained: Trained) -> dict | None:
+def _encoder(trained: TrainedModel) -> dict | None:
     model = trained.model
     if trained.encoder is None:
         return None
     parameters = ", ".join(f"{key} {value}" for key, value in model["tuning"].items() if key != "method")
-    known = pretraining_data.facts(model)
-    data = "nothing: its weights were random" if model["weights"] == "random" else known.get("data", "not known here")
+    facts = pretraining_data.facts(model)
+    data = "none (random weights)" if model["weights"] == "random" else facts.get("data", "unknown")
     return {
         "where": _checkpoint(model),
-        "data": f"{data}, {known['hours']} h" if "hours" in known else data,
+        "data": f"{data}, {facts['hours']} h" if "hours" in facts else data,
         "tuning": f"{model['tuning']['method']}{f' ({parameters})' if parameters else ''}",
     }
 
@@ -131,13 +131,13 @@ def _checkpoint(model: dict) -> str:
 
 
 def _commit() -> str | None:
-    found = provenance.commit()
-    return f"{found['commit']}, with changes" if found["dirty"] else found["commit"]
+    state = provenance.commit()
+    return f"{state['commit']}, with uncommitted changes" if state["dirty"] else state["commit"]
 
 
-def _notes(trained: Trained, corpora: list[dict]) -> list[str]:
+def _notes(trained: TrainedModel, corpora: list[dict]) -> list[str]:
     notes = [f"{corpus['name']}: {corpus['note']}." for corpus in corpora if corpus["note"]]
-    written = trained.directory / "results" / "provenance.json"
-    if written.exists() and (label := read_json(written)["label"]):
+    record = trained.directory / "results" / "provenance.json"
+    if record.exists() and (label := read_json(record)["label"]):
         notes.insert(0, f"{label}.")
     return notes

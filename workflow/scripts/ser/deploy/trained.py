@@ -1,4 +1,4 @@
-"""A trained model where it lies: a finished run of the workflow, or a folder that one was exported to."""
+"""Trained models on disk: finished training runs and exported models."""
 
 import json
 import os
@@ -13,19 +13,19 @@ from ser.core.integrity import sha256
 from ser.core.paths import ENCODER_FILES, RunId, encoder_folder
 
 OWN_FILES = ("weights.safetensors", "run.json", "history.csv")
-IDENTITY = {"model", "source", "target", "shots", "seed"}  # what a run's record says that it is
-ENCODER = "encoder"  # an exported run's folder of its encoder
+IDENTITY = {"model", "source", "target", "shots", "seed"}  # keys of run.json that identify a run
+ENCODER = "encoder"  # subfolder of an exported model
 ENCODER_WEIGHTS = ENCODER_FILES[0]
 
 
 @dataclass(frozen=True)
-class Trained:
-    """A trained model's files, all of them there, and its record."""
+class TrainedModel:
+    """Trained model: its record and the location of its files."""
 
     folder: Path
     record: dict  # run.json
-    model: dict  # its entry of the configuration, complete
-    encoder: Path | None  # the folder of the encoder that it starts from, if there is one
+    model: dict  # its complete entry in the configuration
+    encoder: Path | None  # folder of its encoder, if it has one
     exported: bool
 
     @property
@@ -35,43 +35,45 @@ class Trained:
 
     @property
     def name(self) -> str:
-        """What it is, in words."""
+        """Description for messages, for example `xlsr, IEMOCAP, seed 1`."""
         target = f" to {self.run.target}, {self.run.shots} shots" if self.run.shots else ""
         return f"{self.run.model}, {self.run.source}{target}, seed {self.run.seed}"
 
     @property
     def directory(self) -> Path:
-        """The working directory of the workflow that a run is of."""
+        """Working directory of the workflow that trained the model."""
         return self.folder.parents[5]
 
     @property
     def files(self) -> dict[str, Path]:
-        """All that a copy needs to be whole: path in the copy -> where the file is."""
+        """Files to export: path in the exported folder -> present path."""
         own = {name: self.folder / name for name in OWN_FILES}
         return own | {f"{ENCODER}/{name}": self.encoder / name for name in _encoder_files(self.model)}
 
 
-def open_trained(folder: str | os.PathLike) -> Trained:
-    """Find a trained model's files, and check that they belong together.
+def open_trained(folder: str | os.PathLike) -> TrainedModel:
+    """Find a trained model's files, and check that they are complete and consistent.
 
     Args:
-        folder: `results/runs/{model}/{source}-to-{target}/{shots}-shot/seed{seed}`, or what a run was exported to.
+        folder: `results/runs/{model}/{source}-to-{target}/{shots}-shot/seed{seed}`, or an exported model.
 
-    Raises `UserError`, naming the folder, if it is neither, is not finished, lacks its encoder or has another one, or
-    if its manifest says that it is damaged.
+    Raises `UserError` if the folder is neither, if training has not finished, if the encoder is missing or another one,
+    or if a file differs from the manifest.
     """
     folder = Path(os.path.abspath(folder))
     if not folder.is_dir():
-        raise UserError(f"{folder} is no folder: name a run, results/runs/.../seed1, or the folder of an exported one")
+        raise UserError(f"{folder} is not a folder: pass a run, results/runs/.../seed1, or an exported model")
     exported = (folder / integrity.NAME).exists()
     checksums = integrity.check_manifest(folder) if exported else {}
     record = _read_record(folder)
     model = validation.recorded_model(record["settings"]["model"])
     if not exported:
-        _check_place(folder, record)
-    trained = Trained(folder, record, model, _encoder_folder(folder, model, exported), exported)
+        _check_location(folder, record)
+    trained = TrainedModel(folder, record, model, _encoder_folder(folder, model, exported), exported)
     if exported and (unlisted := sorted(trained.files.keys() - checksums.keys())):
-        raise UserError(f"{folder} is damaged: its {integrity.NAME} does not name {listing(unlisted)}")
+        raise UserError(
+            f"{folder} is damaged: its {integrity.NAME} does not list {listing(unlisted)}. Export it again."
+        )
     if absent := [str(path) for path in trained.files.values() if not path.is_file()]:
         raise UserError(f"{folder}: {listing(absent)} does not exist: run the workflow again for this model")
     _check_encoder(trained, checksums)
@@ -85,20 +87,20 @@ def _read_record(folder: Path) -> dict:
             return record
     except FileNotFoundError:
         raise UserError(
-            f"{folder} has no run.json: it is no run, or its training has not finished. A run is a folder"
+            f"{folder} has no run.json: it is not a training run, or training has not finished. Pass a folder"
             " results/runs/{model}/{source}-to-{target}/{shots}-shot/seed{seed}"
         ) from None
     except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError):
         pass
-    raise UserError(f"{folder}: its run.json is no record of a run")
+    raise UserError(f"{folder}: its run.json is not the record of a training run. Delete it and run again.")
 
 
-def _check_place(folder: Path, record: dict) -> None:
-    """A run is found by its name: anywhere else it would be without its encoder, or with another's."""
-    place = RunId(**{key: record[key] for key in IDENTITY}).folder
-    if not folder.as_posix().endswith(f"/{place}"):
+def _check_location(folder: Path, record: dict) -> None:
+    """Raise `UserError` if a run was moved: its encoder is found relative to it."""
+    expected = RunId(**{key: record[key] for key in IDENTITY}).folder
+    if not folder.as_posix().endswith(f"/{expected}"):
         raise UserError(
-            f"{folder} holds the run of {place}, but does not lie there. To take a run elsewhere, export it:"
+            f"{folder} contains the run {expected}, but is not at that path. To use a run elsewhere, export it:"
             " python workflow/scripts/export.py RUN FOLDER"
         )
 
@@ -110,14 +112,17 @@ def _encoder_folder(folder: Path, model: dict, exported: bool) -> Path | None:
 
 
 def _encoder_files(model: dict) -> tuple[str, ...]:
-    """What of its encoder a trained model needs: where everything was trained, not the weights."""
+    """Return the encoder files to export; no weights if everything was trained."""
     if model["family"] == "cnn-lstm":
         return ()
     return ENCODER_FILES[1:] if model["weights"] == "random" else ENCODER_FILES
 
 
-def _check_encoder(trained: Trained, checksums: dict[str, str]) -> None:
-    """What was trained on one encoder loads onto another of the same shape, and would label at random."""
+def _check_encoder(trained: TrainedModel, checksums: dict[str, str]) -> None:
+    """Raise `UserError` if the model was trained on another encoder.
+
+    An encoder of the same shape would load, but its predictions would be meaningless.
+    """
     name = f"{ENCODER}/{ENCODER_WEIGHTS}"
     if name in trained.files:
         weights = trained.files[name]

@@ -164,7 +164,7 @@ def _met(settings: Mapping) -> Iterator[Comparison]:
     foundation = [roles["english"], *roles["multilingual"]]
 
     def met(model, cell):
-        return pretraining_data.met(settings["models"].get(model, {}), settings["languages"][cell[1]])
+        return pretraining_data.seen(settings["models"].get(model, {}), settings["languages"][cell[1]])
 
     for first in foundation:
         for second in foundation:

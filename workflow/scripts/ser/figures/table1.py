@@ -68,7 +68,7 @@ def rows(
                 "hours": known.get("hours"),
                 "languages": known.get("languages", ""),
                 **{
-                    f"met_{language}": pretraining_data.met(entry, language) if known.get("data") != "none" else ""
+                    f"met_{language}": pretraining_data.seen(entry, language) if known.get("data") != "none" else ""
                     for language in languages
                 },
                 "parameters": parameters[name]["total"],

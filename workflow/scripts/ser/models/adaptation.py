@@ -1,4 +1,4 @@
-"""Ways to fine-tune an encoder: what of it is trained, and what is added to it.
+"""Fine-tuning methods: frozen, full, LoRA, adapter and prompt.
 
 The paper names frozen, adapter, embedding prompt and LoRA, as in PEFT-SER (Feng and Narayanan, 2023).
 """
@@ -7,12 +7,12 @@ import torch
 from torch import nn
 
 
-def tune(encoder: nn.Module, tuning: dict) -> None:
-    """Prepare an encoder in place: freeze it, but for what the method trains or adds.
+def apply_method(encoder: nn.Module, tuning: dict) -> None:
+    """Freeze an encoder in place, except parameters that the method trains or adds.
 
     Args:
         encoder: with `layers`, a `ModuleList`; `feed_forward`, the names of the two linear modules of a layer's
-            feed-forward block; `hidden_size`; and `projection_and_body()`, the modules behind its convolutions.
+            feed-forward block; `hidden_size`; and `trainable_modules()`, the modules after its convolutions.
         tuning: `method` and its parameters.
     """
     encoder.requires_grad_(False)
@@ -20,7 +20,7 @@ def tune(encoder: nn.Module, tuning: dict) -> None:
         case "frozen":
             pass
         case "full":
-            for module in encoder.projection_and_body():
+            for module in encoder.trainable_modules():
                 module.requires_grad_(True)
         case "lora":
             _add_lora(encoder.layers, encoder.feed_forward, tuning["rank"], tuning["alpha"])
@@ -33,17 +33,17 @@ def tune(encoder: nn.Module, tuning: dict) -> None:
 
 
 def _add_lora(layers: nn.Module, targets: tuple[str, str], rank: int, alpha: float) -> None:
-    """LoRA (Hu et al., 2022) on both feed-forward linears, PEFT-SER's placement, without dropout."""
+    """Add LoRA (Hu et al., 2022) to both feed-forward linears, as in PEFT-SER."""
     from peft import LoraConfig, inject_adapter_in_model
 
     config = LoraConfig(r=rank, lora_alpha=alpha, target_modules=list(targets), lora_dropout=0.0, bias="none")
     inject_adapter_in_model(config, layers)
 
 
-class Adapted(nn.Module):
-    """A linear module and a bottleneck behind it (Houlsby et al., 2019), added to its output once.
+class AdaptedLinear(nn.Module):
+    """Linear module followed by a residual bottleneck adapter (Houlsby et al., 2019).
 
-    The second projection starts at zero, so before training nothing changes.
+    The second projection starts at zero, so the output is unchanged before training.
     """
 
     def __init__(self, linear: nn.Linear, bottleneck: int):
@@ -55,18 +55,18 @@ class Adapted(nn.Module):
         nn.init.zeros_(self.up.bias)
 
     def forward(self, hidden: torch.Tensor) -> torch.Tensor:
-        """(..., in features) to (..., out features)."""
+        """Map (..., in features) to (..., out features)."""
         output = self.linear(hidden)
         return output + self.up(torch.relu(self.down(output)))
 
 
 def _add_adapter(layer: nn.Module, name: str, bottleneck: int) -> None:
     parent = next(module for module in layer.modules() if name in dict(module.named_children()))
-    setattr(parent, name, Adapted(getattr(parent, name), bottleneck))
+    setattr(parent, name, AdaptedLinear(getattr(parent, name), bottleneck))
 
 
 class PromptedLayer(nn.Module):
-    """A transformer layer before whose input learned vectors are put; behind it they are removed."""
+    """Transformer layer with learned prompts before its input, cut from its output."""
 
     def __init__(self, layer: nn.Module, length: int, hidden_size: int):
         super().__init__()
@@ -74,11 +74,11 @@ class PromptedLayer(nn.Module):
         self.prompt = nn.Parameter(torch.empty(length, hidden_size).normal_(std=0.02))
 
     def forward(self, hidden: torch.Tensor, attention_mask: torch.Tensor | None = None, **options) -> torch.Tensor:
-        """(batch, frames, hidden) to the same shape.
+        """Map (batch, frames, hidden) to the same shape.
 
         Args:
-            attention_mask: boolean, (batch, 1, frames or 1, frames), True where a frame may be attended to;
-                prompts always may.
+            attention_mask: boolean, (batch, 1, frames or 1, frames), True where a frame may be attended to. Prompts
+                are always attended to.
         """
         length = len(self.prompt)
         prompt = self.prompt.to(hidden.dtype).expand(len(hidden), -1, -1)

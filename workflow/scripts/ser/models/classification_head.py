@@ -1,4 +1,4 @@
-"""Classification head of every encoder."""
+"""Classification head on an encoder."""
 
 from torch import nn
 
@@ -8,5 +8,5 @@ HIDDEN, DROPOUT = 256, 0.1
 
 
 def classifier(width: int) -> nn.Sequential:
-    """Return hidden layer and output, from pooled vectors of shape (batch, width) to logits of shape (batch, 4)."""
+    """Return layers that map pooled vectors (batch, width) to logits (batch, 4)."""
     return nn.Sequential(nn.Linear(width, HIDDEN), nn.ReLU(), nn.Dropout(DROPOUT), nn.Linear(HIDDEN, len(EMOTIONS)))

@@ -1,7 +1,7 @@
-"""CNN-LSTM, the paper's baseline: convolutions over log-mel frames, a BLSTM, a dense layer.
+"""CNN-LSTM baseline: convolutions over log-mel frames, a BLSTM, a dense layer.
 
-The paper gives a large kernel first and smaller ones after it, 128 LSTM units and a dense layer of
-128; what it leaves open is in docs/protocol.md.
+The paper specifies a large kernel first and smaller ones after it, 128 LSTM units and a dense layer of 128.
+docs/protocol.md lists the choices that the paper leaves open.
 """
 
 from collections.abc import Collection
@@ -22,12 +22,12 @@ POOLING = (4, 2, 1)
 
 
 def build(settings: dict, encoder=None) -> nn.Module:
-    """A freshly initialised model; this family has no settings of its own, and no encoder to start from."""
+    """Return an initialised model; this family has no settings and no encoder."""
     return CnnLstm()
 
 
 class CnnLstm(nn.Module):
-    """Masked throughout: an utterance's logits do not depend on what it is batched with."""
+    """CNN-LSTM with masked padding: an utterance's logits do not depend on its batch."""
 
     def __init__(self):
         super().__init__()
@@ -42,38 +42,40 @@ class CnnLstm(nn.Module):
         self.output = nn.Linear(DENSE, len(EMOTIONS))
 
     def read_frames(self, path, utterances: list[dict], wanted: Collection[str], storage: Storage) -> list[Frames]:
-        """Log-mel frames of the wanted utterances of a corpus: float32, (frames, 64) each; memory-mapped on a CPU.
+        """Read log-mel frames of the wanted utterances, float32, (frames, 64) each.
+
+        On a CPU they are memory-mapped.
 
         Args:
             path: the corpus's log_mel.npy.
             utterances: all rows of the corpus.
         """
-        frames = torch.from_numpy(np.load(path, mmap_mode="c"))  # copy on write, which nobody does
+        frames = torch.from_numpy(np.load(path, mmap_mode="c"))  # torch warns about read-only arrays
         lengths = [frame_count(int(row["samples"])) for row in utterances]
         by_utterance = frames.split(lengths)
         chosen = set(wanted)
         kept = [own for own, row in zip(by_utterance, utterances, strict=True) if row["utterance"] in chosen]
         if storage.device.type == "cuda":
             counts = list(map(len, kept))
-            rooms = storage.room(sum(counts), BANDS).split(counts)
-            kept = [room.copy_(own) for room, own in zip(rooms, kept, strict=True)]
+            targets = storage.allocate(sum(counts), BANDS).split(counts)
+            kept = [target.copy_(own) for target, own in zip(targets, kept, strict=True)]
         return [Frames.all_real(own) for own in kept]
 
     def forward(self, frames: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """Logits of shape (batch, 4).
+        """Return logits of shape (batch, 4).
 
         Args:
-            frames: (batch, frames, 64), anything beyond an utterance's own frames.
+            frames: (batch, frames, 64), with any values beyond an utterance's own frames.
             lengths: real frames of each utterance, (batch,), int64 on the CPU.
         """
         hidden = frames.transpose(1, 2)  # (batch, bands, frames)
         for convolution, norm, pooling in zip(self.convolutions, self.norms, POOLING, strict=True):
             mask = real_frames(lengths, hidden.shape[-1], hidden.device)
-            # zeros beyond the end are what an utterance alone is padded with
+            # zeros beyond the end: the padding of an utterance alone
             hidden = convolution(hidden * mask.unsqueeze(1))
             hidden = _normalise_real_frames(norm, hidden, mask)
             hidden = torch.relu(hidden)
-            # zeros are neutral under the maximum, since nothing is negative after the ReLU
+            # zeros do not change the maximum, since no value is negative after the ReLU
             hidden = nn.functional.max_pool1d(hidden, pooling, ceil_mode=True)
             lengths = (lengths + pooling - 1) // pooling
         return self.output(
@@ -81,7 +83,7 @@ class CnnLstm(nn.Module):
         )
 
     def _states(self, hidden: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """The LSTM over real frames alone: (batch, frames, channels) to (batch, frames, 2 * units)."""
+        """Apply the LSTM to real frames: (batch, frames, channels to 2 * units)."""
         longest_first = torch.argsort(lengths, descending=True, stable=True)
         order, back = on_device(longest_first, hidden.device), on_device(torch.argsort(longest_first), hidden.device)
         packed = pack_padded_sequence(hidden[order], lengths[longest_first], batch_first=True)
@@ -90,7 +92,7 @@ class CnnLstm(nn.Module):
 
 
 def _normalise_real_frames(norm: nn.BatchNorm1d, hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """Batch norm whose statistics are those of real frames; padding comes out as zero.
+    """Apply batch norm with statistics over real frames only; padding becomes zero.
 
     Args:
         hidden: (batch, channels, frames).
@@ -103,7 +105,7 @@ def _normalise_real_frames(norm: nn.BatchNorm1d, hidden: torch.Tensor, mask: tor
     mean = (hidden * mask).sum(dim=(0, 2)) / count
     centred = (hidden - mean[:, None]) * mask
     variance = centred.square().sum(dim=(0, 2)) / count
-    with torch.no_grad():  # what nn.BatchNorm1d keeps: an average over batches, of the unbiased variance
+    with torch.no_grad():  # running averages as in nn.BatchNorm1d, with the unbiased variance
         norm.running_mean.lerp_(mean, norm.momentum)
         norm.running_var.lerp_(variance * count / (count - 1), norm.momentum)
         norm.num_batches_tracked.add_(1)

@@ -1,4 +1,4 @@
-"""What the pre-trained encoders share: tuning, average pooling, the head, and where training begins."""
+"""Pre-trained encoder with average pooling and a classification head."""
 
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,21 +14,21 @@ from ser.core.constants import SAMPLE_RATE
 from ser.core.errors import UserError, listing
 from ser.core.files import read_json
 from ser.corpora.audio import as_float, open_audio, waveforms_of
-from ser.models.adaptation import tune
+from ser.models.adaptation import apply_method
 from ser.models.batching import Frames, mean_of_real_frames, pad, sorted_batches
 from ser.models.classification_head import classifier
 from ser.models.feature_store import Storage
 from ser.models.oom import retry_on_oom
 
-POOLED_TOGETHER = 16  # utterances; it does not change their vectors
+POOLING_BATCH = 16  # utterances; it does not change their vectors
 
 
 class FoundationModel(nn.Module):
-    """Encoder, average over an utterance's own frames, hidden layer, output.
+    """Encoder, average over an utterance's own frames, classification head.
 
-    What comes before the first trained parameter is constant, so it is computed once per run, by `read_frames`,
-    and `forward` goes on from there: behind the features if everything is trained, else behind the front end. Of a
-    frozen encoder all is constant: `pooled` gives it, for `ser.models.frozen_head`.
+    The layers before the first trained parameter are constant. `read_frames` computes their output once per run, and
+    `forward` starts from it: from the features if everything is trained, else from the frontend's output. A frozen
+    encoder is constant as a whole: `pooled` returns its output for `ser.models.frozen_head`.
 
     Args:
         encoder: see `ser.models.wav2vec2.Encoder`, `ser.models.whisper.Encoder`.
@@ -38,17 +38,17 @@ class FoundationModel(nn.Module):
     def __init__(self, encoder: nn.Module, settings: dict):
         super().__init__()
         self.encoder = encoder
-        self.encoder_parameters = count(encoder)
+        self.encoder_parameters = count_parameters(encoder)
         self.trains_all = settings["weights"] == "random"
         if not self.trains_all:
-            tune(encoder, settings["tuning"])
+            apply_method(encoder, settings["tuning"])
         self.head = classifier(encoder.hidden_size)
 
     def forward(self, frames: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """Logits of shape (batch, 4).
+        """Return logits of shape (batch, 4).
 
         Args:
-            frames: (batch, frames, width), as `read_frames` gave them, padded.
+            frames: (batch, frames, width), from `read_frames`, padded.
             lengths: real frames of each utterance, (batch,), int64 on the CPU.
         """
         if self.trains_all:
@@ -56,78 +56,78 @@ class FoundationModel(nn.Module):
         return self.head(mean_of_real_frames(self.encoder(frames, lengths), lengths))
 
     def _trained_front_end(self, features, lengths):
-        """In training, of the padded batch; in evaluation, of each utterance alone, as the stock model computes it."""
+        """Apply the frontend to the batch in training, else to each utterance alone."""
         if self.training:
             return self.encoder.padded_front_end(features, lengths)
         alone = [Frames(own, int(length)) for own, length in zip(features, lengths, strict=True)]
         return pad([self.encoder.front_end(own, features.device) for own in alone], features.device)
 
     def read_frames(self, path, utterances: list[dict], wanted: Collection[str], storage: Storage) -> list[Frames]:
-        """The constant part's output for the wanted utterances of a corpus, float32, in the storage.
+        """Compute the constant layers' output for the wanted utterances, float32.
 
         Args:
             path: the corpus's audio.npy.
             utterances: all rows of the corpus.
 
-        Raises `UserError`, naming the utterance, if it is too short for the encoder.
+        Raises `UserError` if an utterance is too short for the encoder.
         """
         self.eval()
         chosen = set(wanted)
         rows = [row for row in utterances if row["utterance"] in chosen]
         counts = [self.frame_count(row["utterance"], int(row["samples"])) for row in rows]
         width = self.encoder.feature_width if self.trains_all else self.encoder.frame_width
-        rooms = storage.room(sum(counts), width).split(counts)
+        targets = storage.allocate(sum(counts), width).split(counts)
         waveforms, frames = waveforms_of(rows, open_audio(path)), []
-        for waveform, room in zip(waveforms, rooms, strict=True):
-            found = self.frames_of(waveform, storage.device)
-            frames.append(Frames(room.copy_(found.values), found.real))
+        for waveform, target in zip(waveforms, targets, strict=True):
+            own = self.frames_of(waveform, storage.device)
+            frames.append(Frames(target.copy_(own.values), own.real))
         return frames
 
     @torch.no_grad()
     def frames_of(self, samples: np.ndarray, device: torch.device) -> Frames:
-        """The constant part's output for one utterance, float32.
+        """Compute the constant layers' output for one utterance, float32.
 
         Args:
             samples: int16, (samples,), long enough for a frame: see `frame_count`.
         """
         with _without_onednn():
-            found = self.encoder.features(as_float(samples))
-            return found if self.trains_all else self.encoder.front_end(found, device)
+            features = self.encoder.features(as_float(samples))
+            return features if self.trains_all else self.encoder.front_end(features, device)
 
     def frame_count(self, utterance: str, samples: int) -> int:
-        """Frames that `frames_of` makes of an utterance. Raises `UserError`, naming it, if it is too short for one."""
+        """Return the length of `frames_of`. Raises `UserError` if it would be empty."""
         if (count := self.encoder.frame_count(samples)) < 1:
             raise UserError(f"{utterance}: {samples} samples are too few for one frame of this encoder")
         return self.encoder.feature_count(samples) if self.trains_all else count
 
     @torch.inference_mode()
     def pooled(self, frames: Sequence[Frames], device: torch.device) -> np.ndarray:
-        """The encoder's average over each utterance: float32, (utterances, width).
+        """Compute the encoder's average per utterance: float32, (utterances, width).
 
         Args:
-            frames: as `read_frames` gave them.
+            frames: from `read_frames`.
         """
         self.eval()
 
-        def of(parts):
-            padded = [pad([frames[i] for i in part], device) for part in parts]
+        def pool(micro_batches):
+            padded = [pad([frames[i] for i in indices], device) for indices in micro_batches]
             return torch.cat([mean_of_real_frames(self.encoder(*batch), batch[1]) for batch in padded])
 
-        found, parts = torch.empty(len(frames), self.encoder.hidden_size), 1
-        for batch in sorted_batches([len(utterance.values) for utterance in frames], POOLED_TOGETHER):
-            vectors, parts = retry_on_oom(of, batch, parts)
-            found[batch] = vectors.cpu()
-        return found.numpy()
+        pooled, splits = torch.empty(len(frames), self.encoder.hidden_size), 1
+        for batch in sorted_batches([len(utterance.values) for utterance in frames], POOLING_BATCH):
+            vectors, splits = retry_on_oom(pool, batch, splits)
+            pooled[batch] = vectors.cpu()
+        return pooled.numpy()
 
 
-def count(module: nn.Module) -> int:
-    """Parameters of a module."""
+def count_parameters(module: nn.Module) -> int:
+    """Return the number of parameters of a module."""
     return sum(parameter.numel() for parameter in module.parameters())
 
 
 @contextmanager
 def _without_onednn() -> Iterator[None]:
-    """oneDNN, on a CPU, compiles a convolution anew for every length of input, and here every utterance has its own."""
+    """Disable oneDNN, which compiles convolutions for every new input length."""
     before = torch.backends.mkldnn.set_flags(_enabled=False)
     try:
         yield
@@ -135,43 +135,43 @@ def _without_onednn() -> Iterator[None]:
         torch.backends.mkldnn.set_flags(_enabled=before[0])
 
 
-def fill(skeleton: nn.Module, tensors: dict[str, torch.Tensor], ignored: Collection[str], where) -> None:
-    """Give an uninitialised module its weights, without a copy.
+def assign_weights(module: nn.Module, tensors: dict[str, torch.Tensor], ignored: Collection[str], where) -> None:
+    """Load weights into an uninitialised module, without a copy.
 
-    Raises `UserError`, naming the file, if tensors are missing, unknown or of another shape.
+    Raises `UserError` if tensors are missing, unknown or of another shape.
     """
     tensors = {name: tensor for name, tensor in tensors.items() if name not in ignored}
     try:
-        missing, unexpected = skeleton.load_state_dict(tensors, strict=False, assign=True)
+        missing, unexpected = module.load_state_dict(tensors, strict=False, assign=True)
     except RuntimeError as error:
         details = "; ".join(line.strip() for line in str(error).splitlines()[1:])
-        raise UserError(f"{where}: the weights do not fit its config.json: {details}") from error
+        raise UserError(f"{where}: the weights do not match its config.json: {details}") from error
     if missing:
-        raise UserError(f"{where}: the weights lack what its config.json describes: {listing(missing)}")
+        raise UserError(f"{where}: the weights lack tensors that its config.json describes: {listing(missing)}")
     if unexpected:
-        raise UserError(f"{where}: its config.json does not describe these weights: {listing(unexpected)}")
+        raise UserError(f"{where}: its config.json does not describe the tensors {listing(unexpected)}")
 
 
 def read_encoder_settings(folder) -> tuple[dict, dict]:
     """Read `config.json` and `preprocessor_config.json` of an encoder.
 
-    Raises `UserError` if it expects another rate than 16 kHz.
+    Raises `UserError` if it expects a sampling rate other than 16 kHz.
     """
     preprocessor = read_json(Path(folder, "preprocessor_config.json"))
     if (rate := preprocessor.get("sampling_rate", SAMPLE_RATE)) != SAMPLE_RATE:
-        raise UserError(f"{folder}: the encoder expects audio at {rate} Hz; this workflow's corpora have {SAMPLE_RATE}")
+        raise UserError(f"{folder}: the encoder expects audio at {rate} Hz; use a checkpoint for {SAMPLE_RATE} Hz")
     return read_json(Path(folder, "config.json")), preprocessor
 
 
 def encoder_weights(folder) -> dict[str, torch.Tensor]:
-    """Read an encoder's tensors, memory-mapped. Raises `UserError` if the file is damaged."""
+    """Read an encoder's tensors. Raises `UserError` if the file is damaged."""
     path = Path(folder, "model.safetensors")
     try:
         return load_file(path)
     except SafetensorError as error:
-        raise UserError(f"{path} cannot be read ({error}): it is damaged. Delete it and run again.") from error
+        raise UserError(f"{path} is damaged and cannot be read ({error}): delete it and run again") from error
 
 
 def waveform_tensor(waveform: np.ndarray) -> torch.Tensor:
-    """(samples,) to (samples, 1): a waveform is frames of width 1."""
+    """Convert a waveform to frames of width 1: (samples,) to (samples, 1)."""
     return torch.from_numpy(waveform).unsqueeze(-1)

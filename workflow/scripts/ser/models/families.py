@@ -1,25 +1,25 @@
-"""Model families, by the name of their module (how to add one: CONTRIBUTING.md). Each is a module with
+"""Model families, one module each (CONTRIBUTING.md explains how to add one).
 
-- `build(settings, encoder)`: the model, a `torch.nn.Module` from padded frames and lengths to logits, whose
-  `read_frames(path, utterances, wanted, storage)` gives what the part of it that is never trained makes of utterances.
+A family's module has `build(settings, encoder)`, which returns a `torch.nn.Module` from padded frames and lengths to
+logits. The model's `read_frames(path, utterances, wanted, storage)` returns the output of its untrained part.
 
-A rule names the family's module among the sources of its job, and `of` imports that one only.
+A rule names the family's module among the sources of its job; `of` imports only that module.
 """
 
 import importlib
 from collections.abc import Mapping
 from types import ModuleType
 
-FROZEN = "frozen"  # the family of every encoder that is not trained: a head on what the encoder gave, once
+FROZEN = "frozen"  # family of all frozen encoders: a classification head on vectors that are computed once
 
 
 def name(model: Mapping) -> str:
-    """The family that a model's entry is run as."""
+    """Return the family of a model's entry, `frozen` for every frozen encoder."""
     return FROZEN if model.get("tuning", {}).get("method") == "frozen" else model["family"]
 
 
 def source(family: str) -> str:
-    """A family's module, as a path from the repository's root."""
+    """Return the path of a family's module, relative to the repository."""
     return f"workflow/scripts/ser/models/{_module(family)}.py"
 
 
@@ -33,5 +33,5 @@ def load(family: str) -> ModuleType:
 
 
 def of(model: Mapping) -> ModuleType:
-    """Import the module that a model's entry is run by."""
+    """Import the family's module for a model's entry in the configuration."""
     return load(name(model))

@@ -1,4 +1,4 @@
-"""Room for frames: on the GPU, in memory, or in a file."""
+"""Storage of frames: on the GPU, in memory, or in a file."""
 
 import logging
 import os
@@ -10,16 +10,16 @@ import torch
 log = logging.getLogger(__name__)
 
 FLOAT32 = 4  # bytes
-SHARE = 0.5  # of what is free, for frames; the rest is for the model and its steps
+SHARE = 0.5  # of the free memory, for frames; the model and its training use the rest
 
 
 class Storage:
-    """Where a job keeps its frames: on its GPU; without room there, in memory; else in a file, memory-mapped.
+    """Storage of frames: on the GPU if they fit, else in memory, else in a file.
 
     Args:
         device: where models run.
-        memory: bytes of main memory that the job may use in all.
-        folder: for temporary files. They have no names, so whatever happens to the job, none is left.
+        memory: bytes of main memory that the job may use in total.
+        folder: for temporary files. They have no names, so none remains when the job ends or fails.
     """
 
     def __init__(self, device: torch.device, memory: float, folder: str | os.PathLike):
@@ -27,10 +27,10 @@ class Storage:
         self._left = memory * SHARE
         self._folder = folder
 
-    def room(self, frames: int, width: int) -> torch.Tensor:
-        """An uninitialised float32 tensor of shape (frames, width).
+    def allocate(self, frames: int, width: int) -> torch.Tensor:
+        """Return an uninitialised float32 tensor of shape (frames, width).
 
-        Raises `OSError` if it belongs into a file and the disk has no room for it.
+        Raises `OSError` if it needs a file and the disk is full.
         """
         size = frames * width * FLOAT32
         if self.device.type == "cuda" and size <= SHARE * torch.cuda.mem_get_info(self.device)[0]:
@@ -38,7 +38,7 @@ class Storage:
         if size <= self._left:
             self._left -= size
             return torch.empty(frames, width)
-        log.info("%.1f GB of frames do not fit into memory: they are kept in a file in %s", size / 1e9, self._folder)
+        log.info("%.1f GB of frames do not fit into memory: they are stored in a file in %s", size / 1e9, self._folder)
         with tempfile.TemporaryFile(dir=self._folder) as file:
-            os.posix_fallocate(file.fileno(), 0, size)  # or a full disk would show only when a page is written
+            os.posix_fallocate(file.fileno(), 0, size)  # else a full disk is noticed only when a page is written
             return torch.from_numpy(np.memmap(file, np.float32, "r+", shape=(frames, width)))

@@ -1,4 +1,4 @@
-"""A head on a frozen encoder: trained on the vectors that rule `pooled` made of every utterance, once for all runs."""
+"""Classification head on a frozen encoder's output of rule `pooled`."""
 
 from collections.abc import Collection
 from pathlib import Path
@@ -14,16 +14,16 @@ from ser.models.feature_store import Storage
 
 
 def build(settings: dict, encoder) -> "FrozenEncoderHead":
-    """The head for an encoder, whose folder is read for its size alone."""
+    """Return the head for an encoder, of which only the size is read."""
     return FrozenEncoderHead(**{key: read_json(Path(encoder, "revision.json"))[key] for key in ("width", "parameters")})
 
 
 class FrozenEncoderHead(nn.Module):
-    """Hidden layer and output over an encoder's pooled vectors.
+    """Classification head on an encoder's pooled vectors.
 
     Args:
         width: of the vectors.
-        parameters: of the encoder.
+        parameters: number of the encoder's parameters.
     """
 
     def __init__(self, width: int, parameters: int):
@@ -32,10 +32,10 @@ class FrozenEncoderHead(nn.Module):
         self.head = classifier(width)
 
     def read_frames(self, path, utterances: list[dict], wanted: Collection[str], storage: Storage) -> list[Frames]:
-        """Vectors of the wanted utterances of a corpus, each as a single frame.
+        """Read the vectors of the wanted utterances of a corpus, each as a single frame.
 
         Args:
-            path: what rule `pooled` made of the corpus, float32, (utterances, width).
+            path: the corpus's output of rule `pooled`, float32, (utterances, width).
             utterances: all rows of the corpus.
         """
         chosen = set(wanted)
@@ -44,5 +44,5 @@ class FrozenEncoderHead(nn.Module):
         return [Frames.all_real(vector) for vector in torch.from_numpy(kept).to(storage.device).split(1)]
 
     def forward(self, frames: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """Logits of shape (batch, 4) from vectors of shape (batch, 1, width)."""
+        """Return logits of shape (batch, 4) for vectors of shape (batch, 1, width)."""
         return self.head(frames.squeeze(1))

@@ -1,4 +1,4 @@
-"""Log-mel frames, the front end of CNN-LSTM: computed once per corpus and condition."""
+"""Log-mel frames, the frontend of CNN-LSTM."""
 
 import numpy as np
 
@@ -11,15 +11,15 @@ WINDOW = 400  # samples: 25 ms
 
 
 def log_mel(waveform: np.ndarray) -> np.ndarray:
-    """librosa's mel spectrogram in dB, each band standardised over the utterance.
+    """Compute librosa's mel spectrogram in dB, with each band standardised.
 
     Args:
         waveform: float32 in [-1, 1), 16 kHz, shape (samples,).
 
-    Returns float32 of shape (frames, 64), one frame every 10 ms. Mean and deviation are the
-    utterance's own, so a recording's level and the colour of its channel do not enter.
+    Returns float32 of shape (frames, 64), one frame every 10 ms. Mean and standard deviation are the utterance's own,
+    which removes the recording's level and the frequency response of its channel.
     """
-    import librosa  # here, since training needs the shape of frames alone
+    import librosa  # slow to import, and not needed for training
 
     power = librosa.feature.melspectrogram(
         y=waveform, sr=SAMPLE_RATE, n_fft=512, win_length=WINDOW, hop_length=HOP, n_mels=BANDS
@@ -31,5 +31,5 @@ def log_mel(waveform: np.ndarray) -> np.ndarray:
 
 
 def frame_count(samples: int) -> int:
-    """Frames of an utterance: librosa centres a window on every hop, the first sample included."""
+    """Return the number of frames; librosa centres a window on samples 0, HOP, ..."""
     return 1 + samples // HOP

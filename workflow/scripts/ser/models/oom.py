@@ -1,4 +1,4 @@
-"""Batches cut into micro-batches when a GPU's memory runs out."""
+"""Splitting of batches into micro-batches when the GPU runs out of memory."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -14,30 +14,30 @@ log = logging.getLogger(__name__)
 
 
 def retry_on_oom(
-    attempt: Callable[[Sequence[np.ndarray]], Result], batch: np.ndarray, parts: int = 1, divisible: bool = True
+    attempt: Callable[[Sequence[np.ndarray]], Result], batch: np.ndarray, splits: int = 1, divisible: bool = True
 ) -> tuple[Result, int]:
-    """Try a batch in so many parts, and in twice as many whenever the GPU's memory runs out.
+    """Process a batch, doubling its micro-batches when GPU memory runs out.
 
     Args:
-        attempt: takes the parts; it is called again from its beginning.
+        attempt: takes the micro-batches; a retry calls it again from its beginning.
         batch: indices of utterances.
-        parts: to begin with.
-        divisible: whether more parts are allowed.
+        splits: the number of micro-batches of the first attempt.
+        divisible: whether the batch may be split further.
 
-    Returns the result, and the parts that it took. Raises `UserError` if memory does not suffice for single utterances,
-    or for a batch that is not divisible.
+    Returns the result, and the number of micro-batches used. Raises `UserError` if memory does not suffice for single
+    utterances, or for a batch that is not divisible.
     """
     while True:
         try:
-            return attempt(np.array_split(batch, min(parts, len(batch)))), parts
+            return attempt(np.array_split(batch, min(splits, len(batch)))), splits
         except torch.OutOfMemoryError as error:
             problem = str(error).splitlines()[0]
-        # outside the handler, which would keep alive what the attempt has allocated
+        # outside the handler, which would keep the attempt's tensors alive
         torch.cuda.empty_cache()
-        log.warning("out of GPU memory with a batch of %d utterances in %d parts", len(batch), parts)
-        if parts >= len(batch) or not divisible:
+        log.warning("out of GPU memory with a batch of %d utterances in %d micro-batches", len(batch), splits)
+        if splits >= len(batch) or not divisible:
             raise UserError(
-                f"the GPU's memory does not suffice ({problem}). Let fewer jobs share it (`--resources gpu=1`: one"
-                " job at a time), lower the model's `batch_size`, or take a smaller model."
+                f"the GPU does not have enough memory ({problem}). Let fewer jobs share it (`--resources gpu=1`: one"
+                " job at a time), lower the model's `batch_size`, or use a smaller model."
             )
-        parts *= 2
+        splits *= 2

@@ -1,4 +1,4 @@
-"""What published checkpoints were pre-trained on, from `resources/checkpoints.yaml`."""
+"""Pre-training data of published checkpoints, from `resources/checkpoints.yaml`."""
 
 import functools
 
@@ -6,31 +6,31 @@ from ser.core import reference_data
 
 
 def known() -> dict[str, dict]:
-    """Return the facts of every published checkpoint."""
+    """Return the facts about every published checkpoint."""
     return reference_data.read("checkpoints.yaml")
 
 
 def facts(entry: dict) -> dict:
-    """What is known of the pre-training of a model, by its entry in the configuration; nothing of an unknown one."""
+    """Return the facts about a model's pre-training, empty for an unknown checkpoint."""
     pretrained = "checkpoint" in entry and entry.get("weights", "pretrained") == "pretrained"
     return known().get(entry["checkpoint"], {}) if pretrained else {"data": "none"}
 
 
-def met(entry: dict, language: str) -> str:
-    """Whether a model met a language in pre-training: `yes`, `no`, or `unknown`.
+def seen(entry: dict, language: str) -> str:
+    """Return `yes`, `no` or `unknown`: whether pre-training data has the language.
 
-    What is not in a partial list is unknown, and so is a name that stands in no list: it may be another name of a
-    language that does. A model that was not pre-trained met none.
+    The answer is `unknown` if the checkpoint's list is partial and lacks the language. It is also `unknown` if no
+    checkpoint's list has this name, which may be another name of a listed language. Without pre-training it is `no`.
     """
-    found = facts(entry)
-    if found.get("data") == "none":
+    known_facts = facts(entry)
+    if known_facts.get("data") == "none":
         return "no"
-    if language in found.get("met", ()):
+    if language in known_facts.get("met", ()):
         return "yes"
-    return "no" if found.get("list") == "complete" and language in named() else "unknown"
+    return "no" if known_facts.get("list") == "complete" and language in listed_languages() else "unknown"
 
 
 @functools.cache
-def named() -> frozenset[str]:
-    """Every language that some checkpoint met, by the name that the lists have for it."""
+def listed_languages() -> frozenset[str]:
+    """Return the names of all languages in the pre-training data of any checkpoint."""
     return frozenset().union(*(entry["met"] for entry in known().values()))

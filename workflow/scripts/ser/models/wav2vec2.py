@@ -1,7 +1,8 @@
-"""wav2vec 2.0 encoders (Baevski et al., 2020): Wav2Vec2, XLSR, MMS, from transformers' own layers.
+"""wav2vec 2.0 encoders (Baevski et al., 2020): Wav2Vec2, XLSR and MMS.
 
-The front end, seven convolutions over the waveform, sees each utterance alone: the base model's group norm takes
-its statistics over the whole input, padding included, so batching waveforms would change every output.
+They are built from transformers' layers. The frontend, seven convolutions over the waveform, processes each utterance
+alone: the base model's group norm uses statistics of the whole input, padding included, so batching waveforms would
+change every output.
 """
 
 import numpy as np
@@ -11,9 +12,15 @@ from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2Model
 from transformers.initialization import no_init_weights
 
 from ser.models.batching import Frames, real_frames
-from ser.models.encoder_classifier import FoundationModel, encoder_weights, fill, read_encoder_settings, waveform_tensor
+from ser.models.encoder_classifier import (
+    FoundationModel,
+    assign_weights,
+    encoder_weights,
+    read_encoder_settings,
+    waveform_tensor,
+)
 
-# The checkpoint's dropouts stay; what else it hides in training is off (docs/protocol.md).
+# Dropout stays as in the checkpoint; LayerDrop and SpecAugment are off (docs/protocol.md).
 OFF = {
     "layerdrop": 0.0,
     "apply_spec_augment": False,
@@ -21,11 +28,11 @@ OFF = {
     "mask_feature_prob": 0.0,
     "add_adapter": False,
 }
-IGNORED = ("masked_spec_embed",)  # SpecAugment's vector
+IGNORED = ("masked_spec_embed",)  # used by SpecAugment only
 
 
 def build(settings: dict, encoder) -> FoundationModel:
-    """The model of a configuration's entry, from an encoder's folder."""
+    """Return the model of a configuration's entry, with the encoder from its folder."""
     config, preprocessor = read_encoder_settings(encoder)
     if settings["weights"] == "random":
         model = Wav2Vec2Model(encoder_config(config))
@@ -35,24 +42,24 @@ def build(settings: dict, encoder) -> FoundationModel:
 
 
 def encoder_config(config: dict) -> Wav2Vec2Config:
-    """transformers' configuration of a checkpoint, for fine-tuning here."""
+    """Return a checkpoint's transformers configuration, adapted for fine-tuning."""
     return Wav2Vec2Config.from_dict(config | OFF, attn_implementation="sdpa")
 
 
 def load(config: dict, tensors: dict[str, torch.Tensor], where) -> Wav2Vec2Model:
-    """transformers' model with a checkpoint's weights. Raises `UserError` if they do not fit."""
-    with no_init_weights():  # every weight is the checkpoint's
+    """Return a checkpoint's model. Raises `UserError` if its files do not match."""
+    with no_init_weights():  # all weights come from the checkpoint
         model = Wav2Vec2Model(encoder_config(config))
-    fill(model, tensors, IGNORED, where)
+    assign_weights(model, tensors, IGNORED, where)
     return model
 
 
 class Encoder(nn.Module):
-    """A wav2vec 2.0 encoder as front end and body.
+    """wav2vec 2.0 encoder, split into frontend and transformer layers.
 
     Args:
         model: with its weights.
-        extractor: the checkpoint's, for the normalisation of the waveform.
+        extractor: the checkpoint's feature extractor, which normalises the waveform.
     """
 
     feed_forward = ("intermediate_dense", "output_dense")
@@ -71,22 +78,22 @@ class Encoder(nn.Module):
         self._norm_is_last = model.config.do_stable_layer_norm
         self._extractor = extractor
 
-    def projection_and_body(self) -> list[nn.Module]:
-        """Everything but the convolutions."""
+    def trainable_modules(self) -> list[nn.Module]:
+        """Return all modules except the convolutions."""
         return [self.projection, self.positions, self.layers, self.norm]
 
     def feature_count(self, samples: int) -> int:
-        """Samples that `features` makes of an utterance."""
+        """Return the length of the output of `features`, in samples."""
         return samples
 
     def frame_count(self, samples: int) -> int:
-        """Frames that the front end makes of an utterance; none if it is too short."""
+        """Return the number of frames; less than 1 if the utterance is too short."""
         for layer in self.convolutions:
-            samples = _frames_behind(layer.conv, samples)
+            samples = _conv_output_length(layer.conv, samples)
         return samples
 
     def features(self, waveform: np.ndarray) -> Frames:
-        """The waveform as the checkpoint wants it, normalised over its real samples: (samples, 1).
+        """Normalise the waveform as the checkpoint requires: (samples, 1).
 
         Args:
             waveform: float32 in [-1, 1), 16 kHz.
@@ -95,25 +102,25 @@ class Encoder(nn.Module):
         return Frames.all_real(waveform_tensor(values))
 
     def front_end(self, features: Frames, device) -> Frames:
-        """One utterance through the convolutions: (frames, channels)."""
+        """Apply the convolutions to one utterance: (frames, channels)."""
         hidden = features.values[: features.real].to(device).T.unsqueeze(0)  # (1, 1, samples)
         for layer in self.convolutions:
             hidden = layer(hidden)
         return Frames.all_real(hidden.squeeze(0).T.contiguous())
 
     def padded_front_end(self, features: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """A batch through the convolutions, each utterance as if it were alone, for training them.
+        """Apply the convolutions to a padded batch, as to each utterance alone.
 
         Args:
             features: (batch, samples, 1), padded.
             lengths: real samples of each utterance.
 
-        Returns frames of shape (batch, frames, channels), and how many are real. A real frame sees no padding: the
-        convolutions have none of their own, and a group norm takes its statistics over real frames.
+        Returns frames of shape (batch, frames, channels), and the number of real frames. Padding does not affect real
+        frames: the convolutions add none, and a group norm computes its statistics over real frames.
         """
         hidden = features.transpose(1, 2)
         for layer in self.convolutions:
-            lengths = _frames_behind(layer.conv, lengths)
+            lengths = _conv_output_length(layer.conv, lengths)
             if isinstance(getattr(layer, "layer_norm", None), nn.GroupNorm):
                 hidden = layer.conv(hidden)
                 mask = real_frames(lengths, hidden.shape[-1], hidden.device)
@@ -123,14 +130,14 @@ class Encoder(nn.Module):
         return hidden.transpose(1, 2), lengths
 
     def forward(self, frames: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """The body: (batch, frames, channels) to (batch, frames, hidden), the same for an utterance in any batch.
+        """Map (batch, frames, channels) to (batch, frames, hidden).
 
-        The steps of transformers' Wav2Vec2Encoder and Wav2Vec2EncoderStableLayerNorm, without their questions to the
-        device whether the batch is padded: each is a wait for it.
+        The output for an utterance does not depend on its batch. The steps are those of transformers' Wav2Vec2Encoder
+        and Wav2Vec2EncoderStableLayerNorm, without their checks for padding, each of which waits for the GPU.
         """
         mask = real_frames(lengths, frames.shape[1], frames.device)
         hidden, _ = self.projection(frames)
-        hidden = hidden.masked_fill(~mask.unsqueeze(-1), 0)  # the positions' convolution looks beyond the end
+        hidden = hidden.masked_fill(~mask.unsqueeze(-1), 0)  # the positional convolution reads frames beyond the end
         hidden = hidden + self.positions(hidden)
         hidden = self.dropout(hidden if self._norm_is_last else self.norm(hidden))
         for layer in self.layers:
@@ -138,13 +145,13 @@ class Encoder(nn.Module):
         return self.norm(hidden) if self._norm_is_last else hidden
 
 
-def _frames_behind(convolution: nn.Conv1d, frames):
-    """Frames that a convolution without padding makes of frames, an integer or a tensor of them."""
-    return (frames - convolution.kernel_size[0]) // convolution.stride[0] + 1
+def _conv_output_length(convolution: nn.Conv1d, length):
+    """Return the output length of a convolution without padding."""
+    return (length - convolution.kernel_size[0]) // convolution.stride[0] + 1
 
 
 def _normalise_real_frames(norm: nn.GroupNorm, hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """Group norm with a group a channel, over real frames alone.
+    """Apply group norm with one group per channel, over real frames only.
 
     Args:
         hidden: (batch, channels, frames).

@@ -1,8 +1,8 @@
-"""Whisper's encoder (Radford et al., 2023), from transformers' own layers.
+"""Whisper's encoder (Radford et al., 2023), built from transformers' layers.
 
-`context: 30s` is the stock encoder, which pads every utterance to 30 s and attends to the silence; `context: utterance`
-gives it the utterance's own frames only. Pooling takes the utterance's own frames in both. Of an utterance longer
-than 30 s, the first 30 s are used: the encoder has positions for no more.
+With `context: 30s` every utterance is padded to 30 s and the encoder attends to the silence, as in the stock model.
+With `context: utterance` the encoder receives the utterance's own frames only. Pooling averages the utterance's own
+frames in both cases. Utterances longer than 30 s are cut to their first 30 s, the limit of the encoder's positions.
 """
 
 import numpy as np
@@ -14,13 +14,13 @@ from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
 from ser.core.errors import UserError
 from ser.models.batching import Frames, real_frames
-from ser.models.encoder_classifier import FoundationModel, encoder_weights, fill, read_encoder_settings
+from ser.models.encoder_classifier import FoundationModel, assign_weights, encoder_weights, read_encoder_settings
 
 OFF = {"encoder_layerdrop": 0.0, "apply_spec_augment": False}
 
 
 def build(settings: dict, encoder) -> FoundationModel:
-    """The model of a configuration's entry, from an encoder's folder."""
+    """Return the model of a configuration's entry, with the encoder from its folder."""
     config, preprocessor = read_encoder_settings(encoder)
     if settings["weights"] == "random":
         model = WhisperEncoder(encoder_config(config))
@@ -29,32 +29,32 @@ def build(settings: dict, encoder) -> FoundationModel:
     extractor = WhisperFeatureExtractor.from_dict(preprocessor)
     if extractor.feature_size != model.num_mel_bins:
         raise UserError(
-            f"{encoder}: its config.json wants {model.num_mel_bins} mel bands, its preprocessor_config.json makes"
-            f" {extractor.feature_size}"
+            f"{encoder}: its config.json expects {model.num_mel_bins} mel bands, but its preprocessor_config.json has"
+            f" {extractor.feature_size}: correct the checkpoint"
         )
     return FoundationModel(Encoder(model, extractor, settings["context"]), settings)
 
 
 def encoder_config(config: dict) -> WhisperConfig:
-    """transformers' configuration of a checkpoint, for fine-tuning here."""
+    """Return a checkpoint's transformers configuration, adapted for fine-tuning."""
     return WhisperConfig.from_dict(config | OFF, attn_implementation="sdpa")
 
 
 def load(config: dict, tensors: dict[str, torch.Tensor], where) -> WhisperEncoder:
-    """transformers' encoder with a checkpoint's weights. Raises `UserError` if they do not fit."""
-    with no_init_weights():  # every weight is the checkpoint's
+    """Return a checkpoint's encoder. Raises `UserError` if its files do not match."""
+    with no_init_weights():  # all weights come from the checkpoint
         model = WhisperEncoder(encoder_config(config))
-    fill(model, tensors, (), where)
+    assign_weights(model, tensors, (), where)
     model.embed_positions.requires_grad_(False)
     return model
 
 
 class Encoder(nn.Module):
-    """Whisper's encoder as front end and body.
+    """Whisper's encoder, split into frontend and transformer layers.
 
     Args:
         model: with its weights.
-        extractor: the checkpoint's, for its log-mel frames.
+        extractor: the checkpoint's feature extractor, which computes log-mel frames.
         context: `utterance` or `30s`.
     """
 
@@ -72,49 +72,49 @@ class Encoder(nn.Module):
         self._extractor = extractor
         self._whole_context = context == "30s"
 
-    def projection_and_body(self) -> list[nn.Module]:
-        """Everything but the convolutions and the sinusoidal positions."""
+    def trainable_modules(self) -> list[nn.Module]:
+        """Return all modules except the convolutions and the sinusoidal positions."""
         return [self.layers, self.norm]
 
     def feature_count(self, samples: int) -> int:
-        """Log-mel frames of an utterance, of the silence up to 30 s too where that is the context."""
+        """Return the number of log-mel frames, with the silence of `context: 30s`."""
         samples = min(samples, self._extractor.n_samples)
         return self._extractor.nb_max_frames if self._whole_context else -(-samples // self._extractor.hop_length)
 
     def frame_count(self, samples: int) -> int:
-        """Frames that the front end makes of an utterance."""
+        """Return how many frames the frontend computes for an utterance."""
         return -(-self.feature_count(samples) // 2)
 
     def features(self, waveform: np.ndarray) -> Frames:
-        """Log-mel frames as the checkpoint's extractor makes them: (frames, bands), 100 a second."""
+        """Compute the checkpoint's log-mel frames: (frames, bands), 100 per second."""
         return log_mel(self._extractor, waveform, self._whole_context)
 
     def front_end(self, features: Frames, device) -> Frames:
-        """One utterance through the convolutions, with positions: (frames, hidden), 50 a second."""
+        """Apply convolutions and add positions: (frames, hidden), 50 per second."""
         values = features.values if self._whole_context else features.values[: features.real]
         frames, lengths = self.padded_front_end(values.unsqueeze(0).to(device), torch.tensor([features.real]))
         return Frames(frames.squeeze(0), int(lengths))
 
     def padded_front_end(self, features: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """A batch through the convolutions, with positions, each utterance as if it were alone.
+        """Apply `front_end` to a padded batch, as to each utterance alone.
 
         Args:
             features: (batch, frames, bands), padded.
             lengths: real frames of each utterance.
 
-        Returns frames of shape (batch, half as many frames, hidden), and how many are real.
+        Returns frames of shape (batch, half as many frames, hidden), and the number of real frames.
         """
         hidden = features.transpose(1, 2)
         for convolution in self.convolutions:
             if not self._whole_context:
-                # a convolution's own padding is zero, so what lies beyond the end must be as well
+                # the convolution pads with zeros, so padding beyond the end must be zero too
                 hidden = hidden * real_frames(lengths, hidden.shape[-1], hidden.device).unsqueeze(1)
             hidden = nn.functional.gelu(convolution(hidden))
             lengths = torch.div(lengths - 1, convolution.stride[0], rounding_mode="floor") + 1
         return hidden.transpose(1, 2) + self.positions.weight[: hidden.shape[-1]], lengths
 
     def forward(self, frames: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """The body: (batch, frames, hidden) to the same shape, the same for an utterance in any batch."""
+        """Map (batch, frames, hidden) to the same shape, independent of the batch."""
         mask = None
         if not self._whole_context:
             mask = real_frames(lengths, frames.shape[1], frames.device)[:, None, None, :]
@@ -125,16 +125,16 @@ class Encoder(nn.Module):
 
 
 def log_mel(extractor: WhisperFeatureExtractor, waveform: np.ndarray, whole_context: bool = False) -> Frames:
-    """Log-mel frames of an utterance, of 30 s at most: (frames, bands), 100 a second.
+    """Compute log-mel frames of 30 s at most: (frames, bands), 100 per second.
 
     Args:
         waveform: float32 in [-1, 1), 16 kHz.
-        whole_context: whether the frames of the silence up to 30 s are kept behind the utterance's own.
+        whole_context: whether to keep the frames of the silence up to 30 s.
     """
     waveform = waveform[: extractor.n_samples]
     own = -(-len(waveform) // extractor.hop_length)
     if not whole_context:
-        # zeros for the last frame's window, as in 30 s: nothing of what is cut off reaches the frames that are kept
+        # the last frame's window needs zeros after the utterance, as with padding to 30 s
         waveform = np.pad(waveform, (0, min(extractor.n_fft, extractor.n_samples - len(waveform))))
     padding = "max_length" if whole_context else "do_not_pad"
     result = extractor(

@@ -1,4 +1,4 @@
-"""Training and development examples: frames of utterances, and their emotions."""
+"""Training and development examples: frames and emotions of utterances."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,30 +14,30 @@ from ser.models.feature_store import Storage
 
 @dataclass(frozen=True)
 class Examples:
-    """Utterances as a model sees them: frames, and their emotions."""
+    """Frames and emotions of utterances."""
 
     frames: Sequence[Frames]
     emotions: Sequence[str]
 
     @property
     def labels(self) -> np.ndarray:
-        """Indices into `EMOTIONS`, int64, shape (utterances,)."""
+        """Class indices into `EMOTIONS`, int64, shape (utterances,)."""
         return np.array([EMOTIONS.index(emotion) for emotion in self.emotions])
 
 
 def read_examples(model: nn.Module, frames_path, utterances_path, wanted: Sequence[str], storage: Storage) -> Examples:
-    """Frames and emotions of the wanted utterances of one corpus, in the corpus's order."""
+    """Read the wanted utterances of one corpus, in the corpus's order."""
     rows, chosen = read_rows(utterances_path), set(wanted)
     frames = model.read_frames(frames_path, rows, chosen, storage)
     return Examples(frames, [row["emotion"] for row in rows if row["utterance"] in chosen])
 
 
-def seconds_of(utterances_path, wanted: Sequence[str]) -> float:
-    """Seconds of audio of the wanted utterances."""
+def total_seconds(utterances_path, wanted: Sequence[str]) -> float:
+    """Return the total duration of the wanted utterances, in seconds."""
     chosen = set(wanted)
     return sum(float(row["seconds"]) for row in read_rows(utterances_path) if row["utterance"] in chosen)
 
 
-def together(first: Examples, second: Examples) -> Examples:
-    """Two sets of examples as one."""
+def concatenate(first: Examples, second: Examples) -> Examples:
+    """Concatenate two sets of examples."""
     return Examples([*first.frames, *second.frames], [*first.emotions, *second.emotions])

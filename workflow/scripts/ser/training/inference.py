@@ -1,4 +1,4 @@
-"""Class probabilities of utterances, the same in any batch, and the rows of prediction files."""
+"""Class probabilities of utterances, and rows of prediction files."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ import torch
 from ser.core.constants import EMOTIONS
 from ser.models.batching import Frames, pad, sorted_batches
 from ser.models.oom import retry_on_oom
-from ser.training.autocast import arithmetic
+from ser.training.autocast import autocast_context
 
 COLUMNS = ("target", "condition", "utterance", "emotion", "predicted", *EMOTIONS)
 
@@ -17,30 +17,30 @@ COLUMNS = ("target", "condition", "utterance", "emotion", "predicted", *EMOTIONS
 def probabilities(
     model, frames: Sequence[Frames], batch_size: int, device: torch.device, precision: str = "float32"
 ) -> np.ndarray:
-    """Class probabilities in the frames' order; in float32, whatever training used, batches do not matter.
+    """Predict class probabilities, in the order of the frames.
 
-    Returns float64 of shape (utterances, 4), columns as `EMOTIONS`. Raises `UserError` if the GPU's memory does not
-    suffice for one utterance.
+    In float32 they do not depend on the batches. Returns float64 of shape (utterances, 4), columns as `EMOTIONS`.
+    Raises `UserError` if the GPU's memory does not suffice for one utterance.
     """
     model.eval()
 
-    def of(parts):
-        found = []
-        for part in parts:
-            padded, lengths = pad([frames[i] for i in part], device)
-            with arithmetic(device, precision):
+    def predict(micro_batches):
+        outputs = []
+        for indices in micro_batches:
+            padded, lengths = pad([frames[i] for i in indices], device)
+            with autocast_context(device, precision):
                 logits = model(padded, lengths)
-            found.append(torch.softmax(logits.double(), dim=-1))
-        return torch.cat(found)
+            outputs.append(torch.softmax(logits.double(), dim=-1))
+        return torch.cat(outputs)
 
-    order, found, parts = [], [], 1
+    order, outputs, splits = [], [], 1
     for batch in sorted_batches([len(utterance.values) for utterance in frames], batch_size):
-        of_batch, parts = retry_on_oom(of, batch, parts)
+        output, splits = retry_on_oom(predict, batch, splits)
         order.append(batch)
-        found.append(of_batch)
+        outputs.append(output)
     result = np.zeros((len(frames), len(EMOTIONS)))
-    if found:
-        result[np.concatenate(order)] = torch.cat(found).cpu().numpy()
+    if outputs:
+        result[np.concatenate(order)] = torch.cat(outputs).cpu().numpy()
     return result
 
 

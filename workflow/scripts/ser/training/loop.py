@@ -1,4 +1,4 @@
-"""Fine-tuning: epochs over a source (and target samples), the best one kept, interruptions survived."""
+"""Training loop with early-epoch selection and resuming."""
 
 import logging
 import math
@@ -19,7 +19,7 @@ from ser.models.batching import on_device, pad, random_batches
 from ser.models.oom import retry_on_oom
 from ser.models.trainable_state import trained_parameters, trained_state
 from ser.training import resume
-from ser.training.autocast import arithmetic
+from ser.training.autocast import autocast_context
 from ser.training.data import Examples
 from ser.training.inference import probabilities
 from ser.training.resume import Progress
@@ -30,7 +30,7 @@ HISTORY_COLUMNS = ("epoch", "train_loss", "dev_loss", "dev_uar")
 
 
 def initialise(build, settings: dict, encoder, seed: int) -> nn.Module:
-    """Build a model whose random weights depend on the repetition alone."""
+    """Build a model whose random weights depend on the seed only."""
     torch.manual_seed(named_seed("initialisation", seed))
     return build(settings, encoder)
 
@@ -47,25 +47,25 @@ def fine_tune(
     fingerprint: str,
     started: float,
 ) -> Progress:
-    """Train with Adam and cross-entropy, and keep the epoch that is best on the development set.
+    """Train with Adam and cross-entropy, and keep the best epoch.
 
-    Best is the highest development UAR, then the lower loss, then the earlier epoch. After every
-    epoch all that a continuation needs is written to `state_path`; a state of the same fingerprint
-    is taken up again, any other is ignored. Batch order and dropout of an epoch depend on
-    the repetition and the epoch only, so an interrupted run ends as an uninterrupted one.
+    The best epoch has the highest development UAR; a tie is won by the lower loss, then by the earlier epoch. After
+    every epoch but the last, the training state is saved to `state_path`. A state with the same fingerprint is resumed,
+    any other is ignored. Batch order and dropout of an epoch depend on the seed and the epoch only, so a resumed run
+    gives the same result as an uninterrupted one.
 
     Args:
         settings: `epochs`, `batch_size`, `learning_rate`, `precision`.
-        seed: the repetition.
-        started: when the job started, by `time.perf_counter()`.
+        seed: the run's seed.
+        started: start time of the job, from `time.perf_counter()`.
 
     Raises `UserError` if a class is missing from the training data, or the loss is not finite.
     """
     if missing := [emotion for emotion in EMOTIONS if emotion not in set(train.emotions)]:
-        raise UserError(f"the training data has no {' and no '.join(missing)} utterance: nothing could learn it")
+        raise UserError(f"the training data has no {' and no '.join(missing)} utterance: every emotion needs one")
     updates = Updates(model.to(device), train, settings, device)
-    progress = resume.take_up(state_path, fingerprint, model, updates.optimizer)
-    updates.parts, seconds_before = progress.parts, progress.seconds
+    progress = resume.load(state_path, fingerprint, model, updates.optimizer)
+    updates.splits, seconds_before = progress.splits, progress.seconds
     lengths = [len(frames.values) for frames in train.frames]
 
     remaining = range(progress.epochs_done + 1, settings["epochs"] + 1)
@@ -78,10 +78,10 @@ def fine_tune(
         row = {"train_loss": total_loss.item() / len(lengths), **evaluate(model, dev, settings, device)}
         if not (math.isfinite(row["train_loss"]) and math.isfinite(row["dev_loss"])):
             raise UserError(
-                f"the loss is not finite in epoch {epoch}: the training diverged. Lower the model's `learning_rate`."
+                f"the loss is NaN or infinite in epoch {epoch}: training diverged. Lower the model's `learning_rate`."
             )
         progress.history.append({"epoch": epoch, **row})
-        progress.epochs_done, progress.parts = epoch, updates.parts
+        progress.epochs_done, progress.splits = epoch, updates.splits
         progress.seconds = seconds_before + time.perf_counter() - started
         if is_best(progress.history):
             progress.best_epoch = epoch
@@ -93,40 +93,42 @@ def fine_tune(
 
 
 class Updates:
-    """Updates of a model's weights, one for each batch."""
+    """Optimiser updates of a model, one per batch."""
 
     def __init__(self, model: nn.Module, train: Examples, settings: dict, device: torch.device):
         self.optimizer = torch.optim.Adam(trained_parameters(model).values(), settings["learning_rate"])
-        self.parts = 1
+        self.splits = 1
         self._model, self._frames, self._labels = model, train.frames, torch.from_numpy(train.labels)
         self._precision, self._device = settings["precision"], device
-        # statistics over a part of a batch would be others than over the batch
+        # batch statistics of a micro-batch differ from those of the batch
         self._divisible = not any(isinstance(module, nn.BatchNorm1d) for module in model.modules())
 
     def make(self, batch: np.ndarray, seed: int) -> torch.Tensor:
-        """Update the weights by a batch, in parts if it does not fit the GPU's memory: the gradients are the same.
+        """Update the weights with a batch.
+
+        Gradients are accumulated over micro-batches if GPU memory requires it.
 
         Args:
             batch: indices of utterances.
-            seed: of dropout.
+            seed: for dropout.
 
         Returns the sum of the utterances' losses, on the device.
         """
-        loss, self.parts = retry_on_oom(
-            lambda parts: self._add_gradients(parts, seed), batch, self.parts, self._divisible
+        loss, self.splits = retry_on_oom(
+            lambda micro_batches: self._add_gradients(micro_batches, seed), batch, self.splits, self._divisible
         )
         self.optimizer.step()
         return loss
 
-    def _add_gradients(self, parts: Sequence[np.ndarray], seed: int) -> torch.Tensor:
-        self.optimizer.zero_grad()  # of an attempt that did not fit
+    def _add_gradients(self, micro_batches: Sequence[np.ndarray], seed: int) -> torch.Tensor:
+        self.optimizer.zero_grad()  # a failed attempt may have left gradients
         torch.manual_seed(seed)
-        total, utterances = torch.zeros((), device=self._device), sum(map(len, parts))
-        for part in parts:
-            frames, lengths = pad([self._frames[i] for i in part], self._device)
-            with arithmetic(self._device, self._precision):
+        total, utterances = torch.zeros((), device=self._device), sum(map(len, micro_batches))
+        for indices in micro_batches:
+            frames, lengths = pad([self._frames[i] for i in indices], self._device)
+            with autocast_context(self._device, self._precision):
                 logits = self._model(frames, lengths)
-            labels = on_device(self._labels[part], self._device)
+            labels = on_device(self._labels[indices], self._device)
             loss = nn.functional.cross_entropy(logits.float(), labels, reduction="sum")
             (loss / utterances).backward()
             total += loss.detach()
@@ -134,19 +136,19 @@ class Updates:
 
 
 def evaluate(model: nn.Module, dev: Examples, settings: dict, device: torch.device) -> dict[str, float]:
-    """Mean cross-entropy and UAR in % on a development set, in the training's arithmetic."""
+    """Return mean cross-entropy and UAR (%), in the precision of training."""
     predicted = probabilities(model, dev.frames, settings["batch_size"], device, settings["precision"])
     labels = dev.labels
     true_probabilities = predicted[np.arange(len(labels)), labels]
     loss = float(np.mean(-np.log(np.maximum(true_probabilities, 1e-30))))
-    guesses = [EMOTIONS[i] for i in predicted.argmax(axis=1)]
-    return {"dev_loss": loss, "dev_uar": unweighted_average_recall(dev.emotions, guesses)}
+    classes = [EMOTIONS[i] for i in predicted.argmax(axis=1)]
+    return {"dev_loss": loss, "dev_uar": unweighted_average_recall(dev.emotions, classes)}
 
 
 def is_best(history: Sequence[dict]) -> bool:
-    """Whether the last epoch is the best so far: UAR first, then loss; the earlier one wins a tie."""
+    """Return whether the last epoch is the best: by UAR, then loss, then order."""
 
-    def merit(row):
+    def criterion(row):
         return row["dev_uar"], -row["dev_loss"]
 
-    return all(merit(history[-1]) > merit(row) for row in history[:-1])
+    return all(criterion(history[-1]) > criterion(row) for row in history[:-1])

@@ -1,4 +1,4 @@
-"""Record of a finished run (`run.json`), and the fingerprint by which an interrupted one is resumed."""
+"""Record of a finished training run (`run.json`), and its fingerprint."""
 
 import hashlib
 import json
@@ -19,11 +19,11 @@ from ser.training.autocast import uses_bfloat16
 from ser.training.data import Examples
 from ser.training.resume import Progress
 
-PACKAGES = ("numpy", "peft", "safetensors", "torch", "transformers")  # whose versions a run records, if it used them
+PACKAGES = ("numpy", "peft", "safetensors", "torch", "transformers")  # versions recorded, of those imported
 
 
 def fingerprint(settings: dict, inputs: Sequence[str | os.PathLike]) -> str:
-    """Content hash of a run's settings, code (whose hash is among the settings) and input files."""
+    """Return a hash of a run's settings, which include a code hash, and input files."""
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     for path in inputs:
         digest.update(sha256(path).encode())
@@ -31,7 +31,7 @@ def fingerprint(settings: dict, inputs: Sequence[str | os.PathLike]) -> str:
 
 
 def count_parameters(model: nn.Module) -> dict[str, int]:
-    """Parameters in total, those of the encoder that it started from, and those that training changes."""
+    """Count all parameters, those of the encoder, and those that training changes."""
     sizes = [(parameter.numel(), parameter.requires_grad) for parameter in model.parameters()]
     return {
         "total": sum(size for size, _ in sizes) + getattr(model, "absent_parameters", 0),
@@ -50,7 +50,7 @@ def record_of_run(
     seconds_of_audio: float,
     device: torch.device,
 ) -> dict:
-    """What `run.json` keeps of a finished run."""
+    """Return the content of `run.json` for a finished run."""
     best = progress.history[progress.best_epoch - 1]
     on_gpu = device.type == "cuda"
     return {
@@ -64,7 +64,7 @@ def record_of_run(
         "device": torch.cuda.get_device_name() if on_gpu else f"cpu ({platform.machine()})",
         "threads": torch.get_num_threads(),
         "precision": "bfloat16" if uses_bfloat16(device, settings["training"]["precision"]) else "float32",
-        "micro_batch_size": math.ceil(settings["training"]["batch_size"] / progress.parts),
+        "micro_batch_size": math.ceil(settings["training"]["batch_size"] / progress.splits),
         "seconds": progress.seconds,
         "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         "peak_gpu_memory_bytes": torch.cuda.max_memory_allocated() if on_gpu else None,
@@ -74,5 +74,5 @@ def record_of_run(
 
 
 def state_path(weights: str | os.PathLike) -> Path:
-    """Where a run keeps its resumable state: beside its outputs, but not one of them."""
+    """Return the path of the saved training state, which is not an output."""
     return Path(weights).with_name("resume.safetensors")
