@@ -81,16 +81,16 @@ class Scores:
 
     def seed_weights(self, source: str) -> np.ndarray:
         """Return weights of a source's seeds, of shape (draws, seeds), the same for all its targets."""
-        return self._draw("repetitions", source, len(self._seeds))
+        return self._cached_weights("repetitions", source, len(self._seeds))  # the name seeds the generator
 
     def speaker_weights(self, target: str) -> np.ndarray:
         """Return weights of a target's speakers, of shape (draws, speakers), the same for all models."""
-        return self._draw("speakers", target, len(self._speakers[target]))
+        return self._cached_weights("speakers", target, len(self._speakers[target]))
 
-    def _draw(self, what: str, corpus: str, count: int) -> np.ndarray:
-        if (what, corpus) not in self._weights:
-            self._weights[what, corpus] = draw_weights(count, self._draws, named_generator(what, corpus))
-        return self._weights[what, corpus]
+    def _cached_weights(self, name: str, corpus: str, count: int) -> np.ndarray:
+        if (name, corpus) not in self._weights:
+            self._weights[name, corpus] = draw_weights(count, self._draws, named_generator(name, corpus))
+        return self._weights[name, corpus]
 
     def _rows(self, arm: Arm, source: str, target: str) -> pd.DataFrame | None:
         return self._counts.get((arm.model, source, target, arm.shots, arm.condition))

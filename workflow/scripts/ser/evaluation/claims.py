@@ -40,8 +40,8 @@ EXPLANATION = (
     " seeds, it contained the true effect in "
     + ", ".join(f"{share} % of cases ({name})" for name, share in COVERAGE.items())
     + "; with two seeds, in 84 to 93 %. Supported: the interval is above 0 and at least three quarters of the cells"
-    " agree; contradicted: it is below 0. A claim is supported if all its comparisons are, contradicted if any is. Comparable"
-    " means that the interval is within the margin."
+    " agree; contradicted: it is below 0. A claim is supported if all its comparisons are, contradicted if any is."
+    " Comparable means that the interval is within the margin."
 )
 SINGLE_SEED = "one repetition: the interval is of speakers alone, and no verdict is drawn from it"
 AGREEING = 0.75  # minimum share of cells whose difference has the claimed sign

@@ -25,22 +25,13 @@ def draw(shares: pd.DataFrame, models: list[str], titles: dict[str, str], notes:
         1, len(models), figsize=(2.3 * len(models) + 0.8, 2.9), sharey=True, squeeze=False, layout="constrained"
     )
     for axes, model in zip(panels[0], models, strict=True):
-        rows = shares[shares["model"] == model].set_index("emotion").reindex(EMOTIONS)[list(EMOTIONS)].astype(float)
+        own = shares[shares["model"] == model].set_index("emotion").reindex(EMOTIONS)[list(EMOTIONS)].astype(float)
         axes.set_title(titles[model])
-        if rows.isna().all(axis=None):
+        if own.isna().all(axis=None):
             axes.text(0.5, 0.5, "not run", ha="center", transform=axes.transAxes)
             continue
         sns.heatmap(
-            rows,
-            ax=axes,
-            cmap="Blues",
-            vmin=0,
-            vmax=100,
-            annot=True,
-            fmt=".0f",
-            cbar=False,
-            square=True,
-            linewidths=0.5,
+            own, ax=axes, cmap="Blues", vmin=0, vmax=100, annot=True, fmt=".0f", cbar=False, square=True, linewidths=0.5
         )
         axes.set_xlabel("predicted")
         axes.set_ylabel("true" if model == models[0] else "")
