@@ -135,7 +135,7 @@ class TestInputs:
             (target, "clean") for target in ("EMODB", "EMOVO", "IEMOCAP")
         ]
         assert inputs.predicted(of_run(RunId("xlsr", "IEMOCAP", "URDU", 50, 1))) == [("URDU", "clean")]
-        with pytest.raises(WorkflowError, match=r"predicts with the run xlsr/URDU-to-EMODB/50-shot/seed1"):
+        with pytest.raises(WorkflowError, match=r"uses the run xlsr/URDU-to-EMODB/50-shot/seed1"):
             inputs.predicted(of_run(RunId("xlsr", "URDU", "EMODB", 50, 1)))
 
     def test_results_read_each_prediction_once(self, inputs):

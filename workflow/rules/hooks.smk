@@ -39,7 +39,10 @@ def warn_missing_local_inputs():
 def show_jobs_without_record(dag):
     """Print rules with finished jobs whose settings Snakemake has not recorded: no edit reruns them."""
     unknown = {job.name for job in dag.jobs if dag.reason(job).no_metadata and not dag.needrun(job)}
-    show("Finished jobs without recorded settings, which no edit reruns. To recompute: snakemake --forcerun RULE", sorted(unknown))
+    show(
+        "Finished jobs without recorded settings, which no edit reruns. To recompute: snakemake --forcerun RULE",
+        sorted(unknown),
+    )
 
 
 def show(title, items):
