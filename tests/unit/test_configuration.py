@@ -153,8 +153,8 @@ REALISTIC_MISTAKES = [  # edits of the paper's configuration, and the whole mess
     ),
     (
         {"models__xlsr__revision": ...},
-        "models.xlsr.revision: required, since facebook/wav2vec2-large-xlsr-53 is not a local folder but a Hugging Face"
-        " repository; set it to a commit of the repository",
+        "models.xlsr.revision: facebook/wav2vec2-large-xlsr-53 is not a local folder; if it is a Hugging Face"
+        " repository, set revision to one of its commits",
     ),
     (
         {"models__xlsr__revision": "main"},

@@ -46,7 +46,7 @@ def reference() -> str:
 
 
 def _rows_below(prefix: str, rule: dict) -> Iterator[str]:
-    """Yield rows of nested keys, depth first. `*` is any name; keys without description are listed elsewhere."""
+    """Yield rows of nested keys with a description, depth first; `*` is any name."""
     rule = resolved(rule)
     if "anyOf" in rule:
         rule = resolved(rule["anyOf"][-1])

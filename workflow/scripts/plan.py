@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def mean_seconds(benchmarks: Path) -> dict[Kind, float]:
-    """Return the mean wall seconds of finished jobs by rule and model, from Snakemake's benchmark files."""
+    """Return mean wall seconds by rule and model, from Snakemake's benchmarks."""
     seconds = defaultdict(list)
     for rule, jobs in provenance.by_rule(benchmarks).items():
         for name, (wall, _) in jobs.items():

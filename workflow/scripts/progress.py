@@ -33,7 +33,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def merged_config(configfiles: Sequence[Path]) -> dict:
-    """Return the configuration as merged by Snakemake: config/config.yaml, then the given files."""
+    """Return the configuration as Snakemake merges it.
+
+    The working directory's config/config.yaml comes first, then the given files.
+    """
     config: dict = {}
     own = [path for path in [Path("config/config.yaml")] if path.exists()]
     for path in [*own, *configfiles]:
@@ -42,7 +45,7 @@ def merged_config(configfiles: Sequence[Path]) -> dict:
 
 
 def table(experiments: Experiments) -> str:
-    """Return a table of finished/needed training runs and predictions by experiment and model."""
+    """Return a table of finished/needed runs and predictions, as text."""
     rows = [("experiment", "model", "trained", "predicted")]
     for name, entry in experiments.configured.items():
         for model in entry["models"]:

@@ -34,7 +34,7 @@ def _missing(config: Mapping) -> Iterator[tuple[str, bool]]:
 
 
 def noise_archive(folder: Path, environment: str) -> Path:
-    """Return an environment's archive in a folder, or else the audio file of its unpacked folder if that exists."""
+    """Return an environment's archive, or the audio of its unpacked folder."""
     archive, unpacked = folder / f"{environment}_16k.zip", folder / environment / "ch01.wav"
     return unpacked if unpacked.exists() and not archive.exists() else archive
 
@@ -65,7 +65,7 @@ def _noise(config: Mapping) -> Iterator[tuple[str, bool]]:
 
 
 def _environments(config: Mapping) -> dict[str, bool]:
-    """Return the noise environments in use, and whether each is mixed with all targets."""
+    """Return noise environment -> whether it is already mixed with all targets."""
     found: dict[str, bool] = {}
     noisy = [entry for entry in config["experiments"].values() if entry and "condition" in entry]
     for experiment in noisy:
@@ -97,7 +97,7 @@ def _does_not_exist(path: str, expected: str) -> str:
 
 
 def download_refusal(corpus: str, entry: dict) -> str | None:
-    """Return why a corpus without a `path` cannot be downloaded and what to do, or None."""
+    """Return why a corpus without `path` cannot be downloaded, or None."""
     source = download.corpus_source(entry)
     if source.get("url"):
         return None

@@ -1,4 +1,4 @@
-"""Configuration schema, and descriptions of its rules for errors and config/README.md."""
+"""Configuration schema, and descriptions of its rules for readers."""
 
 import functools
 
@@ -17,14 +17,14 @@ def schema() -> dict:
 
 
 def resolved(rule: dict) -> dict:
-    """Return a rule with its `$ref` resolved. The rule's own keys, such as a description, take precedence."""
+    """Return a rule with its `$ref` resolved; the rule's own keys take precedence."""
     if "$ref" not in rule:
         return rule
     return schema()["$defs"][rule["$ref"].removeprefix("#/$defs/")] | rule
 
 
 def conditional_defaults(rule: dict) -> dict[str, dict]:
-    """Return key -> value of another key -> default, for defaults such as that of `rank`, which depends on `method`."""
+    """Return defaults that depend on another key: key -> other value -> default."""
     found: dict[str, dict] = {}
     for clause in rule.get("allOf", []):
         ((_, values),) = clause["if"]["properties"].items()

@@ -80,7 +80,7 @@ def recorded_model(entry: Mapping) -> dict:
 
 
 def check_duplicate_keys(paths: Iterable[str | Path]) -> None:
-    """Raise `UserError` listing duplicate keys in YAML files. YAML itself silently keeps the last one."""
+    """Raise `UserError` listing duplicate keys, which YAML silently overwrites."""
     problems = []
     for path in paths:
         with open(path, encoding="utf-8") as file:
@@ -114,7 +114,7 @@ def _plain(value):
 
 
 def _with_defaults(schema):
-    """Return a validator that sets missing properties to their defaults before checking them."""
+    """Return a validator that fills in defaults before checking."""
     check = Strict.VALIDATORS["properties"]
 
     def fill_in(validator, properties, instance, schema):
@@ -128,7 +128,7 @@ def _with_defaults(schema):
 
 
 def _explain(error) -> list[str]:
-    """Return a message per mistake: key, value, what is allowed, and the nearest valid name."""
+    """Return a message per mistake: key, value, what is allowed, nearest name."""
     if error.validator == "anyOf":  # the alternatives are null and one real schema: report the errors of the latter
         branches = [list(branch) for branch in _by_branch(error.context).values()]
         return [message for nested in branches[-1] for message in _explain(nested)]
@@ -179,7 +179,7 @@ def _nearest(name: str, known) -> str:
 
 
 def _unknown_roles(config: dict):
-    """Yield a message for each model that `claims` names and the configuration lacks. Its defaults may be missing."""
+    """Yield a message for each unknown model in `claims`, except for its defaults."""
     for role, named in config.get("claims", {}).items():
         for name in named if isinstance(named, list) else [named]:
             if role != "margin" and name not in config["models"]:
@@ -187,7 +187,7 @@ def _unknown_roles(config: dict):
 
 
 def _contradictions(config: dict):
-    """Yield mistakes that the schema cannot express: unknown names and contradictory settings."""
+    """Yield unknown names and contradictory settings, which the schema cannot find."""
     for kind in ("corpora", "models", "conditions"):
         for name in config[kind]:
             if "-to-" in f"-{name}-" or name == ANY_TARGET:
@@ -238,8 +238,8 @@ def _model_problems(model: dict):
         yield f"checkpoint: required for family {model['family']}"
     elif "revision" not in model and not is_local(model["checkpoint"]):
         yield (
-            f"revision: required, since {model['checkpoint']} is not a local folder but a Hugging Face repository; set"
-            " it to a commit of the repository"
+            f"revision: {model['checkpoint']} is not a local folder; if it is a Hugging Face repository, set revision"
+            " to one of its commits"
         )
     if "tuning" not in model:
         yield f"tuning: required for family {model['family']}, for example {{method: lora, rank: 16}}"
@@ -250,7 +250,7 @@ def _model_problems(model: dict):
 
 
 def is_local(checkpoint: str) -> bool:
-    """Return whether a checkpoint is a local path rather than the name of a Hugging Face repository."""
+    """Return whether a checkpoint is a local path, not a Hugging Face repository."""
     return Path(checkpoint).is_dir() or checkpoint.startswith((".", "/", "~")) or checkpoint.count("/") > 1
 
 
@@ -295,7 +295,7 @@ def _experiment_problems(experiment: dict, config: dict):
 
 
 def _same(corpus: dict, other: dict) -> bool:
-    """Return whether two entries are variants of one corpus: same path or URL, or checked as one published corpus."""
+    """Return whether two entries hold the same recordings, by path, URL or checks."""
     if corpus["format"] != other["format"]:
         return False
     if corpus["path"] and other["path"]:

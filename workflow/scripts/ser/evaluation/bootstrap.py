@@ -1,4 +1,4 @@
-"""Bayesian bootstrap of mean differences between models, over seeds and test speakers.
+"""Bayesian bootstrap of model differences over seeds and test speakers.
 
 The corpora are fixed. Seeds of a source (its training runs) and speakers of a target are resampled. The bootstrap draws
 weights (Rubin, The Annals of Statistics 9, 1981), so that every draw includes emotions that few speakers have, unless
@@ -21,7 +21,7 @@ DRAWS = 10_000
 
 @dataclass(frozen=True)
 class Arm:
-    """Model, number of shots and test condition to compare, on any source-target pair."""
+    """Model, shots and test condition to compare, on any source-target pair."""
 
     model: str
     shots: int = 0
@@ -65,9 +65,10 @@ class Scores:
         return sorted(set.intersection(*({int(seed) for seed in rows["seed"]} for rows in results)))
 
     def uar(self, arm: Arm, source: str, target: str) -> tuple[np.ndarray, np.ndarray]:
-        """Return the UAR in %, of shape (seeds,), and for every draw of speakers, of shape (draws, seeds).
+        """Return the UAR in % by seed, and by draw of speakers and seed.
 
-        The seeds are those of all arms together. The UAR is NaN for seeds without a result.
+        Their shapes are (seeds,) and (draws, seeds). The seeds are those of all arms together. The UAR is NaN for seeds
+        without a result.
         """
         key = (arm, source, target)
         if key not in self._uars:
@@ -80,11 +81,11 @@ class Scores:
         return self._uars[key]
 
     def seed_weights(self, source: str) -> np.ndarray:
-        """Return weights of a source's seeds, of shape (draws, seeds), the same for all its targets."""
+        """Return weights of seeds (draws, seeds), the same for all targets."""
         return self._cached_weights("repetitions", source, len(self._seeds))  # the name seeds the generator
 
     def speaker_weights(self, target: str) -> np.ndarray:
-        """Return weights of a target's speakers, of shape (draws, speakers), the same for all models."""
+        """Return weights of speakers (draws, speakers), the same for all models."""
         return self._cached_weights("speakers", target, len(self._speakers[target]))
 
     def _cached_weights(self, name: str, corpus: str, count: int) -> np.ndarray:
@@ -116,7 +117,7 @@ def mean_recall(weights: np.ndarray, correct: np.ndarray, total: np.ndarray) -> 
 def difference(
     scores: Scores, terms: Sequence[tuple[int, Arm]], source: str, target: str
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return a signed sum of arms' UARs on one pair: for each seed, and its mean in every draw.
+    """Return a signed sum of UARs on one pair, by seed, and its mean by draw.
 
     Returns arrays of shape (seeds,) and (draws,). Seeds that lack an arm are left out.
     """
@@ -129,7 +130,7 @@ def difference(
 
 
 def contrast(cells: Mapping[tuple[str, str], np.ndarray], chosen: frozenset | None = None) -> np.ndarray:
-    """Return the mean over cells, or the mean of the chosen cells minus that of the others."""
+    """Return the mean over cells, or of the chosen cells minus that of the others."""
     if chosen is None:
         return np.mean(list(cells.values()), axis=0)
     inside = [value for cell, value in cells.items() if cell in chosen]

@@ -1,4 +1,4 @@
-"""Tests of the paper's claims by comparisons with decision rules fixed before any result.
+"""Tests of the paper's claims, with decision rules fixed before any result.
 
 An effect is the mean over cells (pairs, or targets) of a paired difference in UAR points. Its 95 % confidence interval
 (`evaluation.bootstrap`) generalises to new seeds and new speakers of these corpora, not to other corpora.
@@ -99,7 +99,7 @@ def against(claim: str, title: str, experiment: str, first: Arm, second: Arm, **
 
 
 def comparisons(settings: Mapping) -> list[Comparison]:
-    """Return all comparisons of all claims, with an obstacle if the experiments do not allow them.
+    """Return the comparisons of all claims, with an obstacle if not testable.
 
     Args:
         settings: `roles` (baseline, english, random, multilingual: models of the configuration, and margin),
@@ -163,7 +163,11 @@ def _in_noise(settings: Mapping) -> Iterator[Comparison]:
 
 
 def _seen_in_pretraining(settings: Mapping) -> Iterator[Comparison]:
-    """Compare two checkpoints on targets whose language only the first saw, with targets that both or neither saw."""
+    """Yield comparisons of languages seen and not seen in pre-training.
+
+    Two checkpoints are compared on targets whose language only the first saw, relative to targets that both or neither
+    saw.
+    """
     roles, name, cells = settings["roles"], _namer(settings), cells_of(settings["experiments"]["table2"])
     foundation = [roles["english"], *roles["multilingual"]]
 
@@ -290,7 +294,7 @@ def _test_one(comparison: Comparison, settings: Mapping, scores: Scores | None) 
 
 
 def verdict(low: float, high: float, differences: np.ndarray, margin: float | None = None) -> str:
-    """Return the verdict on a positive or, with a margin, negligible difference, from its interval and cells."""
+    """Return the verdict on a positive or, with a margin, negligible difference."""
     if margin is not None:
         if -margin < low and high < margin:
             return "supported"

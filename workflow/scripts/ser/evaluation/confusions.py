@@ -1,4 +1,4 @@
-"""Confusion counts (true and predicted class) by speaker, from which every score can be computed."""
+"""Confusion counts by speaker, from which all scores can be computed."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,7 +16,7 @@ COLUMNS = (*RUN, "seed", "role", "speaker", "emotion", *EMOTIONS)
 
 
 def count(predictions: Iterable[Predictions], speaker_of: Mapping[str, Mapping[str, str]]) -> list[dict]:
-    """Count predictions by run, seed, role (`pool` or `test`), speaker and true emotion.
+    """Count predictions by run, seed, role (pool/test), speaker and true emotion.
 
     Args:
         speaker_of: target -> utterance -> speaker.
@@ -44,17 +44,17 @@ def speakers_of(utterances: str) -> dict[str, str]:
 
 
 def read(paths: Sequence[str | Path]) -> pd.DataFrame:
-    """Read several `confusions.csv` as one table, with shared runs once and names as strings."""
+    """Read several `confusions.csv` as one table, without duplicate runs."""
     text = ("model", "source", "target", "condition", "role", "speaker", "emotion")
     frames = [pd.read_csv(path, dtype={name: str for name in text}, keep_default_na=False) for path in paths]
     return pd.concat(frames, ignore_index=True).drop_duplicates(ignore_index=True)
 
 
 def matrices(counts: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
-    """Return mean row-normalised confusion matrices: one row per `by` and true emotion, in %.
+    """Return mean confusion matrices in %, one row per `by` and true emotion.
 
-    The matrices of all pairs and seeds have equal weight, whatever their number of utterances. The diagonal is the
-    mean recall, and its mean over emotions the mean UAR.
+    Rows sum to 100. The matrices of all pairs and seeds have equal weight. The diagonal is the mean recall, and its
+    mean over emotions the mean UAR.
     """
     cell = ["model", "source", "target", "seed", "emotion"]
     predicted = counts.groupby(cell, sort=False)[list(EMOTIONS)].sum()
@@ -63,14 +63,14 @@ def matrices(counts: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
 
 
 def recalls(counts: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
-    """Return the diagonals of `matrices`: one row per `by` and emotion, `recall` in %."""
+    """Return the diagonals of `matrices`, as `recall` in % by emotion."""
     shares = matrices(counts, by)
     diagonal = [row[row["emotion"]] for _, row in shares.iterrows()]
     return shares[[*by, "emotion"]].assign(recall=diagonal)
 
 
 def correct_and_total(rows: pd.DataFrame, seeds: Sequence[int], speakers: Sequence[str]) -> tuple[np.ndarray, ...]:
-    """Count correct predictions and all utterances: two arrays of shape (seeds, speakers, 4 emotions)."""
+    """Count correct and all predictions, each of shape (seeds, speakers, emotions)."""
     correct, total = np.zeros((2, len(seeds), len(speakers), len(EMOTIONS)))
     at = (
         rows["seed"].map({seed: i for i, seed in enumerate(seeds)}).to_numpy(),

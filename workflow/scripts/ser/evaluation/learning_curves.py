@@ -12,7 +12,7 @@ COLUMNS = ["model", "source", "epoch", *MEASURES, "seeds"]
 
 
 def curves(paths: Sequence[str | Path]) -> pd.DataFrame:
-    """Return mean losses and development UAR in % over seeds, by model, source and epoch.
+    """Return mean losses and development UAR (%) by model, source and epoch.
 
     Args:
         paths: `results/runs/{model}/{source}-to-any/0-shot/seed{seed}/history.csv`.

@@ -1,4 +1,4 @@
-"""Scores of predictions: one row per model, source, target, shots, condition, test set and seed."""
+"""Scores of predictions, one row per run, target, condition and test set."""
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -17,7 +17,7 @@ SPLIT = re.compile(r"splits/(?P<target>[^/]+)/seed(?P<seed>\d+)/target\.csv$")
 
 @dataclass(frozen=True)
 class Predictions:
-    """Predictions of one run for one target and condition: `rows` in corpus order, each with its `role`."""
+    """Predictions of a run for one target and condition; rows have a `role`."""
 
     run: RunId
     target: str
@@ -89,7 +89,7 @@ def score_all(predictions: Iterable[Predictions]) -> list[dict]:
 
 
 def score(rows: Sequence[dict]) -> dict:
-    """Return number of utterances, UAR and accuracy (%) of rows with `emotion` and `predicted`."""
+    """Return `n`, UAR and accuracy (%) of rows with `emotion` and `predicted`."""
     truth, predicted = [row["emotion"] for row in rows], [row["predicted"] for row in rows]
     return {
         "n": len(rows),

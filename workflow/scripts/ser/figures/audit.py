@@ -1,4 +1,4 @@
-"""Corpus audit on one page: contents, speaker and emotion confounds, duplicates, and splits."""
+"""Corpus audit page: contents, speaker confounds, duplicates, and splits."""
 
 import re
 import textwrap
@@ -21,7 +21,7 @@ ROLES = {"source": ("train", "dev"), "target": ("pool", "test")}
 
 
 def make(inputs, outputs, settings: dict) -> None:
-    """Write the audit as JSON and as a page, and check all splits and subsets for leaks."""
+    """Write the audit as JSON and page, and check splits and subsets for leaks."""
     rows, overlaps = files.read_rows(inputs.utterances), files.read_rows(inputs.overlaps)
     checked = {
         "source": read_splits(inputs.source_splits, rows, overlaps),
@@ -50,7 +50,7 @@ def read_splits(paths: Sequence[str], rows, overlaps) -> dict[str, dict[str, str
 
 
 def draw(corpus: str, report: dict, rows: Sequence[dict], levels: Sequence[float], notes: list[str], path) -> None:
-    """Draw facts, utterances by speaker and emotion, durations, levels, and the groups that splits hold out."""
+    """Draw facts, speakers, durations, levels and splits on one page."""
     style.set_style()
     figure = plt.figure(figsize=(11, 8.5), layout="constrained")
     figure.suptitle(f"{corpus}: corpus audit", fontsize=15, fontweight="bold")
@@ -109,7 +109,7 @@ def wrapped(line: str) -> str:
 
 
 def speaker_only_across_splits(splits: Mapping[str, Mapping]) -> str:
-    """Return the score of guessing from the speaker alone across speaker-disjoint splits, as text."""
+    """Return the UAR of guessing from the speaker alone across splits, as text."""
     scores = [split["speaker_only_uar"] for by_seed in splits.values() for split in by_seed.values()]
     return f"; across the splits used here, {np.mean(scores):.0f} %" if scores else ""
 
@@ -153,7 +153,7 @@ def draw_by_emotion(axes, rows: Sequence[dict], values: Sequence[float], unit: s
 
 
 def draw_splits(axes, splits: Mapping[str, Mapping]) -> None:
-    """Draw the groups that every split holds out (dark), and the size of the smallest class held out."""
+    """Draw the groups that splits hold out, and the size of the smallest class."""
     named = [(kind, seed, split) for kind, by_seed in splits.items() for seed, split in by_seed.items()]
     if not named:
         axes.axis("off")

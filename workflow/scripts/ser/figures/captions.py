@@ -49,7 +49,7 @@ def listed(items: Sequence[str]) -> str:
 
 
 def means(frame: pd.DataFrame, column: str, titles: Mapping[str, str]) -> str:
-    """Return the mean of a column by model as text: `CNN-LSTM 31.9, XLSR 41.2 and MMS 45.0`."""
+    """Return the mean of a column by model as text: `CNN-LSTM 31.9 and MMS 45.0`."""
     by_model = frame.groupby("model", sort=False)[column].mean().dropna()
     return listed([f"{titles[model]} {value:.1f}" for model, value in by_model.items()])
 

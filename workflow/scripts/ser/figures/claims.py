@@ -67,7 +67,7 @@ def escaped(text: str) -> str:
 
 
 def draw(table: pd.DataFrame, notes: list[str], path) -> None:
-    """Draw the effects and confidence intervals of all comparisons by claim, with verdicts as colour and marker."""
+    """Draw effects, confidence intervals and verdicts of all comparisons."""
     style.set_style()
     places, headings, y = {}, [], 0.0
     for claim, rows in table.groupby("claim"):

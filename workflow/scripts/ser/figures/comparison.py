@@ -19,7 +19,7 @@ def make(inputs, outputs, settings: dict) -> None:
 
 
 def cells(scores: pd.DataFrame, experiment: dict) -> pd.DataFrame:
-    """Return the values drawn, one row per model and pair in configuration order. Cells without runs are left out."""
+    """Return the values drawn, one row per model and pair that has runs."""
     wanted = scores[
         (scores["shots"] == 0)
         & (scores["condition"] == CLEAN)
@@ -36,7 +36,7 @@ def cells(scores: pd.DataFrame, experiment: dict) -> pd.DataFrame:
 
 
 def draw(cells: pd.DataFrame, experiment: dict, titles: dict[str, str], notes: list[str], *paths) -> None:
-    """Draw one line per pair across the models, with the mean as bars and chance dashed."""
+    """Draw one line per pair across the models, and the mean as bars."""
     style.set_style()
     models = experiment["models"]
     by_pair = cells.pivot(index=["source", "target"], columns="model", values="uar").reindex(columns=models)

@@ -19,7 +19,7 @@ def make(inputs, outputs, settings: dict) -> None:
 
 
 def draw(shares: pd.DataFrame, models: list[str], titles: dict[str, str], notes: list[str], *paths) -> None:
-    """Draw one matrix per model: rows are true classes, columns predicted classes, in % of the row."""
+    """Draw one matrix per model: true classes in rows, predicted in columns."""
     style.set_style()
     figure, panels = plt.subplots(
         1, len(models), figsize=(2.3 * len(models) + 0.8, 2.9), sharey=True, squeeze=False, layout="constrained"

@@ -40,7 +40,7 @@ def points(scores: pd.DataFrame, experiment: dict) -> pd.DataFrame:
 
 
 def draw(points: pd.DataFrame, experiment: dict, titles: dict[str, str], notes: list[str], *paths) -> None:
-    """Draw UAR by shots, one panel per target and line per model, with seeds, 95 % confidence intervals and chance."""
+    """Draw UAR by shots, one panel per target and one line per model."""
     style.set_style()
     targets, models = experiment["targets"], experiment["models"]
     colours, markers = style.model_styles(models)

@@ -53,7 +53,7 @@ def bars(scores: pd.DataFrame, experiment: dict) -> pd.DataFrame:
 
 
 def draw(bars: pd.DataFrame, experiment: dict, titles: dict[str, str], notes: list[str], *paths) -> None:
-    """Draw one panel per target, with a plain bar for clean and a hatched bar for noisy audio per model."""
+    """Draw one panel per target, with plain (clean) and hatched (noisy) bars."""
     style.set_style()
     targets, models = experiment["targets"], experiment["models"]
     colours, _ = style.model_styles(models)
@@ -113,7 +113,7 @@ def draw(bars: pd.DataFrame, experiment: dict, titles: dict[str, str], notes: li
 
 
 def change_text(bar: pd.Series) -> str:
-    """Return the change in UAR points from clean to noisy, and half its 95 % interval with enough seeds."""
+    """Return the change from clean to noisy in UAR points, with its margin."""
     change = f"{-bar['loss']:+.1f}"
     if bar["seeds"] < style.MIN_SEEDS or pd.isna(bar["loss_high"]):
         return change

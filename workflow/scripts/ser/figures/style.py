@@ -31,20 +31,20 @@ def set_style() -> None:
 
 
 def model_styles(models: Sequence[str]) -> tuple[dict[str, tuple], dict[str, str]]:
-    """Return a colour and a marker for every model, so that neither alone distinguishes models."""
+    """Return a distinct colour and marker for every model."""
     colours = dict(zip(models, sns.color_palette("colorblind", len(models)), strict=True))
     markers = {model: MARKERS[i % len(MARKERS)] for i, model in enumerate(models)}
     return colours, markers
 
 
 def limit_to_percentages(axes) -> None:
-    """Limit the vertical axis to 0 to 100, since t intervals of few seeds can extend far beyond."""
+    """Limit the y-axis to 0 to 100, which t intervals of few seeds may exceed."""
     low, high = axes.get_ylim()
     axes.set_ylim(max(0, low), min(100, high))
 
 
 def footnotes(label: str | None, notes: Mapping[str, str]) -> list[str]:
-    """Return the notes to show on a table or figure and in its CSV: the label, and notes on corpora."""
+    """Return the notes of a table or figure: the label, and notes on corpora."""
     return ([label] if label else []) + [f"{corpus}: {note}" for corpus, note in notes.items() if note]
 
 
@@ -70,7 +70,7 @@ def add_footnotes(figure: Figure, lines: Sequence[str], below: float = 0.22) -> 
 
 
 def intervals(rows: pd.DataFrame) -> list:
-    """Return lengths of 95 % intervals below and above the means, NaN for fewer than `MIN_SEEDS` seeds."""
+    """Return the margins of 95 % intervals, NaN for fewer than `MIN_SEEDS` seeds."""
     enough = rows["seeds"] >= MIN_SEEDS
     return [(rows["uar"] - rows["low"]).where(enough), (rows["high"] - rows["uar"]).where(enough)]
 
@@ -89,7 +89,7 @@ def seeds_note(rows: pd.DataFrame) -> str:
 
 
 def save(figure: Figure, *paths: str | os.PathLike) -> None:
-    """Write a figure as PNG or PDF, without time or version, so that equal results give equal bytes."""
+    """Write a figure as PNG or PDF, reproducibly: without time or version."""
     for path in paths:
         metadata = dict.fromkeys(
             ("Creator", "Producer", "CreationDate") if str(path).endswith(".pdf") else ("Software",)
@@ -100,7 +100,7 @@ def save(figure: Figure, *paths: str | os.PathLike) -> None:
 
 
 def archive_notes(paths: Sequence[str]) -> dict[str, str]:
-    """Read corpus -> note on its archive from `results/corpora/{corpus}/archive.json`."""
+    """Read corpus -> note from `results/corpora/{corpus}/archive.json`."""
     return {str(path).split("/")[-2]: read_json(path)["verification"].get("note", "") for path in paths}
 
 

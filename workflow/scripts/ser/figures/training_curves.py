@@ -25,7 +25,7 @@ def make(inputs, outputs, settings: dict) -> None:
 
 
 def draw(curves: pd.DataFrame, models: list, sources: list, titles: dict[str, str], notes: list[str], *paths) -> None:
-    """Draw development UAR (top) and losses (bottom), one column per model and line per source, means over seeds."""
+    """Draw development UAR (top) and losses (bottom), one column per model."""
     style.set_style()
     sources = [source for source in sources if source in set(curves["source"])]
     colours, markers = style.model_styles(sources)

@@ -1,1 +1,1 @@
-"""Inputs, settings and targets of rules, code hashes, and the entry point of jobs."""
+"""Inputs, settings and targets of rules, code hashes, and job entry point."""

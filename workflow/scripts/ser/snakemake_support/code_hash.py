@@ -1,4 +1,4 @@
-"""Hashes of dependencies that Snakemake does not track: imported modules, and files in a user's folder.
+"""Hashes of imported modules and user folders, which Snakemake does not track.
 
 A module is hashed as parsed code, without comments, docstrings, formatting, log messages and messages of raised errors,
 since they cannot change a result. Plumbing modules are not hashed. The hash is part of each rule's param
@@ -24,7 +24,7 @@ LOGGERS = {"log", "logging"}
 
 @functools.cache
 def code_hash(*sources: str) -> str:
-    """Return a hash of files, relative to the repository, and of all project modules that they import.
+    """Return a hash of repository files and all project modules that they import.
 
     Modules imported by a computed name are not found: the rule that selects them must list them in `sources`.
     """
@@ -35,7 +35,7 @@ def code_hash(*sources: str) -> str:
 
 
 def files_behind(*sources: str) -> list[Path]:
-    """Return files, relative to the repository, and all project modules that they import, without plumbing."""
+    """Return repository files and all project modules they import, except plumbing."""
     pending = [ROOT / source for source in sources]
     found: set[Path] = set()
     while pending:
@@ -48,7 +48,7 @@ def files_behind(*sources: str) -> list[Path]:
 
 @functools.cache
 def _content(path: Path) -> tuple[frozenset[Path], bytes]:
-    """Return the project modules that a file imports, and the digest of its code, or of a data file's bytes."""
+    """Return the project modules that a file imports, and its digest."""
     content = path.read_bytes()
     if path.suffix != ".py":
         return frozenset(), hashlib.sha256(content).digest()
@@ -58,7 +58,7 @@ def _content(path: Path) -> tuple[frozenset[Path], bytes]:
 
 
 def imported_modules(tree: ast.AST) -> set[Path]:
-    """Return the project modules that code imports by name, with their parent packages."""
+    """Return the project modules that code imports, with their parent packages."""
     names = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -98,7 +98,7 @@ class _WithoutProse(ast.NodeTransformer):
 
 
 def listing_hash(paths: Iterable[str | Path]) -> str:
-    """Return a hash of the names and sizes of files, which may be missing, without times and contents."""
+    """Return a hash of the names and sizes of files. Files may be missing."""
     digest = hashlib.sha256()
     for path in map(Path, paths):
         try:

@@ -24,9 +24,9 @@ class Job:
 
 
 def planned(directory: Path, configfiles: Sequence[Path]) -> list[Job]:
-    """Return the jobs that `snakemake --dry-run` plans. It locks nothing, so it can be called during a run.
+    """Return the jobs that `snakemake --dry-run` plans.
 
-    Raises `UserError` with Snakemake's message if the dry run fails.
+    It locks nothing, so it can be called during a run. Raises `UserError` with Snakemake's message if it fails.
     """
     command = [sys.executable, "-m", "snakemake", "--dry-run", "--nocolor", "--directory", str(directory)]
     command += ["--configfile", *map(str, configfiles)] if configfiles else []

@@ -39,7 +39,7 @@ class Inputs:
     # --- Corpora and noise ---
 
     def archive(self, wildcards) -> str:
-        """Return a corpus's archive: the user's copy if the configuration names one, else the download."""
+        """Return a corpus's archive: the configured local copy, or the download."""
         corpus = self._config["corpora"][wildcards.corpus]
         if corpus["path"] is None:
             return f"resources/corpora/{download.archive_name(wildcards.corpus, corpus)}"
@@ -57,7 +57,7 @@ class Inputs:
         return found
 
     def noise_archives(self, wildcards) -> list[str]:
-        """Return the archives or unpacked folders of a condition's environments, in configuration order."""
+        """Return the noise archives, or unpacked folders, of a condition."""
         folder = self._config["noise"]["path"]
         environments = self._config["conditions"][wildcards.condition]["environments"]
         if folder is None:
@@ -84,7 +84,7 @@ class Inputs:
     # --- Models ---
 
     def checkpoint(self, wildcards) -> list[str]:
-        """Return the files of a local checkpoint folder. Repositories have none: their revision is pinned."""
+        """Return the files of a local checkpoint folder; none for a repository."""
         folder = Path(self.model_of_encoder(wildcards.encoder)["checkpoint"])
         if is_made_by_demo(folder):
             return [str(folder / name) for name in ("config.json", "preprocessor_config.json", "model.safetensors")]
@@ -109,7 +109,7 @@ class Inputs:
         return _encoder_files(self.frozen_models[wildcards.encoding])
 
     def encoder(self, wildcards) -> list[str]:
-        """Return the encoder files that a model needs: none for CNN-LSTM, only the record if frozen."""
+        """Return the encoder files that a model needs; only the record if frozen."""
         entry = self._config["models"][wildcards.model]
         if families.name(entry) == families.FROZEN:
             return [f"{encoder_folder(entry)}/revision.json"]
@@ -152,7 +152,7 @@ class Inputs:
         return [f"results/corpora/{target}/utterances.csv" for target, _ in self.predicted(wildcards)]
 
     def _frames(self, model: str, corpus: str, condition: str) -> str:
-        """Return the file with a model's input: log-mel spectrogram, pooled vectors or audio."""
+        """Return the file with a model's input: log-mel, pooled vectors or audio."""
         entry = self._config["models"][model]
         match families.name(entry):
             case "cnn-lstm":

@@ -1,4 +1,4 @@
-"""Provenance of results: code, packages, training runs, hardware and compute time."""
+"""Provenance of results: code, packages, runs, hardware and compute time."""
 
 import csv
 import os
@@ -17,7 +17,7 @@ LOCK = ROOT / "envs" / "requirements.txt"
 
 
 def commit(folder: Path = ROOT) -> dict:
-    """Return a repository's commit and whether files differ from it, or why there is none."""
+    """Return a repository's commit and whether files differ, or why it has none."""
     if not (folder / ".git").exists():
         return {"commit": None, "dirty": None, "reason": "the workflow is not a git checkout"}
     if not shutil.which("git"):
@@ -39,7 +39,7 @@ def _git(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
 
 
 def packages(lock: Path) -> dict[str, str | None]:
-    """Return installed versions of the packages that the lock pins, without those for tests; None if missing."""
+    """Return installed versions of locked packages, without those for tests."""
     found: dict[str, str | None] = {"python": platform.python_version()}
     for line in lock.read_text(encoding="utf-8").split("\n\n# Its tests")[0].splitlines():
         if "==" in line:
@@ -61,7 +61,7 @@ def across_runs(records: Iterable[dict]) -> dict[str, dict[str, int]]:
 
 
 def hardware() -> dict:
-    """Return processor, cores, memory (GiB) and GPUs of this machine: on a cluster, the submitting one."""
+    """Return processor, cores, memory (GiB) and GPUs of this machine."""
     lines = _lines("/proc/cpuinfo", "model name")
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     gpus = []
@@ -87,7 +87,7 @@ def _lines(path: str, key: str) -> list[str]:
 
 
 def costs(benchmarks: Path, runs: Iterable[RunId]) -> dict[str, dict]:
-    """Return jobs and wall, CPU and GPU hours of the measured rules, in order of wall hours.
+    """Return jobs and wall, CPU and GPU hours by rule, in order of wall hours.
 
     Args:
         benchmarks: the folder of benchmark files, `{rule}/...tsv`.
@@ -117,7 +117,7 @@ def costs(benchmarks: Path, runs: Iterable[RunId]) -> dict[str, dict]:
 
 
 def by_rule(folder: Path) -> dict[str, dict[str, tuple[float, float]]]:
-    """Return rule -> job -> (wall seconds, CPU seconds) from Snakemake's benchmark files."""
+    """Read rule -> job -> (wall seconds, CPU seconds) from benchmark files."""
     times: dict = defaultdict(dict)
     for path in sorted(folder.rglob("*.tsv")):
         parts = path.relative_to(folder).with_suffix("").parts

@@ -1,4 +1,4 @@
-"""Settings of each rule, its only param: the configuration values that it uses and a hash of its code."""
+"""Params of each rule: the settings that it uses, and a hash of its code."""
 
 from collections.abc import Mapping
 from functools import cached_property
@@ -28,7 +28,7 @@ def uses(script: str, *sources: str, **values) -> dict:
 
 
 def in_key_order(value):
-    """Sort dictionaries at every depth, so that reordering the configuration reruns nothing."""
+    """Sort dictionaries at every depth, so that key order never causes a rerun."""
     if isinstance(value, Mapping):
         return {key: in_key_order(value[key]) for key in sorted(value)}
     return [in_key_order(item) for item in value] if isinstance(value, list) else value
@@ -50,7 +50,7 @@ class Settings:
     # --- Corpora ---
 
     def download(self, wildcards, output) -> dict:
-        """Return an archive's source, and the corpus with the weakest verification that uses it.
+        """Return an archive's source, and its corpus with the weakest verification.
 
         Snakemake does not track params that are functions of the output, so changing a mirror or the wording of a
         licence does not repeat the download. Downloads are verified at ingestion.
@@ -69,7 +69,7 @@ class Settings:
         return {"source": download.noise_source(self._config["noise"], wildcards.environment)}
 
     def corpus(self, wildcards) -> dict:
-        """Return the settings of a corpus, and hashes of files that are not inputs of the rule."""
+        """Return a corpus's settings, and hashes of files that are not rule inputs."""
         entry = self._config["corpora"][wildcards.corpus]
         kept = {key: value for key, value in entry.items() if key not in ("path", "url")}
         if files := _untracked_files(entry):
@@ -87,7 +87,7 @@ class Settings:
         return uses("mix_noise.py", **self._config["conditions"][wildcards.condition])
 
     def split(self, wildcards) -> dict:
-        """Return the settings of a split: the few-shot pool size for a target, nothing for a source."""
+        """Return the settings of a split: the pool size for a target, else nothing."""
         return uses("split.py", **(self._config["few_shot"] if wildcards.role == "target" else {}))
 
     # --- Models ---
@@ -98,11 +98,11 @@ class Settings:
         return 0 if self._config["device"] == "cpu" else 1
 
     def memory(self, wildcards, attempt) -> int:
-        """Return the main memory to request for a job with a model (MB), growing with each attempt."""
+        """Return the memory to request (MB), growing with each attempt."""
         return self._model_of(wildcards)["resources"]["mem_mb"] * attempt
 
     def runtime(self, wildcards, attempt) -> int:
-        """Return the time to request for a job with a model (minutes), growing with each attempt."""
+        """Return the time to request (minutes), growing with each attempt."""
         return self._model_of(wildcards)["resources"]["runtime"] * attempt
 
     def _model_of(self, wildcards) -> Mapping:
@@ -117,7 +117,7 @@ class Settings:
         return uses("encoder.py", families.source(entry["family"]), **kept)
 
     def pooled(self, wildcards) -> dict:
-        """Return the model settings that determine the pooled vectors of a frozen encoder."""
+        """Return the model settings that determine pooled vectors."""
         entry = self._inputs.frozen_models[wildcards.encoding]
         kept = {key: entry[key] for key in ("family", "weights", "context", "tuning") if key in entry}
         return uses("pooled.py", families.source(entry["family"]), model=kept)
@@ -128,7 +128,7 @@ class Settings:
         return self._model_settings("finetune.py", wildcards.model, training=training)
 
     def predict(self, wildcards) -> dict:
-        """Return the model, the prediction settings, and the targets and conditions to predict."""
+        """Return model, prediction settings, and targets and conditions to predict."""
         predicted = [list(cell) for cell in self._inputs.predicted(wildcards)]
         return self._model_settings("predict.py", wildcards.model, **self._config["prediction"]) | {
             "predicted": predicted
@@ -179,11 +179,11 @@ class Settings:
         return self._experiment_figure("comparison", wildcards.experiment)
 
     def figure(self, module: str, experiment: str | None = None) -> dict:
-        """Return the settings of a figure of an experiment, by default the one of the same name."""
+        """Return the settings of a figure, by default of the experiment of that name."""
         return self._experiment_figure(module, experiment or module)
 
     def training_curves(self) -> dict:
-        """Return the settings of the learning curves of Table II; its targets do not matter."""
+        """Return the settings of Table II's training curves, without its targets."""
         entry = self._config["experiments"]["table2"] or {"models": [], "sources": []}
         return self._figure(
             "training_curves",
