@@ -112,7 +112,7 @@ class TestInputs:
         assert inputs.encoder(w(model="xlsr-frozen")) == [f"{folder}/revision.json"]
         assert inputs.pooling_encoder(w(encoding=encoder_name(config["models"]["xlsr"])))[0] == weights
         assert inputs.checkpoint(w(encoder=encoder_name(config["models"]["xlsr"]))) == []  # of the hub
-        with pytest.raises(WorkflowError, match="starts from encoder other"):
+        with pytest.raises(WorkflowError, match="uses encoder other"):
             inputs.model_of_encoder("other")
 
     def test_few_shot_examples(self, inputs):
