@@ -1,6 +1,6 @@
 """Cross-language speech emotion recognition: from corpora to tables, figures and claims.
 
-Read top to bottom: each included file is a stage, in the order of the data.
+Each included file is a stage, in the order of the data flow.
 """
 
 from snakemake.utils import min_version
@@ -38,7 +38,7 @@ rule all:
 
 
 rule corpora:
-    """Everything that needs no model: corpora fetched, verified, ingested and described."""
+    """Download, verify, ingest and audit all corpora. No model is needed."""
     input:
         targets.corpora(),
 

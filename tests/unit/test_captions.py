@@ -22,7 +22,7 @@ def test_table2_says_the_means(tmp_path):
         for s, m, uar in (("A", "cnn-lstm", 30), ("B", "cnn-lstm", 40), ("A", "xlsr", 50), ("B", "xlsr", 51))
     ]
     text = captions.render("table2.rst", [write(tmp_path / "t.csv", rows)], **SAID)
-    assert "mean over 2 repetitions" in text
+    assert "mean over 2 seeds" in text
     assert "Mean over the 2 pairs:\nCNN-LSTM 35.0 and XLSR 50.5; chance is 25." in text
     assert "paper" not in text
     with_paper = [row | {"paper": 29, "difference": row["uar"] - 29} for row in rows]
@@ -44,10 +44,10 @@ def test_claims_and_overview_say_the_verdicts(tmp_path):
         {"model": m, "shots": shots, "condition": "clean", "test_set": "all", "uar": uar}
         for m, shots, uar in (("cnn-lstm", 0, 30), ("xlsr", 0, 50), ("xlsr", 50, 99))
     ]
-    more = {"trainings": 3, "predictions": 7, "models": ["CNN-LSTM", "XLSR"], "sources": ["A"], "targets": ["B"]}
+    more = {"runs": 3, "predictions": 7, "models": ["CNN-LSTM", "XLSR"], "sources": ["A"], "targets": ["B"]}
     more |= {"claimed": True, "experiment": "table2"}
     text = captions.render("overview.rst", [write(tmp_path / "s.csv", scores), path], **SAID, **more)
-    assert "3 fine-tunings and 7 predictions of a target in a condition, in 2 repetitions: CNN-LSTM and XLSR" in text
+    assert "3 training runs and 7 predictions (run, target and condition), 2 seeds: CNN-LSTM and XLSR" in text
     assert "CNN-LSTM 30.0 and XLSR 50.0." in text
     assert "C0 and C1 are supported; C3 is contradicted." in " ".join(text.split())
     page = publish_parts(text, writer="html", settings_overrides={"halt_level": 2})["html_body"]

@@ -48,28 +48,28 @@ def corpus(**entry):
 @pytest.mark.parametrize(
     ("edits", "message"),
     [
-        ({"corpora__X": corpus()}, r"corpora\.X\.path: format table needs one"),
+        ({"corpora__X": corpus()}, r"corpora\.X\.path: format table requires"),
         (
             {"corpora__X": corpus(path="x.csv", labels={"joy": "hapy"})},
             r"corpora\.X\.labels\.joy: 'hapy' is not allowed; did you mean 'happy'",
         ),
-        ({"corpora__URDU__path": ""}, r"corpora\.URDU\.path: '' is not allowed; it may not be empty"),
-        ({"corpora__EMODB__path": "a", "corpora__EMODB__url": "b"}, r"either a path or a url"),
-        ({"corpora__a-to-b": corpus(path="x")}, r"corpora\.a-to-b: a name may not"),
-        ({"corpora__to-x": corpus(path="x")}, r"corpora\.to-x: a name may not"),
-        ({"corpora__any": corpus(path="x")}, r"corpora\.any: a name may not"),
+        ({"corpora__URDU__path": ""}, r"corpora\.URDU\.path: '' is not allowed; it must not be empty"),
+        ({"corpora__EMODB__path": "a", "corpora__EMODB__url": "b"}, r"either path or url"),
+        ({"corpora__a-to-b": corpus(path="x")}, r"corpora\.a-to-b: a name must not"),
+        ({"corpora__to-x": corpus(path="x")}, r"corpora\.to-x: a name must not"),
+        ({"corpora__any": corpus(path="x")}, r"corpora\.any: a name must not"),
         ({"corpora__x\n": corpus(path="x")}, r"is not allowed"),
         ({"noise__url": "https://example.org/noise.zip"}, r"noise\.url: .* must be text with \{environment\} in it"),
         ({"models__xlsr__training": {"epoch": 3}}, r"models\.xlsr\.training\.epoch: .* did you mean 'epochs'\?"),
-        ({"models__xlsr__tuning": ...}, r"models\.xlsr\.tuning: family wav2vec2 needs one"),
-        ({"models__xlsr__context": "30s"}, r"models\.xlsr\.context: only family whisper"),
-        ({"models__xlsr__weights": "random"}, r"xlsr\.tuning\.method: lora would keep random weights as they are"),
-        ({"models__cnn-lstm__checkpoint": "a/b"}, r"models\.cnn-lstm\.checkpoint: family cnn-lstm has no encoder"),
+        ({"models__xlsr__tuning": ...}, r"models\.xlsr\.tuning: required for family wav2vec2"),
+        ({"models__xlsr__context": "30s"}, r"models\.xlsr\.context: not allowed for family wav2vec2, only for whisper"),
+        ({"models__xlsr__weights": "random"}, r"xlsr\.tuning\.method: lora would leave random weights untrained"),
+        ({"models__cnn-lstm__checkpoint": "a/b"}, r"models\.cnn-lstm\.checkpoint: not allowed for family cnn-lstm"),
         ({"experiments__figure2__targets": ["IEMOCAP"]}, r"'IEMOCAP' is the source"),
-        ({"experiments__figure3__condition": "clean"}, r"'clean' is what the noisy condition"),
+        ({"experiments__figure3__condition": "clean"}, r"'clean' is the reference"),
         ({"experiments__figure2__shots": [-1]}, r"experiments\.figure2\.shots\.0: -1 is not allowed"),
         ({"experiments__table2": 5}, r"experiments\.table2: 5 is not allowed; it must be keys with values \(models"),
-        ({"seeds": []}, r"seeds: \[\] is not allowed; it may not be empty"),
+        ({"seeds": []}, r"seeds: \[\] is not allowed; it must not be empty"),
         ({"seeds": [1.0]}, r"seeds\.0: 1\.0 is not allowed"),
         ({"training__epochs": True}, r"training\.epochs: true is not allowed"),
         ({"training__learning_rate": float("nan")}, r"learning_rate: nan is not allowed"),
@@ -93,7 +93,7 @@ def test_mistakes_name_key_value_and_remedy(edits, message):
 def test_two_entries_of_one_corpus_are_no_pair(corpora, source, target):
     pair = {"experiments__table2__sources": [source], "experiments__table2__targets": [target]}
     edits = {f"corpora__{name}": entry for name, entry in corpora.items()} | pair
-    with pytest.raises(UserError, match=f"table2.targets: '{target}' holds the recordings of source '{source}'"):
+    with pytest.raises(UserError, match=f"table2.targets: '{target}' holds the same recordings as source '{source}'"):
         validation.load(edited(edits))
 
 
@@ -153,8 +153,8 @@ REALISTIC_MISTAKES = [  # edits of the paper's configuration, and the whole mess
     ),
     (
         {"models__xlsr__revision": ...},
-        "models.xlsr.revision: facebook/wav2vec2-large-xlsr-53 is no local folder, so it is a Hugging Face repository,"
-        " and needs the commit that pins it",
+        "models.xlsr.revision: facebook/wav2vec2-large-xlsr-53 is not a local folder; if it is a Hugging Face"
+        " repository, set revision to one of its commits",
     ),
     (
         {"models__xlsr__revision": "main"},
@@ -162,7 +162,7 @@ REALISTIC_MISTAKES = [  # edits of the paper's configuration, and the whole mess
     ),
     (
         {"models__xlsr__tuning__bottleneck": 64},
-        "models.xlsr.tuning.bottleneck: method lora has no such parameter; it has rank, alpha",
+        "models.xlsr.tuning.bottleneck: method lora has no such parameter; allowed are rank, alpha",
     ),
     (
         {"corpora__EMODB__format": "emo-db"},
@@ -171,15 +171,15 @@ REALISTIC_MISTAKES = [  # edits of the paper's configuration, and the whole mess
     ),
     (
         {"models__whisper__family": ...},
-        "models.whisper: 'family' is missing; it is one of cnn-lstm, wav2vec2, whisper",
+        "models.whisper: required key 'family' is missing; it must be one of cnn-lstm, wav2vec2, whisper",
     ),
     (
         {"corpora__MINE": TABLE | {"verify": "names"}},
-        "corpora.MINE.verify: only format emodb or emovo or iemocap or ravdess or urdu has it, this is table",
+        "corpora.MINE.verify: not allowed for format table, only for emodb, emovo, iemocap, ravdess, urdu",
     ),
     (
         {"corpora__EMOVO__verify": "sha256"},
-        "corpora.EMOVO.verify: no sha256 is known for format emovo; allowed are names, none",
+        "corpora.EMOVO.verify: no checksums are known for format emovo; allowed are names, none",
     ),
     (
         {"experiments__table2__models": ["xlsr", "mms", "xlsr"]},
@@ -201,7 +201,7 @@ REALISTIC_MISTAKES = [  # edits of the paper's configuration, and the whole mess
     ),
     (
         {"claims": {"english": "xlsr"}},
-        "claims: 'xlsr' has two roles; baseline, random, english and multilingual are different models",
+        "claims: 'xlsr' has two roles; baseline, random, english and multilingual must be different models",
     ),
     (
         {"conditions__noisy__environments": ["DKITCHN"]},
@@ -211,7 +211,7 @@ REALISTIC_MISTAKES = [  # edits of the paper's configuration, and the whole mess
     ),
     (
         {"conditions__clean": {"snr_db": 10}},
-        "conditions.clean: {'snr_db': 10} is not allowed; it must be {}: what is set here belongs under another name",
+        "conditions.clean: {'snr_db': 10} is not allowed; it must be {}; define a noisy condition under another name",
     ),
 ]
 
@@ -234,8 +234,8 @@ def test_a_key_given_twice_is_seen_at_every_depth(tmp_path):
         "corpora:\n  A: {path: a}\n  B: {path: a, url: b, path: c}\n  A: {path: d}\nseeds: [1]\nseeds: [2]\n"
     )
     with pytest.raises(UserError) as refused:
-        validation.refuse_repeated_keys([ROOT / "config" / "config.yaml", path])
-    remedy = f"is there twice in {path}; remove one, or give it another name"
+        validation.check_duplicate_keys([ROOT / "config" / "config.yaml", path])
+    remedy = f"duplicate key in {path}: remove or rename one of the two"
     listed = "".join(f"\n  - {key}: {remedy}" for key in ("corpora.B.path", "corpora.A", "seeds"))
     assert str(refused.value) == f"the configuration cannot be used:{listed}"
 

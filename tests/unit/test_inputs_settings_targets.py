@@ -112,7 +112,7 @@ class TestInputs:
         assert inputs.encoder(w(model="xlsr-frozen")) == [f"{folder}/revision.json"]
         assert inputs.pooling_encoder(w(encoding=encoder_name(config["models"]["xlsr"])))[0] == weights
         assert inputs.checkpoint(w(encoder=encoder_name(config["models"]["xlsr"]))) == []  # of the hub
-        with pytest.raises(WorkflowError, match="starts from encoder other"):
+        with pytest.raises(WorkflowError, match="uses encoder other"):
             inputs.model_of_encoder("other")
 
     def test_few_shot_examples(self, inputs):
@@ -135,7 +135,7 @@ class TestInputs:
             (target, "clean") for target in ("EMODB", "EMOVO", "IEMOCAP")
         ]
         assert inputs.predicted(of_run(RunId("xlsr", "IEMOCAP", "URDU", 50, 1))) == [("URDU", "clean")]
-        with pytest.raises(WorkflowError, match=r"predicts with the run xlsr/URDU-to-EMODB/50-shot/seed1"):
+        with pytest.raises(WorkflowError, match=r"uses the run xlsr/URDU-to-EMODB/50-shot/seed1"):
             inputs.predicted(of_run(RunId("xlsr", "URDU", "EMODB", 50, 1)))
 
     def test_results_read_each_prediction_once(self, inputs):

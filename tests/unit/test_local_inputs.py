@@ -30,7 +30,7 @@ def config():
 def problems(config):
     """Return the refused entries, line by line."""
     try:
-        local_inputs.refuse_missing(validation.load(config))
+        local_inputs.check_local_inputs(validation.load(config))
     except UserError as error:
         title, *lines = str(error).splitlines()
         assert title == "the configuration cannot be used:"
@@ -54,16 +54,18 @@ def test_everything_missing_is_named_at_once(config, here):
     config["noise"]["path"] = "DEMAND"
     config["models"]["xlsr"] |= {"checkpoint": "./my-xlsr"}
     iemocap, emodb, urdu, *noise, checkpoint = problems(config)
-    place = f"does not exist; correct it, absolute or relative to {here}"
-    assert iemocap == f"corpora.IEMOCAP.path: IEMOCAP_full_release {place}: your folder or archive"
-    assert emodb == f"corpora.EMODB.path: /data/emodb.zip {place}: your folder or archive"
-    assert urdu == f"corpora.URDU.path: urdu.csv {place}: the CSV of your corpus"
-    remedy = "correct it, or set it to null to download"
+    place = f"absolute or relative to {here}"
+    copy_of_corpus = f"does not exist. Set it to your folder or archive, {place}"
+    assert iemocap == f"corpora.IEMOCAP.path: IEMOCAP_full_release {copy_of_corpus}"
+    assert emodb == f"corpora.EMODB.path: /data/emodb.zip {copy_of_corpus}"
+    assert urdu == f"corpora.URDU.path: urdu.csv does not exist. Set it to the CSV of your corpus, {place}"
+    remedy = "Correct the path, or set it to null to download"
     assert noise == [
-        f"noise.path: DEMAND holds neither {name}_16k.zip nor {name}/ch01.wav; {remedy}"
+        f"noise.path: DEMAND holds neither {name}_16k.zip nor {name}/ch01.wav. {remedy}"
         for name in PAPER["conditions"]["noisy"]["environments"]
     ]
-    assert checkpoint == f"models.xlsr.checkpoint: ./my-xlsr {place}: a folder in Hugging Face format"
+    expected = f"does not exist. Set it to a folder in Hugging Face format, {place}"
+    assert checkpoint == f"models.xlsr.checkpoint: ./my-xlsr {expected}"
 
 
 def test_what_is_there_is_not_missing(config):
@@ -91,7 +93,7 @@ def test_what_was_made_of_a_copy_outlives_it(config):
     assert len(problems(config)) == len(PAPER["conditions"]["noisy"]["environments"])
     make(NOISY.format(last))
     assert problems(config) == []
-    gone = [text.split(":")[0] for text in local_inputs.outlived(validation.load(config))]
+    gone = [text.split(":")[0] for text in local_inputs.missing_with_results(validation.load(config))]
     environments = PAPER["conditions"]["noisy"]["environments"]
     assert gone == ["corpora.EMODB.path", *["noise.path"] * len(environments), "models.xlsr.checkpoint"]
 

@@ -68,14 +68,14 @@ class TestPlan:
     def test_jobs_and_hours(self):
         jobs = [job("finetune", model="m")] * 3 + [job("finetune", model="n"), job("corpus", corpus="A")]
         assert plan.report(jobs, {("finetune", "m"): 1800}).splitlines() == [
-            "rule      model  jobs  hours, one after the other",
+            "rule      model  jobs  hours, sequentially",
             "corpus           1",
             "finetune  m      3     1.50",
             "finetune  n      1     not measured yet",
             "",
-            "5 jobs are left.",
+            "5 jobs to run.",
         ]
-        assert plan.report([], {}) == "Nothing is left to do."
+        assert plan.report([], {}) == "Nothing to do."
 
     def test_downloads(self):
         encoder = "facebook--wav2vec2-base-0b5b8e868dd8"
@@ -92,8 +92,8 @@ class TestPlan:
         )
         urdu, mirror, iemocap, noise, published = lines
         assert urdu == "Download: urdu.zip, 75 MB"
-        assert mirror == "Download: EMODB-mirror.tar.gz, of unknown size"
-        assert iemocap.startswith("Cannot start: IEMOCAP has to be requested at https://sail.usc.edu/iemocap/")
+        assert mirror == "Download: EMODB-mirror.tar.gz, unknown size"
+        assert iemocap.startswith("Cannot start: IEMOCAP must be requested at https://sail.usc.edu/iemocap/")
         assert noise.startswith("Download: NPARK, ")
         assert noise.endswith(" MB")
         assert published.startswith(f"Download: {encoder}, ")

@@ -36,7 +36,7 @@ def test_commit_and_dirt(repository):
 def test_no_repository(tmp_path):
     found = provenance.commit(tmp_path)
     assert found["commit"] is None
-    assert "no git checkout" in found["reason"]
+    assert "not a git checkout" in found["reason"]
 
 
 def test_a_repository_without_commits(tmp_path):

@@ -90,14 +90,14 @@ class TestSummaries:
 
     def test_against_tabulated_quantiles(self):
         frame = pd.DataFrame(rows_of([50, 52, 54, 56, 58]))
-        row = intervals.over_repetitions(frame, ["model"]).iloc[0]
+        row = intervals.mean_over_seeds(frame, ["model"]).iloc[0]
         assert (row["uar"], row["seeds"]) == (54, 5)
         assert row["std"] == pytest.approx(np.sqrt(10))
         margin = 2.776445 * np.sqrt(10) / np.sqrt(5)  # Student's t, 4 degrees of freedom
         assert (row["low"], row["high"]) == pytest.approx((54 - margin, 54 + margin), abs=1e-5)
 
     def test_one_repetition_has_no_interval(self):
-        row = intervals.over_repetitions(pd.DataFrame(rows_of([50])), ["model"]).iloc[0]
+        row = intervals.mean_over_seeds(pd.DataFrame(rows_of([50])), ["model"]).iloc[0]
         assert row["uar"] == 50
         assert row[["std", "low", "high"]].isna().all()
 

@@ -111,7 +111,7 @@ def test_a_key_given_twice_stops_a_dry_run(paper):
     finally:
         path.write_text(original)
     assert result.returncode != 0
-    assert "seeds: is there twice in config/config.yaml" in result.stdout
+    assert "seeds: duplicate key in config/config.yaml" in result.stdout
 
 
 def test_another_corpus_fails_at_ingestion_and_leaves_nothing(paper, tmp_path, tone):

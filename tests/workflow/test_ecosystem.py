@@ -58,7 +58,7 @@ def test_a_result_of_no_experiment_says_so(paper):
     finally:
         paper.configure(config)
     assert result.returncode != 0
-    assert "experiments.figure2 is null: describe it in the configuration" in result.stdout
+    assert "experiments.figure2 is null: define it in the configuration" in result.stdout
 
 
 def test_help_lists_every_target(paper):

@@ -238,7 +238,7 @@ def test_jobs_without_a_record_are_named(workflow):
     shutil.rmtree(workflow.directory / ".snakemake" / "metadata")
     (workflow.directory / SCORES).unlink()
     output = workflow.run("--cores", "1", SCORES).stdout
-    assert re.search(r"without a record of their settings\..*--forcerun RULE\n  - corpus\n", output)
+    assert re.search(r"without recorded settings.*--forcerun RULE\n  - corpus\n", output)
 
 
 def test_files_of_others_are_left_beside_what_is_written(tmp_path):
@@ -281,7 +281,7 @@ def test_predictions_and_splits_must_agree(workflow):
     path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-1]))
     result = workflow.run("--cores", "1", SCORES, check=False)
     assert result.returncode
-    assert "differ in their utterances (tri-m3-b2). Delete both and run again." in result.stdout
+    assert "differ in their utterances (tri-m3-b2). Delete both and run Snakemake again." in result.stdout
 
 
 WRITTEN = {  # where a disk is at its end, and what is written there
@@ -306,8 +306,8 @@ class TestDisks:
                 disks.enter_context(read_only(place))
             refused = untrained.run("--cores", "2", *WRITTEN.values(), check=False)
         assert refused.returncode
-        assert "nothing was started" in refused.stdout
-        assert refused.stdout.count("may not be written to. Change its permissions, or mount its disk") == len(places)
+        assert "no job was started" in refused.stdout
+        assert refused.stdout.count("is not writable. Change its permissions, or mount its disk") == len(places)
         with ExitStack() as disks:
             for place in places:
                 disks.enter_context(small_disk(place, size="1m"))

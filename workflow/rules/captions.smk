@@ -1,6 +1,6 @@
-"""Captions of the report, in prose with the run's own numbers.
+"""Captions of the report, rendered from templates and results.
 
-INPUTS  results, templates of workflow/report/
+INPUTS  results, templates in workflow/report/
 OUTPUTS results/captions/{result}.rst
 """
 

@@ -1,4 +1,4 @@
-"""The checked configuration, and the three objects that rules share. No rules here."""
+"""Configuration, wildcard constraints, and the three objects that rules share. No rules here."""
 
 import re
 import sys
@@ -17,20 +17,20 @@ from ser.snakemake_support.settings import Settings, uses
 from ser.snakemake_support.targets import Targets
 
 try:
-    validation.refuse_repeated_keys(workflow.configfiles)
+    validation.check_duplicate_keys(workflow.configfiles)
     config = validation.load(config)
-    if workflow.is_main_process:  # a node of a cluster need not see what was read before
-        local_inputs.refuse_missing(config)
+    if workflow.is_main_process:  # cluster nodes may not have access to local inputs
+        local_inputs.check_local_inputs(config)
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
 inputs = Inputs(config)  # input files that depend on the configuration
-settings = Settings(config)  # the one parameter of each rule, and what jobs with a model request
+settings = Settings(config)  # params of each rule, and resources of jobs with a model
 targets = Targets(config)  # final results
 
 
 def names(entries):
-    """Return a wildcard constraint that admits these names and nothing else."""
+    """Return a wildcard constraint that matches exactly these names."""
     return "|".join(map(re.escape, entries)) or "(?!)"
 
 

@@ -1,11 +1,11 @@
 """Tables, figures and claims.
 
-INPUTS  results/scores/, results/runs/, what ingestion noted of corpora
+INPUTS  results/scores/, results/runs/, results/corpora/{corpus}/archive.json
 OUTPUTS results/tables/, results/figures/, results/claims.*
 """
 
 
-# What `use rule` makes of a local rule is not local by itself.
+# `use rule` does not inherit `localrule`.
 localrules:
     comparison_table,
     figure3,
@@ -16,7 +16,7 @@ localrules:
 
 
 rule table1:
-    """The models: size, pre-training, and what is trained."""
+    """Table I: models, sizes, pre-training and trained parameters."""
     input:
         runs=inputs.one_record_per_model(),
         revisions=inputs.encoder_records(),
@@ -40,7 +40,7 @@ rule table1:
 
 
 rule table2:
-    """UAR of every model on every pair of languages, beside the paper's."""
+    """Table II: UAR of every model on every source-target pair, beside the paper's."""
     input:
         scores="results/scores/table2.csv",
         archives=inputs.archives("table2"),
@@ -66,7 +66,7 @@ rule table2:
         "../scripts/figure.py"
 
 
-# The same table of another experiment: random initialisation, or fine-tuning methods.
+# The same table for the experiments on random initialisation and fine-tuning methods.
 use rule table2 as comparison_table with:
     input:
         scores="results/scores/{experiment}.csv",
@@ -91,7 +91,7 @@ use rule table2 as comparison_table with:
 
 
 rule figure2:
-    """Few-shot adaptation: UAR by number of target examples."""
+    """Figure 2: UAR by number of few-shot examples."""
     input:
         scores="results/scores/figure2.csv",
         archives=inputs.archives("figure2"),
@@ -115,7 +115,7 @@ rule figure2:
         "../scripts/figure.py"
 
 
-# Robustness to noise: UAR on clean and on noisy speech.
+# Figure 3: UAR on clean and noisy speech.
 use rule figure2 as figure3 with:
     input:
         scores="results/scores/figure3.csv",
@@ -135,7 +135,7 @@ use rule figure2 as figure3 with:
         settings=settings.figure("figure3"),
 
 
-# Models compared over the pairs of an experiment.
+# Comparison of models over the pairs of an experiment.
 use rule figure2 as comparison_figure with:
     input:
         scores="results/scores/{experiment}.csv",
@@ -169,7 +169,7 @@ use rule figure2 as confusion with:
             "results/figures/confusion.png",
             caption=targets.caption("confusion"),
             category="Figures",
-            labels={"figure": "confusion", "shows": "what is heard for what"},
+            labels={"figure": "confusion", "shows": "confusion matrices"},
         ),
     log:
         "results/logs/confusion.log",
@@ -177,7 +177,7 @@ use rule figure2 as confusion with:
         settings=settings.figure("confusion", "table2"),
 
 
-# The recall of every emotion, by target and model.
+# Recall by emotion, target and model.
 use rule confusion as recall with:
     output:
         csv="results/figures/recall.csv",
@@ -194,7 +194,7 @@ use rule confusion as recall with:
         settings=settings.figure("recall", "table2"),
 
 
-# Learning curves of the training runs behind Table II.
+# Training curves of the runs in Table II.
 use rule figure2 as training_curves with:
     input:
         histories=inputs.histories(),
@@ -215,7 +215,7 @@ use rule figure2 as training_curves with:
 
 
 rule claims:
-    """A verdict on each of the paper's claims."""
+    """Verdicts on the paper's claims."""
     input:
         confusions=inputs.claimed_confusions(),
         archives=inputs.archives(*experiments.CLAIMED),

@@ -12,8 +12,8 @@ from ser.core.paths import is_made_by_demo
 def start_jobs_without_a_rate_limit(workflow):
     """Let the scheduler sleep between jobs on one machine.
 
-    Snakemake 9.27 limits what it starts to 100 jobs a second by a timer that wakes the scheduler, and sets another
-    timer whenever it wakes (`JobScheduler.schedule`): after some hundred jobs the scheduler keeps a core busy
+    Snakemake 9.27 limits itself to 100 job starts per second with a timer that wakes the scheduler, and sets another
+    timer at every wake-up (`JobScheduler.schedule`). After some hundred jobs, the scheduler keeps a core busy
     (docs/benchmarks.md).
     """
     if workflow.local_exec:
@@ -21,45 +21,48 @@ def start_jobs_without_a_rate_limit(workflow):
 
 
 def show_licences(dag):
-    """Print the licences of what is about to be downloaded or read for the first time."""
+    """Print the licences of corpora and noise to be downloaded or read for the first time."""
     jobs = list(dag.needrun_jobs())
     new = {job.wildcards.corpus for job in jobs if job.name == "corpus"}
     entries = [config["corpora"][corpus] for corpus in config["corpora"] if corpus in new]
     used = [download.corpus_source(entry) for entry in entries if not is_made_by_demo(entry["path"])]
     if any(job.name == "noise" for job in jobs) and not is_made_by_demo(Path(config["noise"]["path"] or "", "_")):
         used.append(download.published()["noise"][config["noise"]["format"]])
-    show("Under licences of their own:", sorted({download.licence_notice(source) for source in used if source}))
+    show("Licences of the data:", sorted({download.licence_notice(source) for source in used if source}))
 
 
 def warn_missing_local_inputs():
-    """Print local inputs that are missing although their results are still in use."""
-    show("Missing, or a mistake in the configuration:", local_inputs.outlived(config))
+    """Print local inputs that do not exist although their results are in use."""
+    show("Local inputs that do not exist:", local_inputs.missing_with_results(config))
 
 
 def show_jobs_without_record(dag):
-    """Print the rules of finished jobs of whose settings Snakemake has no record, so that no edit reruns them."""
+    """Print rules with finished jobs whose settings Snakemake has not recorded: no edit reruns them."""
     unknown = {job.name for job in dag.jobs if dag.reason(job).no_metadata and not dag.needrun(job)}
-    show("Finished jobs without a record of their settings. To recompute: snakemake --forcerun RULE", sorted(unknown))
+    show(
+        "Finished jobs without recorded settings, which no edit reruns. To recompute: snakemake --forcerun RULE",
+        sorted(unknown),
+    )
 
 
 def show(title, items):
-    """Print a list, if there is something in it."""
+    """Print a list with a title, unless it is empty."""
     if items:
         print(title, *(f"  - {item}" for item in items), sep="\n", file=sys.stderr)
 
 
 def check_preconditions(dag):
-    """Stop before the first job if a corpus cannot be downloaded or a folder may not be written to."""
+    """Stop before the first job if a corpus cannot be downloaded or a folder is not writable."""
     jobs = list(dag.needrun_jobs())
     archives = {job.wildcards.archive for job in jobs if job.name == "download_corpus"}
     refused = {settings.refusal(inputs.downloads[archive][0]) for archive in archives}
     protected = write_protected({path for job in jobs for path in job.output})
     if problems := [*sorted(refused - {None}), *protected]:
-        raise WorkflowError("nothing was started:\n" + "\n".join(f"  - {problem}" for problem in problems))
+        raise WorkflowError("no job was started:\n" + "\n".join(f"  - {problem}" for problem in problems))
 
 
 def write_protected(outputs):
-    """Return what to do about folders that outputs belong into and that may not be written to."""
+    """Return messages about output folders that are not writable."""
     nearest = {next(folder for folder in Path(path).parents if folder.exists()) for path in outputs}
     refused = [str(folder) for folder in sorted(nearest) if not os.access(folder, os.W_OK)]
-    return [f"{name} may not be written to. Change its permissions, or mount its disk for writing." for name in refused]
+    return [f"{name} is not writable. Change its permissions, or mount its disk for writing." for name in refused]

@@ -1,15 +1,15 @@
-"""Provenance: what was run, on what, and what it cost.
+"""Provenance: code, packages, data, hardware and compute time.
 
-INPUTS  everything that was computed
+INPUTS  results/scores.csv, and the records of runs, archives and encoders
 OUTPUTS results/provenance.json
 """
 
 
 rule provenance:
-    """Record what was run, on what, and what it cost.
+    """Record code, packages, data, hardware and compute time.
 
-    The only output that holds a commit, a time and a machine: everything else is the same wherever it is computed.
-    It waits for scores, not for tables and figures: an edit of their looks leaves it alone.
+    This is the only output with a commit, a time and a machine: the others do not depend on where they are computed.
+    Tables and figures are not inputs, so an edit of their appearance does not rerun it.
     """
     input:
         scores="results/scores.csv",
@@ -21,7 +21,7 @@ rule provenance:
             "results/provenance.json",
             caption="../report/provenance.rst",
             category="Provenance",
-            labels={"shows": "what was run, on what, at what cost"},
+            labels={"shows": "code, data, hardware and compute time"},
         ),
     log:
         "results/logs/provenance.log",

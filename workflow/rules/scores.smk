@@ -6,7 +6,7 @@ OUTPUTS results/scores/{experiment}.csv, {experiment}_confusions.csv, results/sc
 
 
 rule score:
-    """Score one experiment's predictions, so that it can be run and drawn without the others."""
+    """Score one experiment's predictions. Each experiment can be run and drawn without the others."""
     input:
         predictions=inputs.predictions,
         test_sets=inputs.test_sets,
@@ -26,7 +26,7 @@ rule score:
 
 
 rule scores:
-    """Collect the scores of all experiments, each run once."""
+    """Collect the scores of all experiments, without duplicate runs."""
     input:
         scores=inputs.all_scores(),
     output:

@@ -1,4 +1,4 @@
-"""Write the caption of a result, with its own numbers."""
+"""Render the caption of a result."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Write the keys of config/README.md from the schema: what they may be, their defaults, what they mean.
+"""Write the table of configuration keys in config/README.md from the schema.
 
 Usage: python workflow/scripts/config_reference.py
 """
@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 from ser.config import schema
-from ser.config.schema import allowed, bare, conditional_defaults, resolved
+from ser.config.schema import conditional_defaults, describe, resolved, to_yaml
 from ser.core.files import written_whole
 from ser.snakemake_support.code_hash import ROOT
 
@@ -17,22 +17,22 @@ HEADER = "| key | may be | default | means |\n|---|---|---|---|\n"
 
 
 def main() -> None:
-    """Replace what follows the mark."""
+    """Replace the text after the mark."""
     text = README.read_text(encoding="utf-8")
     with written_whole(README) as path:
         path.write_text(with_reference(text), encoding="utf-8")
 
 
 def with_reference(text: str) -> str:
-    """A README with the reference behind its mark; what stands before is kept."""
+    """Return the README with the text after the mark replaced by the reference."""
     before, mark, _ = text.partition(MARK)
     if not mark:
-        raise ValueError(f"no line {MARK.strip()}")
+        raise ValueError(f"config/README.md has no line {MARK.strip()}")
     return f"{before}{MARK}\n{reference()}"
 
 
 def reference() -> str:
-    """A table of plain keys, then a section for each key that has keys of its own."""
+    """Return a table of simple keys, then a section for each key with nested keys."""
     whole = schema.schema()
     plain, sections = [], []
     for name, rule in whole["properties"].items():
@@ -46,7 +46,7 @@ def reference() -> str:
 
 
 def _rows_below(prefix: str, rule: dict) -> Iterator[str]:
-    """Rows of the keys below a key, depth first; `*` stands for any name. What has no description stands elsewhere."""
+    """Yield rows of nested keys with a description, depth first; `*` is any name."""
     rule = resolved(rule)
     if "anyOf" in rule:
         rule = resolved(rule["anyOf"][-1])
@@ -65,31 +65,31 @@ def _row(key: str, rule: dict, required: bool, default_by_value: dict | None = N
     if default_by_value:
         groups: dict[str, list[str]] = {}
         for value, default in default_by_value.items():
-            groups.setdefault(bare(default), []).append(value)
+            groups.setdefault(to_yaml(default), []).append(value)
         default = "; ".join(f"`{default}` ({', '.join(values)})" for default, values in groups.items())
     elif required:
         default = "*required*"
     else:
         default = f"`{_inline(rule['default'])}`" if "default" in rule else ""
-    return f"| `{key}` | {_may_be(rule)} | {default} | {rule['description']} |\n"
+    return f"| `{key}` | {_allowed_values(rule)} | {default} | {rule['description']} |\n"
 
 
-def _may_be(rule: dict) -> str:
-    """What a rule allows, shorter than an error says it: a table's row has neighbours."""
+def _allowed_values(rule: dict) -> str:
+    """Return the values that a rule allows, in a shorter form than in errors."""
     if "enum" in rule:
-        return ", ".join(f"`{bare(value)}`" for value in rule["enum"])
+        return ", ".join(f"`{to_yaml(value)}`" for value in rule["enum"])
     if rule.get("title", "").startswith("a name of letters,"):
         return "a name"
-    return re.sub(r" \(.*\)", "", allowed(rule))
+    return re.sub(r" \(.*\)", "", describe(rule))
 
 
 def _inline(value) -> str:
-    """A value as YAML writes it on one line."""
+    """Return a value as YAML on one line."""
     if isinstance(value, list):
         return f"[{', '.join(map(_inline, value))}]"
     if isinstance(value, dict):
         return f"{{{', '.join(f'{key}: {_inline(item)}' for key, item in value.items())}}}"
-    return bare(value)
+    return to_yaml(value)
 
 
 if __name__ == "__main__":

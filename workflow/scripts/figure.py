@@ -1,4 +1,4 @@
-"""Make a table, figure or page: the module of its name in `ser.figures` computes and draws it."""
+"""Make a table or figure with the module of its name in `ser.figures`."""
 
 import importlib
 

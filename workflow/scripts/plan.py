@@ -1,9 +1,9 @@
-"""List what is left to do: jobs by rule and model, downloads, and hours where finished jobs were measured.
+"""List remaining jobs by rule and model, with estimated hours and downloads.
 
 Usage: python workflow/scripts/plan.py [--directory D] [--configfile C ...]
 
-The jobs are those of `snakemake --dry-run`. Hours are the mean wall time of finished jobs of the same rule and model
-in this directory; a rule without a finished, measured job has none.
+The jobs are those of `snakemake --dry-run`. Hours are estimated from the mean wall time of finished jobs of the same
+rule and model in this directory, if there are any.
 """
 
 import argparse
@@ -20,15 +20,15 @@ from ser.corpora import download
 from ser.snakemake_support import dry_run, provenance
 from ser.snakemake_support.dry_run import Job
 
-MEASURED = ("finetune", "predict", "pooled")  # rules whose jobs Snakemake measures
-Kind = tuple[str, str]  # a rule, and the model behind the job if it has one
+MEASURED = ("finetune", "predict", "pooled")  # rules with a benchmark file
+Kind = tuple[str, str]  # rule, and model or ""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print the plan."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--directory", "-d", type=Path, default=Path(), help="working directory (default: here)")
-    parser.add_argument("--configfile", type=Path, nargs="+", default=[], help="as for snakemake")
+    parser.add_argument("--configfile", type=Path, nargs="+", default=[], help="configuration files, as for snakemake")
     given = parser.parse_args(arguments)
     directory, configfiles = given.directory.resolve(), [path.resolve() for path in given.configfile]
     jobs = dry_run.planned(directory, configfiles)
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def mean_seconds(benchmarks: Path) -> dict[Kind, float]:
-    """Return the mean wall seconds of finished jobs by rule and model, from Snakemake's benchmark files."""
+    """Return mean wall seconds by rule and model, from Snakemake's benchmarks."""
     seconds = defaultdict(list)
     for rule, jobs in provenance.by_rule(benchmarks).items():
         for name, (wall, _) in jobs.items():
@@ -54,13 +54,13 @@ def _model(path: str) -> str:
 def report(jobs: Sequence[Job], seconds: Mapping[Kind, float]) -> str:
     """Return the plan as text."""
     if not jobs:
-        return "Nothing is left to do."
+        return "Nothing to do."
     counts = Counter((job.rule, job.wildcards.get("model", "")) for job in jobs)
-    rows = [("rule", "model", "jobs", "hours, one after the other")]
+    rows = [("rule", "model", "jobs", "hours, sequentially")]
     rows += [(*kind, str(count), _hours(kind, count, seconds)) for kind, count in sorted(counts.items())]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    return "\n".join([*lines, "", f"{len(jobs)} jobs are left.", *downloads(jobs)])
+    return "\n".join([*lines, "", f"{len(jobs)} jobs to run.", *downloads(jobs)])
 
 
 def _hours(kind: Kind, count: int, seconds: Mapping[Kind, float]) -> str:
@@ -70,7 +70,7 @@ def _hours(kind: Kind, count: int, seconds: Mapping[Kind, float]) -> str:
 
 
 def downloads(jobs: Iterable[Job]) -> list[str]:
-    """Return a line for each planned download, with its size where it is published."""
+    """Return a line for each planned download, with its size if known."""
     lines = []
     for job in jobs:
         match job.rule:
@@ -79,7 +79,7 @@ def downloads(jobs: Iterable[Job]) -> list[str]:
                 source = download.published()["corpora"].get(name.partition(".")[0], {})
                 if source and not source["url"]:
                     lines.append(
-                        f"Cannot start: {source['title']} has to be requested at {source['homepage']}; set"
+                        f"Cannot start: {source['title']} must be requested at {source['homepage']}. Then set"
                         " the corpus's `path` to your copy."
                     )
                     continue
@@ -100,7 +100,7 @@ def downloads(jobs: Iterable[Job]) -> list[str]:
                 )
             case _:
                 continue
-        lines.append(f"Download: {name}, {f'{size / 1e6:.0f} MB' if size else 'of unknown size'}")
+        lines.append(f"Download: {name}, {f'{size / 1e6:.0f} MB' if size else 'unknown size'}")
     return lines
 
 

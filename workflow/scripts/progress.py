@@ -1,8 +1,8 @@
-"""Count the finished training runs and predictions of every experiment, by model.
+"""Count finished training runs and predictions by experiment and model.
 
 Usage: python workflow/scripts/progress.py [--directory D] [--configfile C ...]
 
-Files that exist are counted: `snakemake --dry-run` says which of them an edit has put out of date.
+It counts existing files. `snakemake --dry-run` lists those that are outdated by an edit.
 """
 
 import argparse
@@ -23,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--directory", "-d", type=Path, default=Path(), help="working directory (default: here)")
-    parser.add_argument("--configfile", type=Path, nargs="+", default=[], help="as for snakemake")
+    parser.add_argument("--configfile", type=Path, nargs="+", default=[], help="configuration files, as for snakemake")
     given = parser.parse_args(arguments)
     configfiles = [path.resolve() for path in given.configfile]
     if not given.directory.is_dir():
@@ -33,7 +33,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def merged_config(configfiles: Sequence[Path]) -> dict:
-    """Return the configuration as Snakemake merges it: config/config.yaml of the working directory, then the others."""
+    """Return the configuration as Snakemake merges it.
+
+    The working directory's config/config.yaml comes first, then the given files.
+    """
     config: dict = {}
     own = [path for path in [Path("config/config.yaml")] if path.exists()]
     for path in [*own, *configfiles]:
@@ -42,7 +45,7 @@ def merged_config(configfiles: Sequence[Path]) -> dict:
 
 
 def table(experiments: Experiments) -> str:
-    """Return a row for each experiment and model: finished and needed training runs, then predictions."""
+    """Return a table of finished/needed runs and predictions, as text."""
     rows = [("experiment", "model", "trained", "predicted")]
     for name, entry in experiments.configured.items():
         for model in entry["models"]:

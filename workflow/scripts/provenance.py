@@ -1,4 +1,4 @@
-"""Write down where the results come from."""
+"""Write the provenance of the results."""
 
 import datetime
 from pathlib import Path

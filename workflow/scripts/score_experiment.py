@@ -1,4 +1,4 @@
-"""Score the predictions of one experiment, and count them by speaker."""
+"""Score the predictions of one experiment, and count confusions by speaker."""
 
 from pathlib import Path
 

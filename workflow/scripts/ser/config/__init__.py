@@ -1,1 +1,1 @@
-"""The checked configuration, and the runs that its experiments need."""
+"""Configuration checks, and the runs that the experiments need."""

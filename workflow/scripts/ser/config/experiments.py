@@ -1,4 +1,4 @@
-"""The configured experiments, and the runs and predictions that they need."""
+"""Configured experiments, and the training runs and predictions that they need."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -7,8 +7,8 @@ from functools import cached_property
 from ser.core.paths import CLEAN, RunId
 
 EXPERIMENTS = ("table2", "figure2", "figure3", "random_init", "tuning")
-CLAIMED = ("table2", "figure2", "figure3", "random_init")  # those that a claim rests on
-COMPARISONS = ("random_init", "tuning")  # those with a table and a figure of their own name
+CLAIMED = ("table2", "figure2", "figure3", "random_init")  # used to test claims
+COMPARISONS = ("random_init", "tuning")  # shown in a table and a figure of the same name
 
 
 @dataclass(frozen=True, order=True)
@@ -24,20 +24,20 @@ class Prediction:
 
     @property
     def run(self) -> RunId:
-        """The run behind it: a zero-shot run serves every target."""
+        """Training run that predicts; a zero-shot run serves every target."""
         return RunId.of(self.model, self.source, self.target, self.shots, self.seed)
 
     @property
     def file(self) -> str:
-        """The file that holds it, among all predictions of its run."""
+        """File with all predictions of the run."""
         return self.run.predictions
 
 
 class Experiments:
-    """The experiments of a configuration that are not null.
+    """Experiments of a configuration that are not null.
 
     Args:
-        config: the whole configuration, checked and complete.
+        config: the whole configuration after `validation.load`.
     """
 
     def __init__(self, config: Mapping):
@@ -48,24 +48,24 @@ class Experiments:
         self._predictions: dict[tuple[str, ...], list[Prediction]] = {}
 
     def predictions(self, *names: str) -> list[Prediction]:
-        """Return all predictions that the named experiments need, or all experiments: sorted, each once."""
+        """Return the predictions that the named (or all) experiments need, sorted."""
         if names not in self._predictions:
             chosen = self._chosen(names)
             self._predictions[names] = sorted({p for entry in chosen for p in _needed_by(entry, self._seeds)})
         return self._predictions[names]
 
     def runs(self, *names: str) -> list[RunId]:
-        """Return the training runs behind these predictions, sorted."""
+        """Return the training runs that the named (or all) experiments need, sorted."""
         return sorted({prediction.run for prediction in self.predictions(*names)})
 
     def corpora(self, *names: str) -> list[str]:
-        """Return the corpora that the named experiments use, or all experiments, in the configuration's order."""
+        """Return the corpora of the named (or all) experiments, in configuration order."""
         used = {corpus for entry in self._chosen(names) for corpus in [*sources_of(entry), *entry["targets"]]}
         return [corpus for corpus in self._corpora if corpus in used]
 
     @cached_property
     def predicted_by(self) -> dict[RunId, list[tuple[str, str]]]:
-        """Targets and conditions that experiments ask of every run, sorted."""
+        """Targets and conditions to predict with each run, sorted."""
         found: dict[RunId, list[tuple[str, str]]] = {}
         for prediction in self.predictions():
             found.setdefault(prediction.run, []).append((prediction.target, prediction.condition))
@@ -73,7 +73,7 @@ class Experiments:
 
     @cached_property
     def first_run_of_model(self) -> dict[str, RunId]:
-        """A run of every model in use, for what is the same in all its runs."""
+        """One run of each model, for values that all its runs share."""
         first: dict[str, RunId] = {}
         for prediction in self.predictions():
             first.setdefault(prediction.model, prediction.run)
@@ -93,7 +93,7 @@ def _needed_by(experiment: Mapping, seeds: list[int]) -> Iterator[Prediction]:
 
 
 def pairs_of(experiment: Mapping) -> list[tuple[str, str]]:
-    """Return an experiment's pairs of source and target."""
+    """Return an experiment's source-target pairs."""
     return [
         (source, target) for source in sources_of(experiment) for target in experiment["targets"] if source != target
     ]

@@ -1,4 +1,4 @@
-"""The user's own copies of corpora, noise and checkpoints: where the configuration says that they are."""
+"""Local copies of corpora, noise and checkpoints that the configuration names."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -9,32 +9,32 @@ from ser.core.paths import encoder_folder, is_made_by_demo
 from ser.corpora import download
 
 
-def refuse_missing(config: Mapping) -> None:
-    """Raise `UserError` naming every copy that experiments need, that is not where the configuration says.
+def check_local_inputs(config: Mapping) -> None:
+    """Raise `UserError` listing the local inputs that are needed and do not exist.
 
-    What was made of a copy outlives it: a corpus that is ingested may be archived.
+    An input is no longer needed once its results exist: an ingested corpus may be archived.
 
     Args:
-        config: the whole configuration; its relative paths are the working directory's.
+        config: the whole configuration; relative paths start at the working directory.
     """
-    if problems := [text for text, outlived in _absent(config) if not outlived]:
-        validation.refuse(problems)
+    if problems := [text for text, has_results in _missing(config) if not has_results]:
+        validation.raise_problems(problems)
 
 
-def outlived(config: Mapping) -> list[str]:
-    """Copies that are not where the configuration says, which nothing needs any more; or there is a mistake in it."""
-    return [f"{text}. What was made of it before is used." for text, outlived in _absent(config) if outlived]
+def missing_with_results(config: Mapping) -> list[str]:
+    """Return messages about local inputs that do not exist, but whose results do."""
+    return [f"{text}. Existing results are used." for text, has_results in _missing(config) if has_results]
 
 
-def _absent(config: Mapping) -> Iterator[tuple[str, bool]]:
-    """What is not there, and whether all that is made of it is."""
+def _missing(config: Mapping) -> Iterator[tuple[str, bool]]:
+    """Yield a message for each missing local input, and whether its results exist."""
     yield from _corpora(config)
     yield from _noise(config)
     yield from _checkpoints(config)
 
 
 def noise_archive(folder: Path, environment: str) -> Path:
-    """An environment's archive in a folder, or the file that stands for its unpacked folder if that is there."""
+    """Return an environment's archive, or the audio of its unpacked folder."""
     archive, unpacked = folder / f"{environment}_16k.zip", folder / environment / "ch01.wav"
     return unpacked if unpacked.exists() and not archive.exists() else archive
 
@@ -42,11 +42,13 @@ def noise_archive(folder: Path, environment: str) -> Path:
 def _corpora(config: Mapping) -> Iterator[tuple[str, bool]]:
     for name in Experiments(config).corpora():
         path = config["corpora"][name]["path"]
-        if path is None or _is_there(Path(path)):
+        if path is None or _exists(Path(path)):
             continue
-        named = "the CSV of your corpus" if config["corpora"][name]["format"] == "table" else "your folder or archive"
+        expected = (
+            "the CSV of your corpus" if config["corpora"][name]["format"] == "table" else "your folder or archive"
+        )
         ingested = Path("results/corpora", name, "utterances.csv")
-        yield f"corpora.{name}.path: {_nowhere(path)}: {named}", ingested.exists()
+        yield f"corpora.{name}.path: {_does_not_exist(path, expected)}", ingested.exists()
 
 
 def _noise(config: Mapping) -> Iterator[tuple[str, bool]]:
@@ -54,16 +56,16 @@ def _noise(config: Mapping) -> Iterator[tuple[str, bool]]:
         return
     folder = Path(config["noise"]["path"])
     for environment, mixed in _environments(config).items():
-        if not _is_there(noise_archive(folder, environment)):
+        if not _exists(noise_archive(folder, environment)):
             yield (
-                f"noise.path: {folder} holds neither {environment}_16k.zip nor {environment}/ch01.wav; correct it, or"
-                " set it to null to download",
+                f"noise.path: {folder} holds neither {environment}_16k.zip nor {environment}/ch01.wav. Correct the"
+                " path, or set it to null to download",
                 mixed,
             )
 
 
 def _environments(config: Mapping) -> dict[str, bool]:
-    """Noise environments that experiments use, and whether each is mixed with all their targets."""
+    """Return noise environment -> whether it is already mixed with all targets."""
     found: dict[str, bool] = {}
     noisy = [entry for entry in config["experiments"].values() if entry and "condition" in entry]
     for experiment in noisy:
@@ -80,27 +82,28 @@ def _checkpoints(config: Mapping) -> Iterator[tuple[str, bool]]:
         checkpoint = model.get("checkpoint")
         if name not in used or not checkpoint or not validation.is_local(checkpoint):
             continue
-        if not _is_there(Path(checkpoint)):
-            kept = Path(encoder_folder(model), "model.safetensors")
-            yield f"models.{name}.checkpoint: {_nowhere(checkpoint)}: a folder in Hugging Face format", kept.exists()
+        if not _exists(Path(checkpoint)):
+            converted = Path(encoder_folder(model), "model.safetensors")
+            problem = _does_not_exist(checkpoint, "a folder in Hugging Face format")
+            yield f"models.{name}.checkpoint: {problem}", converted.exists()
 
 
-def _is_there(path: Path) -> bool:
+def _exists(path: Path) -> bool:
     return path.exists() or is_made_by_demo(path)
 
 
-def _nowhere(path: str) -> str:
-    return f"{path} does not exist; correct it, absolute or relative to {Path.cwd()}"
+def _does_not_exist(path: str, expected: str) -> str:
+    return f"{path} does not exist. Set it to {expected}, absolute or relative to {Path.cwd()}"
 
 
 def download_refusal(corpus: str, entry: dict) -> str | None:
-    """Return why a corpus without a `path` cannot be downloaded, and what to do; None if it can."""
+    """Return why a corpus without `path` cannot be downloaded, or None."""
     source = download.corpus_source(entry)
     if source.get("url"):
         return None
     return (
-        f"corpora.{corpus}.path is not set, and {source['title']} may not be downloaded: it is {source['licence']}."
-        f" Ask for it at {source['homepage']}, then set corpora.{corpus}.path in the configuration to your copy"
-        f" ({source['copy']}). To run without it, take it out of the experiments' sources and targets, or run the open"
+        f"corpora.{corpus}.path is not set, and {source['title']} cannot be downloaded: it is {source['licence']}."
+        f" Request it at {source['homepage']}, then set corpora.{corpus}.path in the configuration to your copy"
+        f" ({source['copy']}). To run without it, remove it from the experiments' sources and targets, or use the open"
         " variant (config/open.yaml)."
     )

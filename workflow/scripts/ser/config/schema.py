@@ -1,4 +1,4 @@
-"""The configuration's schema, and its rules in words: for errors, and for config/README.md."""
+"""Configuration schema, and descriptions of its rules for readers."""
 
 import functools
 
@@ -12,19 +12,19 @@ PATH = ROOT / "workflow" / "schemas" / "config.schema.yaml"
 
 @functools.cache
 def schema() -> dict:
-    """The whole schema. Whoever changes it changes it for all."""
+    """Return the whole schema. It is shared: do not modify it."""
     return yaml.load(PATH.read_text(encoding="utf-8"), reference_data.LOADER)
 
 
 def resolved(rule: dict) -> dict:
-    """A rule with what it refers to under `$defs`; what it says itself, as a description, goes first."""
+    """Return a rule with its `$ref` resolved; the rule's own keys take precedence."""
     if "$ref" not in rule:
         return rule
     return schema()["$defs"][rule["$ref"].removeprefix("#/$defs/")] | rule
 
 
 def conditional_defaults(rule: dict) -> dict[str, dict]:
-    """Defaults that depend on another key, as `rank` on `method`: by key, the default for each value of the other."""
+    """Return defaults that depend on another key: key -> other value -> default."""
     found: dict[str, dict] = {}
     for clause in rule.get("allOf", []):
         ((_, values),) = clause["if"]["properties"].items()
@@ -34,58 +34,58 @@ def conditional_defaults(rule: dict) -> dict[str, dict]:
     return found
 
 
-def bare(value) -> str:
-    """A value as YAML writes it, text without quotes."""
+def to_yaml(value) -> str:
+    """Return a value as in YAML, with strings unquoted."""
     if value is None or isinstance(value, bool):
         return "null" if value is None else str(value).lower()
     return str(value)
 
 
-def written(value) -> str:
-    """A value as YAML writes it, text in quotes."""
-    return repr(value) if isinstance(value, str) else bare(value)
+def to_quoted_yaml(value) -> str:
+    """Return a value as in YAML, with strings quoted."""
+    return repr(value) if isinstance(value, str) else to_yaml(value)
 
 
-def allowed(rule: dict) -> str:
-    """What a rule allows, in words that follow on "it must be"."""
+def describe(rule: dict) -> str:
+    """Return a description of the values that a rule allows, to follow "it must be"."""
     rule = resolved(rule)
     if "anyOf" in rule:
-        return f"{allowed(rule['anyOf'][-1])}, or null"
+        return f"{describe(rule['anyOf'][-1])}, or null"
     if "enum" in rule:
-        return "one of " + ", ".join(map(bare, rule["enum"]))
+        return "one of " + ", ".join(map(to_yaml, rule["enum"]))
     kinds = rule["type"] if isinstance(rule["type"], list) else [rule["type"]]
-    return " or ".join(_kind(kind, rule) for kind in kinds)
+    return " or ".join(_describe_type(kind, rule) for kind in kinds)
 
 
-def _kind(kind: str, rule: dict) -> str:
+def _describe_type(kind: str, rule: dict) -> str:
     match kind:
         case "string":
             return rule.get("title", "text")
         case "boolean":
             return "true or false"
         case "integer":
-            return f"a whole number{_range(rule)}"
+            return f"a whole number{_describe_range(rule)}"
         case "number":
-            return f"a number{_range(rule)}"
+            return f"a number{_describe_range(rule)}"
         case "array":
-            named = rule["items"] == {"$ref": "#/$defs/name"}
-            return "a list of names" if named else f"a list, each {allowed(rule['items'])}"
+            has_names = rule["items"] == {"$ref": "#/$defs/name"}
+            return "a list of names" if has_names else f"a list, each {describe(rule['items'])}"
         case "object":
-            return _keys(rule)
+            return _describe_keys(rule)
     return kind
 
 
-def _keys(rule: dict) -> str:
+def _describe_keys(rule: dict) -> str:
     if rule.get("maxProperties") == 0:
         return "{}"
     entry = rule["additionalProperties"]
     if not entry:
         return f"keys with values ({', '.join(rule['properties'])})"
     entry = resolved(entry)
-    return "names with entries" if entry.get("type") == "object" else f"names, each with {allowed(entry)}"
+    return "names with entries" if entry.get("type") == "object" else f"names, each with {describe(entry)}"
 
 
-def _range(rule: dict) -> str:
+def _describe_range(rule: dict) -> str:
     if "exclusiveMinimum" in rule:
         return f" more than {rule['exclusiveMinimum']}"
     if "maximum" in rule:

@@ -1,4 +1,4 @@
-"""The configuration: checked, completed, and refused in words that say what to mend."""
+"""Check the configuration, explain mistakes and fill in defaults."""
 
 import difflib
 import re
@@ -16,7 +16,7 @@ from ser.core.paths import ANY_TARGET, CLEAN
 from ser.corpora import download
 from ser.corpora.formats import CHECKSUMS, PUBLISHED
 
-# JSON takes 5.0 for an integer and knows no infinity; paths are made of these numbers, so they are taken literally.
+# JSON Schema accepts 5.0 as an integer and does not exclude NaN. Paths contain these numbers, so types are strict.
 Strict = validators.extend(
     Draft202012Validator,
     type_checker=Draft202012Validator.TYPE_CHECKER.redefine(
@@ -36,35 +36,36 @@ def _tuning() -> dict[str, dict]:
     }
 
 
-TUNING = _tuning()  # the parameters of each way to tune an encoder, and their defaults
+TUNING = _tuning()  # fine-tuning method -> its parameters and their defaults
 
 
 def load(config: Mapping) -> dict:
     """Check a configuration against the schema and itself, and fill in the defaults.
 
-    Returns a new dictionary in which every model has its whole `training` settings. Raises
-    `UserError` listing everything that is wrong, each with its key and what is allowed.
+    Returns a new dictionary in which every model has complete `training` settings. Raises
+    `UserError` listing every mistake with its key and what is allowed.
     """
     config = _plain(config)
     errors = sorted(Strict(schema.schema()).iter_errors(config), key=lambda error: list(map(str, error.path)))
     if errors:
-        refuse([message for error in errors for message in _explain(error)])
+        raise_problems([message for error in errors for message in _explain(error)])
     unknown_roles = list(_unknown_roles(config))
     _with_defaults(schema.schema()).validate(config)
     if problems := [*unknown_roles, *_contradictions(config)]:
-        refuse(problems)
+        raise_problems(problems)
     for model in config["models"].values():
         model["training"] = config["training"] | model.get("training", {})
     for corpus in config["corpora"].values():
         if "labels" in corpus:
-            corpus["labels"] = {str(label): emotion for label, emotion in corpus["labels"].items()}  # a CSV has text
+            corpus["labels"] = {str(label): emotion for label, emotion in corpus["labels"].items()}  # as in a CSV
     return config
 
 
 def recorded_model(entry: Mapping) -> dict:
-    """A model's entry as a run recorded it, without title, training and resources, checked and complete.
+    """Check the model settings of a run record and fill in defaults.
 
-    Raises `UserError` listing what is wrong: a record may come from anywhere.
+    Returns them without title, training and resources. Raises `UserError` listing what is wrong: the record may be
+    of an exported model from elsewhere.
     """
     model = {"title": "recorded"} | _plain(entry)
     definitions = schema.schema()["$defs"]
@@ -73,47 +74,47 @@ def recorded_model(entry: Mapping) -> dict:
     if not problems and model["family"] != "cnn-lstm":
         problems = [f"{key} is missing" for key in ("checkpoint", "tuning") if key not in model]
     if problems:
-        refuse(problems, "the recorded model")
+        raise_problems(problems, "the recorded model")
     _with_defaults(rule).validate(model)
     return {key: value for key, value in model.items() if key not in ("title", "training", "resources")}
 
 
-def refuse_repeated_keys(paths: Iterable[str | Path]) -> None:
-    """Raise `UserError` naming what YAML files give twice in one place: YAML keeps the last of them without a word."""
+def check_duplicate_keys(paths: Iterable[str | Path]) -> None:
+    """Raise `UserError` listing duplicate keys, which YAML silently overwrites."""
     problems = []
     for path in paths:
         with open(path, encoding="utf-8") as file:
-            keys = _repeated(yaml.compose(file, yaml.SafeLoader), "")
-        problems += [f"{key}: is there twice in {path}; remove one, or give it another name" for key in keys]
+            keys = _duplicate_keys(yaml.compose(file, yaml.SafeLoader), "")
+        problems += [f"{key}: duplicate key in {path}: remove or rename one of the two" for key in keys]
     if problems:
-        refuse(problems)
+        raise_problems(problems)
 
 
-def _repeated(node: yaml.Node | None, prefix: str):
+def _duplicate_keys(node: yaml.Node | None, prefix: str):
     if isinstance(node, yaml.MappingNode):
         seen = set()
         for key, value in node.value:
             name = f"{prefix}{key.value}"
-            if (key.tag, name) in seen:  # the number 0 and the text "0" are two keys
+            if (key.tag, name) in seen:  # the number 0 and the string "0" are different keys
                 yield name
             seen.add((key.tag, name))
-            yield from _repeated(value, f"{name}.")
+            yield from _duplicate_keys(value, f"{name}.")
 
 
-def refuse(problems: list[str], what: str = "the configuration") -> NoReturn:
+def raise_problems(problems: list[str], subject: str = "the configuration") -> NoReturn:
     """Raise `UserError` listing what is wrong."""
-    raise UserError(f"{what} cannot be used:\n" + "\n".join(f"  - {problem}" for problem in problems))
+    raise UserError(f"{subject} cannot be used:\n" + "\n".join(f"  - {problem}" for problem in problems))
 
 
 def _plain(value):
-    """A deep copy in plain dictionaries and lists."""
+    """Return a deep copy in plain dictionaries and lists."""
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}
     return [_plain(item) for item in value] if isinstance(value, list) else value
 
 
 def _with_defaults(schema):
-    """A validator that sets absent properties to their defaults before it looks inside them."""
+    """Return a validator that fills in defaults before checking."""
     check = Strict.VALIDATORS["properties"]
 
     def fill_in(validator, properties, instance, schema):
@@ -127,8 +128,8 @@ def _with_defaults(schema):
 
 
 def _explain(error) -> list[str]:
-    """One sentence per mistake: key, value, what is allowed, and the nearest valid name."""
-    if error.validator == "anyOf":  # our alternatives are null or one real schema: that one speaks
+    """Return a message per mistake: key, value, what is allowed, nearest name."""
+    if error.validator == "anyOf":  # the alternatives are null and one real schema: report the errors of the latter
         branches = [list(branch) for branch in _by_branch(error.context).values()]
         return [message for nested in branches[-1] for message in _explain(nested)]
     key = ".".join(map(str, error.absolute_path)) or "the configuration"
@@ -141,24 +142,24 @@ def _explain(error) -> list[str]:
     if error.validator == "required":
         missing = [name for name in error.validator_value if name not in value]
         name = next(name for name in missing if error.message.startswith(repr(name)))
-        return [f"{key}: {name!r} is missing; it is {schema.allowed(rule['properties'][name])}"]
+        return [f"{key}: required key {name!r} is missing; it must be {schema.describe(rule['properties'][name])}"]
     if error.validator == "uniqueItems":
-        again = [item for place, item in enumerate(value) if item in value[:place]]
-        return [f"{key}: {schema.written(item)} is listed twice" for item in again]
-    refused = f"{key}: {schema.written(value)} is not allowed"
+        duplicates = [item for index, item in enumerate(value) if item in value[:index]]
+        return [f"{key}: {schema.to_quoted_yaml(item)} is listed twice" for item in duplicates]
+    refused = f"{key}: {schema.to_quoted_yaml(value)} is not allowed"
     match error.validator:
         case "enum":
-            return [f"{refused}; {_nearest(str(value), map(schema.bare, error.validator_value))}"]
+            return [f"{refused}; {_nearest(str(value), map(schema.to_yaml, error.validator_value))}"]
         case "minItems" | "minProperties" | "minLength":
-            return [f"{refused}; it may not be empty"]
+            return [f"{refused}; it must not be empty"]
         case "maxProperties":
-            return [f"{refused}; it must be {schema.allowed(rule)}: what is set here belongs under another name"]
+            return [f"{refused}; it must be {schema.describe(rule)}; define a noisy condition under another name"]
         case _:
-            return [f"{refused}; it must be {schema.allowed(rule)}{_yaml_hint(value)}"]
+            return [f"{refused}; it must be {schema.describe(rule)}{_yaml_hint(value)}"]
 
 
 def _yaml_hint(value) -> str:
-    """What YAML made of a number without a decimal point."""
+    """Return a hint if YAML read a number without a decimal point as text."""
     if isinstance(value, str) and (number := re.fullmatch(r"(\d+)e(-?\d+)", value)):
         return f" (YAML reads {value} as text: write {number[1]}.0e{number[2]})"
     return ""
@@ -178,7 +179,7 @@ def _nearest(name: str, known) -> str:
 
 
 def _unknown_roles(config: dict):
-    """Models that `claims` names and the configuration lacks; its defaults may be absent, what is written may not."""
+    """Yield a message for each unknown model in `claims`, except for its defaults."""
     for role, named in config.get("claims", {}).items():
         for name in named if isinstance(named, list) else [named]:
             if role != "margin" and name not in config["models"]:
@@ -186,16 +187,16 @@ def _unknown_roles(config: dict):
 
 
 def _contradictions(config: dict):
-    """What the schema cannot say: names that must exist, and settings that make no sense together."""
+    """Yield unknown names and contradictory settings, which the schema cannot find."""
     for kind in ("corpora", "models", "conditions"):
         for name in config[kind]:
             if "-to-" in f"-{name}-" or name == ANY_TARGET:
-                yield f"{kind}.{name}: a name may not be {ANY_TARGET!r}, nor have 'to' between dashes or at an end"
+                yield f"{kind}.{name}: a name must not be {ANY_TARGET!r}, nor have 'to' between dashes or at an end"
     for name, corpus in config["corpora"].items():
         yield from (f"corpora.{name}.{problem}" for problem in _corpus_problems(corpus))
     for name, model in config["models"].items():
         yield from (f"models.{name}.{problem}" for problem in _model_problems(model))
-    if config["noise"]["path"] is None:  # a folder of one's own may hold others
+    if config["noise"]["path"] is None:  # your own folder may have other environments
         known = download.environments(config["noise"])
         for name, condition in config["conditions"].items():
             for environment in condition.get("environments", []):
@@ -207,7 +208,7 @@ def _contradictions(config: dict):
     roles = config["claims"]
     named = [roles["baseline"], roles["random"], roles["english"], *roles["multilingual"]]
     for name in sorted({name for name in named if named.count(name) > 1}):
-        yield f"claims: {name!r} has two roles; baseline, random, english and multilingual are different models"
+        yield f"claims: {name!r} has two roles; baseline, random, english and multilingual must be different models"
     for name, experiment in config["experiments"].items():
         if experiment is not None:
             yield from (f"experiments.{name}.{problem}" for problem in _experiment_problems(experiment, config))
@@ -217,13 +218,13 @@ def _corpus_problems(corpus: dict):
     only = {"boredom": ("emodb",), "labels": ("table",), "verify": PUBLISHED}
     for key, formats in only.items():
         if key in corpus and corpus["format"] not in formats:
-            yield f"{key}: only format {' or '.join(formats)} has it, this is {corpus['format']}"
+            yield f"{key}: not allowed for format {corpus['format']}, only for {', '.join(formats)}"
     if corpus.get("verify") == "sha256" and corpus["format"] not in CHECKSUMS:
-        yield f"verify: no sha256 is known for format {corpus['format']}; allowed are names, none"
+        yield f"verify: no checksums are known for format {corpus['format']}; allowed are names, none"
     if corpus["path"] and corpus["url"]:
-        yield "url: give either a path or a url, not both"
+        yield "url: set either path or url, not both"
     if corpus["format"] == "table" and not corpus["path"]:
-        yield "path: format table needs one, the CSV that names the audio files"
+        yield "path: format table requires the path of the CSV that lists the audio files"
 
 
 def _model_problems(model: dict):
@@ -231,37 +232,34 @@ def _model_problems(model: dict):
     if model["family"] == "cnn-lstm":
         for key in (*encoder_keys, "context"):
             if key in model:
-                yield f"{key}: family cnn-lstm has no encoder, so this means nothing"
+                yield f"{key}: not allowed for family cnn-lstm, which has no encoder"
         return
     if "checkpoint" not in model:
-        yield f"checkpoint: family {model['family']} needs one"
+        yield f"checkpoint: required for family {model['family']}"
     elif "revision" not in model and not is_local(model["checkpoint"]):
         yield (
-            f"revision: {model['checkpoint']} is no local folder, so it is a Hugging Face repository, and needs the"
-            " commit that pins it"
+            f"revision: {model['checkpoint']} is not a local folder; if it is a Hugging Face repository, set revision"
+            " to one of its commits"
         )
     if "tuning" not in model:
-        yield f"tuning: family {model['family']} needs one, for example {{method: lora, rank: 16}}"
+        yield f"tuning: required for family {model['family']}, for example {{method: lora, rank: 16}}"
     else:
         yield from _tuning_problems(model["tuning"], model.get("weights", "pretrained"))
     if "context" in model and model["family"] != "whisper":
-        yield f"context: only family whisper has it, this is {model['family']}"
+        yield f"context: not allowed for family {model['family']}, only for whisper"
 
 
 def is_local(checkpoint: str) -> bool:
-    """Whether a checkpoint is a folder, or a path that no repository's name can be, and not a repository."""
+    """Return whether a checkpoint is a local path, not a Hugging Face repository."""
     return Path(checkpoint).is_dir() or checkpoint.startswith((".", "/", "~")) or checkpoint.count("/") > 1
 
 
 def _tuning_problems(tuning: dict, weights: str):
     method = tuning["method"]
     for name in sorted(tuning.keys() - {"method"} - TUNING[method].keys()):
-        yield f"tuning.{name}: method {method} has no such parameter; it has {', '.join(TUNING[method]) or 'none'}"
+        yield f"tuning.{name}: method {method} has no such parameter; allowed are {', '.join(TUNING[method]) or 'none'}"
     if weights == "random" and method != "full":
-        yield (
-            f"tuning.method: {method} would keep random weights as they are; with `weights: random` everything is"
-            " trained, which is method full"
-        )
+        yield f"tuning.method: {method} would leave random weights untrained; `weights: random` requires method full"
 
 
 def _experiment_problems(experiment: dict, config: dict):
@@ -281,8 +279,8 @@ def _experiment_problems(experiment: dict, config: dict):
         for target in experiment["targets"]:
             if source != target and {source, target} <= corpora.keys() and _same(corpora[source], corpora[target]):
                 yield (
-                    f"targets: {target!r} holds the recordings of source {source!r} (both are the same"
-                    f" {corpora[source]['format']}): trained and tested on the same speakers, a pair means nothing"
+                    f"targets: {target!r} holds the same recordings as source {source!r} (both of format"
+                    f" {corpora[source]['format']}); a target must be another corpus"
                 )
     if experiment.get("source") in experiment["targets"]:
         yield f"targets: {experiment['source']!r} is the source; a target must be another corpus"
@@ -291,13 +289,13 @@ def _experiment_problems(experiment: dict, config: dict):
         and {*experiment["sources"]} == {*experiment["targets"]}
         and len(experiment["sources"]) == 1
     ):
-        yield "targets: the only target is the only source; a pair needs two corpora"
+        yield "targets: the only target is the only source; a pair requires two corpora"
     if experiment.get("condition") == CLEAN:
-        yield "condition: 'clean' is what the noisy condition is compared with; name another"
+        yield "condition: 'clean' is the reference that the noisy condition is compared with; set a noisy condition"
 
 
 def _same(corpus: dict, other: dict) -> bool:
-    """Whether two entries are variants of one corpus: of one place, or of one published corpus by their checks."""
+    """Return whether two entries hold the same recordings, by path, URL or checks."""
     if corpus["format"] != other["format"]:
         return False
     if corpus["path"] and other["path"]:

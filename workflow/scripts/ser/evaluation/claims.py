@@ -1,7 +1,7 @@
-"""The paper's claims, each as comparisons whose rule of decision stands before any result exists.
+"""Tests of the paper's claims, with decision rules fixed before any result.
 
-An effect is a mean over cells (pairs, or targets) of a paired difference in UAR points. Its 95 % interval is of
-new repetitions and new speakers of these corpora, not of other corpora: the bootstrap of `evaluation.bootstrap`.
+An effect is the mean over cells (pairs, or targets) of a paired difference in UAR points. Its 95 % confidence interval
+(`evaluation.bootstrap`) generalises to new seeds and new speakers of these corpora, not to other corpora.
 
 A comparison is supported if its interval lies above 0 and at least three quarters of its cells agree,
 contradicted if it lies below 0, else inconclusive. A claim is supported if all its comparisons are, contradicted
@@ -29,20 +29,24 @@ STATEMENTS = {
     "C7": "Multilingual foundation models keep a higher UAR than Wav2Vec2 in noise, and lose less",
     "C8": "Having met the target language in pre-training helps",
 }
-COVERAGE = {"Table II": 96, "Figure 2": 96, "Figure 3": 92}  # % of 95 % intervals that hold the truth, simulated
+COVERAGE = {
+    "Table II": 96,
+    "Figure 2": 96,
+    "Figure 3": 92,
+}  # % of 95 % intervals that contain the true effect, simulated
 EXPLANATION = (
-    "An effect is the mean over cells (pairs, or targets) of a paired difference in UAR points. Its 95 % interval is"
-    " conditional on these corpora: a bootstrap over repetitions and over test speakers, which in simulations with five"
-    " repetitions held the truth in "
+    "An effect is the mean over cells (pairs, or targets) of a paired difference in UAR points. Its 95 % confidence"
+    " interval is conditional on these corpora: a bootstrap over seeds and test speakers. In simulations with five"
+    " seeds, it contained the true effect in "
     + ", ".join(f"{share} % of cases ({name})" for name, share in COVERAGE.items())
-    + "; with two, in 84 to 93 %. Supported: the interval is above 0 and at least three quarters of the cells agree;"
-    " contradicted: it is below 0. A claim is supported if all its comparisons are, contradicted if any is. Comparable"
-    " means that the interval is within the margin."
+    + "; with two seeds, in 84 to 93 %. Supported: the interval is above 0 and at least three quarters of the cells"
+    " agree; contradicted: it is below 0. A claim is supported if all its comparisons are, contradicted if any is."
+    " Comparable means that the interval is within the margin."
 )
-ONE_REPETITION = "one repetition: the interval is of speakers alone, and no verdict is drawn from it"
-AGREEING = 0.75  # least share of cells whose difference has the claim's sign
+SINGLE_SEED = "one repetition: the interval is of speakers alone, and no verdict is drawn from it"
+AGREEING = 0.75  # minimum share of cells whose difference has the claimed sign
 RESTS_ON = {"table2": "Table II", "figure2": "Figure 2", "figure3": "Figure 3", "random_init": "random initialisation"}
-TEST_SETS = {"figure2": "test"}  # experiments that are not scored on every utterance of the target
+TEST_SETS = {"figure2": "test"}  # experiments that are not scored on all utterances of the target
 COLUMNS = (
     "claim",
     "statement",
@@ -64,16 +68,16 @@ CELL_COLUMNS = ("claim", "comparison", "source", "target", "effect", "low", "hig
 
 @dataclass(frozen=True)
 class Comparison:
-    """One difference that a claim says is positive or, with a margin, negligible.
+    """Difference that a claim predicts to be positive or, with a margin, negligible.
 
     Attributes:
-        title: in words.
-        experiment: whose runs it rests on.
-        terms: signs and arms; their sum is the difference.
-        chosen: of which pairs the difference is claimed to be larger than `beside`; None claims it of all.
-        beside: the pairs that the chosen ones are compared with.
-        margin: in UAR points: the claim is that the difference is smaller either way.
-        obstacle: why it cannot be tested.
+        title: description of the comparison.
+        experiment: experiment whose runs are compared.
+        terms: signs and arms; their signed sum is the difference.
+        chosen: pairs whose difference is claimed to be larger than that of `beside`; None means all pairs.
+        beside: pairs that the chosen ones are compared with.
+        margin: if set, the claim is that the absolute difference is below this many UAR points.
+        obstacle: reason why it cannot be tested.
     """
 
     claim: str
@@ -87,22 +91,22 @@ class Comparison:
 
 
 def against(claim: str, title: str, experiment: str, first: Arm, second: Arm, **more) -> Comparison:
-    """First arm less second."""
+    """Return the comparison of the first arm minus the second."""
     return Comparison(claim, title, experiment, ((1, first), (-1, second)), **more)
 
 
-# --- Which comparisons there are --------------------------------------------------------------
+# --- Comparisons -------------------------------------------------------------------------------
 
 
 def comparisons(settings: Mapping) -> list[Comparison]:
-    """Every comparison of every claim, those that the configured experiments cannot make with the obstacle.
+    """Return the comparisons of all claims, with an obstacle if not testable.
 
     Args:
         settings: `roles` (baseline, english, random, multilingual: models of the configuration, and margin),
-            `experiments` by name, `titles` of models, `languages` of corpora, and `models`: entries of those.
+            `experiments` by name, `titles` of models, `languages` of corpora, and entries of the `models`.
     """
     found = [*_across_languages(settings), *_few_shot(settings), *_in_noise(settings)]
-    found = [_with_obstacle(comparison, settings) for comparison in [*found, *_met(settings)]]
+    found = [_with_obstacle(comparison, settings) for comparison in [*found, *_seen_in_pretraining(settings)]]
     found += [_without_models(claim, settings) for claim in STATEMENTS.keys() - {one.claim for one in found}]
     return sorted(found, key=lambda comparison: comparison.claim)
 
@@ -158,17 +162,21 @@ def _in_noise(settings: Mapping) -> Iterator[Comparison]:
         yield Comparison("C7", f"{name(model)} loses less than {name(english)}", "figure3", less_lost)
 
 
-def _met(settings: Mapping) -> Iterator[Comparison]:
-    """Two checkpoints on targets whose language only the first met, against targets that both met or neither."""
+def _seen_in_pretraining(settings: Mapping) -> Iterator[Comparison]:
+    """Yield comparisons of languages seen and not seen in pre-training.
+
+    Two checkpoints are compared on targets whose language only the first saw, relative to targets that both or neither
+    saw.
+    """
     roles, name, cells = settings["roles"], _namer(settings), cells_of(settings["experiments"]["table2"])
     foundation = [roles["english"], *roles["multilingual"]]
 
-    def met(model, cell):
+    def seen(model, cell):
         return pretraining_data.seen(settings["models"].get(model, {}), settings["languages"][cell[1]])
 
     for first in foundation:
         for second in foundation:
-            known = {cell: (met(first, cell), met(second, cell)) for cell in cells}
+            known = {cell: (seen(first, cell), seen(second, cell)) for cell in cells}
             chosen = frozenset(cell for cell, both in known.items() if both == ("yes", "no"))
             beside = frozenset(cell for cell, both in known.items() if both in (("yes", "yes"), ("no", "no")))
             if chosen and beside:
@@ -178,7 +186,7 @@ def _met(settings: Mapping) -> Iterator[Comparison]:
 
 
 def _without_models(claim: str, settings: Mapping) -> Comparison:
-    """What stands for a claim that has no comparison."""
+    """Return a placeholder for a claim without comparisons."""
     obstacle = "no models are configured that it speaks of"
     if claim == "C8":
         obstacle = "no two checkpoints are known to differ in the target languages that they met"
@@ -206,25 +214,25 @@ def _namer(settings: Mapping):
 
 
 def cells_of(experiment: Mapping | None) -> list[tuple[str, str]]:
-    """Source-target pairs of an experiment."""
+    """Return the source-target pairs of an experiment."""
     if experiment is None:
         return []
     sources = experiment.get("sources") or [experiment["source"]]
     return [(source, target) for source in sources for target in experiment["targets"] if source != target]
 
 
-# --- What comes of them -----------------------------------------------------------------------
+# --- Tests -------------------------------------------------------------------------------------
 
 
 def test(settings: Mapping, counts: Mapping[str, pd.DataFrame]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """All comparisons with their effects and verdicts, and their cells.
+    """Test all comparisons: return a table of effects and verdicts, and one of cells.
 
     Args:
-        settings: as of `comparisons`.
-        counts: rows of `confusions.csv` by experiment, of those that are configured.
+        settings: as for `comparisons`.
+        counts: rows of `confusions.csv` by configured experiment.
 
-    Returns frames with `COLUMNS` and `CELL_COLUMNS`. Effects, intervals and margins are in UAR points; a
-    comparison that could not be made has none, and says why in `note`.
+    Returns frames with `COLUMNS` and `CELL_COLUMNS`. Effects, intervals and margins are in UAR points. A
+    comparison that could not be tested has none; its `note` gives the reason.
     """
     scores = {name: Scores(frame, TEST_SETS.get(name, "all")) for name, frame in counts.items()}
     rows, cell_rows = [], []
@@ -259,17 +267,17 @@ def _test_one(comparison: Comparison, settings: Mapping, scores: Scores | None) 
     if not inside or (comparison.chosen is not None and len(inside) == len(cells)):
         return row | {"note": gap}, []
     found = {cell: difference(scores, comparison.terms, *cell) for cell in cells}
-    repetitions = sorted({len(as_is) for as_is, _ in found.values()})
-    if len(repetitions) > 1:
+    seeds = sorted({len(measured) for measured, _ in found.values()})
+    if len(seeds) > 1:
         return row | {"note": "pairs differ in their repetitions"}, []
-    effects = {cell: float(as_is.mean()) for cell, (as_is, _) in found.items()}
+    effects = {cell: float(measured.mean()) for cell, (measured, _) in found.items()}
     effect = float(contrast(effects, comparison.chosen))
     drawn = contrast({cell: draws for cell, (_, draws) in found.items()}, comparison.chosen)
     low, high = np.nanpercentile(drawn, [50 * (1 - CONFIDENCE), 50 * (1 + CONFIDENCE)])
     base = np.mean([effects[cell] for cell in cells if cell not in inside]) if comparison.chosen is not None else 0.0
-    own = np.array([effects[cell] - base for cell in inside])
-    found_verdict = verdict(low, high, own, comparison.margin)
-    if repetitions[0] < 2:
+    differences = np.array([effects[cell] - base for cell in inside])
+    found_verdict = verdict(low, high, differences, comparison.margin)
+    if seeds[0] < 2:
         found_verdict = "inconclusive"
     row |= {
         "effect": effect,
@@ -277,16 +285,16 @@ def _test_one(comparison: Comparison, settings: Mapping, scores: Scores | None) 
         "high": high,
         "verdict": found_verdict,
         "cells": len(inside),
-        "agreeing": int((abs(own) < comparison.margin if comparison.margin else own > 0).sum()),
-        "repetitions": repetitions[0],
+        "agreeing": int((abs(differences) < comparison.margin if comparison.margin else differences > 0).sum()),
+        "repetitions": seeds[0],
         "margin": max(abs(low), abs(high)) if comparison.margin else np.nan,
-        "note": "; ".join(filter(None, [gap, ONE_REPETITION * (repetitions[0] == 1)])),
+        "note": "; ".join(filter(None, [gap, SINGLE_SEED * (seeds[0] == 1)])),
     }
-    return row, [_cell(comparison, cell, as_is) for cell, (as_is, _) in found.items()]
+    return row, [_cell(comparison, cell, measured) for cell, (measured, _) in found.items()]
 
 
 def verdict(low: float, high: float, differences: np.ndarray, margin: float | None = None) -> str:
-    """What an interval and the cells' differences say of a claim that the difference is positive, or negligible."""
+    """Return the verdict on a positive or, with a margin, negligible difference."""
     if margin is not None:
         if -margin < low and high < margin:
             return "supported"
@@ -297,7 +305,7 @@ def verdict(low: float, high: float, differences: np.ndarray, margin: float | No
 
 
 def claim_verdict(verdicts: Sequence[str]) -> str:
-    """What the verdicts of its comparisons make of a claim."""
+    """Return the verdict on a claim from the verdicts on its comparisons."""
     if set(verdicts) <= {"not tested"}:
         return "not tested"
     if "contradicted" in verdicts:
@@ -305,15 +313,15 @@ def claim_verdict(verdicts: Sequence[str]) -> str:
     return "supported" if set(verdicts) == {"supported"} else "inconclusive"
 
 
-def _cell(comparison: Comparison, cell: tuple[str, str], as_is: np.ndarray) -> dict:
-    low, high = t_interval(as_is)
+def _cell(comparison: Comparison, cell: tuple[str, str], measured: np.ndarray) -> dict:
+    low, high = t_interval(measured)
     return {
         "claim": comparison.claim,
         "comparison": comparison.title,
         "source": cell[0],
         "target": cell[1],
-        "effect": float(as_is.mean()),
+        "effect": float(measured.mean()),
         "low": low,
         "high": high,
-        "repetitions": len(as_is),
+        "repetitions": len(measured),
     }

@@ -1,4 +1,4 @@
-"""Means over repetitions with their uncertainty: what tables and figures show."""
+"""Means over seeds with confidence intervals, for tables and figures."""
 
 from collections.abc import Sequence
 
@@ -6,26 +6,26 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-CONFIDENCE = 0.95  # of intervals in tables, figures and claims; their simulated coverage is of this level
+CONFIDENCE = 0.95  # level of all confidence intervals; simulated coverage is of this level
 
 
 def read_scores(path) -> pd.DataFrame:
-    """Read a scores file: numbers as numbers, and names as strings whatever they look like."""
+    """Read a file of scores, with names as strings even if they look like numbers."""
     names = ("model", "source", "target", "condition", "test_set")
     return pd.read_csv(path, dtype={name: str for name in names}, keep_default_na=False)
 
 
-def over_repetitions(scores: pd.DataFrame, cell: Sequence[str]) -> pd.DataFrame:
-    """Mean UAR of every cell over its repetitions.
+def mean_over_seeds(scores: pd.DataFrame, cell: Sequence[str]) -> pd.DataFrame:
+    """Return the mean UAR of every cell over its seeds.
 
     Args:
         scores: rows of `scores.csv`.
-        cell: the columns that name a cell, for example model, source and target.
+        cell: columns that identify a cell, for example model, source and target.
 
-    Returns one row a cell: its columns, then `uar` (the mean), `seeds` (repetitions), `std`
-    (their sample standard deviation), `low` and `high` (Student's t interval at 95 %), `n`
-    (utterances scored, the mean where repetitions differ) and `each` (every repetition's UAR, as
-    text). With one repetition, spread and interval are NaN: they are unknown, not zero.
+    Returns one row per cell: its columns, then `uar` (mean), `seeds` (number of seeds), `std` (sample
+    standard deviation), `low` and `high` (95 % Student's t interval), `n` (utterances scored, the mean
+    if seeds differ) and `each` (the UAR of every seed, as text). With one seed, `std`, `low` and `high`
+    are NaN.
     """
     grouped = scores.groupby(list(cell), sort=False, observed=True)
     summary = grouped.agg(uar=("uar", "mean"), seeds=("uar", "size"), std=("uar", "std"), n=("n", "mean"))
@@ -38,7 +38,7 @@ def over_repetitions(scores: pd.DataFrame, cell: Sequence[str]) -> pd.DataFrame:
 
 
 def t_interval(values: np.ndarray) -> tuple[float, float]:
-    """Student's t interval at 95 % of the mean of repetitions; NaN where there is only one."""
+    """Return the 95 % Student's t interval of a mean over seeds, or NaN for one seed."""
     if len(values) < 2:
         return float("nan"), float("nan")
     margin = stats.t.ppf((1 + CONFIDENCE) / 2, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values))

@@ -1,4 +1,4 @@
-"""How trainings went: their histories, averaged over repetitions."""
+"""Learning curves: training histories averaged over seeds."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +12,7 @@ COLUMNS = ["model", "source", "epoch", *MEASURES, "seeds"]
 
 
 def curves(paths: Sequence[str | Path]) -> pd.DataFrame:
-    """One row a model, source and epoch: mean losses and development UAR in % over repetitions.
+    """Return mean losses and development UAR (%) by model, source and epoch.
 
     Args:
         paths: `results/runs/{model}/{source}-to-any/0-shot/seed{seed}/history.csv`.

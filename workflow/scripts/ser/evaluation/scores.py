@@ -1,4 +1,4 @@
-"""Scores of predictions: one row per model, source, target, shots, condition, test set and seed."""
+"""Scores of predictions, one row per run, target, condition and test set."""
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -17,7 +17,7 @@ SPLIT = re.compile(r"splits/(?P<target>[^/]+)/seed(?P<seed>\d+)/target\.csv$")
 
 @dataclass(frozen=True)
 class Predictions:
-    """Predictions of one run for one target in one condition: `rows` in the corpus's order, each with its `role`."""
+    """Predictions of a run for one target and condition; rows have a `role`."""
 
     run: RunId
     target: str
@@ -26,27 +26,27 @@ class Predictions:
 
     @property
     def identity(self) -> dict:
-        """The columns that name the run, the target and the condition."""
+        """Columns that identify the run, the target and the condition."""
         run = self.run
         named = {"model": run.model, "source": run.source, "target": self.target, "shots": run.shots}
         return named | {"condition": self.condition, "seed": run.seed}
 
     @property
     def test_rows(self) -> list[dict]:
-        """The rows of the seed's test speakers."""
+        """Rows of the seed's test speakers."""
         return [row for row in self.rows if row["role"] == "test"]
 
 
 def read_predictions(
     paths: Iterable[str | Path], splits: Sequence[str | Path], targets: Collection[str], conditions: Collection[str]
 ) -> Iterator[Predictions]:
-    """Yield what files of predictions hold for some targets and conditions.
+    """Yield predictions for the given targets and conditions.
 
     Args:
         paths: `results/predictions/....csv`.
-        splits: `target.csv` of every target and seed among them.
+        splits: `target.csv` of every target and seed.
 
-    Raises `UserError` unless the rows are of the very utterances that the target's split assigns.
+    Raises `UserError` if the predicted utterances are not those of the target's split.
     """
     roles = read_roles(splits)
     for path in paths:
@@ -60,10 +60,10 @@ def read_predictions(
 
 
 def _check_utterances(path, predicted: set[str], role_of: Mapping[str, str]) -> None:
-    if strays := sorted(predicted ^ role_of.keys()):
+    if unmatched := sorted(predicted ^ role_of.keys()):
         raise UserError(
-            f"{path} and the split of its target differ in their utterances ({listing(strays)}). Delete both and run"
-            " again."
+            f"{path} and the split of its target differ in their utterances ({listing(unmatched)}). Delete both and run"
+            " Snakemake again."
         )
 
 
@@ -79,7 +79,7 @@ def read_roles(splits: Sequence[str | Path]) -> dict[tuple[str, int], dict[str, 
 def score_all(predictions: Iterable[Predictions]) -> list[dict]:
     """Score predictions on all utterances and on each seed's test speakers.
 
-    A run that saw examples of the target is scored on `test` only, since `all` contains them.
+    A few-shot run is scored on `test` only, since `all` contains its few-shot examples.
     """
     scores = []
     for one in predictions:
@@ -89,7 +89,7 @@ def score_all(predictions: Iterable[Predictions]) -> list[dict]:
 
 
 def score(rows: Sequence[dict]) -> dict:
-    """Return the number of utterances, UAR and accuracy in % of rows with `emotion` and `predicted`."""
+    """Return `n`, UAR and accuracy (%) of rows with `emotion` and `predicted`."""
     truth, predicted = [row["emotion"] for row in rows], [row["predicted"] for row in rows]
     return {
         "n": len(rows),
@@ -99,13 +99,13 @@ def score(rows: Sequence[dict]) -> dict:
 
 
 def merged(paths: Sequence[str | Path]) -> list[dict]:
-    """Return the rows of several score files, each once."""
+    """Return the rows of several score files without duplicates."""
     unique = {tuple(row.items()): row for path in paths for row in read_rows(path)}
     return sorted(unique.values(), key=sort_key)
 
 
 def sort_key(row: Mapping):
-    """Return a key that sorts names in order and numbers by value."""
+    """Return a key that sorts names alphabetically and numbers by value."""
     return (
         *(row[c] for c in ("model", "source", "target")),
         int(row["shots"]),

@@ -1,1 +1,1 @@
-"""Tables and figures: the data and the drawing of each in one module."""
+"""Tables and figures, each with its data and drawing in one module."""

@@ -1,4 +1,4 @@
-"""Describe a corpus on one page: what is in it, and what a careless experiment would stumble over."""
+"""Corpus audit page: contents, speaker confounds, duplicates, and splits."""
 
 import re
 import textwrap
@@ -16,12 +16,12 @@ from ser.core.constants import EMOTIONS
 from ser.corpora import audio, audit, leakage
 from ser.figures import style
 
-READABLE = 40  # rows of a panel whose names can be told apart
+READABLE = 40  # maximum number of rows with readable names
 ROLES = {"source": ("train", "dev"), "target": ("pool", "test")}
 
 
 def make(inputs, outputs, settings: dict) -> None:
-    """Describe a corpus in JSON and on one page; check that no split or subset of it leaks."""
+    """Write the audit as JSON and page, and check splits and subsets for leaks."""
     rows, overlaps = files.read_rows(inputs.utterances), files.read_rows(inputs.overlaps)
     checked = {
         "source": read_splits(inputs.source_splits, rows, overlaps),
@@ -40,7 +40,7 @@ def make(inputs, outputs, settings: dict) -> None:
 
 
 def read_splits(paths: Sequence[str], rows, overlaps) -> dict[str, dict[str, str]]:
-    """Repetition -> utterance -> role. Raises `UserError` if a split leaks."""
+    """Read seed -> utterance -> role. Raises `UserError` if a split leaks."""
     found = {}
     for path in paths:
         roles = {row["utterance"]: row["role"] for row in files.read_rows(path)}
@@ -50,10 +50,10 @@ def read_splits(paths: Sequence[str], rows, overlaps) -> dict[str, dict[str, str
 
 
 def draw(corpus: str, report: dict, rows: Sequence[dict], levels: Sequence[float], notes: list[str], path) -> None:
-    """One page: facts, speakers by emotions, durations, levels, and who is on which side of every split."""
+    """Draw facts, speakers, durations, levels and splits on one page."""
     style.set_style()
     figure = plt.figure(figsize=(11, 8.5), layout="constrained")
-    figure.suptitle(f"{corpus}: what is in it", fontsize=15, fontweight="bold")
+    figure.suptitle(f"{corpus}: corpus audit", fontsize=15, fontweight="bold")
     facts, panels = figure.subfigures(2, 1, height_ratios=[1, 4.6])
     write_facts(facts, report)
     places = [["speakers", "seconds", "levels"], ["speakers", "splits", "splits"]]
@@ -64,12 +64,12 @@ def draw(corpus: str, report: dict, rows: Sequence[dict], levels: Sequence[float
     draw_splits(axes["splits"], report["splits"])
     style.add_footnotes(figure, notes)
     for text in figure.findobj(Text):
-        text.set_parse_math(False)  # a speaker may be called $
+        text.set_parse_math(False)  # names may contain $
     style.save(figure, path)
 
 
 def write_facts(figure, report: dict) -> None:
-    """Sentences that a reader of the panels needs."""
+    """Write the summary above the panels."""
     verification = report["archive"]["verification"]
     overlaps = report["overlaps"]
     across = [overlap for overlap in overlaps if overlap["across_groups"]]
@@ -87,13 +87,13 @@ def write_facts(figure, report: dict) -> None:
         + (f", {verification['altered']} altered" if verification.get("altered") else "")
         + ". "
         + " ".join(f"{warning}." for warning in verification.get("warnings", [])),
-        f"Guessing the emotion from the speaker alone, without listening, scores {report['speaker_only_uar']:.0f} % UAR"
-        f" (chance {style.CHANCE:.0f} %)" + what_splits_do(report["splits"]) + ".",
+        f"Guessing the emotion from the speaker alone scores {report['speaker_only_uar']:.0f} % UAR"
+        f" (chance {style.CHANCE:.0f} %)" + speaker_only_across_splits(report["splits"]) + ".",
         f"Level {level['least']:.0f} to {level['most']:.0f} dB, mean {level['mean']:.0f}. Clipped utterances:"
-        f" {len(report['clipped'])}. Recordings that are there more than once: {len(report['duplicates'])}. Pairs of"
-        f" utterances that overlap: {len(overlaps)}"
+        f" {len(report['clipped'])}. Duplicate recordings: {len(report['duplicates'])}."
+        f" Overlapping pairs of utterances: {len(overlaps)}"
         + (
-            f", {len(across)} of them across groups, which splits therefore keep together"
+            f", {len(across)} of them across groups, which splits keep together"
             f" ({', '.join(' and '.join(overlap['utterances']) for overlap in across[:2])})"
             if across
             else ""
@@ -104,18 +104,18 @@ def write_facts(figure, report: dict) -> None:
 
 
 def wrapped(line: str) -> str:
-    """A paragraph in lines as wide as the page."""
+    """Wrap a paragraph to the width of the page."""
     return "\n".join(textwrap.wrap(line, 140))
 
 
-def what_splits_do(of_kinds: Mapping[str, Mapping]) -> str:
-    """What guessing from the speaker scores where splits keep speakers apart."""
-    scores = [split["speaker_only_uar"] for of_kind in of_kinds.values() for split in of_kind.values()]
+def speaker_only_across_splits(splits: Mapping[str, Mapping]) -> str:
+    """Return the UAR of guessing from the speaker alone across splits, as text."""
+    scores = [split["speaker_only_uar"] for by_seed in splits.values() for split in by_seed.values()]
     return f"; across the splits used here, {np.mean(scores):.0f} %" if scores else ""
 
 
 def draw_speakers(axes, table: Mapping[str, Mapping[str, int]]) -> None:
-    """Utterances of every speaker in every emotion."""
+    """Draw the number of utterances by speaker and emotion."""
     speakers = sorted(table, key=by_number)
     counts = np.array([[table[speaker][emotion] for emotion in EMOTIONS] for speaker in speakers])
     readable = len(table) <= READABLE
@@ -138,12 +138,12 @@ def draw_speakers(axes, table: Mapping[str, Mapping[str, int]]) -> None:
 
 
 def by_number(name: str) -> list:
-    """A key that sorts SM2 before SM10."""
+    """Return a sort key that puts SM2 before SM10."""
     return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", name)]
 
 
 def draw_by_emotion(axes, rows: Sequence[dict], values: Sequence[float], unit: str, title: str) -> None:
-    """How a quantity is distributed in every emotion."""
+    """Draw the distribution of a quantity for every emotion."""
     sns.boxplot(
         x=[row["emotion"] for row in rows], y=values, order=EMOTIONS, ax=axes, color="#9ecae1", width=0.6, fliersize=2
     )
@@ -152,12 +152,12 @@ def draw_by_emotion(axes, rows: Sequence[dict], values: Sequence[float], unit: s
     axes.set_xlabel("")
 
 
-def draw_splits(axes, of_kinds: Mapping[str, Mapping]) -> None:
-    """A row a split, a column a group, dark where it is held out; beside it the smallest class held out."""
-    named = [(kind, seed, split) for kind, of_kind in of_kinds.items() for seed, split in of_kind.items()]
+def draw_splits(axes, splits: Mapping[str, Mapping]) -> None:
+    """Draw the groups that splits hold out, and the size of the smallest class."""
+    named = [(kind, seed, split) for kind, by_seed in splits.items() for seed, split in by_seed.items()]
     if not named:
         axes.axis("off")
-        axes.set_title("No experiment splits this corpus")
+        axes.set_title("No experiment uses splits of this corpus")
         return
     groups = sorted(
         {group for _, _, split in named for side in split["groups"].values() for group in side}, key=by_number
@@ -173,13 +173,13 @@ def draw_splits(axes, of_kinds: Mapping[str, Mapping]) -> None:
         cbar=False,
         linewidths=1 if readable else 0,
         xticklabels=groups if readable else False,
-        yticklabels=[f"{ROLES[kind][1]}, repetition {seed}" for kind, seed, _ in named],
+        yticklabels=[f"{ROLES[kind][1]}, seed {seed}" for kind, seed, _ in named],
     )
     for row, (kind, _, split) in enumerate(named):
         smallest = min(split["emotions"][ROLES[kind][1]].values())
         axes.text(len(groups) * 1.01, row + 0.5, f"{smallest}", va="center", fontsize=9)
     axes.text(len(groups) * 1.01, -0.25, "smallest\nclass", va="bottom", fontsize=8)
-    axes.set_title("Groups held out (dark) in every repetition")
+    axes.set_title("Groups held out (dark) for every seed")
     axes.set_xlabel("" if readable else f"{len(groups)} groups")
     axes.tick_params(axis="x", rotation=90 if len(groups) > 12 else 0, labelsize=9 if len(groups) <= 20 else 7)
     axes.tick_params(axis="y", rotation=0, labelsize=9)

@@ -1,4 +1,4 @@
-"""Captions in prose with a run's own numbers: templates of `workflow/report/`, filled in."""
+"""Render captions with results, from the templates in `workflow/report/`."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,14 +12,14 @@ TEMPLATES = ROOT / "workflow" / "report"
 
 
 def render(template: str, results: Sequence[str | Path], **settings) -> str:
-    """Fill in a template of reStructuredText.
+    """Render a reStructuredText template.
 
     Args:
-        template: its file name.
-        results: CSV and other files that the caption speaks of; templates read them by `table(i)`.
-        settings: what else the template speaks of.
+        template: file name of the template.
+        results: CSV files that templates read with `table(i)`.
+        settings: further values for the template.
 
-    Raises `jinja2.UndefinedError` if the template asks for what is not there.
+    Raises `jinja2.UndefinedError` if the template uses an undefined value.
     """
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
@@ -35,7 +35,7 @@ def render(template: str, results: Sequence[str | Path], **settings) -> str:
 
 
 def read(path: str | Path) -> pd.DataFrame:
-    """A CSV with names as strings, whatever they look like."""
+    """Read a CSV, with names as strings even if they look like numbers."""
     names = ("model", "title", "source", "target", "claim", "verdict", "claim_verdict", "condition", "test_set", "note")
     columns = pd.read_csv(path, nrows=0).columns
     numbers = {column: [""] for column in columns if column not in names}
@@ -43,18 +43,18 @@ def read(path: str | Path) -> pd.DataFrame:
 
 
 def listed(items: Sequence[str]) -> str:
-    """Items as a sentence has them: a, b and c."""
+    """Join items as in a sentence: a, b and c."""
     items = list(items)
     return items[0] if len(items) == 1 else ", ".join(items[:-1]) + " and " + items[-1] if items else "none"
 
 
 def means(frame: pd.DataFrame, column: str, titles: Mapping[str, str]) -> str:
-    """The mean of a column by model, in words: `CNN-LSTM 31.9, XLSR 41.2 and MMS 45.0`; without models that lack it."""
+    """Return the mean of a column by model as text: `CNN-LSTM 31.9 and MMS 45.0`."""
     by_model = frame.groupby("model", sort=False)[column].mean().dropna()
     return listed([f"{titles[model]} {value:.1f}" for model, value in by_model.items()])
 
 
 def verdicts(frame: pd.DataFrame) -> dict[str, list[str]]:
-    """Verdict -> claims that it is of, from `claims.csv`."""
+    """Return verdict -> claims from the rows of `claims.csv`."""
     by_claim = frame.drop_duplicates("claim")
     return {verdict: list(rows["claim"]) for verdict, rows in by_claim.groupby("claim_verdict")}

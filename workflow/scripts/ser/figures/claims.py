@@ -1,4 +1,4 @@
-"""Verdicts on the paper's claims: CSV, Markdown and one page."""
+"""Verdicts on the paper's claims as CSV, Markdown and figure."""
 
 import textwrap
 
@@ -46,7 +46,7 @@ def markdown(table: pd.DataFrame, notes: list[str]) -> str:
 
 
 def texts_of(row) -> list[str]:
-    """A comparison's columns as text, blank where there is nothing."""
+    """Return the columns of a comparison as text, empty if it was not tested."""
     if pd.isna(row.effect):
         return [row.comparison, "", "", "", row.verdict, row.rests_on, row.note]
     verdict = row.verdict + (f" (would hold within {row.margin:.2f})" if pd.notna(row.margin) else "")
@@ -62,12 +62,12 @@ def texts_of(row) -> list[str]:
 
 
 def escaped(text: str) -> str:
-    """Text that leaves a Markdown table whole."""
+    """Escape text for a cell of a Markdown table."""
     return " ".join(text.split()).replace("|", "\\|")
 
 
 def draw(table: pd.DataFrame, notes: list[str], path) -> None:
-    """Every comparison's effect and interval beside its numbers, claims apart, verdicts by colour and marker."""
+    """Draw effects, confidence intervals and verdicts of all comparisons."""
     style.set_style()
     places, headings, y = {}, [], 0.0
     for claim, rows in table.groupby("claim"):
@@ -108,7 +108,7 @@ def draw(table: pd.DataFrame, notes: list[str], path) -> None:
         axes.plot(row.effect, place, marker=MARKERS[row.verdict], color=colour, markersize=5)
     axes.axvline(0, color="0.3", linewidth=1)
     axes.set_yticks([])
-    axes.set_xlabel("difference in UAR points, with its 95 % interval")
+    axes.set_xlabel("difference in UAR points, with 95 % confidence interval")
     figure.text(0.0, -0.75 / figure.get_figheight(), explanation(table), va="top", fontsize=9)
     style.add_footnotes(figure, notes, below=0.75 + 0.17 * (explanation(table).count("\n") + 2))
     style.save(figure, path)
@@ -118,7 +118,7 @@ HEADINGS = {"effect": "effect", "interval": "95 % interval", "cells": "cells\nag
 
 
 def explanation(table: pd.DataFrame) -> str:
-    """How to read the page, with what the notes of its comparisons say."""
+    """Return an explanation of the figure, with the notes of its comparisons."""
     tested = table[table["effect"].notna()]
     said = [f"{row.note[0].upper()}{row.note[1:]}." for row in tested.itertuples() if row.note]
     said += [f"{row.claim} would hold within {row.margin:.2f} points." for row in tested.itertuples() if row.margin > 0]

@@ -1,10 +1,10 @@
-"""Models compared over the pairs of an experiment: what the figures of `random_init` and `tuning` draw."""
+"""Comparison of models over the pairs of an experiment (`random_init`, `tuning`)."""
 
 import matplotlib.pyplot as plt
 import pandas as pd
 
 from ser.core.paths import CLEAN
-from ser.evaluation.intervals import over_repetitions, read_scores
+from ser.evaluation.intervals import mean_over_seeds, read_scores
 from ser.figures import style
 
 COLUMNS = ["model", "source", "target", "uar", "low", "high", "std", "seeds", "n", "each"]
@@ -19,7 +19,7 @@ def make(inputs, outputs, settings: dict) -> None:
 
 
 def cells(scores: pd.DataFrame, experiment: dict) -> pd.DataFrame:
-    """One row a model and pair, in the configuration's order: exactly what is drawn. A cell without runs is absent."""
+    """Return the values drawn, one row per model and pair that has runs."""
     wanted = scores[
         (scores["shots"] == 0)
         & (scores["condition"] == CLEAN)
@@ -28,7 +28,7 @@ def cells(scores: pd.DataFrame, experiment: dict) -> pd.DataFrame:
         & scores["source"].isin(experiment["sources"])
         & scores["target"].isin(experiment["targets"])
     ]
-    summary = over_repetitions(wanted, ["model", "source", "target"])
+    summary = mean_over_seeds(wanted, ["model", "source", "target"])
     orders = {"model": experiment["models"], "source": experiment["sources"], "target": experiment["targets"]}
     for column, order in orders.items():
         summary[column] = pd.Categorical(summary[column], order, ordered=True)
@@ -36,7 +36,7 @@ def cells(scores: pd.DataFrame, experiment: dict) -> pd.DataFrame:
 
 
 def draw(cells: pd.DataFrame, experiment: dict, titles: dict[str, str], notes: list[str], *paths) -> None:
-    """A line a pair across the models, their mean as a bar, chance dashed."""
+    """Draw one line per pair across the models, and the mean as bars."""
     style.set_style()
     models = experiment["models"]
     by_pair = cells.pivot(index=["source", "target"], columns="model", values="uar").reindex(columns=models)

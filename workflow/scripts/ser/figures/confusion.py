@@ -1,4 +1,4 @@
-"""Draw what every model hears for what."""
+"""Confusion matrices by model."""
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -19,7 +19,7 @@ def make(inputs, outputs, settings: dict) -> None:
 
 
 def draw(shares: pd.DataFrame, models: list[str], titles: dict[str, str], notes: list[str], *paths) -> None:
-    """A matrix a model: rows what was said, columns what was heard, in % of what was said."""
+    """Draw one matrix per model: true classes in rows, predicted in columns."""
     style.set_style()
     figure, panels = plt.subplots(
         1, len(models), figsize=(2.3 * len(models) + 0.8, 2.9), sharey=True, squeeze=False, layout="constrained"
@@ -33,10 +33,10 @@ def draw(shares: pd.DataFrame, models: list[str], titles: dict[str, str], notes:
         sns.heatmap(
             own, ax=axes, cmap="Blues", vmin=0, vmax=100, annot=True, fmt=".0f", cbar=False, square=True, linewidths=0.5
         )
-        axes.set_xlabel("heard")
-        axes.set_ylabel("said" if model == models[0] else "")
+        axes.set_xlabel("predicted")
+        axes.set_ylabel("true" if model == models[0] else "")
         axes.tick_params(axis="x", rotation=45)
         axes.tick_params(axis="y", rotation=0)
-    figure.suptitle("Said and heard, % of each emotion, mean over pairs and repetitions", fontsize=10)
+    figure.suptitle("Predictions in % of each true emotion, mean over pairs and seeds", fontsize=10)
     style.add_footnotes(figure, notes)
     style.save(figure, *paths)

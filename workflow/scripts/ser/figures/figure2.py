@@ -1,11 +1,11 @@
-"""Figure 2: UAR against the number of target samples, always on the same test speakers."""
+"""Figure 2: UAR by number of few-shot examples, on the same test speakers."""
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
 from ser.core.paths import CLEAN
-from ser.evaluation.intervals import over_repetitions, read_scores
+from ser.evaluation.intervals import mean_over_seeds, read_scores
 from ser.figures import style
 
 COLUMNS = ["target", "model", "shots", "uar", "low", "high", "std", "seeds", "n", "each"]
@@ -20,10 +20,10 @@ def make(inputs, outputs, settings: dict) -> None:
 
 
 def points(scores: pd.DataFrame, experiment: dict) -> pd.DataFrame:
-    """One row a point, in the configuration's order: exactly what is drawn.
+    """Return the points drawn, one row each, in configuration order.
 
-    Every point is scored on its repetition's test speakers, 0 samples included, so that points
-    differ by the samples alone. A point without runs is absent.
+    Every point, including 0 shots, is scored on its seed's test speakers, so that points differ only in the few-shot
+    examples. Points without runs are left out.
     """
     wanted = scores[
         (scores["source"] == experiment["source"])
@@ -33,21 +33,21 @@ def points(scores: pd.DataFrame, experiment: dict) -> pd.DataFrame:
         & scores["target"].isin(experiment["targets"])
         & scores["shots"].isin(experiment["shots"])
     ]
-    summary = over_repetitions(wanted, ["target", "model", "shots"])
+    summary = mean_over_seeds(wanted, ["target", "model", "shots"])
     for column, order in (("target", experiment["targets"]), ("model", experiment["models"])):
         summary[column] = pd.Categorical(summary[column], order, ordered=True)
     return summary.sort_values(["target", "model", "shots"])[COLUMNS].reset_index(drop=True)
 
 
 def draw(points: pd.DataFrame, experiment: dict, titles: dict[str, str], notes: list[str], *paths) -> None:
-    """One panel a target: UAR against samples, a line a model, repetitions, 95 % intervals, chance."""
+    """Draw UAR by shots, one panel per target and one line per model."""
     style.set_style()
     targets, models = experiment["targets"], experiment["models"]
     colours, markers = style.model_styles(models)
     figure, panels = plt.subplots(
         1, len(targets), figsize=(3.6 * len(targets), 3.4), sharey=True, squeeze=False, layout="constrained"
     )
-    spread = 0.012 * max(1, max(experiment["shots"]))  # models are set apart, or their intervals would coincide
+    spread = 0.012 * max(1, max(experiment["shots"]))  # shift models so that their intervals do not coincide
     offsets = (np.arange(len(models)) - (len(models) - 1) / 2) * spread
     for axes, target in zip(panels[0], targets, strict=True):
         for model, offset in zip(models, offsets, strict=True):
@@ -65,13 +65,13 @@ def draw(points: pd.DataFrame, experiment: dict, titles: dict[str, str], notes: 
                 capsize=2.5,
                 label=titles[model],
             )
-            style.draw_each(axes, line["shots"] + offset, line, color=colours[model], edgecolors="white")
+            style.draw_seeds(axes, line["shots"] + offset, line, color=colours[model], edgecolors="white")
         axes.axhline(style.CHANCE, color="0.4", linestyle=":", linewidth=1.2, label="chance")
         axes.set_title(f"{experiment['source']} to {target}")
         axes.set_xticks(sorted(experiment["shots"]))
-        axes.set_xlabel("target samples")
+        axes.set_xlabel("few-shot examples")
     panels[0, 0].set_ylabel("UAR (%) on test speakers")
-    figure.supxlabel(style.repetitions_note(points), fontsize=8)
+    figure.supxlabel(style.seeds_note(points), fontsize=8)
     style.limit_to_percentages(panels[0, 0])
     handles, labels = panels[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), frameon=False)

@@ -1,11 +1,11 @@
-"""Figure 3: clean against noisy test audio, zero-shot."""
+"""Figure 3: zero-shot UAR on clean and noisy test audio."""
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
 from ser.core.paths import CLEAN
-from ser.evaluation.intervals import over_repetitions, read_scores, t_interval
+from ser.evaluation.intervals import mean_over_seeds, read_scores, t_interval
 from ser.figures import style
 
 LOSS = ["loss", "loss_low", "loss_high"]
@@ -21,10 +21,10 @@ def make(inputs, outputs, settings: dict) -> None:
 
 
 def bars(scores: pd.DataFrame, experiment: dict) -> pd.DataFrame:
-    """One row a bar, in the configuration's order: exactly what is drawn.
+    """Return the bars drawn, one row each, in configuration order.
 
-    `loss` is the mean, over repetitions that have both, of clean minus noisy in UAR points, with its t interval:
-    the two are predictions of one run. It stands in the noisy rows.
+    `loss`, in the noisy rows, is the mean over seeds of clean minus noisy in UAR points, with its t interval. It is
+    paired: both are predictions of one run.
     """
     conditions = [CLEAN, experiment["condition"]]
     wanted = scores[
@@ -35,7 +35,7 @@ def bars(scores: pd.DataFrame, experiment: dict) -> pd.DataFrame:
         & scores["model"].isin(experiment["models"])
         & scores["target"].isin(experiment["targets"])
     ]
-    summary = over_repetitions(wanted, ["target", "model", "condition"])
+    summary = mean_over_seeds(wanted, ["target", "model", "condition"])
     by_condition = wanted.pivot(index=["target", "model", "seed"], columns="condition", values="uar").reindex(
         columns=conditions
     )
@@ -53,7 +53,7 @@ def bars(scores: pd.DataFrame, experiment: dict) -> pd.DataFrame:
 
 
 def draw(bars: pd.DataFrame, experiment: dict, titles: dict[str, str], notes: list[str], *paths) -> None:
-    """One panel a target: a plain bar for clean and a hatched one for noisy audio, per model."""
+    """Draw one panel per target, with plain (clean) and hatched (noisy) bars."""
     style.set_style()
     targets, models = experiment["targets"], experiment["models"]
     colours, _ = style.model_styles(models)
@@ -81,7 +81,7 @@ def draw(bars: pd.DataFrame, experiment: dict, titles: dict[str, str], notes: li
                 capsize=2.5,
                 error_kw={"elinewidth": 1},
             )
-            style.draw_each(axes, positions + shift, chosen, color="black", edgecolors="white")
+            style.draw_seeds(axes, positions + shift, chosen, color="black", edgecolors="white")
             if hatch:
                 for position, (_, bar) in zip(positions, chosen.iterrows(), strict=True):
                     if pd.notna(bar["loss"]):
@@ -99,22 +99,22 @@ def draw(bars: pd.DataFrame, experiment: dict, titles: dict[str, str], notes: li
         axes.set_xticks(positions, [titles[model] for model in models], rotation=30 if len(models) > 2 else 0)
         axes.grid(axis="x", visible=False)
     panels[0, 0].set_ylabel("UAR (%)")
-    figure.supxlabel(style.repetitions_note(bars), fontsize=8)
+    figure.supxlabel(style.seeds_note(bars), fontsize=8)
     style.limit_to_percentages(panels[0, 0])
     handles = [
         plt.Rectangle((0, 0), 1, 1, facecolor="0.6", edgecolor="0.4"),
         plt.Rectangle((0, 0), 1, 1, facecolor="white", edgecolor="0.4", hatch="////"),
         plt.Line2D([], [], color="0.4", linestyle="--", linewidth=1),
     ]
-    labels = ["clean", f"{experiment['condition']} (change in points at its foot)", "chance"]
+    labels = ["clean", f"{experiment['condition']} (change in points at the bottom)", "chance"]
     figure.legend(handles, labels, loc="outside upper center", ncols=3, frameon=False)
     style.add_footnotes(figure, notes)
     style.save(figure, *paths)
 
 
 def change_text(bar: pd.Series) -> str:
-    """Change in UAR points from clean to noisy, and half its 95 % interval if there are repetitions enough."""
+    """Return the change from clean to noisy in UAR points, with its margin."""
     change = f"{-bar['loss']:+.1f}"
-    if bar["seeds"] < style.FEWEST or pd.isna(bar["loss_high"]):
+    if bar["seeds"] < style.MIN_SEEDS or pd.isna(bar["loss_high"]):
         return change
     return f"{change}\n\N{PLUS-MINUS SIGN}{bar['loss_high'] - bar['loss']:.1f}"

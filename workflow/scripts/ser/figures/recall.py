@@ -1,4 +1,4 @@
-"""Draw the recall of every emotion, target and model."""
+"""Recall by emotion, target and model."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -18,7 +18,7 @@ def make(inputs, outputs, settings: dict) -> None:
 
 
 def draw(recalls: pd.DataFrame, experiment: dict, titles: dict[str, str], notes: list[str], *paths) -> None:
-    """One panel a target: the recall of each emotion, a marker a model."""
+    """Draw the recall of each emotion, one panel per target and marker per model."""
     style.set_style()
     models = experiment["models"]
     targets = [target for target in experiment["targets"] if target in set(recalls["target"])]
@@ -37,7 +37,7 @@ def draw(recalls: pd.DataFrame, experiment: dict, titles: dict[str, str], notes:
         axes.set_xticks(range(4), EMOTIONS)
         axes.set_ylim(-3, 103)
         axes.grid(axis="x", visible=False)
-    panels[0, 0].set_ylabel("recall (%), mean over sources\nand repetitions")
+    panels[0, 0].set_ylabel("recall (%), mean over sources\nand seeds")
     handles, labels = panels[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), frameon=False)
     style.add_footnotes(figure, notes)

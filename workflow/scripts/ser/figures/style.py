@@ -1,4 +1,4 @@
-"""What every table and figure drawn here has in common."""
+"""Common style and helpers of tables and figures."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -15,15 +15,15 @@ from matplotlib.figure import Figure
 from ser.core.constants import EMOTIONS
 from ser.core.files import read_json, written_whole
 
-CHANCE = 100 / len(EMOTIONS)  # UAR in % of any answer that ignores the speech
+CHANCE = 100 / len(EMOTIONS)  # UAR in % of any prediction that ignores the speech
 DOTS_PER_INCH = 300
-FEWEST = 3  # repetitions for an interval to be drawn: that of two reaches 12.7 standard errors either way
+MIN_SEEDS = 3  # to draw an interval: that of two seeds spans 12.7 standard errors either way
 LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">")
 
 
 def set_style() -> None:
-    """One look for all figures: seaborn's colour-blind palette on white."""
+    """Set the common style: seaborn's colour-blind palette on white."""
     sns.set_theme(style="whitegrid", palette="colorblind", font_scale=0.9)
     plt.rcParams.update(
         {"figure.dpi": 100, "savefig.dpi": DOTS_PER_INCH, "axes.titleweight": "bold", "text.parse_math": False}
@@ -31,31 +31,31 @@ def set_style() -> None:
 
 
 def model_styles(models: Sequence[str]) -> tuple[dict[str, tuple], dict[str, str]]:
-    """A colour and a marker for every model, so that neither alone has to be told apart."""
+    """Return a distinct colour and marker for every model."""
     colours = dict(zip(models, sns.color_palette("colorblind", len(models)), strict=True))
     markers = {model: MARKERS[i % len(MARKERS)] for i, model in enumerate(models)}
     return colours, markers
 
 
 def limit_to_percentages(axes) -> None:
-    """Keep the vertical axis within 0 to 100: with few repetitions a t interval reaches far beyond."""
+    """Limit the y-axis to 0 to 100, which t intervals of few seeds may exceed."""
     low, high = axes.get_ylim()
     axes.set_ylim(max(0, low), min(100, high))
 
 
 def footnotes(label: str | None, notes: Mapping[str, str]) -> list[str]:
-    """What must stand on the face of a table or figure, and in its CSV: the label, and notes on corpora."""
+    """Return the notes of a table or figure: the label, and notes on corpora."""
     return ([label] if label else []) + [f"{corpus}: {note}" for corpus, note in notes.items() if note]
 
 
 def write_drawn(frame: pd.DataFrame, notes: Sequence[str], path: str | os.PathLike) -> None:
-    """Write what is drawn as CSV, the notes that stand on the figure in every row."""
+    """Write the values drawn as CSV, with the figure's notes in every row."""
     with written_whole(path) as temporary:
         frame.assign(note="; ".join(notes)).to_csv(temporary, index=False, float_format="%.4f")
 
 
 def add_footnotes(figure: Figure, lines: Sequence[str], below: float = 0.22) -> None:
-    """Print notes in a box so many inches below the figure, too large to be overlooked."""
+    """Print notes in a prominent box, `below` inches under the figure."""
     if lines:
         figure.text(
             0.5,
@@ -70,26 +70,26 @@ def add_footnotes(figure: Figure, lines: Sequence[str], below: float = 0.22) -> 
 
 
 def intervals(rows: pd.DataFrame) -> list:
-    """Lengths of the 95 % intervals below and above the means, NaN where there are too few repetitions to draw one."""
-    enough = rows["seeds"] >= FEWEST
+    """Return the margins of 95 % intervals, NaN for fewer than `MIN_SEEDS` seeds."""
+    enough = rows["seeds"] >= MIN_SEEDS
     return [(rows["uar"] - rows["low"]).where(enough), (rows["high"] - rows["uar"]).where(enough)]
 
 
-def draw_each(axes, positions, rows: pd.DataFrame, **style) -> None:
-    """Every repetition as a dot."""
+def draw_seeds(axes, positions, rows: pd.DataFrame, **style) -> None:
+    """Draw the UAR of every seed as a dot."""
     for position, each in zip(positions, rows["each"], strict=True):
         values = [float(value) for value in str(each).split()] if pd.notna(each) else []
         axes.scatter([position] * len(values), values, s=7, linewidths=0.4, zorder=3, **style)
 
 
-def repetitions_note(rows: pd.DataFrame) -> str:
-    """What dots and bars are, in words."""
-    dots = "dots: single repetitions"
-    return dots + (", bars: 95 % t intervals of the mean" if (rows["seeds"] >= FEWEST).any() else "")
+def seeds_note(rows: pd.DataFrame) -> str:
+    """Return the legend text for dots and bars."""
+    dots = "dots: single seeds"
+    return dots + (", bars: 95 % confidence intervals of the mean" if (rows["seeds"] >= MIN_SEEDS).any() else "")
 
 
 def save(figure: Figure, *paths: str | os.PathLike) -> None:
-    """Write a figure as PNG or PDF, without a time or a version inside, so that equal results are equal bytes."""
+    """Write a figure as PNG or PDF, reproducibly: without time or version."""
     for path in paths:
         metadata = dict.fromkeys(
             ("Creator", "Producer", "CreationDate") if str(path).endswith(".pdf") else ("Software",)
@@ -100,18 +100,18 @@ def save(figure: Figure, *paths: str | os.PathLike) -> None:
 
 
 def archive_notes(paths: Sequence[str]) -> dict[str, str]:
-    """Corpus -> what a reader must know of its archive, from `results/corpora/{corpus}/archive.json`."""
+    """Read corpus -> note from `results/corpora/{corpus}/archive.json`."""
     return {str(path).split("/")[-2]: read_json(path)["verification"].get("note", "") for path in paths}
 
 
 def draw_table(
     cells: Sequence[Sequence[str]], header: Sequence[str], widths: Sequence[float], colours=None, row_height=0.36
 ):
-    """A table as a figure: header in bold, text columns to the left of number columns.
+    """Draw a table as a figure, with a bold header.
 
     Args:
         cells: rows of texts.
-        widths: of the columns in inches.
+        widths: widths of the columns in inches.
         colours: background per cell, or None.
     """
     height = row_height * len(cells) + 0.4

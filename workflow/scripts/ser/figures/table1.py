@@ -1,4 +1,4 @@
-"""Table I: the models, their sizes, and what they were pre-trained on."""
+"""Table I: models, their sizes and pre-training data."""
 
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ from ser.core import files
 from ser.figures import style
 from ser.models import pretraining_data
 
-MET = {"yes": "\N{CHECK MARK}", "no": "\N{BALLOT X}", "unknown": "?", "": ""}
+SEEN = {"yes": "\N{CHECK MARK}", "no": "\N{BALLOT X}", "unknown": "?", "": ""}
 
 
 def make(inputs, outputs, settings: dict) -> None:
@@ -25,7 +25,7 @@ def make(inputs, outputs, settings: dict) -> None:
 
 
 def columns(languages: Sequence[str]) -> list[str]:
-    """Columns of Table I, one of them for each target language."""
+    """Return the columns of Table I, with one for each language."""
     return [
         *("model", "title", "family", "checkpoint", "revision", "tuning", "pretraining_data", "hours", "languages"),
         *(f"met_{language}" for language in languages),
@@ -41,14 +41,14 @@ def rows(
     encoders: Mapping[str, dict],
     languages: Sequence[str],
 ) -> pd.DataFrame:
-    """One row a model, in the configuration's order.
+    """Return one row per model, in configuration order.
 
     Args:
-        models: entries of the configuration.
-        runs: a `run.json` of every model, for the parameters counted in the model as it was built from its
-            checkpoint: all of them, the encoder's as published, and those that training changes.
-        encoders: checkpoint -> its `revision.json`, for the transformer's hidden size and layers.
-        languages: of the targets: whether pre-training met them, `yes`, `no` or `unknown`, and blank without one.
+        models: model entries of the configuration.
+        runs: one `run.json` per model, with its numbers of parameters: total, of the encoder as published, and trained.
+        encoders: checkpoint -> its `revision.json`, with the transformer's hidden size and layers.
+        languages: languages of the corpora. Their columns say whether pre-training included them: `yes`, `no`,
+            `unknown`, or empty without pre-training.
     """
     parameters = {run["model"]: run["parameters"] for run in runs}
     table = []
@@ -84,7 +84,7 @@ def rows(
 
 
 def draw(table: pd.DataFrame, languages: list[str], notes: list[str], path) -> None:
-    """Model, checkpoint, pre-training and size."""
+    """Draw Table I."""
     cells = [
         [
             textwrap.fill(row.title, 22),
@@ -92,7 +92,7 @@ def draw(table: pd.DataFrame, languages: list[str], notes: list[str], path) -> N
             textwrap.fill(row.pretraining_data, 34),
             f"{row.hours:,}" if pd.notna(row.hours) else "",
             row.languages,
-            *(MET[table.loc[row.Index, f"met_{language}"]] for language in languages),
+            *(SEEN[table.loc[row.Index, f"met_{language}"]] for language in languages),
             f"{row.layers} x {row.hidden_size}" if pd.notna(row.layers) else "",
             f"{row.parameters / 1e6:.2f}",
             f"{row.encoder_parameters / 1e6:.2f}" if row.encoder_parameters else "",
@@ -107,7 +107,7 @@ def draw(table: pd.DataFrame, languages: list[str], notes: list[str], path) -> N
         "Pre-training data",
         "Hours",
         "Languages",
-        *(f"{language}\nmet" for language in languages),
+        *(f"{language}\nseen" for language in languages),
         "Layers x\nhidden size",
         "Parameters\n(million)",
         "of which\nencoder",

@@ -7,7 +7,7 @@ import pandas as pd
 
 from ser.core import files
 from ser.core.paths import CLEAN, RESOURCES
-from ser.evaluation.intervals import over_repetitions, read_scores
+from ser.evaluation.intervals import mean_over_seeds, read_scores
 from ser.figures import style
 
 PAPER = RESOURCES / "paper-table2.csv"
@@ -58,7 +58,7 @@ def detail(scores: pd.DataFrame, experiment: dict, notes: dict[str, str], label:
         ],
         columns=["source", "target", "model"],
     )
-    table = cells.merge(over_repetitions(wanted, list(cells)), how="left", on=list(cells))
+    table = cells.merge(mean_over_seeds(wanted, list(cells)), how="left", on=list(cells))
     table["seeds"] = table["seeds"].fillna(0).astype(int)
     table = table.merge(paper_values().reset_index(), how="left", on=list(cells))
     table["difference"] = table["uar"] - table["paper"]

@@ -1,4 +1,4 @@
-"""Draw how development UAR and losses went over the epochs."""
+"""Training curves: development UAR and losses by epoch."""
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -25,7 +25,7 @@ def make(inputs, outputs, settings: dict) -> None:
 
 
 def draw(curves: pd.DataFrame, models: list, sources: list, titles: dict[str, str], notes: list[str], *paths) -> None:
-    """A column a model: development UAR above, losses below, a line a source, the mean over its repetitions."""
+    """Draw development UAR (top) and losses (bottom), one column per model."""
     style.set_style()
     sources = [source for source in sources if source in set(curves["source"])]
     colours, markers = style.model_styles(sources)

@@ -1,1 +1,1 @@
-"""Inputs, settings and targets of rules, code hash, and the entry of jobs."""
+"""Inputs, settings and targets of rules, code hashes, and job entry point."""

@@ -1,8 +1,8 @@
-"""Hashes of what a job runs and reads that Snakemake does not track: imported modules, and files of a user's folder.
+"""Hashes of imported modules and user folders, which Snakemake does not track.
 
-The hash of a module is taken of its parsed code. Comments, docstrings, formatting, logged messages and the messages of
-raised errors do not count, since they cannot change a result. Modules of plumbing do not count at all. The hash is part
-of each rule's param (`settings.uses`), by which Snakemake decides whether a job runs again.
+A module is hashed as parsed code, without comments, docstrings, formatting, log messages and messages of raised errors,
+since they cannot change a result. Plumbing modules are not hashed. The hash is part of each rule's param
+(`settings.uses`), so Snakemake reruns a job when it changes.
 """
 
 import ast
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ser.core.paths import ROOT, SCRIPTS
 
-PLUMBING = {  # modules that decide how a job starts, fails and reports, and where it runs, but not what it computes
+PLUMBING = {  # modules for starting, reporting and device choice, which do not change what a job computes
     SCRIPTS / "ser" / "core" / "errors.py",
     SCRIPTS / "ser" / "snakemake_support" / "script.py",
     SCRIPTS / "ser" / "training" / "device.py",
@@ -24,9 +24,9 @@ LOGGERS = {"log", "logging"}
 
 @functools.cache
 def code_hash(*sources: str) -> str:
-    """Return a hash of the given files, relative to the repository, and of every project module that they import.
+    """Return a hash of repository files and all project modules that they import.
 
-    A module that is loaded by a computed name cannot be seen here: the rule that chooses it names it as a source.
+    Modules imported by a computed name are not found: the rule that selects them must list them in `sources`.
     """
     digest = hashlib.sha256()
     for path in files_behind(*sources):
@@ -35,7 +35,7 @@ def code_hash(*sources: str) -> str:
 
 
 def files_behind(*sources: str) -> list[Path]:
-    """Return the given files, relative to the repository, and every module behind their imports, without plumbing."""
+    """Return repository files and all project modules they import, except plumbing."""
     pending = [ROOT / source for source in sources]
     found: set[Path] = set()
     while pending:
@@ -48,7 +48,7 @@ def files_behind(*sources: str) -> list[Path]:
 
 @functools.cache
 def _content(path: Path) -> tuple[frozenset[Path], bytes]:
-    """Return the project modules that a file imports, and the digest of what counts of it: of a data file all bytes."""
+    """Return the project modules that a file imports, and its digest."""
     content = path.read_bytes()
     if path.suffix != ".py":
         return frozenset(), hashlib.sha256(content).digest()
@@ -58,7 +58,7 @@ def _content(path: Path) -> tuple[frozenset[Path], bytes]:
 
 
 def imported_modules(tree: ast.AST) -> set[Path]:
-    """Return the project's own modules that code imports by name, at any depth."""
+    """Return the project modules that code imports, with their parent packages."""
     names = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -76,10 +76,10 @@ def imported_modules(tree: ast.AST) -> set[Path]:
 
 
 class _WithoutProse(ast.NodeTransformer):
-    """Code without what only people read."""
+    """Transformer that removes docstrings, log calls and error messages."""
 
     def visit_Expr(self, node: ast.Expr):
-        """Drop docstrings and calls of a logger."""
+        """Remove docstrings and log calls."""
         value = node.value
         is_text = isinstance(value, ast.Constant) and isinstance(value.value, str)
         is_log = (
@@ -91,19 +91,19 @@ class _WithoutProse(ast.NodeTransformer):
         return None if is_text or is_log else self.generic_visit(node)
 
     def visit_Raise(self, node: ast.Raise):
-        """Keep which error is raised, without its message."""
+        """Keep the type of the raised error, without its message."""
         if isinstance(node.exc, ast.Call):
             return ast.Raise(node.exc.func, None)
         return self.generic_visit(node)
 
 
 def listing_hash(paths: Iterable[str | Path]) -> str:
-    """Return a hash of the names and sizes of files: not of their times, nor of every byte. A file may be absent."""
+    """Return a hash of the names and sizes of files. Files may be missing."""
     digest = hashlib.sha256()
     for path in map(Path, paths):
         try:
             size = path.stat().st_size
         except OSError:
             size = None
-        digest.update(os.fsencode(path) + f"\0{size}\0".encode())  # a name may be no text
+        digest.update(os.fsencode(path) + f"\0{size}\0".encode())  # a name may not be valid UTF-8
     return digest.hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""Jobs that Snakemake plans, from its own dry run."""
+"""Jobs that Snakemake plans, parsed from its dry run."""
 
 import re
 import subprocess
@@ -10,7 +10,7 @@ from pathlib import Path
 from ser.core.errors import UserError
 from ser.core.paths import ROOT
 
-TARGETS = ("all", "corpora", "default")  # rules without jobs of their own
+TARGETS = ("all", "corpora", "default")  # rules without a job of their own
 
 
 @dataclass(frozen=True)
@@ -24,20 +24,20 @@ class Job:
 
 
 def planned(directory: Path, configfiles: Sequence[Path]) -> list[Job]:
-    """Return the jobs that `snakemake --dry-run` plans; nothing is locked, so it may run beside a Snakemake.
+    """Return the jobs that `snakemake --dry-run` plans.
 
-    Raises `UserError` with Snakemake's own message if it refuses.
+    It locks nothing, so it can be called during a run. Raises `UserError` with Snakemake's message if it fails.
     """
     command = [sys.executable, "-m", "snakemake", "--dry-run", "--nocolor", "--directory", str(directory)]
     command += ["--configfile", *map(str, configfiles)] if configfiles else []
     result = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     if result.returncode:
-        raise UserError(f"Snakemake cannot plan this:\n{result.stdout.strip()}")
+        raise UserError(f"The dry run of Snakemake failed:\n{result.stdout.strip()}")
     return parse(result.stdout)
 
 
 def parse(text: str) -> list[Job]:
-    """Return the jobs of a dry run's output, without target rules."""
+    """Return the jobs in a dry run's output, without target rules."""
     jobs = []
     for block in re.split(r"\n\n+|\n(?=\[)", text):
         if (rule := re.search(r"^(?:local)?rule (\w+):$", block, re.MULTILINE)) and rule[1] not in TARGETS:

@@ -1,4 +1,4 @@
-"""Input files of rules that depend on the configuration: functions from wildcards to paths."""
+"""Input functions of rules: input files that depend on the configuration."""
 
 from collections.abc import Mapping
 from functools import cached_property
@@ -13,7 +13,7 @@ from ser.core.paths import CLEAN, ENCODER_FILES, RunId, encoder_folder, encoder_
 from ser.corpora import download
 from ser.models import families
 
-CAPTIONED = {  # results with a caption of their own -> the file that the caption reads
+CAPTIONED = {  # result with a generated caption -> the file that the caption reads
     "table1": "results/tables/table1.csv",
     "table2": "results/tables/table2_detail.csv",
     "figure2": "results/figures/figure2.csv",
@@ -29,7 +29,7 @@ class Inputs:
     """Input functions of the rules.
 
     Args:
-        config: the whole configuration, checked and complete.
+        config: the whole configuration after `validation.load`.
     """
 
     def __init__(self, config: Mapping):
@@ -39,17 +39,17 @@ class Inputs:
     # --- Corpora and noise ---
 
     def archive(self, wildcards) -> str:
-        """Return a corpus's archive: the user's copy if the configuration names one, else the download."""
+        """Return a corpus's archive: the configured local copy, or the download."""
         corpus = self._config["corpora"][wildcards.corpus]
         if corpus["path"] is None:
             return f"resources/corpora/{download.archive_name(wildcards.corpus, corpus)}"
         literal = corpus["path"].replace("{", "{{").replace("}", "}}")
-        # a folder's time says little of what is in it: its listing is among the settings instead
+        # a folder's modification time does not reflect its contents: its listing is part of the settings instead
         return ancient(literal) if Path(corpus["path"]).is_dir() else literal
 
     @cached_property
     def downloads(self) -> dict[str, list[str]]:
-        """Archives to download, and the corpora that each serves."""
+        """Archive to download -> corpora that use it."""
         found: dict[str, list[str]] = {}
         for name, entry in self._config["corpora"].items():
             if entry["path"] is None:
@@ -57,7 +57,7 @@ class Inputs:
         return found
 
     def noise_archives(self, wildcards) -> list[str]:
-        """Return the archives, or unpacked folders, of a condition's environments, in the configuration's order."""
+        """Return the noise archives, or unpacked folders, of a condition."""
         folder = self._config["noise"]["path"]
         environments = self._config["conditions"][wildcards.condition]["environments"]
         if folder is None:
@@ -84,7 +84,7 @@ class Inputs:
     # --- Models ---
 
     def checkpoint(self, wildcards) -> list[str]:
-        """Return the files of a checkpoint that is a local folder; the revision pins a repository instead."""
+        """Return the files of a local checkpoint folder; none for a repository."""
         folder = Path(self.model_of_encoder(wildcards.encoder)["checkpoint"])
         if is_made_by_demo(folder):
             return [str(folder / name) for name in ("config.json", "preprocessor_config.json", "model.safetensors")]
@@ -92,35 +92,35 @@ class Inputs:
         return sorted(str(path) for pattern in patterns for path in folder.glob(pattern))
 
     def model_of_encoder(self, encoder: str) -> Mapping:
-        """Return a model that starts from an encoder, by the encoder's folder name."""
+        """Return the first model that starts from the encoder with this folder name."""
         for entry in self._config["models"].values():
             if "checkpoint" in entry and encoder_name(entry) == encoder:
                 return entry
-        raise WorkflowError(f"No model of the configuration starts from encoder {encoder}.")
+        raise WorkflowError(f"No model in the configuration uses encoder {encoder}.")
 
     @cached_property
     def frozen_models(self) -> dict[str, Mapping]:
-        """The first model of everything that frozen encoders compute of a corpus."""
+        """Name of pooled vectors -> the first model with a frozen encoder that uses them."""
         frozen = [entry for entry in self._config["models"].values() if families.name(entry) == families.FROZEN]
         return {pooled_name(entry): entry for entry in reversed(frozen)}
 
     def pooling_encoder(self, wildcards) -> list[str]:
-        """Return the encoder that pools a corpus."""
+        """Return the files of the encoder that computes pooled vectors."""
         return _encoder_files(self.frozen_models[wildcards.encoding])
 
     def encoder(self, wildcards) -> list[str]:
-        """Return the files that a model needs of its encoder: none for CNN-LSTM, the size alone if it is frozen."""
+        """Return the encoder files that a model needs; only the record if frozen."""
         entry = self._config["models"][wildcards.model]
         if families.name(entry) == families.FROZEN:
             return [f"{encoder_folder(entry)}/revision.json"]
         return _encoder_files(entry)
 
     def source_frames(self, wildcards) -> str:
-        """Return what a model reads of its source's audio."""
+        """Return the file with a model's input for its source."""
         return self._frames(wildcards.model, wildcards.source, CLEAN)
 
     def few_shot_examples(self, wildcards) -> dict[str, str]:
-        """Return the named inputs of the target that a few-shot run trains on; none for a zero-shot run."""
+        """Return the named inputs for the few-shot examples; none for a zero-shot run."""
         if not int(wildcards.shots):
             return {}
         target = wildcards.target
@@ -133,26 +133,26 @@ class Inputs:
         }
 
     def predicted(self, wildcards) -> list[tuple[str, str]]:
-        """Return the targets and conditions that experiments ask of a run.
+        """Return the targets and conditions to predict with a run.
 
-        Raises `WorkflowError` if they ask nothing of it.
+        Raises `WorkflowError` if no experiment uses the run.
         """
         w = wildcards
         run = RunId(w.model, w.source, w.target, int(w.shots), int(w.seed))
         if run not in self._experiments.predicted_by:
-            raise WorkflowError(f"No experiment of the configuration predicts with the run {run.path}.")
+            raise WorkflowError(f"No experiment in the configuration uses the run {run.path}.")
         return self._experiments.predicted_by[run]
 
     def predicted_frames(self, wildcards) -> list[str]:
-        """Return what a model reads of the audio of every target and condition."""
+        """Return the files with a model's input for every target and condition."""
         return [self._frames(wildcards.model, target, condition) for target, condition in self.predicted(wildcards)]
 
     def predicted_utterances(self, wildcards) -> list[str]:
-        """Return the utterances of every target and condition, in the same order."""
+        """Return the utterance tables of every target and condition, in the same order."""
         return [f"results/corpora/{target}/utterances.csv" for target, _ in self.predicted(wildcards)]
 
     def _frames(self, model: str, corpus: str, condition: str) -> str:
-        """Return the file that a model's feature extractor starts from."""
+        """Return the file with a model's input: log-mel, pooled vectors or audio."""
         entry = self._config["models"][model]
         match families.name(entry):
             case "cnn-lstm":
@@ -166,13 +166,13 @@ class Inputs:
     # --- Results ---
 
     def predictions(self, wildcards) -> list[str]:
-        """Return every prediction that an experiment scores.
+        """Return the prediction files that an experiment scores.
 
         Raises `WorkflowError` if the experiment is not configured.
         """
         name = wildcards.experiment
         if name not in self._experiments.configured:
-            raise WorkflowError(f"experiments.{name} is null: describe it in the configuration (config/README.md)")
+            raise WorkflowError(f"experiments.{name} is null: define it in the configuration (see config/README.md)")
         return list(dict.fromkeys(p.file for p in self._experiments.predictions(name)))
 
     def test_sets(self, wildcards) -> list[str]:
@@ -181,37 +181,37 @@ class Inputs:
         return [f"results/splits/{target}/seed{seed}/target.csv" for target, seed in sorted(scored)]
 
     def scored_utterances(self, wildcards) -> list[str]:
-        """Return the utterances of every target that an experiment scores."""
+        """Return the utterance tables of the targets that an experiment scores."""
         targets = self._config["experiments"][wildcards.experiment]["targets"]
         return [f"results/corpora/{target}/utterances.csv" for target in targets]
 
     def all_scores(self) -> list[str]:
-        """Return the scores of every experiment."""
+        """Return the score files of all experiments."""
         return [f"results/scores/{name}.csv" for name in self._experiments.configured]
 
     def archives(self, *experiments: str):
-        """Return what ingestion noted of the corpora behind the named experiments, or all."""
+        """Return the archive records of the corpora of the named (or all) experiments."""
         return [f"results/corpora/{corpus}/archive.json" for corpus in self._experiments.corpora(*experiments)]
 
     def archives_of_experiment(self, wildcards) -> list[str]:
-        """Return the same of the experiment that a wildcard names."""
+        """Return the archive records of the corpora of an experiment."""
         return self.archives(wildcards.experiment)
 
     def archives_of_sources(self) -> list[str]:
-        """Return the same of the corpora that Table II's models are trained on."""
+        """Return the archive records of the sources of Table II."""
         sources = (self._config["experiments"]["table2"] or {"sources": []})["sources"]
         return [f"results/corpora/{source}/archive.json" for source in sources]
 
     def audits(self) -> list[str]:
-        """Return the audit of every corpus in use."""
+        """Return the audits of all corpora in use."""
         return [f"results/corpora/{corpus}/audit.json" for corpus in self._experiments.corpora()]
 
     def claimed_confusions(self) -> list[str]:
-        """Return the counts of every experiment that a claim rests on."""
+        """Return the confusion counts of all experiments that test claims."""
         return [f"results/scores/{name}_confusions.csv" for name in CLAIMED if name in self._experiments.configured]
 
     def run_records(self) -> list[str]:
-        """Return the record of every training run."""
+        """Return the records of all training runs."""
         return [f"{run.folder}/run.json" for run in self._experiments.runs()]
 
     def one_record_per_model(self) -> list[str]:
@@ -219,7 +219,7 @@ class Inputs:
         return [f"{run.folder}/run.json" for run in self._experiments.first_run_of_model.values()]
 
     def histories(self) -> list[str]:
-        """Return the histories of the training runs behind Table II."""
+        """Return the training histories of the runs in Table II."""
         if "table2" not in self._experiments.configured:
             return []
         return [f"{run.folder}/history.csv" for run in self._experiments.runs("table2")]
@@ -239,7 +239,7 @@ class Inputs:
 
 
 def _encoder_files(entry: Mapping) -> list[str]:
-    """Return the files of a model's encoder, its weights first; CNN-LSTM has none."""
+    """Return the files of a model's encoder, weights first; none for CNN-LSTM."""
     if entry["family"] == "cnn-lstm":
         return []
     return [f"{encoder_folder(entry)}/{name}" for name in ENCODER_FILES]

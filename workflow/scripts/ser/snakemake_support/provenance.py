@@ -1,4 +1,4 @@
-"""Where results come from: code, configuration, packages, archives, checkpoints, machine, and what it cost."""
+"""Provenance of results: code, packages, runs, hardware and compute time."""
 
 import csv
 import os
@@ -17,15 +17,15 @@ LOCK = ROOT / "envs" / "requirements.txt"
 
 
 def commit(folder: Path = ROOT) -> dict:
-    """Commit of a folder's repository, and whether files differ from it; else the reason why there is none."""
+    """Return a repository's commit and whether files differ, or why it has none."""
     if not (folder / ".git").exists():
-        return {"commit": None, "dirty": None, "reason": "the workflow is no git checkout"}
+        return {"commit": None, "dirty": None, "reason": "the workflow is not a git checkout"}
     if not shutil.which("git"):
         return {"commit": None, "dirty": None, "reason": "git is not installed"}
-    # files that git does not know count in the code alone: a working directory of a run may lie in the repository
+    # untracked files count only in the code, since the working directory of a run may be inside the repository
     tracked = ("status", "--porcelain", "--untracked-files=no")
-    unknown = ("ls-files", "--others", "--exclude-standard", "--", "Snakefile", "workflow")
-    head, *status = (_git(folder, *arguments) for arguments in (("rev-parse", "HEAD"), tracked, unknown))
+    untracked = ("ls-files", "--others", "--exclude-standard", "--", "Snakefile", "workflow")
+    head, *status = (_git(folder, *arguments) for arguments in (("rev-parse", "HEAD"), tracked, untracked))
     for result in (head, *status):
         if result.returncode:
             reason = result.stderr.strip().splitlines()
@@ -39,7 +39,7 @@ def _git(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
 
 
 def packages(lock: Path) -> dict[str, str | None]:
-    """Installed versions of what the lock pins for the workflow, above what it pins for tests; None if absent."""
+    """Return installed versions of locked packages, without those for tests."""
     found: dict[str, str | None] = {"python": platform.python_version()}
     for line in lock.read_text(encoding="utf-8").split("\n\n# Its tests")[0].splitlines():
         if "==" in line:
@@ -52,7 +52,7 @@ def packages(lock: Path) -> dict[str, str | None]:
 
 
 def across_runs(records: Iterable[dict]) -> dict[str, dict[str, int]]:
-    """What trainings ran with, and how many with each: a mixture shows as more than one entry."""
+    """Count training runs by device, precision, threads and version of each package."""
     records = list(records)
     found = {name: Counter(str(record[name]) for record in records) for name in ("device", "precision", "threads")}
     for name in sorted({name for record in records for name in record["versions"]}):
@@ -61,7 +61,7 @@ def across_runs(records: Iterable[dict]) -> dict[str, dict[str, int]]:
 
 
 def hardware() -> dict:
-    """This machine, which on a cluster is the one that submits: processor, cores, memory in GiB, GPUs."""
+    """Return processor, cores, memory (GiB) and GPUs of this machine."""
     lines = _lines("/proc/cpuinfo", "model name")
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     gpus = []
@@ -87,14 +87,14 @@ def _lines(path: str, key: str) -> list[str]:
 
 
 def costs(benchmarks: Path, runs: Iterable[RunId]) -> dict[str, dict]:
-    """Return jobs, wall, CPU and GPU hours by rule, the costliest first, of the rules whose jobs are measured.
+    """Return jobs and wall, CPU and GPU hours by rule, in order of wall hours.
 
     Args:
         benchmarks: the folder of benchmark files, `{rule}/...tsv`.
-        runs: the training runs that count, and their predictions; of rule `pooled` all jobs do.
+        runs: training runs to count, with their predictions; all jobs of rule `pooled` are counted.
 
-    A job that ran without Snakemake writing its benchmark is counted as `unmeasured`. GPU hours are the wall time of
-    jobs if all training runs were on GPUs, and unknown (None) for other rules if only some were.
+    A job without a benchmark file is counted as `unmeasured`. GPU hours are the wall time of jobs if all training
+    runs used GPUs. If only some did, GPU hours of other rules are unknown (None).
     """
     on_gpu = {run.path: not read_json(Path(run.folder, "run.json"))["device"].startswith("cpu") for run in runs}
     share = sum(on_gpu.values()) / len(on_gpu) if on_gpu else 0.0
@@ -117,7 +117,7 @@ def costs(benchmarks: Path, runs: Iterable[RunId]) -> dict[str, dict]:
 
 
 def by_rule(folder: Path) -> dict[str, dict[str, tuple[float, float]]]:
-    """Rule -> job -> (wall seconds, CPU seconds), from Snakemake's benchmark files."""
+    """Read rule -> job -> (wall seconds, CPU seconds) from benchmark files."""
     times: dict = defaultdict(dict)
     for path in sorted(folder.rglob("*.tsv")):
         parts = path.relative_to(folder).with_suffix("").parts

@@ -1,4 +1,4 @@
-"""Entry of every script under Snakemake: its log, and errors that speak to the reader."""
+"""Entry point of scripts under Snakemake: logging and error messages."""
 
 import logging
 import sys
@@ -10,14 +10,14 @@ from ser.core.files import disk_problem
 log = logging.getLogger("ser")
 FORMAT = logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S")
 
-logging.raiseExceptions = False  # a log on a full disk must not hide what the terminal can still say
+logging.raiseExceptions = False  # a log on a full disk must not hide messages in the terminal
 
 
 def run(snakemake, main: Callable) -> None:
     """Call `main(snakemake)` with logging to the job's log file and to the terminal.
 
-    A `UserError`, or a disk that cannot be written to, ends the job with a message alone; of any other error the log
-    keeps the traceback. Either way the job fails, and Snakemake removes its outputs.
+    A `UserError` or an unwritable disk is logged as a message, any other error with its traceback. In either case the
+    job fails, and Snakemake removes its outputs.
     """
     terminal = logging.StreamHandler(sys.stderr)
     terminal.setLevel(logging.WARNING)

@@ -1,4 +1,4 @@
-"""The one parameter of each rule: exactly the settings that it uses, in sorted order, and a hash of its code."""
+"""Params of each rule: the settings that it uses, and a hash of its code."""
 
 from collections.abc import Mapping
 from functools import cached_property
@@ -18,17 +18,17 @@ from ser.snakemake_support.inputs import Inputs
 
 
 def uses(script: str, *sources: str, **values) -> dict:
-    """Return a rule's settings, sorted at every depth, with a hash of the code that it runs.
+    """Return a rule's settings, sorted at every depth, with a hash of its code.
 
     Args:
         script: file name in `workflow/scripts`.
-        sources: modules that the script loads by a computed name, and data files that ship with the workflow.
+        sources: modules that the script imports by a computed name, and data files of the workflow.
     """
     return in_key_order({**values, "code": code_hash(f"workflow/scripts/{script}", *sources)})
 
 
 def in_key_order(value):
-    """Sort dictionaries at every depth, so that reordering the configuration changes nothing."""
+    """Sort dictionaries at every depth, so that key order never causes a rerun."""
     if isinstance(value, Mapping):
         return {key: in_key_order(value[key]) for key in sorted(value)}
     return [in_key_order(item) for item in value] if isinstance(value, list) else value
@@ -38,105 +38,107 @@ class Settings:
     """Settings and resources of the rules.
 
     Args:
-        config: the whole configuration, checked and complete.
+        config: the whole configuration after `validation.load`.
     """
 
     def __init__(self, config: Mapping):
         self._config = config
         self._experiments = Experiments(config)
         self._inputs = Inputs(config)
-        self._of_models: dict[tuple[str, str], dict] = {}
+        self._model_settings_cache: dict[tuple[str, str], dict] = {}
 
     # --- Corpora ---
 
     def download(self, wildcards, output) -> dict:
-        """Return where an archive is published, and the least demanding corpus that it serves.
+        """Return an archive's source, and its corpus with the weakest verification.
 
-        A function of the output is not tracked: a mirror or the wording of a licence may change without another
-        download, and what was downloaded is checked at ingestion.
+        Snakemake does not track params that are functions of the output, so changing a mirror or the wording of a
+        licence does not repeat the download. Downloads are verified at ingestion.
         """
-        served = self._inputs.downloads[wildcards.archive]
-        entries = [self._config["corpora"][name] for name in served]
-        least = min(entries, key=lambda entry: ("none", "names", "sha256").index(entry["verify"]))
-        return {"source": download.corpus_source(entries[0]), "corpus": least, "refusal": self.refusal(served[0])}
+        corpora = self._inputs.downloads[wildcards.archive]
+        entries = [self._config["corpora"][name] for name in corpora]
+        weakest = min(entries, key=lambda entry: ("none", "names", "sha256").index(entry["verify"]))
+        return {"source": download.corpus_source(entries[0]), "corpus": weakest, "refusal": self.refusal(corpora[0])}
 
     def refusal(self, corpus: str) -> str | None:
         """Return why a corpus cannot be downloaded, or None."""
         return local_inputs.download_refusal(corpus, self._config["corpora"][corpus])
 
     def download_noise(self, wildcards, output) -> dict:
-        """Return where a noise environment is published; not tracked either."""
+        """Return the source of a noise environment, not tracked either."""
         return {"source": download.noise_source(self._config["noise"], wildcards.environment)}
 
     def corpus(self, wildcards) -> dict:
-        """Return what of a corpus's entry decides its ingestion, with names and sizes of files beyond the input."""
+        """Return a corpus's settings, and hashes of files that are not rule inputs."""
         entry = self._config["corpora"][wildcards.corpus]
         kept = {key: value for key, value in entry.items() if key not in ("path", "url")}
-        if beyond := _files_beyond_input(entry):
-            kept["listing"] = listing_hash(beyond)
+        if files := _untracked_files(entry):
+            kept["listing"] = listing_hash(files)
         if entry["format"] == "table" and Path(entry["path"]).is_file():
-            kept["table"] = sha256(entry["path"])  # a CSV that takes its place may be older
+            kept["table"] = sha256(entry["path"])  # a replacement may have an older modification time
         return uses("corpus.py", *formats.sources(entry["format"]), **kept)
 
     def corpus_audit(self) -> dict:
-        """Return the settings of a corpus's page."""
+        """Return the settings of the corpus audit."""
         return self._figure("audit", label=self._config["label"])
 
     def noise(self, wildcards) -> dict:
-        """Return the level and environments of a noisy condition."""
+        """Return the signal-to-noise ratio and environments of a noisy condition."""
         return uses("mix_noise.py", **self._config["conditions"][wildcards.condition])
 
     def split(self, wildcards) -> dict:
-        """Return what decides a split: of a target the size of the few-shot pool, of a source nothing."""
+        """Return the settings of a split: the pool size for a target, else nothing."""
         return uses("split.py", **(self._config["few_shot"] if wildcards.role == "target" else {}))
 
     # --- Models ---
 
     @property
     def gpu(self) -> int:
-        """GPUs that a job with a model claims."""
+        """GPUs to request for a job with a model."""
         return 0 if self._config["device"] == "cpu" else 1
 
     def memory(self, wildcards, attempt) -> int:
-        """Return the main memory to request for a job with a model (MB), growing with each attempt."""
+        """Return the memory to request (MB), growing with each attempt."""
         return self._model_of(wildcards)["resources"]["mem_mb"] * attempt
 
     def runtime(self, wildcards, attempt) -> int:
-        """Return the time to request for a job with a model (minutes), growing with each attempt."""
+        """Return the time to request (minutes), growing with each attempt."""
         return self._model_of(wildcards)["resources"]["runtime"] * attempt
 
     def _model_of(self, wildcards) -> Mapping:
-        if "encoding" in wildcards.keys():  # noqa: SIM118 (no mapping)
+        if "encoding" in wildcards.keys():  # noqa: SIM118 (not a mapping)
             return self._inputs.frozen_models[wildcards.encoding]
         return self._config["models"][wildcards.model]
 
     def encoder(self, wildcards) -> dict:
-        """Return the checkpoint and revision behind an encoder's folder name."""
+        """Return checkpoint, revision and family of an encoder."""
         entry = self._inputs.model_of_encoder(wildcards.encoder)
         kept = {key: entry[key] for key in ("checkpoint", "revision", "family") if key in entry}
         return uses("encoder.py", families.source(entry["family"]), **kept)
 
     def pooled(self, wildcards) -> dict:
-        """Return what of a frozen model's entry decides its pooled vectors."""
+        """Return the model settings that determine pooled vectors."""
         entry = self._inputs.frozen_models[wildcards.encoding]
         kept = {key: entry[key] for key in ("family", "weights", "context", "tuning") if key in entry}
         return uses("pooled.py", families.source(entry["family"]), model=kept)
 
     def finetune(self, wildcards) -> dict:
-        """Return the model and its training settings: the same for all runs of a model."""
+        """Return the model and its training settings, the same for all runs of a model."""
         training = self._config["models"][wildcards.model]["training"]
-        return self._of_model("finetune.py", wildcards.model, training=training)
+        return self._model_settings("finetune.py", wildcards.model, training=training)
 
     def predict(self, wildcards) -> dict:
-        """Return the model, the prediction settings, and the targets and conditions to predict."""
+        """Return model, prediction settings, and targets and conditions to predict."""
         predicted = [list(cell) for cell in self._inputs.predicted(wildcards)]
-        return self._of_model("predict.py", wildcards.model, **self._config["prediction"]) | {"predicted": predicted}
+        return self._model_settings("predict.py", wildcards.model, **self._config["prediction"]) | {
+            "predicted": predicted
+        }
 
-    def _of_model(self, script: str, model: str, **values) -> dict:
-        if (script, model) not in self._of_models:
+    def _model_settings(self, script: str, model: str, **values) -> dict:
+        if (script, model) not in self._model_settings_cache:
             source = families.source(families.name(self._config["models"][model]))
-            self._of_models[script, model] = uses(script, source, model=self._architecture(model), **values)
-        return self._of_models[script, model]
+            self._model_settings_cache[script, model] = uses(script, source, model=self._architecture(model), **values)
+        return self._model_settings_cache[script, model]
 
     def _architecture(self, model: str) -> dict:
         """Return a model's settings without its title, training options and resources."""
@@ -166,22 +168,22 @@ class Settings:
 
     def table2(self) -> dict:
         """Return the settings of Table II."""
-        return self._drawn("table2", "table2", "resources/paper-table2.csv")
+        return self._experiment_figure("table2", "table2", "resources/paper-table2.csv")
 
     def comparison_table(self, wildcards) -> dict:
         """Return the settings of a comparison's table."""
-        return self._drawn("table2", wildcards.experiment, "resources/paper-table2.csv")
+        return self._experiment_figure("table2", wildcards.experiment, "resources/paper-table2.csv")
 
     def comparison_figure(self, wildcards) -> dict:
         """Return the settings of a comparison's figure."""
-        return self._drawn("comparison", wildcards.experiment)
+        return self._experiment_figure("comparison", wildcards.experiment)
 
     def figure(self, module: str, experiment: str | None = None) -> dict:
-        """Return the settings of a figure that shows an experiment: by default the one of its name."""
-        return self._drawn(module, experiment or module)
+        """Return the settings of a figure, by default of the experiment of that name."""
+        return self._experiment_figure(module, experiment or module)
 
     def training_curves(self) -> dict:
-        """Return what the learning curves show of Table II: nothing of its targets."""
+        """Return the settings of Table II's training curves, without its targets."""
         entry = self._config["experiments"]["table2"] or {"models": [], "sources": []}
         return self._figure(
             "training_curves",
@@ -192,7 +194,7 @@ class Settings:
         )
 
     def claims(self) -> dict:
-        """Return the experiments, models and languages that decide what can be claimed."""
+        """Return the experiments, models and languages that the claims refer to."""
         roles = self._config["claims"]
         named = {roles["baseline"], roles["random"], roles["english"], *roles["multilingual"]}
         entries = {name: self._config["models"][name] for name in sorted(named & self._config["models"].keys())}
@@ -209,19 +211,19 @@ class Settings:
         )
 
     def provenance(self) -> dict:
-        """Return the whole configuration but for the device, and the installed packages."""
+        """Return the whole configuration except the device, and the installed packages."""
         kept = {key: value for key, value in self._config.items() if key != "device"}
         packages = provenance.packages(provenance.LOCK)
         return uses("provenance.py", "envs/requirements.txt", config=kept, packages=packages)
 
     def caption(self, wildcards) -> dict:
-        """Return what a caption says beside the numbers of its files."""
+        """Return the template and values of a caption, besides the results that it reads."""
         result = wildcards.result
         overview = self._overview if result == "overview" else {}
-        return uses("caption.py", f"workflow/report/{result}.rst", **self._said_in_captions, **overview)
+        return uses("caption.py", f"workflow/report/{result}.rst", **self._caption_values, **overview)
 
     @cached_property
-    def _said_in_captions(self) -> dict:
+    def _caption_values(self) -> dict:
         return {
             "seeds": len(self._config["seeds"]),
             "label": self._config["label"],
@@ -232,7 +234,7 @@ class Settings:
     def _overview(self) -> dict:
         predictions = self._experiments.predictions()
         return {
-            "trainings": len(self._experiments.runs()),
+            "runs": len(self._experiments.runs()),
             "predictions": len(predictions),
             "models": list(self._titles(self._experiments.models).values()),
             "sources": sorted({p.source for p in predictions}),
@@ -241,8 +243,8 @@ class Settings:
             "experiment": next(iter(self._experiments.configured)),
         }
 
-    def _drawn(self, module: str, experiment: str, *files: str) -> dict:
-        """Return what a table or figure shows of an experiment; nothing of one that is not configured."""
+    def _experiment_figure(self, module: str, experiment: str, *files: str) -> dict:
+        """Return the settings of a table or figure of an experiment, which may be null."""
         entry = self._config["experiments"][experiment]
         shown = {"titles": self._titles(entry["models"])} if entry else {}
         return self._figure(module, *files, label=self._config["label"], experiment=entry, **shown)
@@ -254,8 +256,8 @@ class Settings:
         return {name: self._config["models"][name]["title"] for name in models}
 
 
-def _files_beyond_input(entry: Mapping) -> list[Path]:
-    """Return the files that a corpus's path stands for: all in a folder, or the audio that a table names."""
+def _untracked_files(entry: Mapping) -> list[Path]:
+    """Return the files in a corpus folder, or the audio files that a CSV lists."""
     try:
         if entry["format"] == "table":
             return csv_table.audio_files(entry["path"])

@@ -1,4 +1,4 @@
-"""The files that the configured experiments end in."""
+"""Final results of the configured experiments."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +13,7 @@ class Targets:
     """Final results of a configuration.
 
     Args:
-        config: the whole configuration, checked and complete.
+        config: the whole configuration after `validation.load`.
     """
 
     def __init__(self, config: Mapping):
@@ -23,8 +23,8 @@ class Targets:
     def everything(self) -> list[str]:
         """Return all final results.
 
-        Every output is named: if an update of the workflow adds an output to a rule, Snakemake compares neither
-        settings nor code of the rule's finished jobs, since that output has no metadata yet.
+        Every output is listed. If an update of the workflow adds an output to a rule, Snakemake compares neither
+        settings nor code of the rule's finished jobs, since the new output has no metadata yet.
         """
         configured = self._experiments.configured
         if not configured:
@@ -44,12 +44,12 @@ class Targets:
         ]
 
     def corpora(self) -> list[str]:
-        """Return the audit of every corpus of the experiments."""
+        """Return the audits of all corpora in use."""
         pages = [f"results/corpora/{corpus}/audit.png" for corpus in self._experiments.corpora()]
         return [*pages, "results/audit.csv"] if pages else []
 
     def captions(self) -> list[str]:
-        """Return the results that have a caption with their own numbers."""
+        """Return the results with a generated caption."""
         configured = self._experiments.configured
         if not configured:
             return []
@@ -59,8 +59,8 @@ class Targets:
 
     @staticmethod
     def caption(result: str) -> str:
-        """Return where a result's caption is written.
+        """Return the path of a result's caption.
 
-        The path is absolute, since Snakemake looks for captions beside the rules, and this is a result.
+        It is absolute, since Snakemake resolves relative captions from the rule file.
         """
         return str(Path("results", "captions", f"{result}.rst").absolute())
