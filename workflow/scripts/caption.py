@@ -10,7 +10,7 @@ from ser.snakemake_support import script
 def main(snakemake):
     settings = {key: value for key, value in snakemake.params.settings.items() if key != "code"}
     text = captions.render(f"{snakemake.wildcards.result}.rst", list(snakemake.input), **settings)
-    with files.written_whole(snakemake.output.caption) as temporary:
+    with files.atomic_write(snakemake.output.caption) as temporary:
         Path(temporary).write_text(text, encoding="utf-8")
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from ser.config import schema
 from ser.config.schema import conditional_defaults, describe, resolved, to_yaml
-from ser.core.files import written_whole
+from ser.core.files import atomic_write
 from ser.snakemake_support.code_hash import ROOT
 
 README = ROOT / "config" / "README.md"
@@ -19,7 +19,7 @@ HEADER = "| key | may be | default | means |\n|---|---|---|---|\n"
 def main() -> None:
     """Replace the text after the mark."""
     text = README.read_text(encoding="utf-8")
-    with written_whole(README) as path:
+    with atomic_write(README) as path:
         path.write_text(with_reference(text), encoding="utf-8")
 
 

@@ -15,7 +15,7 @@ def main(snakemake):
     torch.set_num_threads(snakemake.threads)
     architecture = yaml.safe_load(Path(snakemake.input.architecture).read_text(encoding="utf-8"))
     weights, config, preprocessor = pretraining.pretrain(**architecture)
-    with files.written_whole(snakemake.output.weights) as temporary:
+    with files.atomic_write(snakemake.output.weights) as temporary:
         save_file(weights, temporary)
     files.write_json(snakemake.output.config, config)
     files.write_json(snakemake.output.preprocessor, preprocessor)

@@ -17,10 +17,10 @@ SETTINGS = {"weights": "pretrained", "context": "utterance", "tuning": {"method"
 def main(snakemake):
     settings, outputs = snakemake.params.settings, snakemake.output
     folder, revision = checkpoints.locate(settings["checkpoint"], settings.get("revision"))
-    with files.written_whole(outputs.weights) as temporary:
+    with files.atomic_write(outputs.weights) as temporary:
         save_file(checkpoints.read_encoder(folder, settings["family"]), temporary)
     for path in (outputs.config, outputs.preprocessor):
-        with files.written_whole(path) as temporary:
+        with files.atomic_write(path) as temporary:
             shutil.copyfile(folder / Path(path).name, temporary)
     try:
         model = families.load(settings["family"]).build(SETTINGS, Path(outputs.weights).parent)

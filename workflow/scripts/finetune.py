@@ -58,7 +58,7 @@ def main(snakemake):
     except UserError as error:
         raise UserError(f"{run_name}: {error}") from error
 
-    with files.written_whole(snakemake.output.weights) as temporary:
+    with files.atomic_write(snakemake.output.weights) as temporary:
         save_file(progress.best_weights, temporary)
     files.write_rows(snakemake.output.history, loop.HISTORY_COLUMNS, progress.history)
     identity = {name: wildcards[name] for name in ("model", "source", "target")}

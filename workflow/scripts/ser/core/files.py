@@ -13,7 +13,7 @@ FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextmanager
-def written_whole(path: str | os.PathLike) -> Iterator[Path]:
+def atomic_write(path: str | os.PathLike) -> Iterator[Path]:
     """Yield a temporary path, and rename it to `path` if no error occurs.
 
     The temporary name keeps the suffix, since writers choose the format by it. The file is flushed to
@@ -57,7 +57,7 @@ def read_rows(path: str | os.PathLike, encoding: str = "utf-8") -> list[dict[str
 
 def write_rows(path: str | os.PathLike, columns, rows) -> None:
     """Write rows (mappings, or sequences in column order) atomically as CSV."""
-    with written_whole(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+    with atomic_write(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(columns)
         for row in rows:
@@ -66,7 +66,7 @@ def write_rows(path: str | os.PathLike, columns, rows) -> None:
 
 def write_json(path: str | os.PathLike, content) -> None:
     """Write indented JSON atomically."""
-    with written_whole(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 

@@ -12,7 +12,7 @@ import soxr
 
 from ser.core.constants import SAMPLE_RATE
 from ser.core.errors import UserError
-from ser.core.files import written_whole
+from ser.core.files import atomic_write
 
 SHORTEST = 400  # samples: one 25 ms window, the shortest input from which any feature extractor makes a frame
 MAX_MISSING = 0.01  # seconds that may be missing at the end of a recording
@@ -90,7 +90,7 @@ def write_array(path: str | os.PathLike, pieces: Iterable[np.ndarray], length: i
     """
     pieces, written = iter(pieces), 0
     first = next(pieces)
-    with written_whole(path) as temporary, open(temporary, "wb") as file:
+    with atomic_write(path) as temporary, open(temporary, "wb") as file:
         shape = (length, *first.shape[1:])
         header = {"descr": np.lib.format.dtype_to_descr(first.dtype), "fortran_order": False, "shape": shape}
         np.lib.format.write_array_header_1_0(file, header)

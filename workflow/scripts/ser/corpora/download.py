@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ser.core import reference_data
 from ser.core.errors import UserError
-from ser.core.files import written_whole
+from ser.core.files import atomic_write
 from ser.corpora.archives import Archive
 
 TIMEOUT = 60  # seconds without data
@@ -76,7 +76,7 @@ def fetch(source: dict, path: str | Path, check: Callable[[Path], object] = lamb
     import requests
 
     pooch.get_logger().setLevel(logging.WARNING)
-    with written_whole(path) as temporary:
+    with atomic_write(path) as temporary:
         try:
             pooch.retrieve(
                 source["url"],

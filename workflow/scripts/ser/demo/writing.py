@@ -10,13 +10,13 @@ from collections.abc import Iterable
 import numpy as np
 import soundfile
 
-from ser.core.files import written_whole
+from ser.core.files import atomic_write
 
 
 def write_archive(path: str | os.PathLike, members: Iterable[tuple[str, bytes]]) -> None:
     """Write a .zip or .tar.gz atomically, without times and owners."""
     members = list(members)
-    with written_whole(path) as temporary:
+    with atomic_write(path) as temporary:
         if str(path).endswith(".zip"):
             with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
                 for name, content in members:

@@ -21,9 +21,9 @@ def make(inputs, outputs, settings: dict) -> None:
     notes = style.footnotes(settings["label"], style.archive_notes(inputs.archives))
     for path, frame in ((outputs.csv, table), (outputs.cells, cells)):
         labelled = frame.assign(label="; ".join(notes))
-        with files.written_whole(path) as temporary:
+        with files.atomic_write(path) as temporary:
             labelled.to_csv(temporary, index=False, float_format="%.4f")
-    with files.written_whole(outputs.markdown) as temporary:
+    with files.atomic_write(outputs.markdown) as temporary:
         temporary.write_text(markdown(table, notes), encoding="utf-8")
     draw(table, notes, outputs.png)
 

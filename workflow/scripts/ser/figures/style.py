@@ -13,7 +13,7 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from ser.core.constants import EMOTIONS
-from ser.core.files import read_json, written_whole
+from ser.core.files import atomic_write, read_json
 
 CHANCE = 100 / len(EMOTIONS)  # UAR in % of any prediction that ignores the speech
 DOTS_PER_INCH = 300
@@ -50,7 +50,7 @@ def footnotes(label: str | None, notes: Mapping[str, str]) -> list[str]:
 
 def write_drawn(frame: pd.DataFrame, notes: Sequence[str], path: str | os.PathLike) -> None:
     """Write the values drawn as CSV, with the figure's notes in every row."""
-    with written_whole(path) as temporary:
+    with atomic_write(path) as temporary:
         frame.assign(note="; ".join(notes)).to_csv(temporary, index=False, float_format="%.4f")
 
 
@@ -94,7 +94,7 @@ def save(figure: Figure, *paths: str | os.PathLike) -> None:
         metadata = dict.fromkeys(
             ("Creator", "Producer", "CreationDate") if str(path).endswith(".pdf") else ("Software",)
         )
-        with written_whole(path) as temporary:
+        with atomic_write(path) as temporary:
             figure.savefig(temporary, bbox_inches="tight", pad_inches=0.15, metadata=metadata)
     plt.close(figure)
 

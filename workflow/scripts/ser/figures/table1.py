@@ -19,7 +19,7 @@ def make(inputs, outputs, settings: dict) -> None:
     languages = settings["languages"]
     table = rows(settings["models"], settings["order"], settings["titles"], runs, encoders, languages)
     notes = style.footnotes(settings["label"], {})
-    with files.written_whole(outputs.csv) as temporary:
+    with files.atomic_write(outputs.csv) as temporary:
         table.assign(note="; ".join(notes)).to_csv(temporary, index=False)
     draw(table, languages, notes, outputs.png)
 

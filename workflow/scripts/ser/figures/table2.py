@@ -19,11 +19,11 @@ def make(inputs, outputs, settings: dict) -> None:
     scores = read_scores(inputs.scores)
     cells = detail(scores, settings["experiment"], notes, settings["label"])
     for path, table in ((outputs.csv, wide(cells)), (outputs.detail, cells)):
-        with files.written_whole(path) as temporary:
+        with files.atomic_write(path) as temporary:
             table.to_csv(temporary, index=False, float_format="%.4f")
     texts = settings["titles"], style.footnotes(settings["label"], notes)
     for path, form in ((outputs.markdown, markdown), (outputs.latex, latex)):
-        with files.written_whole(path) as temporary:
+        with files.atomic_write(path) as temporary:
             temporary.write_text(form(cells, *texts), encoding="utf-8")
     draw(cells, settings["titles"], style.footnotes(settings["label"], notes), outputs.png)
 

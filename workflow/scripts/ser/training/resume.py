@@ -10,7 +10,7 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import nn
 
-from ser.core.files import written_whole
+from ser.core.files import atomic_write
 from ser.models.trainable_state import read_tensors, trained_state
 
 log = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ def save(path: Path, fingerprint: str, progress: Progress, model: nn.Module, opt
     for index, state in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer/{index}/{name}": value.cpu() for name, value in state.items()}
     metadata = {name: value for name, value in vars(progress).items() if name != "best_weights"}
-    with written_whole(path) as temporary:
+    with atomic_write(path) as temporary:
         save_file(tensors, temporary, {"fingerprint": fingerprint, "progress": json.dumps(metadata)})
 
 
