@@ -23,11 +23,11 @@ STATEMENTS = {
     "C1": "Multilingual foundation models beat CNN-LSTM across languages",
     "C2": "A randomly initialised Wav2Vec2 is comparable to CNN-LSTM",
     "C3": "Multilingual foundation models beat Wav2Vec2, pre-trained on English",
-    "C4": "A few target samples give substantial gains, and foundation models stay above CNN-LSTM",
-    "C5": "Multilingual foundation models stay above Wav2Vec2 at every number of samples",
+    "C4": "A few target examples give substantial gains, and foundation models stay above CNN-LSTM",
+    "C5": "Multilingual foundation models stay above Wav2Vec2 at every number of examples",
     "C6": "Foundation models keep a higher UAR than CNN-LSTM in noise",
     "C7": "Multilingual foundation models keep a higher UAR than Wav2Vec2 in noise, and lose less",
-    "C8": "Having met the target language in pre-training helps",
+    "C8": "Having seen the target language in pre-training helps",
 }
 COVERAGE = {
     "Table II": 96,
@@ -43,7 +43,7 @@ EXPLANATION = (
     " agree; contradicted: it is below 0. A claim is supported if all its comparisons are, contradicted if any is."
     " Comparable means that the interval is within the margin."
 )
-SINGLE_SEED = "one repetition: the interval is of speakers alone, and no verdict is drawn from it"
+SINGLE_SEED = "one seed: the interval covers speakers only, so there is no verdict"
 AGREEING = 0.75  # minimum share of cells whose difference has the claimed sign
 RESTS_ON = {"table2": "Table II", "figure2": "Figure 2", "figure3": "Figure 3", "random_init": "random initialisation"}
 TEST_SETS = {"figure2": "test"}  # experiments that are not scored on all utterances of the target
@@ -57,13 +57,13 @@ COLUMNS = (
     "verdict",
     "cells",
     "agreeing",
-    "repetitions",
+    "seeds",
     "margin",
     "rests_on",
     "note",
     "claim_verdict",
 )
-CELL_COLUMNS = ("claim", "comparison", "source", "target", "effect", "low", "high", "repetitions")
+CELL_COLUMNS = ("claim", "comparison", "source", "target", "effect", "low", "high", "seeds")
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ def _few_shot(settings: Mapping) -> Iterator[Comparison]:
     sizes = sorted((settings["experiments"]["figure2"] or {"shots": [0]})["shots"])
     least, most = sizes[0], sizes[-1]
     for model in [roles["baseline"], *foundation]:
-        title = f"{name(model)} with {most} samples against {least}"
+        title = f"{name(model)} with {most} examples against {least}"
         yield against("C4", title, "figure2", Arm(model, most), Arm(model, least))
     for claim, models, other in (
         ("C4", foundation, roles["baseline"]),
@@ -139,7 +139,7 @@ def _few_shot(settings: Mapping) -> Iterator[Comparison]:
     ):
         for model in models:
             for shots in sizes:
-                title = f"{name(model)} against {name(other)}, {shots} samples"
+                title = f"{name(model)} against {name(other)}, {shots} examples"
                 yield against(claim, title, "figure2", Arm(model, shots), Arm(other, shots))
 
 
@@ -181,15 +181,15 @@ def _seen_in_pretraining(settings: Mapping) -> Iterator[Comparison]:
             beside = frozenset(cell for cell, both in known.items() if both in (("yes", "yes"), ("no", "no")))
             if chosen and beside:
                 languages = sorted({settings["languages"][target] for _, target in chosen})
-                title = f"{name(first)} against {name(second)}: {', '.join(languages)} or not"
+                title = f"{name(first)} against {name(second)}: {', '.join(languages)} or other targets"
                 yield against("C8", title, "table2", Arm(first), Arm(second), chosen=chosen, beside=beside)
 
 
 def _without_models(claim: str, settings: Mapping) -> Comparison:
     """Return a placeholder for a claim without comparisons."""
-    obstacle = "no models are configured that it speaks of"
+    obstacle = "the models of this claim are not configured"
     if claim == "C8":
-        obstacle = "no two checkpoints are known to differ in the target languages that they met"
+        obstacle = "no two checkpoints are known to differ in the target languages seen in pre-training"
     if claim == "C8" and settings["experiments"]["table2"] is None:
         obstacle = "Table II is not configured"
     return Comparison(claim, "none", "table2", (), obstacle=obstacle)
@@ -201,9 +201,9 @@ def _with_obstacle(comparison: Comparison, settings: Mapping) -> Comparison:
     if experiment is None:
         obstacle = f"{label} is not configured"
     elif absent := sorted({arm.model for _, arm in comparison.terms} - set(experiment["models"])):
-        obstacle = f"{label} is without {', '.join(absent)}"
+        obstacle = f"{label} does not include {', '.join(map(_namer(settings), absent))}"
     elif comparison.terms[0][1] == comparison.terms[1][1]:
-        obstacle = f"{label} has nothing to compare with"
+        obstacle = f"{label} has only one number of examples"
     else:
         return comparison
     return replace(comparison, obstacle=obstacle)
@@ -269,7 +269,7 @@ def _test_one(comparison: Comparison, settings: Mapping, scores: Scores | None) 
     found = {cell: difference(scores, comparison.terms, *cell) for cell in cells}
     seeds = sorted({len(measured) for measured, _ in found.values()})
     if len(seeds) > 1:
-        return row | {"note": "pairs differ in their repetitions"}, []
+        return row | {"note": "pairs differ in their seeds"}, []
     effects = {cell: float(measured.mean()) for cell, (measured, _) in found.items()}
     effect = float(contrast(effects, comparison.chosen))
     drawn = contrast({cell: draws for cell, (_, draws) in found.items()}, comparison.chosen)
@@ -286,7 +286,7 @@ def _test_one(comparison: Comparison, settings: Mapping, scores: Scores | None) 
         "verdict": found_verdict,
         "cells": len(inside),
         "agreeing": int((abs(differences) < comparison.margin if comparison.margin else differences > 0).sum()),
-        "repetitions": seeds[0],
+        "seeds": seeds[0],
         "margin": max(abs(low), abs(high)) if comparison.margin else np.nan,
         "note": "; ".join(filter(None, [gap, SINGLE_SEED * (seeds[0] == 1)])),
     }
@@ -323,5 +323,5 @@ def _cell(comparison: Comparison, cell: tuple[str, str], measured: np.ndarray) -
         "effect": float(measured.mean()),
         "low": low,
         "high": high,
-        "repetitions": len(measured),
+        "seeds": len(measured),
     }

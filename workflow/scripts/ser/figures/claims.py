@@ -9,9 +9,8 @@ from ser.core import files
 from ser.evaluation import claims, confusions
 from ser.figures import style
 
-COLOURS = {"supported": "#0173b2", "contradicted": "#d55e00", "inconclusive": "0.45", "not tested": "0.75"}
-MARKERS = {"supported": "o", "contradicted": "X", "inconclusive": "D", "not tested": "."}
-INCH_PER_ROW = 0.24
+COLOURS = {"supported": "#0173b2", "contradicted": "#d55e00", "inconclusive": "0.35", "not tested": "0.6"}
+MARKERS = {"supported": "o", "contradicted": "X", "inconclusive": "D"}
 
 
 def make(inputs, outputs, settings: dict) -> None:
@@ -29,36 +28,35 @@ def make(inputs, outputs, settings: dict) -> None:
 
 
 def markdown(table: pd.DataFrame, notes: list[str]) -> str:
-    """A claim a section, a comparison a row."""
-    lines = ["# The paper's claims", "", *(f"**{note}**\n" for note in notes), claims.EXPLANATION, ""]
-    for claim, rows in table.groupby("claim"):
-        lines += [
-            f"## {claim}: {rows['claim_verdict'].iloc[0]}",
-            "",
-            rows["statement"].iloc[0] + ".",
-            "",
-            "| comparison | effect | 95 % interval | cells agreeing | verdict | rests on | note |",
-            "|---|---:|---:|---:|---|---|---|",
-        ]
-        lines += ["| " + " | ".join(map(escaped, texts_of(row))) + " |" for row in rows.itertuples()]
-        lines.append("")
-    return "\n".join(lines)
+    """Return one line per claim with its verdict, then the comparisons, then the method."""
+    by_claim = [(claim, rows, rows.iloc[0]) for claim, rows in table.groupby("claim")]
+    lines = ["# The paper's claims", "", *(f"**{note}**\n" for note in notes)]
+    lines += [f"- **{claim}: {first.claim_verdict}.** {first.statement}." for claim, _, first in by_claim]
+    lines += ["", "## Comparisons"]
+    for claim, rows, first in by_claim:
+        lines += ["", f"### {claim}: {first.claim_verdict}", "", f"{first.statement}.", ""]
+        if (tested := rows[rows["effect"].notna()]).size:
+            lines += [
+                "| comparison | effect | 95 % interval | cells agreeing | verdict | rests on | note |",
+                "|---|---:|---:|---:|---|---|---|",
+            ]
+            lines += ["| " + " | ".join(map(escaped, texts_of(row))) + " |" for row in tested.itertuples()]
+        if sentence := not_tested(rows):
+            lines += ["", sentence]
+    return "\n".join([*lines, "", "## How verdicts are reached", "", claims.EXPLANATION, ""])
 
 
 def texts_of(row) -> list[str]:
-    """Return the columns of a comparison as text, empty if it was not tested."""
-    if pd.isna(row.effect):
-        return [row.comparison, "", "", "", row.verdict, row.rests_on, row.note]
+    """Return the columns of a tested comparison as text."""
     verdict = row.verdict + (f" (would hold within {row.margin:.2f})" if pd.notna(row.margin) else "")
-    return [
-        row.comparison,
-        f"{row.effect:+.1f}",
-        f"{row.low:+.1f} to {row.high:+.1f}",
-        f"{row.agreeing:.0f} of {row.cells:.0f}",
-        verdict,
-        row.rests_on,
-        row.note,
-    ]
+    effect, interval = f"{row.effect:+.1f}", f"{row.low:+.1f} to {row.high:+.1f}"
+    return [row.comparison, effect, interval, f"{row.agreeing:.0f} of {row.cells:.0f}", verdict, row.rests_on, row.note]
+
+
+def not_tested(rows: pd.DataFrame) -> str:
+    """Return a sentence on a claim's comparisons that could not be made, empty if there are none."""
+    reasons = rows.loc[rows["effect"].isna(), "note"].value_counts(sort=False)
+    return "; ".join(f"Not tested ({count}): {reason}" for reason, count in reasons.items()) + "." * bool(len(reasons))
 
 
 def escaped(text: str) -> str:
@@ -66,55 +64,73 @@ def escaped(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
 
 
+WIDTH, INCH_PER_LINE = 8.0, 0.19
+AXES = (2.95, 1.75)  # left edge and width, inches
+COLUMNS = {"effect": 5.15, "95 % interval": 6.3, "cells": 6.92}  # right edges, inches
+VERDICT = 7.02  # left edge, inches
+
+
 def draw(table: pd.DataFrame, notes: list[str], path) -> None:
-    """Draw effects, confidence intervals and verdicts of all comparisons."""
+    """Draw effects, confidence intervals and verdicts of all comparisons, for the width of a page."""
     style.set_style()
-    places, headings, y = {}, [], 0.0
+    below = explanation(table)
+    lines = 2 + sum(2 + len(wrapped(rows)) for _, rows in table.groupby("claim"))
+    figure = plt.figure(figsize=(WIDTH, INCH_PER_LINE * lines))
+    axes = figure.add_axes((AXES[0] / WIDTH, 0, AXES[1] / WIDTH, 1))
+    page = figure.add_axes((0, 0, 1, 1), sharey=axes, frameon=False)
+    page.set(xlim=(0, WIDTH), ylim=(lines, 0))
+    page.axis("off")
+    for title, right in COLUMNS.items():
+        page.text(right, 0.7, title, ha="right", va="center", fontsize=8, fontweight="bold")
+    page.text(VERDICT, 0.7, "verdict", va="center", fontsize=8, fontweight="bold")
+    y = 1.0
     for claim, rows in table.groupby("claim"):
-        basis = " and ".join(rows["rests_on"].unique())
-        title = f"{claim}  {rows['statement'].iloc[0]} ({basis})"
-        headings.append((y, title, rows["claim_verdict"].iloc[0]))
-        for index in rows.index:
+        y += 1
+        first = rows.iloc[0]
+        heading = f"{claim}  {first.statement} ({' and '.join(rows['rests_on'].unique())})"
+        page.axhspan(y - 0.5, y + 0.5, color="0.93", zorder=0)
+        page.text(0, y, heading, va="center", fontsize=7.5, fontweight="bold")
+        page.text(
+            VERDICT,
+            y,
+            first.claim_verdict,
+            va="center",
+            fontsize=8,
+            fontweight="bold",
+            color=COLOURS[first.claim_verdict],
+        )
+        for text, row in wrapped(rows):
             y += 1
-            places[index] = y
-        y += 1.6
-    figure = plt.figure(figsize=(13.5, INCH_PER_ROW * (y + 2.5)))
-    axes = figure.add_axes((0.38, 0, 0.25, 1))
-    columns = figure.add_axes((0, 0, 1, 1), sharey=axes, frameon=False)
-    for other in (axes, columns):
-        other.set_ylim(y, -2.2)
-    columns.set_xlim(0, 1)
-    columns.axis("off")
-    at = {"effect": 0.69, "interval": 0.80, "cells": 0.89}
-    for title, x in at.items():
-        columns.text(x, -1.5, HEADINGS[title], ha="right", va="center", fontsize=9, fontweight="bold")
-    columns.text(0.945, -1.5, "verdict", ha="left", va="center", fontsize=9, fontweight="bold")
-    for place, statement, verdict in headings:
-        columns.axhspan(place - 0.5, place + 0.5, xmax=1.025, color="0.93", zorder=0, clip_on=False)
-        columns.text(0.0, place, statement, va="center", fontsize=10, fontweight="bold")
-        columns.text(0.945, place, verdict, va="center", fontsize=10, fontweight="bold", color=COLOURS[verdict])
-    for row in table.itertuples():
-        place = places[row.Index]
-        columns.text(0.015, place, row.comparison, va="center", fontsize=9)
-        columns.text(0.945, place, row.verdict, va="center", fontsize=9, color=COLOURS[row.verdict])
-        if pd.isna(row.effect):
-            axes.text(0, place, row.note, ha="center", va="center", fontsize=8, color="0.4")
-            continue
-        texts = texts_of(row)
-        for x, text in zip(at.values(), texts[1:4], strict=True):
-            columns.text(x, place, text.replace("-", "\N{MINUS SIGN}"), ha="right", va="center", fontsize=9)
-        colour = COLOURS[row.verdict]
-        axes.plot([row.low, row.high], [place, place], color=colour, linewidth=1.4)
-        axes.plot(row.effect, place, marker=MARKERS[row.verdict], color=colour, markersize=5)
+            page.text(0.1, y, text, va="center", fontsize=8, color="black" if row is not None else "0.35")
+            if row is not None:
+                draw_comparison(axes, page, y, row)
+        y += 1
     axes.axvline(0, color="0.3", linewidth=1)
     axes.set_yticks([])
-    axes.set_xlabel("difference in UAR points, with 95 % confidence interval")
-    figure.text(0.0, -0.75 / figure.get_figheight(), explanation(table), va="top", fontsize=9)
-    style.add_footnotes(figure, notes, below=0.75 + 0.17 * (explanation(table).count("\n") + 2))
+    axes.tick_params(labelsize=8)
+    axes.set_xlabel("difference in UAR points", fontsize=8)
+    figure.text(0, -0.5 / figure.get_figheight(), below, va="top", fontsize=7.5)
+    style.add_footnotes(figure, notes, below=0.7 + 0.13 * (below.count("\n") + 1))
     style.save(figure, path)
 
 
-HEADINGS = {"effect": "effect", "interval": "95 % interval", "cells": "cells\nagreeing"}
+def wrapped(rows: pd.DataFrame) -> list[tuple[str, object]]:
+    """Return the lines of a claim: text, and the comparison that is drawn beside it or None."""
+    lines = []
+    for row in rows[rows["effect"].notna()].itertuples():
+        *before, last = textwrap.wrap(row.comparison, 46)
+        lines += [(text, None) for text in before] + [(last, row)]
+    return lines + [(text, None) for text in textwrap.wrap(not_tested(rows), 120)]
+
+
+def draw_comparison(axes, page, y: float, row) -> None:
+    """Draw a comparison's interval, and write its numbers and verdict."""
+    colour = COLOURS[row.verdict]
+    for right, text in zip(COLUMNS.values(), texts_of(row)[1:4], strict=True):
+        page.text(right, y, text.replace("-", "\N{MINUS SIGN}"), ha="right", va="center", fontsize=8)
+    page.text(VERDICT, y, row.verdict, va="center", fontsize=8, color=colour)
+    axes.plot([row.low, row.high], [y, y], color=colour, linewidth=1.4)
+    axes.plot(row.effect, y, marker=MARKERS[row.verdict], color=colour, markersize=4.5)
 
 
 def explanation(table: pd.DataFrame) -> str:
@@ -122,4 +138,4 @@ def explanation(table: pd.DataFrame) -> str:
     tested = table[table["effect"].notna()]
     said = [f"{row.note[0].upper()}{row.note[1:]}." for row in tested.itertuples() if row.note]
     said += [f"{row.claim} would hold within {row.margin:.2f} points." for row in tested.itertuples() if row.margin > 0]
-    return "\n".join(textwrap.wrap(" ".join([claims.EXPLANATION, *dict.fromkeys(said)]), 190))
+    return "\n".join(textwrap.wrap(" ".join([claims.EXPLANATION, *dict.fromkeys(said)]), 138))

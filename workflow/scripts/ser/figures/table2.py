@@ -29,23 +29,23 @@ def make(inputs, outputs, settings: dict) -> None:
 
 
 def paper_values() -> pd.Series:
-    """The paper's Table II: UAR in % by (source, target, model), in long form."""
+    """Return the paper's Table II in long form: UAR in % by (source, target, model)."""
     wide = pd.read_csv(PAPER)
     long = wide.melt(["source", "target"], var_name="model", value_name="paper")
     return long.set_index(["source", "target", "model"])["paper"]
 
 
 def detail(scores: pd.DataFrame, experiment: dict, notes: dict[str, str], label: str | None = None) -> pd.DataFrame:
-    """One row a cell, in the configuration's order.
+    """Return one row per cell, in the configuration's order.
 
     Args:
         scores: rows of `scores.csv`.
         experiment: models, sources and targets.
-        notes: corpus -> what a reader must know before comparing.
-        label: what all of it is, if it is not the real thing.
+        notes: corpus -> note on its comparability.
+        label: the configuration's label, if any.
 
-    Returns source, target, model, uar, seeds, std, low, high, n, paper, difference, note. A cell without
-    runs has no UAR; the paper's value is absent where it has none.
+    Columns: source, target, model, uar, seeds, std, low, high, n, paper, difference, note. A cell without runs has no
+    UAR; a cell that the paper lacks has no value of the paper.
     """
     wanted = scores[(scores["shots"] == 0) & (scores["condition"] == CLEAN) & (scores["test_set"] == "all")]
     cells = pd.DataFrame(
@@ -72,22 +72,22 @@ def detail(scores: pd.DataFrame, experiment: dict, notes: dict[str, str], label:
 
 
 def wide(table: pd.DataFrame) -> pd.DataFrame:
-    """Source, target, then a column a model: mean UAR in %."""
+    """Return source, target, and mean UAR in % with one column per model."""
     pairs = table[["source", "target"]].drop_duplicates()
     by_model = table.pivot(index=["source", "target"], columns="model", values="uar")
     return pairs.merge(by_model[table["model"].unique()].reset_index(), how="left", on=["source", "target"])
 
 
 def text_of(row, decimals: int = 2) -> str:
-    """Mean and half its 95 % interval of a row of `detail`. A cell without runs says so."""
+    """Return a cell's mean UAR and, with enough seeds, half its 95 % confidence interval."""
     if pd.isna(row.uar):
         return "not run"
-    margin = f" \N{PLUS-MINUS SIGN} {row.high - row.uar:.{decimals}f}" if pd.notna(row.high) else ""
+    margin = f" \N{PLUS-MINUS SIGN} {row.high - row.uar:.{decimals}f}" if row.seeds >= style.MIN_SEEDS else ""
     return f"{row.uar:.{decimals}f}{margin}"
 
 
 def texts(table: pd.DataFrame, titles: Mapping[str, str]) -> pd.DataFrame:
-    """Source, target, then a column a model: mean and interval, and the paper's value in brackets if it has one."""
+    """Return source, target, and one column per model: mean, interval, and the paper's value in brackets."""
     paper = [f" ({row.paper:.2f})" if pd.notna(row.paper) else "" for row in table.itertuples()]
     cells = table.assign(text=[text_of(row) + known for row, known in zip(table.itertuples(), paper, strict=True)])
     pairs = cells[["source", "target"]].drop_duplicates()
@@ -97,16 +97,17 @@ def texts(table: pd.DataFrame, titles: Mapping[str, str]) -> pd.DataFrame:
 
 
 def caption(table: pd.DataFrame) -> str:
-    """What the cells hold, in words."""
+    """Return a description of the cells."""
     seeds = table.loc[table["seeds"] > 0, "seeds"]
     few, many = (seeds.min(), seeds.max()) if len(seeds) else (0, 0)
-    repetitions = f"{few}" if few == many else f"{few} to {many}"
+    count = f"{few}" if few == many else f"{few} to {many}"
+    interval = " \N{PLUS-MINUS SIGN} 95 % confidence interval" if many >= style.MIN_SEEDS else ""
     paper = "; in brackets, the paper's value" if table["paper"].notna().any() else ""
-    return f"UAR (%), mean of {repetitions} repetitions \N{PLUS-MINUS SIGN} 95 % t interval{paper}"
+    return f"UAR (%), mean of {count} seed{'s' * (many != 1)}{interval}{paper}"
 
 
 def markdown(table: pd.DataFrame, titles: Mapping[str, str], notes: Sequence[str]) -> str:
-    """The table for a README or an issue."""
+    """Return the table in Markdown."""
     wide = texts(table, titles)
     rows = [list(wide.columns), ["---", "---", *["---:"] * (wide.shape[1] - 2)], *wide.to_numpy().tolist()]
     lines = ["| " + " | ".join(str(cell).replace("|", "\\|") for cell in row) + " |" for row in rows]
@@ -114,7 +115,7 @@ def markdown(table: pd.DataFrame, titles: Mapping[str, str], notes: Sequence[str
 
 
 def latex(table: pd.DataFrame, titles: Mapping[str, str], notes: Sequence[str]) -> str:
-    """The table for a paper; needs booktabs."""
+    """Return the table in LaTeX (package booktabs)."""
     wide = texts(table, titles).map(_latex_text).rename(columns=_latex_text)
     columns = "ll" + "r" * (wide.shape[1] - 2)
     body = wide.style.hide(axis="index").to_latex(hrules=True, column_format=columns)
@@ -123,14 +124,14 @@ def latex(table: pd.DataFrame, titles: Mapping[str, str], notes: Sequence[str]) 
 
 
 def _latex_text(text: str) -> str:
-    """Text with what LaTeX would take for a command written out."""
+    """Escape LaTeX's special characters."""
     special = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
     special |= {character: f"\\{character}" for character in "&%$#_{}"} | {"\N{PLUS-MINUS SIGN}": r"$\pm$"}
     return "".join(special.get(character, character) for character in text)
 
 
 def draw(detail: pd.DataFrame, titles: dict[str, str], notes: list[str], path) -> None:
-    """Our mean with its 95 % interval, and below it the paper's value and the difference, for a column's width."""
+    """Draw each cell's mean and interval and, below, the paper's value and the difference."""
     models = list(detail["model"].unique())
     cells, colours, previous = [], [], None
     largest = max(1.0, detail["difference"].abs().max(skipna=True)) if detail["paper"].notna().any() else 1.0
@@ -142,10 +143,10 @@ def draw(detail: pd.DataFrame, titles: dict[str, str], notes: list[str], path) -
             cells[-1].append(text_beside_paper(row))
             colours[-1].append(colour_of(row.difference, largest))
     style.set_style()
-    header = ["Source", "Target", *(textwrap.fill(titles[model], 12) for model in models)]
+    header = ["Source", "Target", *(textwrap.fill(titles[model], 11) for model in models)]
     has_paper = detail["paper"].notna().any()
     figure = style.draw_table(
-        cells, header, widths=[0.8, 0.8, *[0.95] * len(models)], colours=colours, row_height=0.4 if has_paper else 0.3
+        cells, header, widths=[0.85, 0.85, *[1.0] * len(models)], colours=colours, row_height=0.4 if has_paper else 0.3
     )
     title = caption(detail).partition(";")[0]
     if has_paper:
@@ -156,7 +157,7 @@ def draw(detail: pd.DataFrame, titles: dict[str, str], notes: list[str], path) -
 
 
 def text_beside_paper(row) -> str:
-    """One cell's text, the paper's value and the difference below ours; CSV, Markdown and LaTeX have the decimals."""
+    """Return a cell's text with one decimal: mean and interval, below it the paper's value and the difference."""
     ours = text_of(row, decimals=1)
     if pd.isna(row.paper):
         return ours
@@ -165,7 +166,7 @@ def text_beside_paper(row) -> str:
 
 
 def colour_of(difference: float, largest: float):
-    """Blue above the paper's value, orange below, the stronger the further."""
+    """Return blue above the paper's value and orange below, stronger for larger differences."""
     if pd.isna(difference):
         return "white"
     strength = 0.6 * min(1.0, abs(difference) / largest)
