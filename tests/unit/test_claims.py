@@ -119,8 +119,8 @@ class TestVerdicts:
         assert self.rows(table, "C0")["effect"].tolist() == pytest.approx([10, 20, 10, 5])
         assert self.rows(table, "C3")["effect"].tolist() == pytest.approx([10, 0, -5])
         few = self.rows(table, "C4")["effect"]
-        assert few["xlsr with 200 samples against 0"] == pytest.approx(20)
-        assert few["mms against cnn-lstm, 50 samples"] == pytest.approx(5)
+        assert few["xlsr with 200 examples against 0"] == pytest.approx(20)
+        assert few["mms against cnn-lstm, 50 examples"] == pytest.approx(5)
         less = self.rows(table, "C7")["effect"]
         assert less["xlsr against wav2vec2, noisy"] == pytest.approx(15)
         assert less["xlsr loses less than wav2vec2"] == pytest.approx(5)
@@ -221,7 +221,7 @@ class TestGaps:
             "whisper against cnn-lstm": "not tested",
             "mms against cnn-lstm": "supported",
         }
-        assert first.loc["whisper against cnn-lstm", "note"] == "Table II is without whisper"
+        assert first.loc["whisper against cnn-lstm", "note"] == "Table II does not include whisper"
         assert claims.claim_verdict(list(first["verdict"])) == "inconclusive"
 
     def test_runs_of_a_pair_missing(self):
@@ -240,8 +240,8 @@ class TestGaps:
         counts = experiment(LEVELS, [("EMODB", "URDU")], seeds=(1,))
         table, cells = claims.test(settings, {"table2": counts})
         row = table[table["claim"] == "C1"].iloc[0]
-        assert (row["cells"], row["repetitions"], row["verdict"]) == (1, 1, "inconclusive")
-        assert "one repetition" in row["note"]
+        assert (row["cells"], row["seeds"], row["verdict"]) == (1, 1, "inconclusive")
+        assert "one seed" in row["note"]
         assert cells["low"].isna().all()
 
     def test_other_languages_leave_c8_out(self):
@@ -249,13 +249,13 @@ class TestGaps:
         table, _ = claims.test(settings, all_counts(LEVELS))
         row = table.set_index("claim").loc["C8"]
         assert (row["verdict"], row["claim_verdict"]) == ("not tested", "not tested")
-        assert row["note"] == "no two checkpoints are known to differ in the target languages that they met"
+        assert row["note"] == "no two checkpoints are known to differ in the target languages seen in pre-training"
 
     def test_nothing_to_compare_with(self):
         figure2 = SETTINGS["experiments"]["figure2"] | {"shots": [0]}
         settings = SETTINGS | {"experiments": SETTINGS["experiments"] | {"figure2": figure2}}
-        gains = [one for one in claims.comparisons(settings) if one.title.endswith("with 0 samples against 0")]
-        assert {one.obstacle for one in gains} == {"Figure 2 has nothing to compare with"}
+        gains = [one for one in claims.comparisons(settings) if one.title.endswith("with 0 examples against 0")]
+        assert {one.obstacle for one in gains} == {"Figure 2 has only one number of examples"}
         assert len(gains) == 5
 
 

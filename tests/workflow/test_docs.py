@@ -22,13 +22,16 @@ from ser.snakemake_support.dry_run import parse
 
 PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "config/README.md")]
 PAGES += sorted((ROOT / "docs").rglob("*.md"))
-OF_SNAKEMAKE = (ROOT / "README.md", ROOT / "docs" / "running.md")  # pages whose options in a sentence are Snakemake's
 BASE = ROOT / "config" / "config.yaml"
+USING = ROOT / "docs" / "how-to" / "trained-model.md"  # all of its commands are run by test_use
+OF_SNAKEMAKE = {*(ROOT / "docs" / "how-to").iterdir()} - {USING}  # pages whose options in a sentence are Snakemake's
 TOKENS = {page: MarkdownIt().enable("table").parse(page.read_text(encoding="utf-8")) for page in PAGES}
 
 NOT_RUN_HERE = {  # they take too long, need what they made, or are what runs these tests
     "make demo",
     "make demo PYTHON=python3.11",
+    "python3.11 -m venv .venv",
+    ".venv/bin/pip install torch==2.13.0 --index-url https://download.pytorch.org/whl/cpu",
     "make test",
     "make test-unit",
     "make lint",
@@ -39,9 +42,9 @@ NOT_RUN_HERE = {  # they take too long, need what they made, or are what runs th
     ".ci/run",
     "snakemake --rulegraph | dot -Tsvg -Gnodesep=0.25 -Granksep=0.35 > docs/images/rules.svg",
     "snakemake --software-deployment-method conda",
+    "snakemake --workflow-profile cross-language-ser/profiles/default --cores 16 ser_all",  # by test_ecosystem
     "squeue --me --Format=JobID,State,TimeUsed,Comment:80",
 }
-USING = ROOT / "docs" / "using.md"  # all of its commands are run by test_use
 
 
 def blocks(page: Path, language: str) -> list[str]:
@@ -106,7 +109,7 @@ def repository(tmp_path_factory):
     (folder / ".venv").symlink_to(sys.prefix)
     for name, excerpt in excerpts().items():
         (folder / name).write_text(yaml.safe_dump(excerpt), encoding="utf-8")
-    for name in ("data/mine.csv", "emodb-urdu/resources/emodb.zip", "emodb-urdu/resources/urdu.zip"):
+    for name in ("data/mine.csv",):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text("file,speaker,emotion\n", encoding="utf-8")
     return folder

@@ -78,7 +78,8 @@ def test_help_lists_every_target(paper):
 def test_the_catalogs_layout_plans_the_same(paper):
     """From another folder too: the profile that decides what is rerun must be found."""
     assert (ROOT / "config" / "README.md").exists()
-    assert read_yaml(".snakemake-workflow-catalog.yml")["usage"]["software-stack-deployment"] == {"conda": True}
+    usage = read_yaml(".snakemake-workflow-catalog.yml")["usage"]
+    assert usage["software-stack-deployment"] == {"conda": True, "report": usage["report"]}
 
     def plan(snakefile):
         command = [sys.executable, "-m", "snakemake", "--dry-run", "--nocolor", "--snakefile", snakefile]
@@ -91,6 +92,24 @@ def test_the_catalogs_layout_plans_the_same(paper):
     planned = plan(paper.repository / "Snakefile")
     assert len(planned) > 1000
     assert plan(paper.repository / "workflow" / "Snakefile") == planned
+
+
+def test_the_workflow_as_a_module_of_another(tmp_path):
+    """The recipe of docs/how-to/use-as-a-module.md plans the same jobs as the workflow itself."""
+    clone = Workflow(tmp_path / "cross-language-ser", directory="own")
+    text = (ROOT / "docs" / "how-to" / "use-as-a-module.md").read_text(encoding="utf-8")
+    (tmp_path / "Snakefile").write_text(re.search(r"```python\n(.*?)```", text, re.DOTALL)[1], encoding="utf-8")
+    for folder in (tmp_path, clone.directory):
+        (folder / "config").mkdir(exist_ok=True)
+        shutil.copy2(ROOT / "config" / "emodb-urdu.yaml", folder / "config" / "config.yaml")
+    (command,) = re.findall(r"^snakemake (.*)$", text, re.MULTILINE)
+    command = [sys.executable, "-m", "snakemake", "--dry-run", *command.split()]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    jobs = [job for job in parse(result.stdout + result.stderr) if job.rule != "ser_all"]
+    planned = [(job.rule.removeprefix("ser_"), sorted(job.outputs)) for job in jobs]
+    itself = [(job.rule, sorted(job.outputs)) for job in parse(clone.run("--dry-run").stdout)]
+    assert len(planned) > 50
+    assert sorted(planned) == sorted(itself)
 
 
 # --- Versions, each written once or compared --------------------------------------------------

@@ -589,8 +589,8 @@ class TestRuns:
 
 
 def test_every_command_of_the_documentation(workflow, tmp_path):
-    """docs/using.md, line by line, where `make demo` was run."""
-    text = (ROOT / "docs" / "using.md").read_text(encoding="utf-8")
+    """docs/how-to/trained-model.md, line by line, where `make demo` was run."""
+    text = (ROOT / "docs" / "how-to" / "trained-model.md").read_text(encoding="utf-8")
     commands = "".join(re.findall(r"```sh\n(.*?)```", text, re.DOTALL))
     assert commands.count("label.py") == 3
     assert commands.count("export.py") == 1

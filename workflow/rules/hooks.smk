@@ -14,7 +14,7 @@ def start_jobs_without_a_rate_limit(workflow):
 
     Snakemake 9.27 limits itself to 100 job starts per second with a timer that wakes the scheduler, and sets another
     timer at every wake-up (`JobScheduler.schedule`). After some hundred jobs, the scheduler keeps a core busy
-    (docs/benchmarks.md).
+    (docs/reference/benchmarks.md).
     """
     if workflow.local_exec:
         workflow.scheduler.job_rate_limiter = None

@@ -2,7 +2,8 @@
 
 Usage: python workflow/scripts/export.py RUN FOLDER
 
-RUN is results/runs/{model}/{source}-to-{target}/{shots}-shot/seed{seed}. docs/using.md lists the folder's files.
+RUN is results/runs/{model}/{source}-to-{target}/{shots}-shot/seed{seed}.
+docs/how-to/trained-model.md lists the folder's files.
 """
 
 import argparse

@@ -3,8 +3,8 @@
 Usage: python workflow/scripts/label.py RUN FILES_OR_FOLDERS... [--output labels.csv]
 
 RUN is results/runs/{model}/{source}-to-{target}/{shots}-shot/seed{seed}, or the folder of an exported model.
-docs/using.md describes the output and the cutting of long recordings. The exit status is 0 if every file was
-classified, 1 if nothing was written, 3 if some files were skipped.
+docs/how-to/trained-model.md describes the output and the cutting of long recordings. The exit status is 0 if every
+file was classified, 1 if nothing was written, 3 if some files were skipped.
 """
 
 import argparse

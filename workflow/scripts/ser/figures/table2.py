@@ -103,7 +103,7 @@ def caption(table: pd.DataFrame) -> str:
     count = f"{few}" if few == many else f"{few} to {many}"
     interval = " \N{PLUS-MINUS SIGN} 95 % confidence interval" if many >= style.MIN_SEEDS else ""
     paper = "; in brackets, the paper's value" if table["paper"].notna().any() else ""
-    return f"UAR (%), mean of {count} seed{'s' * (many != 1)}{interval}{paper}"
+    return f"UAR (%), mean of {count} seed{'' if many == 1 else 's'}{interval}{paper}"
 
 
 def markdown(table: pd.DataFrame, titles: Mapping[str, str], notes: Sequence[str]) -> str:

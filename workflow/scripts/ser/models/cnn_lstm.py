@@ -1,7 +1,7 @@
 """CNN-LSTM baseline: convolutions over log-mel frames, a BLSTM, a dense layer.
 
 The paper specifies a large kernel first and smaller ones after it, 128 LSTM units and a dense layer of 128.
-docs/protocol.md lists the choices that the paper leaves open.
+docs/reference/protocol.md lists the choices that the paper leaves open.
 """
 
 from collections.abc import Collection

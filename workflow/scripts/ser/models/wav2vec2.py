@@ -20,7 +20,7 @@ from ser.models.encoder_classifier import (
     waveform_tensor,
 )
 
-# Dropout stays as in the checkpoint; LayerDrop and SpecAugment are off (docs/protocol.md).
+# Dropout stays as in the checkpoint; LayerDrop and SpecAugment are off (docs/reference/protocol.md).
 OFF = {
     "layerdrop": 0.0,
     "apply_spec_augment": False,
