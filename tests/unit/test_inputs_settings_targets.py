@@ -130,7 +130,9 @@ class TestInputs:
         expected = [(target, condition) for target in ("EMODB", "EMOVO", "URDU") for condition in ("clean", "noisy")]
         assert inputs.predicted(run) == expected
         assert inputs.predicted_frames(run) == [f"results/corpora/{t}/{c}/audio.npy" for t, c in expected]
-        assert inputs.predicted_utterances(run) == [f"results/corpora/{t}/utterances.csv" for t, _ in expected]
+        assert inputs.predicted_utterances(run) == list(
+            dict.fromkeys(f"results/corpora/{t}/utterances.csv" for t, _ in expected)
+        )
         assert inputs.predicted(of_run(RunId("xlsr", "URDU", "any", 0, 1))) == [
             (target, "clean") for target in ("EMODB", "EMOVO", "IEMOCAP")
         ]

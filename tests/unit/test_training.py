@@ -16,7 +16,7 @@ from ser.models import cnn_lstm, trainable_state
 from ser.models.batching import Frames
 from ser.models.feature_store import Storage
 from ser.models.oom import retry_on_oom
-from ser.training import autocast, inference, loop
+from ser.training import autocast, inference, loop, run_record
 from ser.training.data import Examples
 
 CPU = torch.device("cpu")
@@ -314,3 +314,13 @@ def test_deterministic_algorithms(monkeypatch):
         assert torch.are_deterministic_algorithms_enabled()
     finally:
         torch.use_deterministic_algorithms(False)
+
+
+def test_a_fingerprint_is_of_settings_and_inputs(tmp_path):
+    path = tmp_path / "source.csv"
+    path.write_text("a\nb\n")
+    before = run_record.fingerprint({"rate": 1}, [path])
+    assert run_record.fingerprint({"rate": 1}, [path]) == before
+    assert run_record.fingerprint({"rate": 2}, [path]) != before
+    path.write_text("b\na\n")
+    assert run_record.fingerprint({"rate": 1}, [path]) != before

@@ -231,12 +231,11 @@ class TestDisturbed:
             spoken.append(path.read_bytes())
         assert spoken[0] == spoken[1]
 
-    @pytest.mark.parametrize("model", ["cnn-lstm", "xlsr"])
-    def test_a_killed_training_resumes_and_ends_the_same(self, demo, results, model):
+    def test_a_killed_training_resumes_and_ends_the_same(self, demo, results):
         """SIGKILL of the job in a later epoch; the rerun continues, and equals an uninterrupted one."""
         before = demo.config()
         try:
-            run = KilledRun(demo, model)
+            run = KilledRun(demo, "xlsr")
             demo.run("--cores", "1", run.target)
             assert "resuming after epoch" in run.log()
             assert not run.state.exists()
@@ -246,34 +245,20 @@ class TestDisturbed:
         finally:
             demo.configure(before)
 
-    @pytest.mark.parametrize("change", ["settings", "code", "inputs"])
-    def test_a_killed_training_starts_afresh_if_anything_changed(self, demo, results, change):
+    def test_a_killed_training_starts_afresh_if_its_code_changed(self, demo, results):
+        """The hash of its code is among its settings, and these in the fingerprint of its state."""
         before = demo.config()
         module = demo.repository / "workflow/scripts/ser/training/loop.py"
         code = module.read_text(encoding="utf-8")
-        split = results / "splits/English/seed1/source.csv"
-        rows = split.read_bytes()
         try:
             run = KilledRun(demo, "cnn-lstm")
-            if change == "settings":
-                run.train_with(learning_rate=5.0e-4)
-            elif change == "code":
-                module.write_text(
-                    code.replace('named_generator("batches"', 'named_generator("edited"'), encoding="utf-8"
-                )
-            else:
-                head, first, *rest = rows.splitlines(keepends=True)
-                split.write_bytes(b"".join([head, *rest, first]))
+            module.write_text(code.replace('named_generator("batches"', 'named_generator("edited"'), encoding="utf-8")
             demo.run("--cores", "1", run.target)
             assert "was saved with other settings, code or inputs: starting at the first epoch" in run.log()
             assert "resuming" not in run.log()
-            fresh = run.outcome()
-            demo.run("--cores", "1", "--force", run.target)
-            assert run.outcome() == fresh
         finally:
             demo.configure(before)
             module.write_text(code, encoding="utf-8")
-            split.write_bytes(rows)
 
     def test_a_failed_training_names_its_run_and_leaves_nothing(self, demo, results):
         before = demo.config()
@@ -331,12 +316,6 @@ class KilledRun:
         assert running.returncode != 0
         assert not self.weights.exists()
         assert self.state.exists()
-
-    def train_with(self, **settings) -> None:
-        """Change the model's training settings."""
-        config = self.demo.config()
-        config["models"][self.name]["training"].update(settings)
-        self.demo.configure(config)
 
     def log(self) -> str:
         """The job's log."""

@@ -186,19 +186,6 @@ class TestInterruptions:
         assert contents(untrained) == contents(finished)
         assert untrained.planned(SCORES, PREDICTED) == []
 
-    def test_a_snakemake_that_is_killed(self, finished, untrained):
-        """Its job goes on to its end, and the next run ends as if nothing had been."""
-        process, job = start_training(untrained)
-        process.kill()
-        process.wait()
-        job.resume()
-        psutil.wait_procs([job])
-        assert "--unlock" in untrained.run("--cores", "2", PREDICTED, check=False).stdout
-        untrained.run("--unlock")
-        untrained.run("--cores", "2", PREDICTED)
-        assert contents(untrained) == contents(finished)
-        assert untrained.planned(SCORES, PREDICTED) == []
-
     @pytest.mark.parametrize(
         ("rule", "target"),
         [("corpus", "results/corpora/TWO/utterances.csv"), ("predict", PREDICTED)],

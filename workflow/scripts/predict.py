@@ -17,11 +17,11 @@ def main(snakemake):
     device = choose_device(snakemake.resources.gpu)
     model = families.of(settings["model"]).build(settings["model"], parent_folder(inputs.encoder))
     trainable_state.load_trained_state(model.to(device), inputs.weights)
+    targets = dict.fromkeys(target for target, _ in settings["predicted"])
+    utterances = dict(zip(targets, map(files.read_rows, inputs.utterances), strict=True))
     predictions = []
-    for (target, condition), frames_path, utterances in zip(
-        settings["predicted"], inputs.frames, inputs.utterances, strict=True
-    ):
-        rows = files.read_rows(utterances)
+    for (target, condition), frames_path in zip(settings["predicted"], inputs.frames, strict=True):
+        rows = utterances[target]
         storage = frame_storage(device, snakemake.resources)
         frames = model.read_frames(frames_path, rows, [row["utterance"] for row in rows], storage)
         predicted = inference.probabilities(model, frames, settings["batch_size"], device)

@@ -54,7 +54,7 @@ def _content(path: Path) -> tuple[frozenset[Path], bytes]:
         return frozenset(), hashlib.sha256(content).digest()
     tree = ast.parse(content, str(path))
     modules = imported_modules(tree)
-    return frozenset(modules), hashlib.sha256(ast.unparse(_WithoutProse().visit(tree)).encode()).digest()
+    return frozenset(modules), hashlib.sha256(ast.dump(_WithoutProse().visit(tree)).encode()).digest()
 
 
 def imported_modules(tree: ast.AST) -> set[Path]:
@@ -66,13 +66,9 @@ def imported_modules(tree: ast.AST) -> set[Path]:
         elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
             names.add(node.module)
             names.update(f"{node.module}.{alias.name}" for alias in node.names)
-    found = set()
-    for name in names:
-        parts = name.split(".")
-        for length in range(1, len(parts) + 1):
-            stem = SCRIPTS.joinpath(*parts[:length])
-            found.update(path for path in (stem.with_suffix(".py"), stem / "__init__.py") if path.is_file())
-    return found
+    prefixes = {".".join(name.split(".")[:length]) for name in names for length in range(1, name.count(".") + 2)}
+    stems = [SCRIPTS.joinpath(*prefix.split(".")) for prefix in prefixes if prefix.partition(".")[0] == "ser"]
+    return {path for stem in stems for path in (stem.with_suffix(".py"), stem / "__init__.py") if path.is_file()}
 
 
 class _WithoutProse(ast.NodeTransformer):

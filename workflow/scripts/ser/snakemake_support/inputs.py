@@ -148,8 +148,9 @@ class Inputs:
         return [self._frames(wildcards.model, target, condition) for target, condition in self.predicted(wildcards)]
 
     def predicted_utterances(self, wildcards) -> list[str]:
-        """Return the utterance tables of every target and condition, in the same order."""
-        return [f"results/corpora/{target}/utterances.csv" for target, _ in self.predicted(wildcards)]
+        """Return the utterance table of every target, in the same order."""
+        targets = dict.fromkeys(target for target, _ in self.predicted(wildcards))
+        return [f"results/corpora/{target}/utterances.csv" for target in targets]
 
     def _frames(self, model: str, corpus: str, condition: str) -> str:
         """Return the file with a model's input: log-mel, pooled vectors or audio."""
