@@ -7,6 +7,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from ser.core.paths import is_made_by_demo
+from ser.core.surroundings import blanks_in_paths, missing_caches
 
 
 def start_jobs_without_a_rate_limit(workflow):
@@ -52,12 +53,12 @@ def show(title, items):
 
 
 def check_preconditions(dag):
-    """Stop before the first job if a corpus cannot be downloaded or a folder is not writable."""
+    """Stop before the first job if a corpus cannot be downloaded, a folder is not writable, or every job would fail."""
     jobs = list(dag.needrun_jobs())
     archives = {job.wildcards.archive for job in jobs if job.name == "download_corpus"}
     refused = {settings.refusal(inputs.downloads[archive][0]) for archive in archives}
     protected = write_protected({path for job in jobs for path in job.output})
-    if problems := [*sorted(refused - {None}), *protected]:
+    if problems := [*blanks_in_paths(), *missing_caches(), *sorted(refused - {None}), *protected]:
         raise WorkflowError("no job was started:\n" + "\n".join(f"  - {problem}" for problem in problems))
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+LFS_POINTER = b"version https://git-lfs"  # begins a file that stands for one that was not fetched
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -73,6 +74,12 @@ def write_json(path: str | os.PathLike, content) -> None:
 def read_json(path: str | os.PathLike):
     """Read a JSON file."""
     return json.loads(Path(path).read_text(encoding="utf-8"))
+
+
+def is_lfs_pointer(path: str | os.PathLike) -> bool:
+    """Return whether a file is a pointer of Git LFS to its contents."""
+    with open(path, "rb") as file:
+        return file.read(len(LFS_POINTER)) == LFS_POINTER
 
 
 def files_under(folder: str | os.PathLike) -> Iterator[Path]:

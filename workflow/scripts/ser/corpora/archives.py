@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
+from ser.core import identity
 from ser.core.errors import UserError
 from ser.core.files import files_under
 from ser.core.integrity import sha256
@@ -99,10 +100,16 @@ class Archive:
             ) from error
 
     def _members(self) -> Iterator[tuple[str, Callable[[], bytes]]]:
+        seen = set()
         for name, size, read in self._walk():
             path = PurePosixPath(name.replace("\\", "/"))
             if path.is_absolute() or ".." in path.parts:
                 raise UserError(f"{self.path}: member {name!r} points outside the archive. Remove it.")
+            if (normal := identity.normalise(str(path))) in seen:
+                raise UserError(
+                    f"{self.path} contains {name!r} twice, and only one of the two would be used. Unpack it and pack it again."
+                )
+            seen.add(normal)
             if not path.name.startswith("._") and "__MACOSX" not in path.parts:
                 yield str(path), lambda name=name, size=size, read=read: self._read_member(name, size, read)
 

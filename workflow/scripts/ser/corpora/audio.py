@@ -4,7 +4,9 @@ import io
 import itertools
 import os
 import re
+import threading
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 
 import numpy as np
 import soundfile
@@ -12,45 +14,38 @@ import soxr
 
 from ser.core.constants import SAMPLE_RATE
 from ser.core.errors import UserError
-from ser.core.files import atomic_write
+from ser.core.files import LFS_POINTER, atomic_write
 
 SHORTEST = 400  # samples: one 25 ms window, the shortest input from which any feature extractor makes a frame
-MAX_MISSING = 0.01  # seconds that may be missing at the end of a recording
+SILENCE = 10 ** (-70 / 20)  # level below which a recording is silent: -70 dB of full scale, without its mean
+MAX_MISSING = 0.01  # seconds by which a recording may be shorter or longer than its header says
 MIN_RATE, MAX_RATE = 4_000, 768_000  # Hz
 MAX_PEAK = 2.0  # of floating-point samples, which are clipped at 1; larger values are not in the range -1 to 1
 BLOCK = 1 << 20  # frames decoded at once
+CONTAINERS = ("WAV", "WAVEX", "FLAC", "MP3", "OGG", "AIFF")  # by libsndfile's names; OGG is Vorbis or Opus
 UNKNOWN_FRAMES = 1 << 36  # frame counts from here on mean that the header has no length
-UNKNOWN_LENGTH = 0x7FFFFF00  # sizes from here on mean "unknown" in the headers of streams
-DATA_SIZE = re.compile(r"(?:data|SSND|Data Size) *: (\d+) \(should be (\d+)\)")
+UNKNOWN_BYTES = 0x7FFFF000  # sizes from here on mean "unknown" in the headers of streams, as SoX and ffmpeg write them
+MP3_DELAY = 4 * 1152  # samples of an MP3 that are no audio: encoder delay, padding and the frame with the length
+STREAM_START = {"OGG": rb"OggS\x00\x02", "FLAC": rb"fLaC[\x00\x80]\x00\x00\x22"}
+CONVERT = "Convert it to WAV or FLAC."
 
 
 def decode(content: bytes, name: str) -> np.ndarray:
-    """Decode any format that libsndfile reads to 16 kHz mono.
+    """Decode WAV, FLAC, MP3, Ogg (Vorbis, Opus) or AIFF to 16 kHz mono, with libsndfile.
 
-    Takes the first channel, since the mean of EMOVO's two microphones would comb-filter, and resamples with
-    soxr's HQ filter, librosa's default.
+    Takes the first channel that is not silent, since the mean of EMOVO's two microphones would comb-filter, and
+    resamples with soxr's HQ filter, librosa's default. An MP3 without a length in its header is decoded to its end.
 
-    Returns int16 of shape (samples,). Raises `UserError`, naming the file, if it cannot be decoded, is cut
-    short, empty, silent or shorter than 25 ms, contains NaN or infinity, or is far beyond full scale.
+    Returns int16 of shape (samples,). Raises `UserError`, naming the file, if it cannot be decoded, is of another
+    container, is shorter or longer than its header says, empty, silent or shorter than 25 ms, contains NaN or
+    infinity, or is far beyond full scale.
     """
+    if content.startswith(LFS_POINTER):
+        raise UserError(f"{name} is a pointer of Git LFS, not the recording. Run `git lfs pull` where it comes from.")
     try:
-        with soundfile.SoundFile(io.BytesIO(content)) as file:
-            rate, frames, floating = file.samplerate, file.frames, file.subtype in ("FLOAT", "DOUBLE")
-            report = file.extra_info
-            blocks = [np.zeros(0, np.float32)]
-            while len(block := file.read(BLOCK, dtype="float32", always_2d=True)):  # headers may have a wrong length
-                blocks.append(block[:, 0])
-        waveform = np.concatenate(blocks)
+        waveform, rate, floating = _read_checked(content, name)
     except (soundfile.LibsndfileError, RuntimeError, ValueError, TypeError) as error:
         raise UserError(f"{name} cannot be read as audio ({error}): it is damaged or in an unknown format") from error
-    if not MIN_RATE <= rate <= MAX_RATE:
-        raise UserError(f"{name} has a sample rate of {rate} Hz in its header: it is damaged")
-    expected = frames if frames < UNKNOWN_FRAMES else 0
-    missing = max((expected - len(waveform)) / rate, _missing_seconds(report, len(waveform) / rate))
-    if missing > MAX_MISSING:
-        raise UserError(f"{name} is cut short: it is {missing:.1f} s shorter than its header says")
-    if not waveform.size:
-        raise UserError(f"{name} contains no audio")
     if not np.isfinite(waveform).all():
         raise UserError(f"{name} contains samples that are NaN or infinite")
     if floating and (peak := np.abs(waveform).max()) > MAX_PEAK:
@@ -59,14 +54,78 @@ def decode(content: bytes, name: str) -> np.ndarray:
         waveform = soxr.resample(waveform, rate, SAMPLE_RATE, quality="HQ")
     if len(waveform) < SHORTEST:
         raise UserError(f"{name} is only {len(waveform) / SAMPLE_RATE * 1000:.0f} ms long; at least 25 ms are needed")
-    samples = np.clip(np.rint(waveform * 32768.0), -32768, 32767).astype(np.int16)
-    if not samples.any():
-        raise UserError(f"{name} is silent from start to end")
-    return samples
+    return np.clip(np.rint(waveform * 32768.0), -32768, 32767).astype(np.int16)
+
+
+def is_silent(waveform: np.ndarray) -> bool:
+    """Return whether a waveform, float or int16, has a level below -70 dB of full scale."""
+    return np.std(waveform, dtype=np.float64) < SILENCE * (32768 if waveform.dtype == np.int16 else 1)
+
+
+def _read_checked(content: bytes, name: str) -> tuple[np.ndarray, int, bool]:
+    """Return one channel of a recording, its sample rate, and whether it has floating-point samples.
+
+    Raises `UserError` if the header and the contents differ in their length, or all channels are silent.
+    """
+    with soundfile.SoundFile(io.BytesIO(content)) as file:
+        container, rate, frames, report = file.format, file.samplerate, file.frames, file.extra_info
+        if container not in CONTAINERS:
+            raise UserError(f"{name} is a {file.format_info} file, which is not supported. {CONVERT}")
+        if not MIN_RATE <= rate <= MAX_RATE:
+            raise UserError(f"{name} has a sample rate of {rate} Hz in its header: it is damaged")
+        if container == "FLAC" and frames >= UNKNOWN_FRAMES:
+            raise UserError(f"{name} has no length in its header, as if it was written to a pipe. {CONVERT}")
+        waveform = _read_channel(file, 0)
+    read = _read_file
+    if container == "MP3" and len(streamed := _read_mp3_stream(content, 0)) > frames + MP3_DELAY:
+        read, waveform = _read_mp3_stream, streamed  # without a length in the header, or several MP3s in one file
+    else:
+        _check_length(content, name, container, len(waveform), frames, rate, report)
+    if not waveform.size:
+        raise UserError(f"{name} contains no audio")
+    for channel in range(1, file.channels):
+        waveform = read(content, channel) if is_silent(waveform) else waveform
+    if is_silent(waveform):
+        raise UserError(f"{name} is silent: its level is below -70 dB of full scale")
+    return waveform, rate, file.subtype in ("FLOAT", "DOUBLE")
+
+
+def _check_length(content: bytes, name: str, container: str, read: int, frames: int, rate: int, report: str) -> None:
+    """Raise `UserError` if a file holds more or less audio than its header says.
+
+    Args:
+        read: frames that were decoded.
+        frames: frames according to the header.
+        report: libsndfile's log of the file.
+    """
+    expected = frames if frames < UNKNOWN_FRAMES else 0
+    missing = max((expected - read) / rate, _missing_seconds(report, read / rate))
+    if missing > MAX_MISSING:
+        raise UserError(f"{name} is cut short: it is {missing:.1f} s shorter than its header says")
+    extra = _count_flac_frames(content) - frames if container == "FLAC" else _bytes_after_audio(report, content)
+    if extra > MAX_MISSING * rate:
+        raise UserError(f"{name} contains more audio than its header says. {CONVERT}")
+    if len(re.findall(STREAM_START.get(container, b"$^"), content)) > 1:
+        raise UserError(f"{name} contains several streams, of which only the first would be read. {CONVERT}")
+    if container == "OGG" and not content[content.rfind(b"OggS") + 5] & 4:  # the flag of a stream's last page
+        raise UserError(f"{name} is cut short: its last page is missing")
+
+
+def _read_file(content: bytes, channel: int) -> np.ndarray:
+    with soundfile.SoundFile(io.BytesIO(content)) as file:
+        return _read_channel(file, channel)
+
+
+def _read_channel(file: soundfile.SoundFile, channel: int) -> np.ndarray:
+    """Read one channel to its end, whatever the header says of its length."""
+    blocks = [np.zeros(0, np.float32)]
+    while len(block := file.read(BLOCK, dtype="float32", always_2d=True)):
+        blocks.append(block[:, channel])
+    return np.concatenate(blocks)
 
 
 def _missing_seconds(report: str, seconds: float) -> float:
-    """Return how many seconds are missing according to the header.
+    """Return how many seconds are missing according to the header of a WAV or AIFF.
 
     libsndfile only logs this. Placeholder sizes, as in streams, do not count.
 
@@ -74,11 +133,56 @@ def _missing_seconds(report: str, seconds: float) -> float:
         report: libsndfile's log of the file, with `data : 32000 (should be 15978)` if it is cut short.
         seconds: decoded duration.
     """
-    found = DATA_SIZE.search(report)
+    found = re.search(r"(?:data|SSND) *: (\d+) \(should be (\d+)\)", report)
     expected, present = map(int, found.groups()) if found else (0, 0)
-    if present >= expected or expected >= UNKNOWN_LENGTH:
+    if present >= expected or expected >= UNKNOWN_BYTES:
         return 0.0
     return seconds * (expected - present) / max(1, present)
+
+
+def _bytes_after_audio(report: str, content: bytes) -> int:
+    """Return how many bytes after the audio of a WAV or AIFF are no chunk, according to libsndfile's log."""
+    found = re.search(r"Unknown chunk marker.* at position (\d+)", report)
+    return len(content) - int(found[1]) if found else 0
+
+
+def _count_flac_frames(content: bytes) -> int:
+    """Return how many frames a FLAC holds at least, whatever the length in its header.
+
+    The length is the last 36 bits of the 8 bytes at offset 18 (RFC 9639, section 8.2).
+    """
+    field = int.from_bytes(content[18:26], "big") | (UNKNOWN_FRAMES - 1)
+    counted = 0
+    with (
+        suppress(soundfile.LibsndfileError),  # at the end
+        soundfile.SoundFile(io.BytesIO(content[:18] + field.to_bytes(8, "big") + content[26:])) as file,
+    ):
+        while len(block := file.read(1024, dtype="float32", always_2d=True)):
+            counted += len(block)
+    return counted
+
+
+def _read_mp3_stream(content: bytes, channel: int) -> np.ndarray:
+    """Decode one channel of an MP3 to its end.
+
+    libsndfile estimates the length of an MP3 whose first frame has none, and stops there, but not if it reads from a
+    pipe. A length in the first frame is hidden from it.
+    """
+    tag = re.search(rb"Xing|Info|VBRI", content[: 1 << 16])
+    hidden = content[: tag.start()] + bytes(4) + content[tag.end() :] if tag else content
+    reader, writer = os.pipe()
+
+    def feed():
+        with suppress(BrokenPipeError), open(writer, "wb") as pipe:
+            pipe.write(hidden)
+
+    thread = threading.Thread(target=feed)
+    thread.start()
+    try:
+        with soundfile.SoundFile(reader) as file:
+            return _read_channel(file, channel)
+    finally:
+        thread.join()
 
 
 def write_array(path: str | os.PathLike, pieces: Iterable[np.ndarray], length: int) -> None:

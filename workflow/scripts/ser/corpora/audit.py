@@ -31,6 +31,7 @@ def audit(
     levels = [level_db(waveform) for waveform in waveforms]
     genders = {row["speaker"]: row["gender"] for row in rows}
     group_of = {row["utterance"]: row["group"] for row in rows}
+    emotion_of = {row["utterance"]: row["emotion"] for row in rows}
     return {
         "archive": archive,
         "language": rows[0]["language"],
@@ -54,6 +55,7 @@ def audit(
                 "utterances": [overlap["utterance"], overlap["other"]],
                 "seconds": round(float(overlap["seconds"]), 3),
                 "across_groups": group_of[overlap["utterance"]] != group_of[overlap["other"]],
+                "emotions": [emotion_of[overlap["utterance"]], emotion_of[overlap["other"]]],
             }
             for overlap in overlaps
         ],

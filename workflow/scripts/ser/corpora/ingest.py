@@ -11,7 +11,7 @@ import numpy as np
 from ser.core.constants import SAMPLE_RATE
 from ser.core.errors import UserError, listing
 from ser.corpora.audio import decode
-from ser.corpora.formats import open_corpus
+from ser.corpora.formats import Recording, open_corpus
 
 
 def ingest(path: str | os.PathLike, settings: dict) -> tuple[list[dict], Iterator[np.ndarray], dict]:
@@ -41,6 +41,7 @@ def ingest(path: str | os.PathLike, settings: dict) -> tuple[list[dict], Iterato
         raise UserError(f"{path}: {len(problems)} recordings cannot be used:\n  " + "\n  ".join(sorted(problems)[:20]))
     if absent := sorted(by_file.keys() - digests.keys()):
         raise UserError(f"{path} changed while it was read: {listing(absent)} no longer exist. Run again.")
+    warnings = [*contents.verification["warnings"], *_contradictory_labels(contents.recordings, digests)]
     rows, start = [], 0
     for recording in contents.recordings:
         _, samples = places[recording.file]
@@ -65,9 +66,19 @@ def ingest(path: str | os.PathLike, settings: dict) -> tuple[list[dict], Iterato
         "bytes": None if Path(path).is_dir() else Path(path).stat().st_size,
         "sha256": archive.sha256(),
         "recordings_sha256": hashlib.sha256("".join(sorted(digests.values())).encode()).hexdigest(),
-        "verification": contents.verification,
+        "verification": contents.verification | {"warnings": warnings},
     }
     return rows, _read_waveforms(decoded, [places[row["file"]] for row in rows]), about
+
+
+def _contradictory_labels(recordings: list[Recording], digests: dict[str, str]) -> list[str]:
+    """Return a warning if files with the same bytes are labelled with different emotions."""
+    same: dict[str, list[Recording]] = {}
+    for recording in recordings:
+        same.setdefault(digests[recording.file], []).append(recording)
+    several = [found for found in same.values() if len({recording.emotion for recording in found}) > 1]
+    named = [" and ".join(f"{recording.utterance} ({recording.emotion})" for recording in found) for found in several]
+    return [f"{len(named)} recordings are labelled with more than one emotion: {listing(named)}"] * bool(named)
 
 
 def _read_waveforms(decoded, places: list[tuple[int, int]]) -> Iterator[np.ndarray]:

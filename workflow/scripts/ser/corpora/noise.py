@@ -59,8 +59,9 @@ def choose_environments(rows: Sequence[dict], environments: Sequence[str]) -> di
 def mix_at_snr(utterance: str, speech: np.ndarray, noise: np.ndarray, snr_db: float) -> Mixture:
     """Mix one utterance with a random segment of noise.
 
-    The segment is drawn with a seed from the utterance's name. The SNR is the ratio of the mean squares over the
-    whole utterance. The noise gain is corrected until the int16 samples, after rounding, have the requested SNR.
+    The segment is drawn with a seed from the utterance's name. The SNR is the ratio of the variances over the whole
+    utterance and the whole band: a constant offset is no speech and no noise. The noise gain is corrected until the
+    int16 samples, after rounding, have the requested SNR.
 
     Args:
         speech: int16, shape (samples,).
@@ -71,8 +72,9 @@ def mix_at_snr(utterance: str, speech: np.ndarray, noise: np.ndarray, snr_db: fl
     generator = named_generator("noise", utterance)
     offset = int(generator.integers(max(1, len(noise) - len(speech) + 1)))
     segment = np.resize(noise[offset:], len(speech)).astype(np.float64)
+    segment -= segment.mean()
     clean = speech.astype(np.float64)
-    speech_power, noise_power = np.mean(clean**2), np.mean(segment**2)
+    speech_power, noise_power = np.var(clean), np.var(segment)
     if noise_power == 0:
         raise UserError(
             f"the noise is silent from sample {offset} on, in the segment for utterance {utterance}. Choose other"
@@ -100,5 +102,5 @@ def measured_snr(mixture: np.ndarray, speech: np.ndarray, gain: float) -> float:
     """Return the SNR in dB, with all but `gain * speech` as noise; may be infinite."""
     clean = gain * speech.astype(np.float64)
     noise = mixture.astype(np.float64) - clean
-    power = np.mean(noise**2)
-    return 10 * math.log10(np.mean(clean**2) / power) if power else math.inf
+    power = np.var(noise)
+    return 10 * math.log10(np.var(clean) / power) if power else math.inf

@@ -12,7 +12,7 @@ import torch
 from ser.core.constants import EMOTIONS, SAMPLE_RATE
 from ser.core.errors import UserError
 from ser.core.files import files_under
-from ser.corpora.audio import SHORTEST, as_float, decode
+from ser.corpora.audio import SHORTEST, as_float, decode, is_silent
 from ser.deploy.trained import TrainedModel
 from ser.models import families, trainable_state
 from ser.models.batching import Frames
@@ -20,13 +20,22 @@ from ser.models.log_mel import log_mel
 from ser.training import inference
 
 COLUMNS = ("file", "start", "end", "predicted", *EMOTIONS)
-READABLE = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".au", ".caf", ".w64", ".rf64")
-AUDIO = (*READABLE, ".m4a", ".aac", ".wma", ".amr")  # unreadable formats in a folder are reported, not ignored
+READABLE = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc")
+AUDIO = (
+    *READABLE,
+    ".m4a",
+    ".aac",
+    ".wma",
+    ".amr",
+    ".au",
+    ".caf",
+    ".w64",
+    ".rf64",
+)  # unreadable formats in a folder are reported, not ignored
 WINDOWS_IN_MEMORY = 16  # few, so that progress is visible on a CPU
 BATCH = 4  # windows predicted together; it does not change the predictions
 LONGEST = 35.0  # seconds: longer than all utterances of the corpora (IEMOCAP's longest has 34.1)
 WINDOW = 10.0  # seconds, for longer recordings
-WHISPER_CONTEXT = 30.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -111,8 +120,10 @@ class Classifier:
 
     def check(self, cutting: Cutting) -> None:
         """Raise `UserError` if a window is longer than the model's input."""
-        if self._family == "whisper" and cutting.window > WHISPER_CONTEXT:
-            raise UserError(f"a window of {cutting.window:g} s is too long: Whisper's limit is {WHISPER_CONTEXT:g} s")
+        encoder = getattr(self._frozen or self._model, "encoder", None)
+        limit = getattr(encoder, "max_samples", np.inf) / SAMPLE_RATE
+        if cutting.window > limit:
+            raise UserError(f"a window of {cutting.window:g} s is too long: this encoder's limit is {limit:g} s")
 
     def frames(self, name: str, samples: np.ndarray) -> Frames:
         """Compute the output of the model's untrained part for a waveform.
@@ -189,7 +200,9 @@ def _windows(classifier, files, cutting, skip) -> Iterator[Window]:
         try:
             samples = decode(file.read_bytes(), str(file))
             # silent windows are left out, as silent recordings are
-            audible = [(start, end) for start, end in cutting.windows(len(samples)) if samples[start:end].any()]
+            audible = [
+                (start, end) for start, end in cutting.windows(len(samples)) if not is_silent(samples[start:end])
+            ]
             for start, end in audible:
                 frames = classifier.frames(str(file), samples[start:end])
                 yield Window(file, start, end, 1 / len(audible), frames)

@@ -73,6 +73,7 @@ def write_facts(figure, report: dict) -> None:
     verification = report["archive"]["verification"]
     overlaps = report["overlaps"]
     across = [overlap for overlap in overlaps if overlap["across_groups"]]
+    contradictory = [overlap for overlap in overlaps if len(set(overlap["emotions"])) > 1]
     seconds, level = report["seconds"], report["level_db"]
     genders, emotions = (
         ", ".join(f"{count} {name}" for name, count in report[kind].items()) for kind in ("genders", "emotions")
@@ -98,6 +99,7 @@ def write_facts(figure, report: dict) -> None:
             if across
             else ""
         )
+        + (f", {len(contradictory)} with two emotions" if contradictory else "")
         + ".",
     ]
     figure.text(0.02, 0.95, "\n".join(wrapped(line) for line in lines), va="top", fontsize=10, linespacing=1.35)

@@ -16,6 +16,7 @@ class Frames(NamedTuple):
 
     values: torch.Tensor  # float32, (frames, width)
     real: int  # the first `real` frames are the utterance's own; the others are context
+    title: str = "an utterance"  # for messages
 
     @classmethod
     def all_real(cls, values: torch.Tensor) -> "Frames":

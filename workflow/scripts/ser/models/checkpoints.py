@@ -2,7 +2,6 @@
 
 import json
 import pickle
-import re
 import zipfile
 from pathlib import Path
 
@@ -10,17 +9,13 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from ser.core.errors import UserError, listing
+from ser.core.errors import UserError
+from ser.core.files import is_lfs_pointer
+from ser.models.checkpoint_files import SETTINGS, WEIGHTS, weight_files
 
-# Tensor names in a checkpoint: prefixes of the encoder's tensors, and patterns of tensors outside the encoder.
+# Prefixes of the encoder's tensors in models with a head or decoder; the encoder alone has none.
 PREFIXES = {"wav2vec2": ("wav2vec2.",), "whisper": ("model.encoder.", "encoder.")}
-NOT_ENCODER = {
-    "wav2vec2": r"^(quantizer|project_q|project_hid|lm_head|projector|classifier)\b",
-    "whisper": r"^(model\.decoder|decoder|proj_out)\b",
-}
 MODEL_TYPES = {"wav2vec2": "wav2vec2", "whisper": "whisper"}
-WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
-SETTINGS = ("config.json", "preprocessor_config.json")
 
 
 def locate(checkpoint: str, revision: str | None) -> tuple[Path, str | None]:
@@ -48,11 +43,10 @@ def locate(checkpoint: str, revision: str | None) -> tuple[Path, str | None]:
     try:
         folder = Path(snapshot_download(checkpoint, revision=revision, allow_patterns=[*SETTINGS, "*.index.json"]))
         names = {path.name for path in folder.iterdir()} if HF_HUB_OFFLINE else _hub_files(checkpoint, revision)
-        chosen = next((name for name in WEIGHTS if name in names), None)
-        if chosen is None:
+        wanted = weight_files(folder, names)
+        if not wanted:
             raise UserError(f"{where} has no weights in a supported format ({', '.join(WEIGHTS)})")
-        patterns = ["model*.safetensors"] if "safetensors" in chosen else ["pytorch_model*.bin"]
-        folder = Path(snapshot_download(checkpoint, revision=revision, allow_patterns=[*SETTINGS, chosen, *patterns]))
+        folder = Path(snapshot_download(checkpoint, revision=revision, allow_patterns=[*SETTINGS, *wanted]))
     except (RepositoryNotFoundError, RevisionNotFoundError) as error:
         raise UserError(
             f"{where} does not exist on the Hugging Face Hub, or is private: correct the model's entry"
@@ -77,22 +71,18 @@ def _hub_files(checkpoint: str, revision: str | None) -> set[str]:
 def read_encoder(folder: Path, family: str) -> dict[str, torch.Tensor]:
     """Read the encoder's tensors from a checkpoint, without name prefixes.
 
-    Raises `UserError` if the checkpoint is of another family or has no weights.
+    Without a prefix, tensors of a head may be among them. Raises `UserError` if the checkpoint is of another family or
+    has no weights.
     """
     check_family(folder, family)
     tensors = {}
-    for path in _weight_files(folder):
-        tensors.update(_read_weights(path))
-    kept = {}
-    for name, tensor in tensors.items():
-        if not re.match(NOT_ENCODER[family], name):
-            prefix = next((p for p in PREFIXES[family] if name.startswith(p)), "")
-            kept[name.removeprefix(prefix)] = tensor.float().contiguous()  # some are published in half precision
-    if not kept:
-        raise UserError(
-            f"{folder} has no tensors of a {family} encoder, only {listing(tensors)}: correct the model's `checkpoint`"
-        )
-    return kept
+    for name in weight_files(folder, {path.name for path in folder.iterdir()}):
+        tensors |= _read_weights(folder / name)
+    if not tensors:
+        raise UserError(f"{folder} has no weights (model.safetensors or pytorch_model.bin)")
+    prefix = next((p for p in PREFIXES[family] if any(name.startswith(p) for name in tensors)), "")
+    kept = {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+    return {name: tensor.float().contiguous() for name, tensor in kept.items()}  # some are published in half precision
 
 
 def check_family(folder: Path, family: str) -> None:
@@ -107,15 +97,12 @@ def check_family(folder: Path, family: str) -> None:
         )
 
 
-def _weight_files(folder: Path) -> list[Path]:
-    for pattern in ("model*.safetensors", "pytorch_model*.bin"):  # other files may be adapters for another task
-        if files := sorted(folder.glob(pattern)):
-            return files
-    raise UserError(f"{folder} has no weights (model.safetensors or pytorch_model.bin)")
-
-
 def _read_weights(path: Path) -> dict[str, torch.Tensor]:
     """Read all tensors of one file; `weights_only` refuses pickles that run code."""
+    if not path.is_file():
+        raise UserError(f"{path} does not exist, although the index of the weights names it: copy or download it again")
+    if is_lfs_pointer(path):
+        raise UserError(f"{path} is a pointer of Git LFS, not the weights. Run `git lfs pull` where it comes from.")
     try:
         if path.suffix == ".safetensors":
             return load_file(path)

@@ -78,9 +78,10 @@ class FoundationModel(nn.Module):
         width = self.encoder.feature_width if self.trains_all else self.encoder.frame_width
         targets = storage.allocate(sum(counts), width).split(counts)
         waveforms, frames = waveforms_of(rows, open_audio(path)), []
-        for waveform, target in zip(waveforms, targets, strict=True):
+        for row, waveform, target in zip(rows, waveforms, targets, strict=True):
             own = self.frames_of(waveform, storage.device)
-            frames.append(Frames(target.copy_(own.values), own.real))
+            title = f"utterance {row['utterance']} ({len(waveform) / SAMPLE_RATE:.1f} s)"
+            frames.append(Frames(target.copy_(own.values), own.real, title))
         return frames
 
     @torch.no_grad()
@@ -115,7 +116,7 @@ class FoundationModel(nn.Module):
 
         pooled, splits = torch.empty(len(frames), self.encoder.hidden_size), 1
         for batch in sorted_batches([len(utterance.values) for utterance in frames], POOLING_BATCH):
-            vectors, splits = retry_on_oom(pool, batch, splits)
+            vectors, splits = retry_on_oom(pool, frames, batch, splits)
             pooled[batch] = vectors.cpu()
         return pooled.numpy()
 
@@ -135,12 +136,12 @@ def _without_onednn() -> Iterator[None]:
         torch.backends.mkldnn.set_flags(_enabled=before[0])
 
 
-def assign_weights(module: nn.Module, tensors: dict[str, torch.Tensor], ignored: Collection[str], where) -> None:
+def assign_weights(module: nn.Module, tensors: dict[str, torch.Tensor], where) -> None:
     """Load weights into an uninitialised module, without a copy.
 
-    Raises `UserError` if tensors are missing, unknown or of another shape.
+    Tensors of no part of the module, such as those of a head, are left out. Raises `UserError` if tensors of its parts
+    are missing, unknown or of another shape.
     """
-    tensors = {name: tensor for name, tensor in tensors.items() if name not in ignored}
     try:
         missing, unexpected = module.load_state_dict(tensors, strict=False, assign=True)
     except RuntimeError as error:
@@ -148,7 +149,8 @@ def assign_weights(module: nn.Module, tensors: dict[str, torch.Tensor], ignored:
         raise UserError(f"{where}: the weights do not match its config.json: {details}") from error
     if missing:
         raise UserError(f"{where}: the weights lack tensors that its config.json describes: {listing(missing)}")
-    if unexpected:
+    parts = {name for name, _ in module.named_children()}
+    if unexpected := [name for name in unexpected if name.partition(".")[0] in parts]:
         raise UserError(f"{where}: its config.json does not describe the tensors {listing(unexpected)}")
 
 

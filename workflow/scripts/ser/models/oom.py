@@ -1,6 +1,7 @@
-"""Splitting of batches into micro-batches when the GPU runs out of memory."""
+"""Splitting of batches into micro-batches when memory runs out, on a GPU or a CPU."""
 
 import logging
+import re
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -8,36 +9,53 @@ import numpy as np
 import torch
 
 from ser.core.errors import UserError
+from ser.models.batching import Frames
 
 Result = TypeVar("Result")
 log = logging.getLogger(__name__)
 
 
 def retry_on_oom(
-    attempt: Callable[[Sequence[np.ndarray]], Result], batch: np.ndarray, splits: int = 1, divisible: bool = True
+    attempt: Callable[[Sequence[np.ndarray]], Result],
+    frames: Sequence[Frames],
+    batch: np.ndarray,
+    splits: int = 1,
+    divisible: bool = True,
 ) -> tuple[Result, int]:
-    """Process a batch, doubling its micro-batches when GPU memory runs out.
+    """Process a batch, doubling its micro-batches when memory runs out.
 
     Args:
         attempt: takes the micro-batches; a retry calls it again from its beginning.
+        frames: of all utterances.
         batch: indices of utterances.
         splits: the number of micro-batches of the first attempt.
         divisible: whether the batch may be split further.
 
-    Returns the result, and the number of micro-batches used. Raises `UserError` if memory does not suffice for single
-    utterances, or for a batch that is not divisible.
+    Returns the result, and the number of micro-batches used. Raises `UserError`, naming the longest utterance, if memory
+    does not suffice for single utterances, or for a batch that is not divisible.
     """
     while True:
         try:
             return attempt(np.array_split(batch, min(splits, len(batch)))), splits
-        except torch.OutOfMemoryError as error:
+        except (torch.OutOfMemoryError, RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
             problem = str(error).splitlines()[0]
         # outside the handler, which would keep the attempt's tensors alive
-        torch.cuda.empty_cache()
-        log.warning("out of GPU memory with a batch of %d utterances in %d micro-batches", len(batch), splits)
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        log.warning("out of memory with a batch of %d utterances in %d micro-batches", len(batch), splits)
         if splits >= len(batch) or not divisible:
+            longest = max((frames[i] for i in batch), key=lambda utterance: len(utterance.values))
             raise UserError(
-                f"the GPU does not have enough memory ({problem}). Let fewer jobs share it (`--resources gpu=1`: one"
-                " job at a time), lower the model's `batch_size`, or use a smaller model."
+                f"memory does not suffice for {longest.title} ({problem}). Leave out or cut utterances of this length, let"
+                " fewer jobs run at a time (`--cores`, `--resources gpu=1`), lower the model's `batch_size`, or use a"
+                " smaller model."
             )
         splits *= 2
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether an allocation failed; PyTorch has no error of its own for that on a CPU."""
+    of_cpu = re.search(r"can't allocate memory|not enough memory|Cannot allocate memory", str(error))
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or of_cpu is not None

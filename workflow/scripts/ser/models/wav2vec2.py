@@ -28,7 +28,6 @@ OFF = {
     "mask_feature_prob": 0.0,
     "add_adapter": False,
 }
-IGNORED = ("masked_spec_embed",)  # used by SpecAugment only
 
 
 def build(settings: dict, encoder) -> FoundationModel:
@@ -50,7 +49,7 @@ def load(config: dict, tensors: dict[str, torch.Tensor], where) -> Wav2Vec2Model
     """Return a checkpoint's model. Raises `UserError` if its files do not match."""
     with no_init_weights():  # all weights come from the checkpoint
         model = Wav2Vec2Model(encoder_config(config))
-    assign_weights(model, tensors, IGNORED, where)
+    assign_weights(model, tensors, where)
     return model
 
 

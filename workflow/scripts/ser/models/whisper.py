@@ -2,7 +2,8 @@
 
 With `context: 30s` every utterance is padded to 30 s and the encoder attends to the silence, as in the stock model.
 With `context: utterance` the encoder receives the utterance's own frames only. Pooling averages the utterance's own
-frames in both cases. Utterances longer than 30 s are cut to their first 30 s, the limit of the encoder's positions.
+frames in both cases. Longer utterances are cut to the encoder's number of positions. That is 30 s, also the meaning of
+`30s`, unless the checkpoint's `max_source_positions` says otherwise.
 """
 
 import numpy as np
@@ -44,7 +45,7 @@ def load(config: dict, tensors: dict[str, torch.Tensor], where) -> WhisperEncode
     """Return a checkpoint's encoder. Raises `UserError` if its files do not match."""
     with no_init_weights():  # all weights come from the checkpoint
         model = WhisperEncoder(encoder_config(config))
-    assign_weights(model, tensors, (), where)
+    assign_weights(model, tensors, where)
     model.embed_positions.requires_grad_(False)
     return model
 
@@ -70,6 +71,7 @@ class Encoder(nn.Module):
         self.hidden_size = self.frame_width = model.config.d_model
         self.feature_width = extractor.feature_size
         self._extractor = extractor
+        self.max_samples = 2 * model.config.max_source_positions * extractor.hop_length
         self._whole_context = context == "30s"
 
     def trainable_modules(self) -> list[nn.Module]:
@@ -78,8 +80,8 @@ class Encoder(nn.Module):
 
     def feature_count(self, samples: int) -> int:
         """Return the number of log-mel frames, with the silence of `context: 30s`."""
-        samples = min(samples, self._extractor.n_samples)
-        return self._extractor.nb_max_frames if self._whole_context else -(-samples // self._extractor.hop_length)
+        samples = self.max_samples if self._whole_context else min(samples, self.max_samples)
+        return -(-samples // self._extractor.hop_length)
 
     def frame_count(self, samples: int) -> int:
         """Return how many frames the frontend computes for an utterance."""
@@ -87,7 +89,7 @@ class Encoder(nn.Module):
 
     def features(self, waveform: np.ndarray) -> Frames:
         """Compute the checkpoint's log-mel frames: (frames, bands), 100 per second."""
-        return log_mel(self._extractor, waveform, self._whole_context)
+        return log_mel(self._extractor, waveform, self.max_samples, self._whole_context)
 
     def front_end(self, features: Frames, device) -> Frames:
         """Apply convolutions and add positions: (frames, hidden), 50 per second."""
@@ -124,21 +126,28 @@ class Encoder(nn.Module):
         return self.norm(hidden)
 
 
-def log_mel(extractor: WhisperFeatureExtractor, waveform: np.ndarray, whole_context: bool = False) -> Frames:
-    """Compute log-mel frames of 30 s at most: (frames, bands), 100 per second.
+def log_mel(
+    extractor: WhisperFeatureExtractor, waveform: np.ndarray, max_samples: int, whole_context: bool = False
+) -> Frames:
+    """Compute log-mel frames of the first `max_samples`: (frames, bands), 100 per second.
 
     Args:
         waveform: float32 in [-1, 1), 16 kHz.
-        whole_context: whether to keep the frames of the silence up to 30 s.
+        whole_context: whether to pad with silence to `max_samples`, and to keep its frames.
     """
-    waveform = waveform[: extractor.n_samples]
+    waveform = waveform[:max_samples]
     own = -(-len(waveform) // extractor.hop_length)
     if not whole_context:
         # the last frame's window needs zeros after the utterance, as with padding to 30 s
-        waveform = np.pad(waveform, (0, min(extractor.n_fft, extractor.n_samples - len(waveform))))
+        waveform = np.pad(waveform, (0, min(extractor.n_fft, max_samples - len(waveform))))
     padding = "max_length" if whole_context else "do_not_pad"
     result = extractor(
-        waveform, sampling_rate=extractor.sampling_rate, padding=padding, truncation=True, return_tensors="pt"
+        waveform,
+        sampling_rate=extractor.sampling_rate,
+        padding=padding,
+        max_length=max_samples,
+        truncation=True,
+        return_tensors="pt",
     )
     frames = result.input_features[0].T
     return Frames((frames if whole_context else frames[:own]).contiguous(), own)

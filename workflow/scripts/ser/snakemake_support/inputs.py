@@ -11,7 +11,7 @@ from ser.config import local_inputs
 from ser.config.experiments import CLAIMED, Experiments
 from ser.core.paths import CLEAN, ENCODER_FILES, RunId, encoder_folder, encoder_name, is_made_by_demo, pooled_name
 from ser.corpora import download
-from ser.models import families
+from ser.models import checkpoint_files, families
 
 CAPTIONED = {  # result with a generated caption -> the file that the caption reads
     "table1": "results/tables/table1.csv",
@@ -88,8 +88,11 @@ class Inputs:
         folder = Path(self.model_of_encoder(wildcards.encoder)["checkpoint"])
         if is_made_by_demo(folder):
             return [str(folder / name) for name in ("config.json", "preprocessor_config.json", "model.safetensors")]
-        patterns = ("config.json", "preprocessor_config.json", "model*.safetensors", "pytorch_model*.bin")
-        return sorted(str(path) for pattern in patterns for path in folder.glob(pattern))
+        if not folder.is_dir():
+            return []
+        present = {path.name for path in folder.iterdir()}
+        used = [*checkpoint_files.SETTINGS, *checkpoint_files.WEIGHTS, *checkpoint_files.weight_files(folder, present)]
+        return [str(folder / name) for name in dict.fromkeys(used) if name in present]
 
     def model_of_encoder(self, encoder: str) -> Mapping:
         """Return the first model that starts from the encoder with this folder name."""

@@ -261,6 +261,8 @@ def _untracked_files(entry: Mapping) -> list[Path]:
     try:
         if entry["format"] == "table":
             return csv_table.audio_files(entry["path"])
-        return list(files_under(entry["path"])) if entry["path"] and Path(entry["path"]).is_dir() else []
+        if not (entry["path"] and Path(entry["path"]).is_dir()):
+            return []
+        return [path for path in files_under(entry["path"]) if formats.is_used(entry["format"], path.as_posix())]
     except (UserError, OSError):  # ingestion reports what is wrong
         return []

@@ -3,6 +3,7 @@
 import fcntl
 import logging
 import os
+import resource
 import tempfile
 from collections.abc import Sequence
 from itertools import count
@@ -27,7 +28,15 @@ def choose_device(claimed: int) -> torch.device:
         return device
     if claimed:
         log.warning("No GPU is visible: running on the CPU. Set `device: cpu` to run as many jobs at once as cores.")
+    _limit_memory()
     return torch.device("cpu")
+
+
+def _limit_memory() -> None:
+    """Let allocations beyond the machine's memory fail, so that batches are split, instead of the job being killed."""
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    _, most = resource.getrlimit(resource.RLIMIT_DATA)
+    resource.setrlimit(resource.RLIMIT_DATA, (total if most == resource.RLIM_INFINITY else min(total, most), most))
 
 
 def parent_folder(files: Sequence[str]) -> Path | None:

@@ -35,7 +35,7 @@ def probabilities(
 
     order, outputs, splits = [], [], 1
     for batch in sorted_batches([len(utterance.values) for utterance in frames], batch_size):
-        output, splits = retry_on_oom(predict, batch, splits)
+        output, splits = retry_on_oom(predict, frames, batch, splits)
         order.append(batch)
         outputs.append(output)
     result = np.zeros((len(frames), len(EMOTIONS)))

@@ -106,7 +106,7 @@ class Updates:
     def make(self, batch: np.ndarray, seed: int) -> torch.Tensor:
         """Update the weights with a batch.
 
-        Gradients are accumulated over micro-batches if GPU memory requires it.
+        Gradients are accumulated over micro-batches if memory requires it.
 
         Args:
             batch: indices of utterances.
@@ -115,7 +115,11 @@ class Updates:
         Returns the sum of the utterances' losses, on the device.
         """
         loss, self.splits = retry_on_oom(
-            lambda micro_batches: self._add_gradients(micro_batches, seed), batch, self.splits, self._divisible
+            lambda micro_batches: self._add_gradients(micro_batches, seed),
+            self._frames,
+            batch,
+            self.splits,
+            self._divisible,
         )
         self.optimizer.step()
         return loss

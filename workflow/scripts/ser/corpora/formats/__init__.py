@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
+from ser.core import identity
 from ser.core.errors import UserError, listing
 from ser.core.paths import ROOT
 from ser.corpora.archives import Archive
@@ -26,7 +27,7 @@ CHECKSUMS = {"emodb": "resources/emodb-v1-sha256.tsv", "urdu": "resources/urdu-s
 
 @dataclass(frozen=True)
 class Recording:
-    """Labelled utterance of a corpus, before its audio is read."""
+    """Labelled utterance of a corpus, before its audio is read; names are in their normal form."""
 
     utterance: str
     speaker: str
@@ -34,6 +35,10 @@ class Recording:
     gender: str  # "female", "male", or "" where unknown
     emotion: str  # one of `EMOTIONS`
     file: str  # path inside the archive
+
+    def __post_init__(self):
+        for name in ("utterance", "speaker", "group"):
+            object.__setattr__(self, name, identity.normalise(getattr(self, name)))
 
 
 @dataclass(frozen=True)
@@ -57,13 +62,20 @@ def open_corpus(path: str | os.PathLike, settings: dict):
     corpus_format = _load(settings["format"])
     archive = Archive(path) if settings["format"] in PUBLISHED else corpus_format.ListedFiles(path)
     contents = corpus_format.contents(archive, settings)
-    names = [recording.utterance for recording in contents.recordings]
-    if len(set(names)) < len(names):
-        duplicates = sorted({name for name in names if names.count(name) > 1})
-        raise UserError(f"{path} contains these utterances more than once: {listing(duplicates)}")
+    files: dict[str, list[str]] = {}
+    for recording in contents.recordings:
+        files.setdefault(recording.utterance, []).append(recording.file)
+    if twice := [" and ".join(found) for found in files.values() if len(found) > 1]:
+        raise UserError(
+            f"{path} contains {len(twice)} utterances more than once: {listing(twice, 3)}. Remove one of the copies."
+        )
     recordings = sorted(contents.recordings, key=lambda recording: recording.utterance)
     _check_groups(path, recordings)
-    return archive, Contents(recordings, contents.verification)
+    speakers = {recording.speaker for recording in recordings}
+    groups = {recording.group for recording in recordings} - speakers
+    warnings = [*contents.verification["warnings"], *identity.similar_names("speakers", speakers)]
+    warnings += identity.similar_names("groups", groups)
+    return archive, Contents(recordings, contents.verification | {"warnings": warnings})
 
 
 def _module_name(corpus_format: str) -> str:
@@ -131,6 +143,12 @@ def published_files(corpus_format: str) -> dict[str, dict]:
     """Return name -> {bytes, sha256} of every published file of EMODB or URDU."""
     with open(ROOT / CHECKSUMS[corpus_format], newline="", encoding="utf-8") as file:
         return {Path(row["file"]).name: row for row in csv.DictReader(file, delimiter="\t")}
+
+
+def is_used(corpus_format: str, name: str) -> bool:
+    """Return whether a format reads a file of its archive: a recording, or a file of labels."""
+    module = _load(corpus_format)
+    return any(re.search(pattern, name) for pattern in (module.PATTERN, getattr(module, "LABELS", None)) if pattern)
 
 
 def sources(corpus_format: str) -> list[str]:

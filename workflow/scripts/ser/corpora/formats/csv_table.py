@@ -12,11 +12,14 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 from ser.core.constants import EMOTIONS
+from ser.core import identity
 from ser.core.errors import UserError, listing
 from ser.core.integrity import sha256
 from ser.corpora.formats import Contents, Recording
 
 REQUIRED = ("file", "speaker", "emotion")
+NAMES = ("speaker", "group", "emotion")
+MISSING = ("nan", "<na>", "none", "null", "n/a", "#n/a")  # as spreadsheets and pandas write an empty cell
 GENDERS = {"": "", "f": "female", "female": "female", "m": "male", "male": "male"}
 
 
@@ -70,7 +73,8 @@ def contents(archive: ListedFiles, settings: dict) -> Contents:
     `labels` in the settings maps labels of the CSV to emotions, or to null to leave them out. Raises
     `UserError` for any other label, so that none is lost by mistake.
     """
-    labels = {emotion: emotion for emotion in EMOTIONS} | (settings.get("labels") or {})
+    own = {identity.normalise(label): emotion for label, emotion in (settings.get("labels") or {}).items()}
+    labels = {emotion: emotion for emotion in EMOTIONS} | own
     counts = Counter(row["emotion"] for row in archive.rows)
     if unknown := sorted(counts.keys() - labels.keys()):
         raise UserError(
@@ -129,8 +133,14 @@ def _row(path: Path, line: int, columns: list[str], cells: list[str]) -> dict:
     if len(cells) != len(columns):
         raise UserError(f"{path}, line {line}: {len(cells)} cells instead of {len(columns)}")
     row = dict(zip(columns, cells, strict=True))
-    if empty := [column for column in REQUIRED if not row[column]]:
+    names = {column: identity.normalise(row[column]) for column in NAMES if column in row}
+    if empty := [column for column in REQUIRED if not names.get(column, row[column])]:
         raise UserError(f"{path}, line {line}: {', '.join(empty)} is empty")
+    if missing := [column for column, name in names.items() if name.casefold() in MISSING]:
+        raise UserError(
+            f"{path}, line {line}: {missing[0]} is {row[missing[0]]!r}, as programs write an empty cell. Fill it in, or"
+            " delete the line."
+        )
     if broken := [column for column in columns if "\n" in row[column] or "\0" in row[column]]:
         raise UserError(f"{path}, line {line}: {', '.join(broken)} spans several lines: is a quotation mark missing?")
-    return row | {"line": line}
+    return row | names | {"line": line}

@@ -6,7 +6,9 @@ counts as happiness, as in the four-class convention of 5531 utterances.
 """
 
 import re
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections import Counter
+from contextlib import suppress
 
 from ser.core.errors import UserError, listing
 from ser.corpora.archives import Archive
@@ -14,7 +16,7 @@ from ser.corpora.formats import Contents, Recording, match_audio_files, unknown_
 
 PATTERN = r"(?:^|/)Session([1-5])/sentences/wav/([^/]+)/((Ses0\1)[FM]_[^/]+_([FM])\d+)\.wav$"
 LABELS = r"(?:^|/)Session[1-5]/dialog/EmoEvaluation/[^/]+\.txt$"
-LABEL_LINE = re.compile(r"^\[\d+\.\d+ - \d+\.\d+\]\t(\S+)\t(\w+)\t\[", re.MULTILINE)
+LABEL_LINE = re.compile(r"^\[\d+\.\d+ - \d+\.\d+\][ \t]+(\S+)[ \t]+(\w+)[ \t]+\[", re.MULTILINE)
 EMOTIONS = {"ang": "angry", "hap": "happy", "exc": "happy", "neu": "neutral", "sad": "sad"}
 COUNTS = {"angry": 1103, "happy": 1636, "neutral": 1708, "sad": 1084}
 
@@ -67,8 +69,9 @@ def contents(archive: Archive, settings: dict) -> Contents:
 
 
 def _decoded(content: bytes) -> str:
-    try:
-        text = content.decode("utf-8")
-    except UnicodeDecodeError:
-        text = content.decode("latin-1")
-    return text.replace("\r\n", "\n")
+    """Decode a file of labels, as editors on different systems save it."""
+    encodings = ("utf-16",) if content.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) else ("utf-8-sig", "latin-1")
+    for encoding in encodings:
+        with suppress(UnicodeDecodeError):
+            return "\n".join(content.decode(encoding).splitlines())
+    return ""

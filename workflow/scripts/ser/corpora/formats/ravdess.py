@@ -11,7 +11,7 @@ from ser.core.errors import UserError
 from ser.corpora.archives import Archive
 from ser.corpora.formats import Contents, Recording, check_names, match_audio_files, unknown_file_warnings
 
-PATTERN = r"(?:^|/)Actor_(\d\d)/03-01-(0[1-8])-0[12]-0[12]-0[12]-(\d\d)\.wav$"
+PATTERN = r"(?:(?:^|/)Actor_(\d\d)/|^|/)03-01-(0[1-8])-0[12]-0[12]-0[12]-(\d\d)\.wav$"
 EMOTIONS = {"05": "angry", "03": "happy", "01": "neutral", "04": "sad"}
 ACTORS = [f"{actor:02d}" for actor in range(1, 25)]
 
@@ -44,7 +44,7 @@ def contents(archive: Archive, settings: dict) -> Contents:
     recordings = []
     for name, match in found.items():
         folder, emotion, actor = match.groups()
-        if folder != actor:
+        if folder not in (None, actor):  # some copies have no folders
             raise UserError(f"{archive.path}: {name} is in the folder of another actor than its file name says")
         if emotion in EMOTIONS:
             gender = "male" if int(actor) % 2 else "female"
