@@ -103,7 +103,7 @@ COMMITS = ("a" * 40, "b" * 40)
 
 @pytest.fixture(scope="session")
 def finished_demo(tmp_path_factory):
-    """Run the demo with fewer pairs, targets and sizes, once for all workers. Tests leave it as it was, or copy it.
+    """Run the demo with one seed and fewer pairs, targets and sizes, once for all workers. Tests leave it as it was, or copy it.
 
     One model starts from a repository of the hub, of which two commits are in the hub's cache.
     """
@@ -127,6 +127,7 @@ def run_small_demo(workflow) -> None:
         folder = Path(workflow.environment["HF_HUB_CACHE"], "models--tests--small", "snapshots", commit)
         save_wav2vec2(folder, **LAYER_NORM)
     config = yaml.safe_load((ROOT / "demo" / "config" / "config.yaml").read_text(encoding="utf-8"))
+    config["seeds"] = [1]
     one_pair = {"sources": ["English"], "targets": ["German"]}
     config["models"]["xlsr"]["tuning"] |= {"rank": 8, "alpha": 16}
     config["models"]["published"] = {

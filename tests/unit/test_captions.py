@@ -34,12 +34,15 @@ def test_claims_and_overview_say_the_verdicts(tmp_path):
     verdicts = {"C0": "supported", "C1": "supported", "C3": "contradicted"}
     path = write(
         tmp_path / "claims.csv",
-        [{"claim": c, "claim_verdict": v, "verdict": "not tested" if c == "C1" else v} for c, v in verdicts.items()],
+        [
+            {"claim": c, "statement": f"It is {c}", "claim_verdict": v, "verdict": "not tested" if c == "C1" else v}
+            for c, v in verdicts.items()
+        ],
     )
     text = captions.render("claims.rst", [path], **SAID)
-    assert "Supported: C0 and C1.\nContradicted: C3." in text
+    assert "- **C1: supported.** It is C1.\n- **C3: contradicted.** It is C3.\n" in text
     assert "(synthetic demo)" in text
-    assert "2 of 3 comparisons tested" in text
+    assert "2 of 3 comparisons were tested" in text
     scores = [
         {"model": m, "shots": shots, "condition": "clean", "test_set": "all", "uar": uar}
         for m, shots, uar in (("cnn-lstm", 0, 30), ("xlsr", 0, 50), ("xlsr", 50, 99))

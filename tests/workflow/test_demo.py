@@ -80,8 +80,8 @@ class TestResults:
         written = results.glob("runs/cnn-lstm/**/run.json")
         runs = sorted(str(path.parent.relative_to(results / "runs")) for path in written)
         assert runs == [
-            *(f"cnn-lstm/English-to-German/50-shot/seed{seed}" for seed in (1, 2)),
-            *(f"cnn-lstm/{source}-to-any/0-shot/seed{seed}" for source in ("English", "German") for seed in (1, 2)),
+            "cnn-lstm/English-to-German/50-shot/seed1",
+            *(f"cnn-lstm/{source}-to-any/0-shot/seed1" for source in ("English", "German")),
         ]
         folder = results / "runs" / runs[0]
         assert {path.name for path in folder.iterdir()} == {"weights.safetensors", "history.csv", "run.json"}
@@ -89,7 +89,7 @@ class TestResults:
         history = read_rows(folder / "history.csv")
         assert len(history) == run["settings"]["training"]["epochs"] == 6
         assert run["dev_uar"] == max(float(row["dev_uar"]) for row in history)
-        zero_shot = read_json(results / "runs" / runs[2] / "run.json")
+        zero_shot = read_json(results / "runs" / runs[1] / "run.json")
         assert run["train_utterances"] == zero_shot["train_utterances"] + 50
 
     def test_predictions_are_whole_and_scores_follow_from_them(self, results):
@@ -122,10 +122,10 @@ class TestResults:
             of_pair = scores[(scores["source"] == row.source) & (scores["target"] == row.target)]
             for position, model in ((3, "cnn-lstm"), (4, "xlsr")):
                 of_model = of_pair[of_pair["model"] == model]
-                assert len(of_model) == 2
+                assert len(of_model) == 1
                 assert row[position] == pytest.approx(of_model["uar"].mean(), abs=1e-3)
         detail = pd.read_csv(results / "tables/table2_detail.csv")
-        assert (detail["seeds"] == 2).all()
+        assert (detail["seeds"] == 1).all()
         assert detail["paper"].isna().all()  # the paper knows no synthetic corpora
 
     def test_everything_says_what_it_is(self, results):
@@ -191,19 +191,17 @@ class TestResults:
         rng = np.random.default_rng(0)
         observed, shuffled = [], []
         for source, target in PAIRS:
-            for seed in (1, 2):
-                predictions = pd.read_csv(results / f"predictions/cnn-lstm/{source}-to-any/0-shot/seed{seed}.csv")
-                predictions = predictions[(predictions["target"] == target) & (predictions["condition"] == "clean")]
-                truth = predictions["emotion"].to_numpy()
-                guesses = predictions["predicted"].to_numpy()
-                observed.append(unweighted_average_recall(truth, guesses))
-                shuffled.append([unweighted_average_recall(truth, rng.permutation(guesses)) for _ in range(2000)])
+            predictions = pd.read_csv(results / f"predictions/cnn-lstm/{source}-to-any/0-shot/seed1.csv")
+            predictions = predictions[(predictions["target"] == target) & (predictions["condition"] == "clean")]
+            truth = predictions["emotion"].to_numpy()
+            guesses = predictions["predicted"].to_numpy()
+            observed.append(unweighted_average_recall(truth, guesses))
+            shuffled.append([unweighted_average_recall(truth, rng.permutation(guesses)) for _ in range(2000)])
         p = (1 + np.sum(np.mean(shuffled, axis=0) >= np.mean(observed))) / 2001
         assert p < 0.001
         within = [
-            read_json(results / f"runs/cnn-lstm/{source}-to-any/0-shot/seed{seed}/run.json")["dev_uar"]
+            read_json(results / f"runs/cnn-lstm/{source}-to-any/0-shot/seed1/run.json")["dev_uar"]
             for source in ("English", "German")
-            for seed in (1, 2)
         ]
         assert np.mean(within) > np.mean(observed)
 

@@ -156,7 +156,7 @@ class TestFaults:
             assert len(server.requests) == 2
         assert "534 were found; missing: 03a01Fa.wav" in output
         assert "Traceback" not in output
-        assert len(read_rows(workflow.directory / target)) == 420
+        assert len(read_rows(workflow.directory / target)) == 339
 
     def test_a_download_that_stays_bad_is_not_kept(self, workflow):
         with serve({"/emodb.zip": b"<html><title>Quota exceeded</title></html>"}) as server:
@@ -182,7 +182,7 @@ class TestFaults:
             assert "Traceback" not in result.stdout
             assert left == []
             workflow.run("--cores", "1", target)
-        assert len(read_rows(workflow.directory / target)) == 420
+        assert len(read_rows(workflow.directory / target)) == 339
 
 
 def served_archives_of_noise_and_ravdess() -> dict[str, bytes]:

@@ -76,16 +76,15 @@ EDITS = {
         [("demo_noise", {"environment": "TBUS"}), *NOISE],
     ),
     "a seed added": (
-        changes("seeds=[1, 2, 3]"),
+        changes("seeds=[1, 2]"),
         [
-            ("split few_shot finetune predict", {"seed": "3"}),
+            ("split few_shot finetune predict", {"seed": "2"}),
             OF_AUDIT,
             *OF_PREDICTIONS,
             *OF_HISTORIES,
             CAPTIONS,
         ],
     ),
-    "a seed removed": (changes("seeds=[1]"), [OF_AUDIT, *OF_PREDICTIONS, *OF_HISTORIES, CAPTIONS]),
     "a model added": (
         changes(
             "models.xlsr-small={title: small, family: wav2vec2, checkpoint: resources/demo/checkpoints/xlsr,"
