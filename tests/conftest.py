@@ -103,7 +103,7 @@ COMMITS = ("a" * 40, "b" * 40)
 
 @pytest.fixture(scope="session")
 def finished_demo(tmp_path_factory):
-    """Run the demo with one seed and fewer pairs, targets and sizes, once for all workers. Tests leave it as it was, or copy it.
+    """Run a small demo with one seed, once for all workers. Tests leave it as it was, or copy it.
 
     One model starts from a repository of the hub, of which two commits are in the hub's cache.
     """
