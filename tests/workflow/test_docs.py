@@ -23,6 +23,7 @@ from ser.snakemake_support.dry_run import parse
 PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "config/README.md")]
 PAGES += sorted((ROOT / "docs").rglob("*.md"))
 BASE = ROOT / "config" / "config.yaml"
+TUTORIAL = ROOT / "docs" / "tutorial.md"
 USING = ROOT / "docs" / "how-to" / "trained-model.md"  # all of its commands are run by test_use
 OF_SNAKEMAKE = {*(ROOT / "docs" / "how-to").iterdir()} - {USING}  # pages whose options in a sentence are Snakemake's
 TOKENS = {page: MarkdownIt().enable("table").parse(page.read_text(encoding="utf-8")) for page in PAGES}
@@ -39,6 +40,7 @@ NOT_RUN_HERE = {  # they take too long, need what they made, or are what runs th
     "make reference",
     "make report",
     "make report DIRECTORY=demo",
+    "cat emodb-urdu/results/tables/table2.md",
     ".ci/run",
     "snakemake --rulegraph | dot -Tsvg -Gnodesep=0.25 -Granksep=0.35 > docs/images/rules.svg",
     "snakemake --software-deployment-method conda",
@@ -76,7 +78,7 @@ def excerpts() -> dict[str, dict]:
     """Excerpts of configurations by the file that the text before each says to save it as; else mine.yaml."""
     files = {}
     for page in PAGES:
-        name = "mine.yaml"
+        name = "tutorial" if page == TUTORIAL else "mine.yaml"
         for token in TOKENS[page]:
             if token.type == "inline":
                 name = [name, *re.findall(r"`(\w+\.yaml)`", token.content)][-1]
@@ -177,6 +179,12 @@ def test_excerpts_are_configurations():
         before = validation.load(base)
         update_config(base, excerpt)
         assert validation.load(base) != before, excerpt
+
+
+def test_the_tutorials_excerpt_is_of_its_configuration():
+    (excerpt,) = blocks(TUTORIAL, "yaml")
+    text = (ROOT / "config" / "emodb-urdu.yaml").read_text(encoding="utf-8")
+    assert all(part in text for part in excerpt.split("\n\n"))
 
 
 def anchors(page: Path) -> set[str]:
