@@ -71,7 +71,7 @@ class TestRejected:
                 Archive(path).scan()
 
     @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE])
-    def test_links_and_devices_in_a_tar_are_refused(self, tmp_path, kind):
+    def test_links_and_devices_in_a_tar_are_rejected(self, tmp_path, kind):
         with tarfile.open(tmp_path / "corpus.tar.gz", "w:gz") as archive:
             member = tarfile.TarInfo("wav/03a01Fa.wav")
             member.type, member.linkname = kind, "/etc/passwd"
@@ -79,7 +79,7 @@ class TestRejected:
         with pytest.raises(UserError, match=r"'wav/03a01Fa.wav' is a link or a device"):
             Archive(tmp_path / "corpus.tar.gz").scan()
 
-    def test_links_in_a_zip_are_refused(self, tmp_path):
+    def test_links_in_a_zip_are_rejected(self, tmp_path):
         with zipfile.ZipFile(tmp_path / "corpus.zip", "w") as archive:
             member = zipfile.ZipInfo("wav/03a01Fa.wav")
             member.external_attr = 0o120777 << 16

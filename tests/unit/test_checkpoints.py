@@ -50,7 +50,7 @@ class TestEncoder:
         for name, tensor in model.model.encoder.state_dict().items():
             assert torch.equal(encoder[name], tensor)
 
-    def test_another_family_is_refused(self, tmp_path, kind):
+    def test_another_family_is_rejected(self, tmp_path, kind):
         save(Wav2Vec2Model(Wav2Vec2Config(**SMALL_WAV2VEC2)), tmp_path, kind)
         with pytest.raises(UserError, match="type 'wav2vec2', not of family 'whisper'"):
             checkpoints.read_encoder(tmp_path, "whisper")

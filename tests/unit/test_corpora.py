@@ -173,7 +173,7 @@ class TestEmodbVerification:
         with pytest.raises(UserError, match=r"missing: 03a01Fa\.wav"):
             open_corpus(tmp_path, EMODB)[1]
 
-    def test_version_2_is_refused(self, tmp_path, tone):
+    def test_version_2_is_rejected(self, tmp_path, tone):
         names = (
             [
                 f"{s}{t}{e}{v}"

@@ -67,7 +67,7 @@ def test_labels_are_mapped_or_left_out(table):
         ingest.ingest(table, SETTINGS)
 
 
-def test_a_byte_order_mark_is_removed(table):
+def test_byte_order_mark_is_removed(table):
     table.write_bytes(b"\xef\xbb\xbf" + table.read_bytes())
     assert len(ingest.ingest(table, SETTINGS)[0]) == 4
 

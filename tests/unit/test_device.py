@@ -72,7 +72,7 @@ def test_folder_of_another_user_is_rejected(tmp_path, monkeypatch):
         device.claim_gpu(NAMES)
 
 
-def test_a_job_without_a_gpu_runs_on_the_cpu(monkeypatch, caplog):
+def test_job_without_a_gpu_runs_on_the_cpu(monkeypatch, caplog):
     assert device.choose_device(0) == torch.device("cpu")
     assert not caplog.messages
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)

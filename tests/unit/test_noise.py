@@ -78,7 +78,7 @@ def test_too_quiet_utterance_is_rejected(noises):
         noise.mix_at_snr("faint", speech(5), noises["NPARK"], 40)
 
 
-def test_silent_noise_is_refused():
+def test_silent_noise_is_rejected():
     with pytest.raises(UserError, match="the noise is silent from sample 0 on, in the segment for utterance a"):
         noise.mix_at_snr("a", speech(1_000), np.zeros(24_000, np.int16), 10)
 

@@ -160,7 +160,7 @@ class TestSplits:
             ({"a": "train", "b": "train", "c": "train", "d": "dev", "z": "dev"}, [], "z are in only one of the two"),
         ],
     )
-    def test_leaks_are_refused(self, roles, overlaps, message):
+    def test_leaks_are_rejected(self, roles, overlaps, message):
         rows = [
             {"utterance": "a", "speaker": "1", "group": "x"},
             {"utterance": "b", "speaker": "1", "group": "x"},

@@ -39,7 +39,7 @@ def test_folder_without_a_repository(tmp_path):
     assert "not a git checkout" in found["reason"]
 
 
-def test_a_repository_without_commits(tmp_path):
+def test_repository_without_commits(tmp_path):
     subprocess.run(["git", "-C", str(tmp_path), "init", "--quiet"], check=True)
     found = provenance.commit(tmp_path)
     assert found["commit"] is None

@@ -156,7 +156,7 @@ def test_figure2_points_share_test_speakers():
     assert points[["shots", "uar"]].values.tolist() == [[0, 35], [50, 55]]
 
 
-def test_figure3_pairs_runs():
+def test_figure3_pairs_clean_and_noisy_runs():
     experiment = {"models": ["cnn-lstm", "xlsr"], "source": "EMODB", "targets": ["URDU"], "condition": "noisy"}
     frame = pd.DataFrame(rows_of([60, 70]) + rows_of([50, 64], condition="noisy") + rows_of([55], model="xlsr"))
     bars = figure3.bars(frame, experiment).set_index(["model", "condition"])

@@ -130,7 +130,7 @@ class TestTraining:
         assert best((50, 1.0), (50, 0.9), (50, 0.95)) == 2  # then loss
         assert best((50, 1.0), (50, 1.0)) == 1  # then the earlier
 
-    def test_missing_class_is_refused(self, tmp_path):
+    def test_missing_class_is_rejected(self, tmp_path):
         examples = learnable_examples(16)
         few = [i for i, emotion in enumerate(examples.emotions) if emotion not in ("sad", "happy")]
         train = Examples([examples.frames[i] for i in few], [examples.emotions[i] for i in few])
@@ -141,7 +141,7 @@ class TestTraining:
         with pytest.raises(UserError, match=r"loss is NaN or infinite in epoch \d.*Lower"):
             run(tmp_path, SETTINGS | {"learning_rate": 1e30})
 
-    def test_weights_of_another_model_are_refused(self, tmp_path):
+    def test_weights_of_another_model_are_rejected(self, tmp_path):
         save_file({"output.weight": torch.zeros(2, 2)}, tmp_path / "weights.safetensors")
         with pytest.raises(UserError, match="another model"):
             trainable_state.load_trained_state(cnn_lstm.build({}), tmp_path / "weights.safetensors")

@@ -52,7 +52,7 @@ def test_csv_corpora_are_source_and_target(experiment):
     }
 
 
-def test_a_changed_recording_or_row_is_ingested_again(experiment):
+def test_changed_recording_or_row_is_ingested_again(experiment):
     target = "results/corpora/ONE/utterances.csv"
     assert experiment.planned(target) == []
     recording = experiment.directory / "ONE" / "0" / "ang0.wav"

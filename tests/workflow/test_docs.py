@@ -53,7 +53,7 @@ def blocks(page: Path, language: str) -> list[str]:
 
 
 def commands_in(page: Path) -> list[str]:
-    """Return the commands of a page, in sh blocks and in other code, without comments."""
+    """Return a page's commands, from sh blocks and other code, without comments."""
     lines = [line for block in blocks(page, "sh") for line in block.splitlines()]
     indented = [token.content for token in TOKENS[page] if token.type == "code_block"]
     other = [line.removeprefix("time ") for block in indented for line in block.splitlines()]
@@ -73,7 +73,7 @@ def fill_placeholder(placeholder: re.Match) -> str:
 
 
 def excerpts() -> dict[str, dict]:
-    """Return configuration excerpts by the file name in the text before, or mine.yaml."""
+    """Return configuration excerpts by the file name before them, or mine.yaml."""
     files = {}
     for page in PAGES:
         name = "mine.yaml"

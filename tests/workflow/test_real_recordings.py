@@ -1,7 +1,7 @@
 """Whole workflow on real German and Urdu speech, if it is available.
 
-SER_REAL_CORPORA is a folder with URDU-Dataset-4b546d4.zip and emodb-339.zip, EMODB's original recordings of the four
-emotions.
+SER_REAL_CORPORA is the path of a folder with URDU-Dataset-4b546d4.zip and emodb-339.zip (EMODB's original recordings of
+the four emotions).
 """
 
 import os
