@@ -19,7 +19,7 @@ import pytest
 import soundfile
 import torch
 import yaml
-from conftest import ROOT, assert_equal_to, named_generator
+from conftest import ROOT, assert_close, named_generator
 from huggingface_hub import ModelCard
 from hypothesis import given
 from hypothesis import strategies as st
@@ -107,7 +107,7 @@ def assert_predictions(workflow, rows, predictions) -> None:
     corpus = workflow.directory / "German"
     expected = [own[Path(row["file"]).relative_to(corpus).with_suffix("").as_posix()] for row in rows]
     assert len(rows) == len(own) == len(FORMATS) * len(EMOTIONS)
-    assert_equal_to(1e-5, probabilities(rows), probabilities(expected), "labels, against the workflow's predictions")
+    assert_close(1e-5, probabilities(rows), probabilities(expected), "labels, against the workflow's predictions")
     assert np.ptp(probabilities(rows), axis=0).max() > 1e-3
 
 
@@ -158,7 +158,7 @@ class TestLabels:
         together = run_label(run, *files, folder)
         assert [row["file"] for row in together] == list(map(str, files))  # each once
         (same,) = (row for row in together if row["file"] == alone[0]["file"])
-        assert_equal_to(1e-5, probabilities([same]), probabilities(alone), "labels together, against alone")
+        assert_close(1e-5, probabilities([same]), probabilities(alone), "labels together, against alone")
 
     def test_only_audio_files_of_a_folder_are_used(self, workflow, tmp_path):
         audio = workflow.directory / "German" / "audio"
@@ -259,7 +259,7 @@ class TestWindows:
         for at in starts:
             soundfile.write(tmp_path / "cut" / f"{at:02}.wav", samples[at * rate : (at + 10) * rate], rate)
         cut = run_label(run, tmp_path / "cut")
-        assert_equal_to(1e-5, probabilities(rows), probabilities(cut), "windows, against files")
+        assert_close(1e-5, probabilities(rows), probabilities(cut), "windows, against files")
         (mean,) = run_label(run, long, "--per-file")
         assert (mean["start"], mean["end"]) == ("0.000", "41.000")
         np.testing.assert_allclose(probabilities([mean])[0], probabilities(rows).mean(axis=0), atol=1e-7)
