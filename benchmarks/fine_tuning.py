@@ -132,8 +132,8 @@ def measure_model(name: str, folder: Path, options, say) -> dict:
     say(row("ours, once more", in_process({**common, "side": "ours"}), ours))
     say(
         f"\nOurs: {ours['padded']:.2f} padded seconds per second of speech; {ours['start_up']:.1f} s of start-up; for"
-        f" 10 s of speech the feature extractor takes {10 * ours['frontend']:.3f} s, steps {10 * ours['step']:.3f} s. Steps"
-        f" do {ours['flops'] / 1e9:.0f} GFLOP/s,"
+        f" 10 s of speech the feature extractor takes {10 * ours['frontend']:.3f} s, steps {10 * ours['step']:.3f} s."
+        f" Steps do {ours['flops'] / 1e9:.0f} GFLOP/s,"
         f" {100 * ours['flops'] / peak:.0f} % of the {peak / 1e9:.0f} GFLOP/s that a large matrix product reaches here."
     )
     if not options.no_ablation:
