@@ -51,7 +51,7 @@ class TestRows:
         assert table["model"].tolist() == ["xlsr", "cnn-lstm", "wav2vec2", "random", "mine"]
         assert list(table.columns) == table1.columns(LANGUAGES)
         before, after = table.columns.get_loc("languages"), table.columns.get_loc("parameters")
-        assert table.columns[before + 1 : after].tolist() == ["met_English", "met_Urdu"]
+        assert table.columns[before + 1 : after].tolist() == ["seen_English", "seen_Urdu"]
 
     def test_values(self, table):
         cells = table.set_index("model")
@@ -66,15 +66,15 @@ class TestRows:
         assert cells["pretraining_data"].tolist()[:2] == ["none", "LibriSpeech"]
         assert cells["pretraining_data"].tolist()[3:] == ["unknown", "none"]
         assert cells["hours"].fillna(0).tolist() == [0, 960, 56000, 0, 0]
-        assert cells["met_English"].tolist() == ["", "yes", "yes", "unknown", ""]
-        assert cells["met_Urdu"].tolist() == ["", "no", "no", "unknown", ""]
+        assert cells["seen_English"].tolist() == ["", "yes", "yes", "unknown", ""]
+        assert cells["seen_Urdu"].tolist() == ["", "no", "no", "unknown", ""]
         assert cells["source"].astype(bool).tolist() == [False, True, True, False, False]
 
     def test_whole_numbers_and_blanks_in_the_csv(self, table, tmp_path):
         table.to_csv(tmp_path / "table1.csv", index=False)
         read = pd.read_csv(tmp_path / "table1.csv", dtype=str, keep_default_na=False).set_index("model")
         assert read.loc["xlsr", ["hours", "hidden_size", "layers"]].tolist() == ["56000", "1024", "24"]
-        assert set(read.loc["cnn-lstm", ["hours", "hidden_size", "layers", "met_Urdu"]]) == {""}
+        assert set(read.loc["cnn-lstm", ["hours", "hidden_size", "layers", "seen_Urdu"]]) == {""}
 
     def test_drawing(self, table, tmp_path):
         table1.draw(table, LANGUAGES, ["synthetic demo"], tmp_path / "table1.png")
@@ -104,7 +104,7 @@ class TestLanguagesSeen:
         assert pretraining_data.known()[MMS]["list"] == "partial"
 
     def test_partial_list(self, monkeypatch):
-        lists = {"a": {"met": {"English": None}, "list": "partial"}, "b": {"met": {"Urdu": None}, "list": "complete"}}
+        lists = {"a": {"seen": {"English": None}, "list": "partial"}, "b": {"seen": {"Urdu": None}, "list": "complete"}}
         monkeypatch.setattr(pretraining_data, "known", lambda: lists)
         pretraining_data.listed_languages.cache_clear()
         answers = [
@@ -137,26 +137,26 @@ class TestFacts:
         assert facts["source"]
         assert facts["data"]
         assert facts["list"] in ("complete", "partial")
-        assert "English" in facts["met"]
-        assert all(isinstance(name, str) for name in facts["met"])  # YAML reads `no` as false
+        assert "English" in facts["seen"]
+        assert all(isinstance(name, str) for name in facts["seen"])  # YAML reads `no` as false
         if "/demo/" not in checkpoint:
             assert facts["hours"] > 0
 
     def test_complete_lists_have_the_published_number_of_names(self):
         """Except for kinds of Chinese and Romansh, XLSR's overlaps and Whisper's counts."""
         names = {
-            name: len(pretraining_data.known()[name]["met"])
+            name: len(pretraining_data.known()[name]["seen"])
             for name in (ENGLISH_ONLY, XLSR, XLS_R, WHISPER, WHISPER_V3)
         }
         assert names == {ENGLISH_ONLY: 1, XLSR: 50, XLS_R: 125, WHISPER: 99, WHISPER_V3: 100}
 
     def test_xls_r_has_seen_all_languages_of_xlsr(self):
-        assert pretraining_data.known()[XLSR]["met"].keys() <= pretraining_data.known()[XLS_R]["met"].keys()
+        assert pretraining_data.known()[XLSR]["seen"].keys() <= pretraining_data.known()[XLS_R]["seen"].keys()
 
     @pytest.mark.parametrize("name", ["wav2vec2", "xlsr", "whisper"])
     def test_demo_encoders_have_seen_the_languages_of_their_recipe(self, name):
         recipe = yaml.safe_load((ROOT / f"demo/checkpoints/{name}.yaml").read_text(encoding="utf-8"))
-        assert len(pretraining_data.known()[f"resources/demo/checkpoints/{name}"]["met"]) == len(recipe["voices"])
+        assert len(pretraining_data.known()[f"resources/demo/checkpoints/{name}"]["seen"]) == len(recipe["voices"])
 
     def test_configured_checkpoints_and_languages_are_known(self):
         config = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
