@@ -1,9 +1,9 @@
-"""Time and memory of ingesting a corpus of IEMOCAP's size, of looking for overlaps in it, and of opening it.
+"""Time and memory of ingestion, overlap search and loading at IEMOCAP's size.
 
     python benchmarks/corpus.py [--every N] [folder with about 3 GB of room]
 
-Makes noise of IEMOCAP's 5531 lengths (iemocap-seconds.txt), or of every Nth, in its layout, as a folder and as a
-.tar.gz, and runs each step in a process of its own.
+Writes noise with the lengths of IEMOCAP's 5531 recordings (iemocap-seconds.txt), or of every Nth, in its layout, as a
+folder and as a .tar.gz. Each step runs in its own process.
 """
 
 import argparse
@@ -33,7 +33,7 @@ LABELS = ("ang", "hap", "neu", "sad")
 
 
 def members(every: int):
-    """Label files and recordings of five sessions of ten dialogues."""
+    """Yield label files and recordings of five sessions with ten dialogues each."""
     generator = np.random.default_rng(0)
     seconds = np.loadtxt(ROOT / "benchmarks" / "iemocap-seconds.txt")[::every]
     for dialogue in range(50):
@@ -49,8 +49,8 @@ def members(every: int):
         yield f"{root}/dialog/EmoEvaluation/{name}.txt", "".join(lines).encode()
 
 
-def make(folder: Path, every: int) -> None:
-    """Write both packings."""
+def write_corpus(folder: Path, every: int) -> None:
+    """Write the corpus as a folder and as a .tar.gz."""
     with tarfile.open(folder / "corpus.tar.gz", "w:gz", compresslevel=1) as archive:
         for name, content in members(every):
             path = folder / "corpus" / name
@@ -62,21 +62,21 @@ def make(folder: Path, every: int) -> None:
 
 
 def ingest(folder: Path, packing: str) -> None:
-    """What the rule `corpus` does."""
+    """Ingest the corpus, as the rule `corpus` does."""
     rows, waveforms, _ = ingestion.ingest(folder / packing, SETTINGS)
     audio.write_array(folder / "audio.npy", waveforms, sum(row["samples"] for row in rows))
     files.write_rows(folder / "utterances.csv", UTTERANCE_COLUMNS, rows)
 
 
-def look_for_overlaps(folder: Path) -> None:
-    """What the rule `overlaps` does."""
+def search_overlaps(folder: Path) -> None:
+    """Search for overlaps, as the rule `overlaps` does."""
     rows = files.read_rows(folder / "utterances.csv")
     waveforms = audio.waveforms_of(rows, audio.open_audio(folder / "audio.npy"))
     assert not overlaps.find_overlaps([row["utterance"] for row in rows], waveforms)
 
 
 def open_corpus(folder: Path) -> None:
-    """What a job with a model does before its front end hears anything."""
+    """Open the corpus, as jobs with a model do before computing features."""
     rows = files.read_rows(folder / "utterances.csv")
     assert len(audio.waveforms_of(rows, audio.open_audio(folder / "audio.npy"))) == len(rows)
 
@@ -84,13 +84,13 @@ def open_corpus(folder: Path) -> None:
 STEPS = {
     "ingestion of a folder": lambda folder: ingest(folder, "corpus"),
     "ingestion of a .tar.gz": lambda folder: ingest(folder, "corpus.tar.gz"),
-    "overlaps": look_for_overlaps,
+    "overlaps": search_overlaps,
     "opening": open_corpus,
 }
 
 
 def measure(step: str, folder: Path) -> None:
-    """Take a step, and print what it took as JSON."""
+    """Run a step, and print its time and memory as JSON."""
     started = time.perf_counter()
     STEPS[step](folder)
     seconds = time.perf_counter() - started
@@ -107,7 +107,7 @@ def main() -> None:
     if given.step:
         return measure(given.step, given.folder)
     with tempfile.TemporaryDirectory(dir=given.folder) as folder:
-        make(Path(folder), given.every)
+        write_corpus(Path(folder), given.every)
         print("| step | wall s | peak memory MB |\n|---|---:|---:|")
         for step in STEPS:
             command = [sys.executable, __file__, folder, "--step", step]

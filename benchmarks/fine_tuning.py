@@ -1,12 +1,12 @@
-"""Fine-tuning and prediction against the usual loop of transformers and peft, on speech of IEMOCAP's lengths.
+"""Fine-tuning and prediction, compared with the usual transformers and peft loop.
 
     python benchmarks/fine_tuning.py [--models wav2vec2-base xlsr whisper-medium] [--device cpu|cuda] [--output FILE]
 
-Encoders have their true sizes and random weights, recordings the lengths of IEMOCAP's 5531 (iemocap-seconds.txt) and
-noise in them. Every case runs in a process of its own. An epoch's time is estimated from some of its batches, taken at
-equal steps through their order by padded length, in proportion to padded seconds: many on a GPU, few on a CPU. The
-front end, which we compute once per run, is charged to an epoch by its share of a run's epochs. What each side does to
-a recording (reading, features) is in its times. Prints tables in Markdown.
+Encoders have their true sizes and random weights. Recordings are noise with the lengths of IEMOCAP's 5531
+(iemocap-seconds.txt). Every case runs in its own process. An epoch's time is estimated, in proportion to padded
+seconds, from batches at equal steps in the order of padded length: many on a GPU, few on a CPU. The workflow computes
+the frontend once per run; an epoch is charged its share of that time. Times include reading and features. Prints
+tables in Markdown.
 """
 
 import argparse
@@ -31,8 +31,8 @@ sys.path[:0] = [str(ROOT / "workflow" / "scripts"), str(ROOT / "benchmarks")]
 
 SAMPLE_RATE, EPOCHS, RANK = 16_000, 5, 16
 LARGE = {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16, "intermediate_size": 4096}
-DROPOUTS = {"activation_dropout": 0.0, "feat_proj_dropout": 0.1}  # the published ones, where transformers' differ
-MODELS = {  # family, settings beside transformers' defaults, which are wav2vec2-base's; linears that get LoRA
+DROPOUTS = {"activation_dropout": 0.0, "feat_proj_dropout": 0.1}  # published values, unlike transformers' defaults
+MODELS = {  # family, changes to transformers' defaults (wav2vec2-base's), linear layers with LoRA
     "wav2vec2-base": ("wav2vec2", DROPOUTS, ("intermediate_dense", "output_dense")),
     "xlsr": (
         "wav2vec2",
@@ -46,7 +46,7 @@ MODELS = {  # family, settings beside transformers' defaults, which are wav2vec2
             "encoder_layers": 24,
             "encoder_attention_heads": 16,
             "encoder_ffn_dim": 4096,
-            "decoder_layers": 1,  # no side uses the decoder
+            "decoder_layers": 1,  # the decoder is not used
             "decoder_attention_heads": 16,
         },
         ("fc1", "fc2"),
@@ -58,8 +58,8 @@ PLAIN = {
     "b: padded, grouped by length": {"grouped": True},
     "c: cut at 6 s, random batches": {"longest": 6.0},
 }
-WITHOUT = {  # ours with one thing taken away
-    "front end in every epoch": {"front_ends": EPOCHS},
+WITHOUT = {  # ablations of our loop
+    "feature extractor in every epoch": {"frontend_runs": EPOCHS},
     "random batches": {"grouped": False},
     "eager attention": {"attention": "eager"},
     "30 s of context": {"context": "30s"},
@@ -74,23 +74,23 @@ def main():
         return
     device, report = describe(options), []
     say = functools.partial(emit, report, options.output)
-    say(f"{device}; {options.batches} batches of each epoch; `{' '.join(['python', *sys.argv])}`\n")
+    say(f"{device}; {options.batches} batches per epoch; `{' '.join(['python', *sys.argv])}`\n")
     with tempfile.TemporaryDirectory() as folder:
         for model in options.models:
             ours = measure_model(model, Path(folder, model), options, say)
             if model == "xlsr" and options.sharing > 1:
-                say(shared(options, ours["step"], folder))
+                say(measure_concurrent_jobs(options, ours["step"], folder))
 
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", nargs="+", choices=list(MODELS), default=list(MODELS))
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cuda" if Path("/dev/nvidia0").exists() else "cpu")
-    parser.add_argument("--micro-batch", type=int, help="utterances; default: 16 on a GPU, fewer on a CPU")
-    parser.add_argument("--batches", type=int, help="of each epoch; default: 40 on a GPU, 3 on a CPU")
-    parser.add_argument("--sharing", type=int, default=1, help="also measure so many jobs at a time")
+    parser.add_argument("--micro-batch", type=int, help="number of utterances; default: 16 on a GPU, fewer on a CPU")
+    parser.add_argument("--batches", type=int, help="number of batches per epoch; default: 40 on a GPU, 3 on a CPU")
+    parser.add_argument("--sharing", type=int, default=1, help="also measure this number of concurrent jobs")
     parser.add_argument("--no-ablation", action="store_true")
-    parser.add_argument("--output", type=Path, help="also write the tables there")
+    parser.add_argument("--output", type=Path, help="also write the tables to this file")
     parser.add_argument("--case", help=argparse.SUPPRESS)
     options = parser.parse_args()
     options.batches = options.batches or (40 if options.device == "cuda" else 3)
@@ -98,7 +98,7 @@ def parse() -> argparse.Namespace:
 
 
 def emit(report: list[str], path: Path | None, line: str) -> None:
-    """Print a line, and keep what was printed so far in a file."""
+    """Print a line, and write all lines so far to a file."""
     print(line, flush=True)
     report.append(line)
     if path:
@@ -106,19 +106,19 @@ def emit(report: list[str], path: Path | None, line: str) -> None:
 
 
 def micro_batch(model: str, options) -> int:
-    """Utterances of a batch."""
+    """Return the number of utterances in a micro-batch."""
     return options.micro_batch or (16 if options.device == "cuda" else CPU_MICRO_BATCHES[model])
 
 
-def case_of(model: str, folder: Path, options) -> dict:
-    """What all cases of a model share."""
+def common_settings(model: str, folder: Path, options) -> dict:
+    """Return the settings that all cases of a model share."""
     common = {"model": model, "folder": str(folder), "device": options.device}
     return common | {"micro_batch": micro_batch(model, options), "batches": options.batches}
 
 
 def measure_model(name: str, folder: Path, options, say) -> dict:
-    """All cases of one model, as a table. Returns our case."""
-    common = case_of(name, folder, options)
+    """Measure all cases of a model, print a table, and return our case."""
+    common = common_settings(name, folder, options)
     in_process({**common, "side": "checkpoint"})
     peak = in_process({**common, "side": "product"})["flops"]
     say(f"\n### {name}, batches of {common['micro_batch']}\n")
@@ -126,14 +126,14 @@ def measure_model(name: str, folder: Path, options, say) -> dict:
     say("|---|---:|---:|---:|---:|---:|---:|")
     ours = in_process({**common, "side": "ours"})
     say(row("ours", ours, ours))
-    # Whisper's extractor pads to 30 s whatever it gets: neither grouping nor cutting changes anything
+    # Whisper's extractor always pads to 30 s: neither grouping nor cutting changes anything
     for title, settings in list(PLAIN.items())[: 1 if "whisper" in name else None]:
         say(row(title, in_process({**common, "side": "plain", **settings}), ours))
     say(row("ours, once more", in_process({**common, "side": "ours"}), ours))
     say(
         f"\nOurs: {ours['padded']:.2f} padded seconds per second of speech; {ours['start_up']:.1f} s of start-up; for"
-        f" 10 s of speech the front end takes {10 * ours['front_end']:.3f} s, steps {10 * ours['step']:.3f} s. Steps"
-        f" do {ours['flops'] / 1e9:.0f} GFLOP/s,"
+        f" 10 s of speech the feature extractor takes {10 * ours['frontend']:.3f} s, steps {10 * ours['step']:.3f} s."
+        f" Steps do {ours['flops'] / 1e9:.0f} GFLOP/s,"
         f" {100 * ours['flops'] / peak:.0f} % of the {peak / 1e9:.0f} GFLOP/s that a large matrix product reaches here."
     )
     if not options.no_ablation:
@@ -145,18 +145,18 @@ def measure_model(name: str, folder: Path, options, say) -> dict:
     return ours
 
 
-def shared(options, alone: float, folder: str) -> str:
-    """How much more several jobs do together than one after the other, in words."""
-    case = case_of("xlsr", Path(folder, "xlsr"), options) | {"side": "ours", "predicts": False}
+def measure_concurrent_jobs(options, alone: float, folder: str) -> str:
+    """Return a sentence on the speed of concurrent jobs."""
+    case = common_settings("xlsr", Path(folder, "xlsr"), options) | {"side": "ours", "predicts": False}
     with ThreadPoolExecutor() as threads:
         together = list(threads.map(lambda i: in_process({**case, "number": i}), range(options.sharing)))
     slowest = max(taken["step"] for taken in together)
     gain = options.sharing * alone / slowest
-    return f"{options.sharing} jobs of xlsr at a time do {gain:.2f} times the steps of one."
+    return f"{options.sharing} concurrent jobs of xlsr do {gain:.2f} times the steps of one."
 
 
 def row(title: str, case: dict, ours: dict) -> str:
-    """One case beside ours."""
+    """Return the table row of a case compared with ours."""
     return (
         f"| {title} | {case['epoch'] / case['steps_an_epoch']:.3f} | {case['utterances'] / case['epoch']:.2f} |"
         f" {case['memory'] / 1e9:.1f} | {case['epoch'] / ours['epoch']:.2f} | {case['predicted']:.2f} |"
@@ -165,7 +165,7 @@ def row(title: str, case: dict, ours: dict) -> str:
 
 
 def applies(settings: dict, model: str, device: str) -> bool:
-    """Whether a thing is there to be taken away."""
+    """Return whether an ablation applies to a model on a device."""
     whisper = "whisper" in model
     if "context" in settings:
         return whisper
@@ -173,7 +173,7 @@ def applies(settings: dict, model: str, device: str) -> bool:
 
 
 def describe(options) -> str:
-    """The machine, in words."""
+    """Return a description of the machine."""
     import torch
 
     if options.device == "cuda":
@@ -184,14 +184,14 @@ def describe(options) -> str:
 
 
 def in_process(case: dict) -> dict:
-    """Run one case in a process of its own."""
+    """Run one case in its own process."""
     command = [sys.executable, __file__, "--case", json.dumps({**case, "launched": time.perf_counter()})]
     result = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(result.stdout.splitlines()[-1])
 
 
 def run_case(case: dict) -> dict:
-    """What a process of its own does."""
+    """Run one case in this process."""
     import torch
 
     torch.manual_seed(1)
@@ -199,11 +199,11 @@ def run_case(case: dict) -> dict:
     return sides[case["side"]](case, torch.device(case["device"]))
 
 
-# --- What both sides get ----------------------------------------------------------------------
+# --- Shared by both sides ---------------------------------------------------------------------
 
 
 def make_checkpoint(case: dict, device) -> dict:
-    """Save a random encoder, in Hugging Face format and as the workflow keeps it."""
+    """Save a random encoder in Hugging Face format and in the workflow's format."""
     from safetensors.torch import save_file
     from transformers import (
         Wav2Vec2Config,
@@ -235,21 +235,21 @@ def make_checkpoint(case: dict, device) -> dict:
 
 
 def large_product(case: dict, device) -> dict:
-    """Operations a second of the product of two large square matrices."""
+    """Return operations per second of the product of two large square matrices."""
     import torch
 
     on_gpu = device.type == "cuda"
-    size, repetitions = (8192, 50) if on_gpu else (4096, 3)
+    size, products = (8192, 50) if on_gpu else (4096, 3)
     first, second = torch.randn(2, size, size, device=device, dtype=torch.bfloat16 if on_gpu else torch.float32)
     first @ second
     started = synchronised_time(device)
-    for _ in range(repetitions):
+    for _ in range(products):
         first @ second
-    return {"flops": 2 * size**3 * repetitions / (synchronised_time(device) - started)}
+    return {"flops": 2 * size**3 * products / (synchronised_time(device) - started)}
 
 
 def synchronised_time(device) -> float:
-    """Seconds, when the device has done its work."""
+    """Return the time in seconds after the device has finished its work."""
     import torch
 
     if device.type == "cuda":
@@ -258,7 +258,7 @@ def synchronised_time(device) -> float:
 
 
 class Epoch:
-    """Batches of an epoch over IEMOCAP's lengths, some of which are run, with their audio in a file."""
+    """Batches of an epoch with IEMOCAP's lengths; some are run, with audio in a file."""
 
     def __init__(self, case: dict, longest: float | None = None, whole: float | None = None):
         from ser.models.batching import random_batches
@@ -279,8 +279,8 @@ class Epoch:
         needed = np.concatenate([batches[i] for i in taken])
         place = {utterance: i for i, utterance in enumerate(needed)}
         self.batches = [np.array([place[utterance] for utterance in batches[i]]) for i in taken]
-        of_batches = [float(len(batches[i]) * padded[batches[i]].max()) for i in taken]
-        self.padded, self.longest = sum(of_batches), max(of_batches)
+        padded_seconds = [float(len(batches[i]) * padded[batches[i]].max()) for i in taken]
+        self.padded, self.longest = sum(padded_seconds), max(padded_seconds)
         self.samples = samples[needed]
         self.starts = np.concatenate([[0], np.cumsum(self.samples)[:-1]])
         self.padding = self._all_padded / self.seconds
@@ -289,12 +289,12 @@ class Epoch:
         np.save(self.audio, noise.astype(np.int16))
 
     def estimate(self, seconds: float) -> float:
-        """Seconds of the whole epoch, from those of the batches that were run."""
+        """Return the estimated seconds of the whole epoch from those of the run batches."""
         return seconds * self._all_padded / self.padded
 
 
 def timed(work, batches: Sequence, device) -> float:
-    """Seconds of some work on all batches, after a first time that does not count."""
+    """Return the seconds of some work on all batches, after a warm-up."""
     work(batches[0])
     started = synchronised_time(device)
     for batch in batches:
@@ -303,7 +303,7 @@ def timed(work, batches: Sequence, device) -> float:
 
 
 def result(epoch: Epoch, seconds: float, predicted: float, device) -> dict:
-    """What a case reports, `seconds` of its steps and `predicted` in an epoch's prediction."""
+    """Return a case's report from the seconds of an epoch's steps and of prediction."""
     return {
         "epoch": seconds,
         "utterances": epoch.utterances,
@@ -315,7 +315,7 @@ def result(epoch: Epoch, seconds: float, predicted: float, device) -> dict:
 
 
 def peak_memory(device) -> int:
-    """Bytes that were in use at most so far: the GPU's, or the process's."""
+    """Return the peak memory in bytes of the GPU or of the process."""
     import torch
 
     if device.type == "cuda":
@@ -327,7 +327,7 @@ def peak_memory(device) -> int:
 
 
 def run_ours(case: dict, device) -> dict:
-    """The workflow's own code, as its jobs call it."""
+    """Run the workflow's code as its jobs do."""
     from ser.core.constants import EMOTIONS
     from ser.models.feature_store import Storage
     from ser.training import inference, loop
@@ -341,13 +341,13 @@ def run_ours(case: dict, device) -> dict:
     read_ours(model, epoch, 1, storage)
     started = synchronised_time(device)
     frames = read_ours(model, epoch, len(epoch.samples), storage)
-    front_end = (synchronised_time(device) - started) * SAMPLE_RATE / epoch.samples.sum() * epoch.seconds
+    frontend = (synchronised_time(device) - started) * SAMPLE_RATE / epoch.samples.sum() * epoch.seconds
 
     def forward(batch, precision):
         inference.probabilities(model, [frames[i] for i in batch], len(batch), device, precision)
 
     predict = in_training = 0.0
-    if case.get("predicts", True):  # before training, which may round what prediction needs
+    if case.get("predicts", True):  # before training, which may round weights
         predict = epoch.estimate(timed(lambda batch: forward(batch, "float32"), epoch.batches, device))
         in_training = epoch.estimate(timed(lambda batch: forward(batch, precision), epoch.batches, device))
     examples = Examples(frames, [EMOTIONS[i % 4] for i in range(len(frames))])
@@ -355,8 +355,8 @@ def run_ours(case: dict, device) -> dict:
     model.train()
     taken = timed(lambda batch: updates.make(batch, seed=1), epoch.batches, device)
     steps = epoch.estimate(taken)
-    found = result(epoch, steps + front_end * case.get("front_ends", 1) / EPOCHS, predict + front_end, device)
-    parts = {"front_end": front_end, "step": steps, "forward": in_training, "predict": predict}
+    found = result(epoch, steps + frontend * case.get("frontend_runs", 1) / EPOCHS, predict + frontend, device)
+    parts = {"frontend": frontend, "step": steps, "forward": in_training, "predict": predict}
     return (
         found
         | {name: seconds / epoch.seconds for name, seconds in parts.items()}
@@ -366,17 +366,17 @@ def run_ours(case: dict, device) -> dict:
 
 
 def operations(model, examples, batches) -> int:
-    """Floating-point operations of our steps, by PyTorch's counter, on its device without data."""
+    """Count the floating-point operations of our steps on PyTorch's meta device."""
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
     from ser.training.data import Examples
     from ser.training.loop import Updates
 
-    nowhere = torch.device("meta")
-    frames = [own._replace(values=own.values.to(nowhere)) for own in examples.frames]
+    meta = torch.device("meta")
+    frames = [own._replace(values=own.values.to(meta)) for own in examples.frames]
     settings = {"learning_rate": 1e-4, "precision": "float32"}
-    updates = Updates(model.to(nowhere), Examples(frames, examples.emotions), settings, nowhere)
+    updates = Updates(model.to(meta), Examples(frames, examples.emotions), settings, meta)
     with FlopCounterMode(display=False) as counter:
         for batch in batches:
             updates.make(batch, seed=1)
@@ -384,7 +384,7 @@ def operations(model, examples, batches) -> int:
 
 
 def build_ours(case: dict):
-    """The workflow's model, without whatever the case takes away."""
+    """Return the workflow's model with the ablation of the case."""
     from ser.models import families
 
     lora = {"method": "lora", "rank": RANK, "alpha": RANK}
@@ -398,14 +398,14 @@ def build_ours(case: dict):
 
 
 def read_ours(model, epoch: Epoch, count: int, storage) -> list:
-    """Frames of the first utterances."""
+    """Return frames of the first utterances."""
     places = list(zip(epoch.starts, epoch.samples, strict=True))[:count]
     rows = [{"utterance": str(i), "start": str(a), "samples": str(n)} for i, (a, n) in enumerate(places)]
     return model.read_frames(epoch.audio, rows, [row["utterance"] for row in rows], storage)
 
 
 def run_plain(case: dict, device) -> dict:
-    """Stock classifiers, `get_peft_model`, a data loader."""
+    """Run a stock classifier with `get_peft_model` and a data loader."""
     from plain_loop import PlainLoop, Recordings
 
     family, _, targets = MODELS[case["model"]]

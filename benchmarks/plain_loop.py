@@ -1,4 +1,4 @@
-"""The usual loop, as tutorials of transformers and peft have it: padded waveforms through the stock classifiers."""
+"""Fine-tuning loop of transformers and peft tutorials, with stock classifiers."""
 
 from collections.abc import Iterator, Sequence
 
@@ -16,12 +16,12 @@ from transformers import (
 SAMPLE_RATE = 16_000
 CLASSES = {"wav2vec2": Wav2Vec2ForSequenceClassification, "whisper": WhisperForAudioClassification}
 HEADS = ["projector", "classifier"]
-# As in the workflow: nothing is hidden in training but dropout.
+# As in the workflow: dropout is the only random masking in training.
 OFF = {"apply_spec_augment": False, "layerdrop": 0.0, "encoder_layerdrop": 0.0}
 
 
 class Recordings(Dataset):
-    """Waveforms of a memory-mapped corpus, float32, cut to some seconds if asked, and classes."""
+    """Float32 waveforms of a memory-mapped corpus, optionally cut, with classes."""
 
     def __init__(self, audio, starts: Sequence[int], samples: Sequence[int], longest: float | None):
         self._audio, self._starts, self._samples = audio, starts, samples
@@ -53,7 +53,7 @@ class PlainLoop:
             setattr(config, name, OFF[name])
         model = CLASSES[family].from_pretrained(checkpoint, config=config)
         if family == "wav2vec2":
-            model.freeze_feature_encoder()  # or backpropagation would go through the convolutions
+            model.freeze_feature_encoder()  # avoids backpropagation through the convolutions
         lora = LoraConfig(
             r=rank, lora_alpha=rank, target_modules=list(targets), lora_dropout=0.0, modules_to_save=HEADS
         )
@@ -63,7 +63,7 @@ class PlainLoop:
         self._optimizer = torch.optim.Adam(trained, lr=1e-4)
 
     def batches(self, recordings: Recordings, batches: Sequence[Sequence[int]], workers: int) -> Iterator[dict]:
-        """Batches as a data loader makes them, features extracted on the way."""
+        """Return the batches of a data loader that extracts features."""
         pinned = self._device.type == "cuda"
         return iter(
             DataLoader(
@@ -82,13 +82,13 @@ class PlainLoop:
     def _padding(self):
         return "max_length" if "Whisper" in type(self.extractor).__name__ else "longest"
 
-    def _arithmetic(self, bfloat16: bool):
+    def _autocast(self, bfloat16: bool):
         return torch.autocast(self._device.type, torch.bfloat16, enabled=bfloat16)
 
     def step(self, batch: dict) -> None:
-        """One update."""
+        """Make one update."""
         batch = {name: tensor.to(self._device, non_blocking=True) for name, tensor in batch.items()}
-        with self._arithmetic(self._bfloat16):
+        with self._autocast(self._bfloat16):
             loss = self.model(**batch).loss
         loss.backward()
         self._optimizer.step()
@@ -96,6 +96,6 @@ class PlainLoop:
 
     @torch.inference_mode()
     def predict(self, batch: dict) -> np.ndarray:
-        """Probabilities, in float32."""
+        """Return probabilities in float32."""
         batch = {name: tensor.to(self._device, non_blocking=True) for name, tensor in batch.items()}
         return torch.softmax(self.model(**batch).logits, dim=-1).cpu().numpy()

@@ -1,4 +1,4 @@
-"""Planning time and memory of ever larger grids, by real dry runs of the paper's configuration with more seeds.
+"""Planning time and memory of dry runs of the paper's grid with more seeds.
 
 Usage: python benchmarks/scale.py [--factors 1 2 4 10]
 """
@@ -21,21 +21,21 @@ from ser.snakemake_support import dry_run  # noqa: E402
 
 
 def main() -> None:
-    """Print a table in Markdown, and the fitted cost of a job."""
+    """Print a table in Markdown, and the fitted cost per job."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--factors", type=int, nargs="+", default=[1, 2, 4, 10], help="times the paper's seeds")
+    parser.add_argument("--factors", type=int, nargs="+", default=[1, 2, 4, 10], help="multiples of the paper's seeds")
     rows = [dry_run_of(factor) for factor in parser.parse_args().factors]
-    print("| seeds | jobs | s | s a thousand jobs | peak memory MB |\n|---:|---:|---:|---:|---:|")
+    print("| seeds | jobs | s | s per 1000 jobs | peak memory MB |\n|---:|---:|---:|---:|---:|")
     for seeds, jobs, seconds, megabytes in rows:
         print(f"| {seeds} | {jobs} | {seconds:.1f} | {1000 * seconds / jobs:.1f} | {megabytes:.0f} |")
     if len(rows) > 1:
         jobs, *measured = np.array(rows, float).T[1:]
         by_job, memory_by_job = (np.polyfit(jobs, values, 1)[0] for values in measured)
-        print(f"\nFitted: {1000 * by_job:.2f} ms and {1000 * memory_by_job:.0f} kB a job.")
+        print(f"\nFitted: {1000 * by_job:.2f} ms and {1000 * memory_by_job:.0f} kB per job.")
 
 
 def dry_run_of(factor: int) -> tuple[int, int, float, float]:
-    """Return seeds, jobs, wall seconds and peak megabytes of a dry run with so many times the paper's seeds."""
+    """Return seeds, jobs, wall seconds and peak MB of a dry run with more seeds."""
     config = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
     config["seeds"] = list(range(1, factor * len(config["seeds"]) + 1))
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile("w+") as output:

@@ -1,4 +1,4 @@
-"""Shared parts of tests: small recordings, real corpora's utterances, and a finished run of the demo."""
+"""Shared fixtures: short recordings, utterances of real corpora, a finished demo."""
 
 import io
 import os
@@ -15,7 +15,7 @@ from filelock import FileLock
 from threadpoolctl import threadpool_limits
 from workflow_tools import ROOT, Workflow
 
-# tests may share the cores with a workflow, and waiting threads of BLAS would take them
+# tests may run beside a workflow, and idle BLAS threads would occupy its cores
 torch.set_num_threads(1)
 threadpool_limits(1)
 sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
@@ -26,7 +26,7 @@ from ser.corpora.formats import emodb, emovo, published_files, ravdess  # noqa: 
 from ser.demo.layouts import URDU_SPEAKERS  # noqa: E402
 from ser.models.batching import Frames  # noqa: E402
 
-# Utterances of IEMOCAP's sessions as angry, happy (with excited), neutral, sad: 5531 in all.
+# IEMOCAP utterances per session: angry, happy (including excited), neutral, sad; 5531 in total.
 IEMOCAP_SESSIONS = {
     "Ses01": (229, 278, 384, 194),
     "Ses02": (137, 327, 362, 197),
@@ -50,7 +50,7 @@ def tone() -> bytes:
 
 
 def noise_bytes(name: str, samples: int = 8_000) -> bytes:
-    """Return a recording that no other name has."""
+    """Return noise as WAV, different for every name."""
     return wav_bytes(0.1 * named_generator("recording", name).standard_normal(samples))
 
 
@@ -64,7 +64,7 @@ def write_tree(folder: Path, members: dict[str, bytes]) -> Path:
 
 
 def real_rows(corpus: str) -> list[dict]:
-    """Return a real corpus's utterances with what splits need: true names, speakers, groups and counts."""
+    """Return the utterances of a real corpus: true names, speakers, groups, counts."""
     if corpus.startswith("EMODB"):
         labels = emodb.EMOTIONS | ({"L": "sad"} if corpus == "EMODB-420" else {})
         return [
@@ -92,8 +92,8 @@ def real_rows(corpus: str) -> list[dict]:
     counts = IEMOCAP_SESSIONS if corpus == "IEMOCAP" else URDU_SPEAKERS
     return [
         {"utterance": f"{group}_{emotion}{i}", "speaker": group, "group": group, "emotion": emotion}
-        for group, of_group in counts.items()
-        for emotion, count in zip(EMOTIONS, of_group, strict=True)
+        for group, group_counts in counts.items()
+        for emotion, count in zip(EMOTIONS, group_counts, strict=True)
         for i in range(count)
     ]
 
@@ -103,12 +103,12 @@ COMMITS = ("a" * 40, "b" * 40)
 
 @pytest.fixture(scope="session")
 def finished_demo(tmp_path_factory):
-    """Run the demo with fewer pairs, targets and sizes, once for all workers. Tests leave it as it was, or copy it.
+    """Run a small demo with one seed, once for all workers; tests copy it or undo their changes.
 
-    One model starts from a repository of the hub, of which two commits are in the hub's cache.
+    One model uses a Hugging Face Hub repository with two commits in the local cache.
     """
-    own = tmp_path_factory.getbasetemp()
-    shared = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "finished_demo"
+    base = tmp_path_factory.getbasetemp()
+    shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "finished_demo"
     shared.mkdir(exist_ok=True)
     with FileLock(shared / "lock"):
         workflow = Workflow(shared / "repository")
@@ -116,17 +116,18 @@ def finished_demo(tmp_path_factory):
         if not (shared / "done").exists():
             run_small_demo(workflow)
             (shared / "done").touch()
-    return workflow.copy(own / "demo")
+    return workflow.copy(base / "demo")
 
 
 def run_small_demo(workflow) -> None:
-    """Configure and run the demo."""
+    """Configure and run the reduced demo."""
     from small_checkpoints import LAYER_NORM, save_wav2vec2
 
     for commit in COMMITS:
         folder = Path(workflow.environment["HF_HUB_CACHE"], "models--tests--small", "snapshots", commit)
         save_wav2vec2(folder, **LAYER_NORM)
     config = yaml.safe_load((ROOT / "demo" / "config" / "config.yaml").read_text(encoding="utf-8"))
+    config["seeds"] = [1]
     one_pair = {"sources": ["English"], "targets": ["German"]}
     config["models"]["xlsr"]["tuning"] |= {"rank": 8, "alpha": 16}
     config["models"]["published"] = {
@@ -159,15 +160,15 @@ def run_small_demo(workflow) -> None:
 DIFFERENCES: dict[str, list[float]] = {}
 
 
-def assert_equal_to(tolerance: float, actual, expected, equality: str) -> None:
-    """Assert that the largest absolute difference is within a tolerance, and keep it for the summary of the tests."""
+def assert_close(tolerance: float, actual, expected, comparison: str) -> None:
+    """Assert a maximum absolute difference, and record it for the test summary."""
     difference = float((torch.as_tensor(actual) - torch.as_tensor(expected)).abs().max())
-    DIFFERENCES.setdefault(equality, []).append(difference)
-    assert difference <= tolerance, f"{equality}: {difference} > {tolerance}"
+    DIFFERENCES.setdefault(comparison, []).append(difference)
+    assert difference <= tolerance, f"{comparison}: {difference} > {tolerance}"
 
 
 def pytest_sessionfinish(session):
-    """Hand a worker's differences to the process that prints them."""
+    """Send a worker's differences to the main process."""
     if hasattr(session.config, "workeroutput"):
         session.config.workeroutput["differences"] = DIFFERENCES
 
@@ -175,20 +176,20 @@ def pytest_sessionfinish(session):
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node):
     """Collect the differences of all workers."""
-    for equality, differences in getattr(node, "workeroutput", {}).get("differences", {}).items():
-        DIFFERENCES.setdefault(equality, []).extend(differences)
+    for comparison, differences in getattr(node, "workeroutput", {}).get("differences", {}).items():
+        DIFFERENCES.setdefault(comparison, []).extend(differences)
 
 
 def pytest_terminal_summary(terminalreporter):
-    """Print the largest difference of every equality that was tested."""
+    """Print the largest difference of each comparison."""
     if DIFFERENCES:
         terminalreporter.section("largest differences")
-        for equality, differences in sorted(DIFFERENCES.items()):
-            terminalreporter.write_line(f"{max(differences):.1e}  of {len(differences):3d}  {equality}")
+        for comparison, differences in sorted(DIFFERENCES.items()):
+            terminalreporter.write_line(f"{max(differences):.1e}  of {len(differences):3d}  {comparison}")
 
 
 def random_frames(count, rng=None):
-    """Return frames of utterances of different lengths, 64 wide."""
+    """Return random frames of different lengths with 64 bands."""
     rng = rng or np.random.default_rng()
     values = [rng.standard_normal((length, 64)).astype(np.float32) for length in rng.integers(5, 120, count)]
     return [Frames.all_real(torch.from_numpy(utterance)) for utterance in values]

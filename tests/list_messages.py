@@ -1,4 +1,4 @@
-"""Print every error, warning and notice of the workflow with its place in the code, to be read aloud.
+"""Print every error, warning and log message of the workflow with file and line.
 
 Usage: python tests/list_messages.py
 """
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-SPOKEN = {"UserError", "WorkflowError", "SystemExit", "warning", "warn", "info", "print", "exit"}
+MESSAGE_CALLS = {"UserError", "WorkflowError", "SystemExit", "warning", "warn", "info", "print", "exit"}
 
 
 def main() -> None:
@@ -19,19 +19,19 @@ def main() -> None:
 
 
 def messages(tree: ast.AST) -> Iterator[tuple[int, str]]:
-    """Yield line and text of what code raises, logs, prints or yields as a message, placeholders in braces."""
+    """Yield line and text of each message, with placeholders in braces."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-            said = node.args if name in SPOKEN else []
+            message_arguments = node.args if name in MESSAGE_CALLS else []
         else:
-            said = [node.value] if isinstance(node, ast.Yield) else []
-        for argument in said:
-            if text := spoken(argument):
+            message_arguments = [node.value] if isinstance(node, ast.Yield) else []
+        for argument in message_arguments:
+            if text := literal_text(argument):
                 yield node.lineno, " ".join(text.split())
 
 
-def spoken(node: ast.AST) -> str:
+def literal_text(node: ast.AST) -> str:
     """Return the text of a literal or formatted string, empty for anything else."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return node.value
@@ -41,7 +41,7 @@ def spoken(node: ast.AST) -> str:
         ]
         return "".join(parts)
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
-        return spoken(node.left) + spoken(node.right)
+        return literal_text(node.left) + literal_text(node.right)
     return ""
 
 

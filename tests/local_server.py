@@ -1,4 +1,4 @@
-"""Server on loopback that can be told to misbehave."""
+"""Local HTTP server with configurable faults."""
 
 import http.server
 import threading
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 
 class Server(http.server.ThreadingHTTPServer):
-    """Server of contents by path, with a list of the paths that were requested."""
+    """HTTP server of contents by path, with a list of the requested paths."""
 
     daemon_threads = True
 
@@ -20,7 +20,7 @@ class Server(http.server.ThreadingHTTPServer):
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    """One request, answered as badly as the server was told to."""
+    """Request handler that applies the server's faults."""
 
     def do_GET(self):
         server = self.server
@@ -42,11 +42,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.wfile.flush()
             if server.stop_after is not None:
                 time.sleep(server.stall)
-        except ConnectionError:  # nobody waits any more
+        except ConnectionError:  # the client has disconnected
             return
 
     def log_message(self, *arguments):
-        """Be quiet."""
+        """Suppress the request log."""
 
 
 @contextmanager
@@ -54,9 +54,9 @@ def serve(contents: dict[str, bytes], *, fail_first=0, stop_after=None, stall=0.
     """Run a server.
 
     Args:
-        fail_first: requests answered by 500.
-        stop_after: bytes after which an answer ends, shorter than its header says.
-        stall: seconds that such an answer stalls before it ends.
+        fail_first: number of requests answered with status 500.
+        stop_after: bytes after which a response ends, short of its Content-Length.
+        stall: seconds to wait before such a response ends.
         then: contents from the second request on.
     """
     server = Server(contents)

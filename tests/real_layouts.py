@@ -1,4 +1,4 @@
-"""The published archives' exact layouts, with every real name, and a moment of noise in place of each recording."""
+"""Exact layouts of the published archives: all real names, short noise as audio."""
 
 import hashlib
 import io
@@ -13,10 +13,10 @@ from conftest import IEMOCAP_SESSIONS, wav_bytes
 from ser.core.seeding import named_generator
 from ser.corpora.formats import emovo, published_files, ravdess
 
-SHORT = 0.05  # seconds of a recording
-FOUR_KILOBYTES = {"03a01Fa.wav", "09b02Wd.wav", "13a05Ea.wav", "16b10Wb.wav"}  # EMODB has four such headers
+SECONDS = 0.05  # per recording
+LONG_HEADERS = {"03a01Fa.wav", "09b02Wd.wav", "13a05Ea.wav", "16b10Wb.wav"}  # EMODB files with headers of 4096 bytes
 
-# IEMOCAP's dialogues of one prefix, and how many of its utterances have which label, by session.
+# IEMOCAP: dialogues per prefix (F or M); excited utterances and all utterances, by session.
 SCRIPTS = ["script01_1", "script01_2", "script01_3", "script02_1", "script02_2", "script03_1", "script03_2"]
 IMPROVISATIONS = {
     "Ses01": [f"impro{number:02d}" for number in range(1, 8)],
@@ -30,8 +30,8 @@ UTTERANCES = {"Ses01": 1819, "Ses02": 1811, "Ses03": 2136, "Ses04": 2103, "Ses05
 
 
 def recording(name: str, rate: int = 16_000, channels: int = 1) -> bytes:
-    """Return a moment of noise that no other name has."""
-    shape = (int(SHORT * rate), channels)
+    """Return short noise as WAV, different for every name."""
+    shape = (int(SECONDS * rate), channels)
     return wav_bytes(0.1 * named_generator("recording", name).standard_normal(shape), rate, subtype="PCM_16")
 
 
@@ -43,18 +43,18 @@ def with_long_header(wav: bytes) -> bytes:
 
 
 def emodb() -> Iterator[tuple[str, bytes]]:
-    """Yield download.zip: 535 recordings, labels beside them, and texts."""
+    """Yield the members of EMODB's download.zip: 535 recordings, labels and texts."""
     yield "erklaerung.txt", "Erläuterungen".encode("latin-1")
     yield "erkennung.txt", b"Satz\tErkannt\r\n"
     for name in published_files("emodb"):
         content = recording(name)
-        yield f"wav/{name}", with_long_header(content) if name in FOUR_KILOBYTES else content
+        yield f"wav/{name}", with_long_header(content) if name in LONG_HEADERS else content
         for folder, suffix in (("lablaut", "lablaut"), ("labsilb", "labsilb"), ("silb", "silb")):
             yield f"{folder}/{name[:-4]}.{suffix}", b"0.1 122 -\n"
 
 
 def emovo_archive() -> Iterator[tuple[str, bytes]]:
-    """Yield emovo.zip: 588 recordings at 48 kHz, all but one of two channels."""
+    """Yield the members of emovo.zip: 588 recordings at 48 kHz, all but one stereo."""
     yield "EMOVO/documents/README.pdf", b"%PDF-1.4"
     for index, name in enumerate(sorted(emovo.published_names())):
         yield f"EMOVO/{name[4:6]}/{name}", recording(name, 48_000, channels=1 if index == 400 else 2)
@@ -62,7 +62,7 @@ def emovo_archive() -> Iterator[tuple[str, bytes]]:
 
 
 def urdu() -> Iterator[tuple[str, bytes]]:
-    """Yield a repository's archive at a commit: 400 recordings at 44.1 kHz in a folder per emotion."""
+    """Yield the members of URDU's repository archive: 400 recordings at 44.1 kHz."""
     root = "URDU-Dataset-4b546d4e0fa36d1c86c53a281631b2ab7ce2fdec"
     yield f"{root}/README.md", b"# URDU-Dataset\n"
     for entry in published_files("urdu").values():
@@ -70,13 +70,13 @@ def urdu() -> Iterator[tuple[str, bytes]]:
 
 
 def ravdess_archive() -> Iterator[tuple[str, bytes]]:
-    """Yield Audio_Speech_Actors_01-24.zip: 1440 recordings at 48 kHz, some of two channels."""
+    """Yield the members of RAVDESS's zip: 1440 recordings at 48 kHz, some stereo."""
     for index, name in enumerate(sorted(ravdess.published_names())):
         yield f"Actor_{name[18:20]}/{name}", recording(name, 48_000, channels=2 if index % 200 == 7 else 1)
 
 
 def iemocap() -> Iterator[tuple[str, bytes]]:
-    """Yield IEMOCAP_full_release: 151 dialogues, 10,039 utterances, labels, single raters' files, unknown files."""
+    """Yield the members of IEMOCAP_full_release: 151 dialogues, 10,039 utterances."""
     root = "IEMOCAP_full_release"
     yield f"{root}/README.txt", b"IEMOCAP database"
     yield f"{root}/._README.txt", b"\0\5\x16\7"
@@ -118,14 +118,14 @@ def _labels_of(session: str) -> list[str]:
 
 
 def noise(environment: str) -> Iterator[tuple[str, bytes]]:
-    """Yield <ENVIRONMENT>_16k.zip: sixteen channels, of which the first is used."""
+    """Yield the members of <ENVIRONMENT>_16k.zip: 16 channels; the first is used."""
     for channel in range(1, 17):
         samples = 0.1 * named_generator(environment, channel).standard_normal(16_000)
         yield f"{environment}/ch{channel:02d}.wav", wav_bytes(samples, subtype="PCM_16")
 
 
 def zipped(members: Iterable[tuple[str, bytes]]) -> bytes:
-    """Return a zip of some members."""
+    """Return a zip archive of the members."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name, content in members:
@@ -134,7 +134,7 @@ def zipped(members: Iterable[tuple[str, bytes]]) -> bytes:
 
 
 def tarred(members: Iterable[tuple[str, bytes]]) -> bytes:
-    """Return a .tar.gz of some members."""
+    """Return a .tar.gz archive of the members."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz", compresslevel=1) as archive:
         for name, content in members:
@@ -145,14 +145,14 @@ def tarred(members: Iterable[tuple[str, bytes]]) -> bytes:
 
 
 def checksums(members: Iterable[tuple[str, bytes]], key=lambda name: name) -> str:
-    """Return a table of bytes and sha256, as the project ships it."""
+    """Return a checksum table in the format of those in `resources/`."""
     lines = ["file\tbytes\tsha256"]
     lines += [f"{key(n)}\t{len(c)}\t{hashlib.sha256(c).hexdigest()}" for n, c in members if n.endswith(".wav")]
     return "\n".join(lines) + "\n"
 
 
 def first_channel(wav: bytes, rate: int) -> np.ndarray:
-    """Return the samples that ingestion should keep of a 16 kHz recording."""
+    """Return the first channel, which ingestion keeps."""
     import soundfile
 
     samples, found = soundfile.read(io.BytesIO(wav), dtype="int16", always_2d=True)

@@ -1,7 +1,7 @@
-"""A real Slurm on loopback: a controller, some nodes with a stand-in GPU each, and one without.
+"""Local Slurm cluster: a controller and six nodes, five of them with a fake GPU.
 
-Needs root, and Debian's packages slurm-wlm and munge. A machine's own /etc/slurm is left alone: daemons and commands
-run in a mount namespace in which /etc/slurm is the cluster's.
+Requires root and the Debian packages slurm-wlm and munge. The machine's own /etc/slurm is not changed: daemons and
+commands run in a mount namespace with the cluster's /etc/slurm.
 """
 
 import os
@@ -17,7 +17,7 @@ from pathlib import Path
 PROGRAMS = ("slurmctld", "slurmd", "munged", "srun", "squeue", "unshare", "nsenter")
 GPU_NODES = 5
 NODES = [f"n{number}" for number in range(1, GPU_NODES + 2)]
-WIDTH = 200  # characters of a column of squeue
+WIDTH = 200  # characters per squeue column
 CGROUPS = Path("/sys/fs/cgroup")
 
 SLURM_CONF = """\
@@ -71,27 +71,27 @@ ConstrainDevices=no
 """
 
 
-def missing() -> str | None:
-    """Why no cluster can be started here; None if one can."""
+def unavailable_reason() -> str | None:
+    """Return why no cluster can be started here, or None."""
     if absent := [program for program in PROGRAMS if not shutil.which(program)]:
         return f"not installed: {', '.join(absent)} (Debian: slurm-wlm, munge)"
-    return None if os.geteuid() == 0 else "needs root"
+    return None if os.geteuid() == 0 else "requires root"
 
 
 def enforces_memory() -> bool:
-    """Whether jobs can be held to their memory here."""
+    """Return whether memory limits of jobs can be enforced here."""
     return all((CGROUPS / part).is_dir() for part in ("memory", "freezer", "cpuset"))
 
 
 class Cluster:
-    """A running Slurm."""
+    """Running Slurm cluster."""
 
     def __init__(self, scratch: Path):
         self.scratch = scratch
         self._processes: list[subprocess.Popen] = []
 
     def start(self) -> None:
-        """Start every daemon, and wait until all nodes are idle."""
+        """Start all daemons and wait until all nodes are idle."""
         host, control = socket.gethostname(), "cgroup" if enforces_memory() else None
         for folder in ("etc", "state", "munge"):
             (self.scratch / folder).mkdir(parents=True)
@@ -120,7 +120,7 @@ class Cluster:
         self._daemon("slurmctld", "-D")
         for node in NODES:
             self._daemon("slurmd", "-D", "-N", node)
-        wait_until(lambda: self.out("sinfo", "-h", "-N", "-o", "%N %t").count("idle") >= len(NODES), "idle nodes")
+        wait_until(lambda: self.output("sinfo", "-h", "-N", "-o", "%N %t").count("idle") >= len(NODES), "idle nodes")
 
     def _start_munge(self) -> None:
         key = self.scratch / "munge" / "key"
@@ -138,30 +138,30 @@ class Cluster:
         self._processes.append(self.popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
 
     def popen(self, command: Sequence[str], **options) -> subprocess.Popen:
-        """Start a command that sees this cluster."""
+        """Start a command in the cluster's mount namespace."""
         return subprocess.Popen(self.inside(command), **options)
 
     def inside(self, command: Sequence[str]) -> list[str]:
-        """A command line that runs where this cluster is seen."""
+        """Return a command line that runs in the cluster's mount namespace."""
         return ["nsenter", f"--mount=/proc/{self._holder.pid}/ns/mnt", "--wd=.", *command]
 
-    def out(self, *command: str) -> str:
-        """What a command prints."""
+    def output(self, *command: str) -> str:
+        """Return the standard output of a command, empty if it fails."""
         result = subprocess.run(self.inside(command), capture_output=True, text=True)
         return result.stdout if result.returncode == 0 else ""
 
     def jobs(self, states: str = "all") -> list[dict[str, str]]:
-        """Jobs that the controller knows: what was asked for, and what became of them."""
+        """Return the controller's jobs with their requests and states."""
         columns = {"id": "JobID", "state": "State", "partition": "Partition", "node": "NodeList", "memory": "MinMemory"}
         columns |= {"minutes": "TimeLimit", "gpus": "tres-per-job", "comment": "Comment", "folder": "WorkDir"}
         wanted = ",".join(f"{column}:{WIDTH}" for column in columns.values())
-        lines = self.out("squeue", "--noheader", "--states", states, "--Format", wanted).splitlines()
+        lines = self.output("squeue", "--noheader", "--states", states, "--Format", wanted).splitlines()
         cells = ([line[i * WIDTH :][:WIDTH].strip() for i in range(len(columns))] for line in lines)
         return [dict(zip(columns, row, strict=True)) for row in cells]
 
     def stop(self) -> None:
-        """End every job and daemon."""
-        self.out("scancel", "--user=root")
+        """Cancel all jobs and stop all daemons."""
+        self.output("scancel", "--user=root")
         with suppress(TimeoutError):
             wait_until(lambda: not self.jobs("running,completing"), "the last job", seconds=30)
         for process in reversed(self._processes):
@@ -174,7 +174,7 @@ class Cluster:
 
 
 def wait_until(condition: Callable[[], object], what: str, seconds: float = 240) -> None:
-    """Wait for a condition; raise `TimeoutError` if it does not come."""
+    """Wait for a condition, or raise `TimeoutError`."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
@@ -184,9 +184,9 @@ def wait_until(condition: Callable[[], object], what: str, seconds: float = 240)
 
 @contextmanager
 def running() -> Iterator[Cluster]:
-    """A cluster for as long as it is needed."""
+    """Run a cluster within a `with` block."""
     with tempfile.TemporaryDirectory(prefix="slurm-") as folder:
-        Path(folder).chmod(0o755)  # munged is not root
+        Path(folder).chmod(0o755)  # munged does not run as root
         cluster = Cluster(Path(folder))
         try:
             cluster.start()

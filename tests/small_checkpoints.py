@@ -1,4 +1,4 @@
-"""Small random checkpoints of the four true architectures, saved as Hugging Face folders."""
+"""Small random checkpoints of the real architectures, as Hugging Face folders."""
 
 from pathlib import Path
 
@@ -24,7 +24,7 @@ SMALL_WAV2VEC2 = {
     "proj_codevector_dim": 8,
     "num_codevectors_per_group": 4,
 }
-GROUP_NORM = {"feat_extract_norm": "group"}  # the base model
+GROUP_NORM = {"feat_extract_norm": "group"}  # wav2vec2-base
 LAYER_NORM = {"feat_extract_norm": "layer", "do_stable_layer_norm": True, "conv_bias": True}  # XLSR and MMS
 SMALL_WHISPER = {
     "d_model": 32,
@@ -43,7 +43,7 @@ SMALL_WHISPER = {
 
 
 def save_wav2vec2(folder: Path, **settings):
-    """A wav2vec 2.0 checkpoint as published, quantizer included."""
+    """Save a wav2vec 2.0 checkpoint with its quantizer, and return the encoder."""
     model = Wav2Vec2ForPreTraining(Wav2Vec2Config(**SMALL_WAV2VEC2 | settings))
     perturb(model)
     model.save_pretrained(folder)
@@ -53,7 +53,7 @@ def save_wav2vec2(folder: Path, **settings):
 
 
 def save_whisper(folder: Path, **settings):
-    """A Whisper checkpoint as published, decoder included."""
+    """Save a Whisper checkpoint with its decoder, and return the encoder."""
     model = WhisperForConditionalGeneration(WhisperConfig(**SMALL_WHISPER | settings))
     positions = model.model.encoder.embed_positions.weight.clone()
     perturb(model)
@@ -64,7 +64,7 @@ def save_whisper(folder: Path, **settings):
 
 
 def perturb(model) -> None:
-    """Move every weight, norms and biases too, so that none is at a value that hides a mistake."""
+    """Add noise to every parameter, so that no initial 0 or 1 hides a mistake."""
     with torch.no_grad():
         for parameter in model.parameters():
             inputs = parameter[0].numel() if parameter.ndim > 1 else 100

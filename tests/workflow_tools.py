@@ -1,4 +1,4 @@
-"""Running the workflow in a copy of the repository, and reading what it plans."""
+"""Tools to run the workflow in a copy of the repository and to read its plans."""
 
 import os
 import shutil
@@ -17,7 +17,7 @@ import yaml
 
 from ser.snakemake_support.dry_run import parse
 
-# Where tests run in the background SIGINT is ignored, and so it would be by every Snakemake that they interrupt.
+# Background processes ignore SIGINT, and Snakemake would inherit this; some tests interrupt it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -26,13 +26,13 @@ SHIPPED = sorted(path.name for path in (ROOT / "resources").iterdir() if path.is
 
 
 class Workflow:
-    """A copy of the repository, so that tests may edit code, and a working directory inside it."""
+    """Copy of the repository, which tests may edit, with a working directory inside."""
 
     def __init__(self, folder: Path, directory: str = "demo"):
         self.repository = folder
         self.directory = folder / directory
         self.environment = {"PYTHONDONTWRITEBYTECODE": "1"}
-        if folder.exists():  # as another process left it
+        if folder.exists():  # made by another process
             return
         ignore = shutil.ignore_patterns("__pycache__")
         for part in PARTS:
@@ -51,14 +51,14 @@ class Workflow:
                 shutil.copytree(ROOT / "demo" / part, self.directory / part)
 
     def copy(self, folder: Path) -> "Workflow":
-        """The same, as far as it has been run, in another folder."""
+        """Return a copy in another folder, with all results so far."""
         shutil.copytree(self.repository, folder)
         copied = copy(self)
         copied.repository, copied.directory = folder, folder / self.directory.relative_to(self.repository)
         return copied
 
     def start(self, *arguments: str, output=subprocess.DEVNULL) -> subprocess.Popen:
-        """Start Snakemake in the working directory, in a session of its own: a signal to its group reaches its jobs."""
+        """Start Snakemake in a new session: a signal to its group reaches its jobs."""
         return subprocess.Popen(
             self.command(*arguments),
             cwd=self.repository,
@@ -70,11 +70,11 @@ class Workflow:
         )
 
     def command(self, *arguments: str) -> list[str]:
-        """The command line of Snakemake in the working directory."""
+        """Return the Snakemake command line for the working directory."""
         return [sys.executable, "-m", "snakemake", "--directory", str(self.directory), *arguments]
 
     def run(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess:
-        """Call Snakemake in the working directory; output and errors come together in `stdout`."""
+        """Run Snakemake in the working directory; `stdout` includes stderr."""
         process = self.start(*arguments, output=subprocess.PIPE)
         output, _ = process.communicate()
         if check and process.returncode:
@@ -82,15 +82,15 @@ class Workflow:
         return subprocess.CompletedProcess(process.args, process.returncode, output)
 
     def planned(self, *arguments: str) -> list[tuple[str, dict[str, str]]]:
-        """Rule and wildcards of every job that a dry run plans, `all` left out."""
+        """Return rule and wildcards of every planned job except `all`."""
         return [(job.rule, job.wildcards) for job in parse(self.run("--dry-run", *arguments).stdout)]
 
     def rules_planned(self, *arguments: str) -> Counter:
-        """How many jobs of each rule a dry run plans."""
+        """Return the number of planned jobs by rule."""
         return Counter(rule for rule, _ in self.planned(*arguments))
 
     def config(self) -> dict:
-        """The configuration in the working directory."""
+        """Return the configuration in the working directory."""
         return yaml.safe_load((self.directory / "config" / "config.yaml").read_text(encoding="utf-8"))
 
     def configure(self, config: dict) -> None:
@@ -101,7 +101,7 @@ class Workflow:
 
 @contextmanager
 def small_disk(place: Path, size: str = "300k") -> Iterator[None]:
-    """A file system of limited size in a folder, for as long as it is needed."""
+    """Mount a file system of limited size on a folder within a `with` block."""
     place.mkdir(exist_ok=True)
     mount("-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(place))
     try:
@@ -112,10 +112,10 @@ def small_disk(place: Path, size: str = "300k") -> Iterator[None]:
 
 @contextmanager
 def read_only(place: Path) -> Iterator[None]:
-    """A folder that no one may write to, root included, for as long as it is needed."""
+    """Make a folder read-only, even for root, within a `with` block."""
     mount("--bind", str(place), str(place))
     try:
-        # refused as long as a file is open for writing
+        # remounting fails while a file is open for writing
         while subprocess.run(["mount", "-o", "remount,bind,ro", str(place)], capture_output=True).returncode:
             time.sleep(0.02)
         yield

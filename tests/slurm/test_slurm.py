@@ -1,4 +1,4 @@
-"""The workflow on a real Slurm: from end to end, and through everything that happens to jobs on a cluster."""
+"""Workflow on a local Slurm cluster: end to end, and with failing jobs."""
 
 import os
 import re
@@ -17,7 +17,7 @@ from workflow_tools import Workflow
 
 from ser.snakemake_support.dry_run import parse
 
-if reason := slurm_cluster.missing():
+if reason := slurm_cluster.unavailable_reason():
     pytest.skip(f"NO SLURM, SO THE CLUSTER PROFILE IS NOT TESTED: {reason}", allow_module_level=True)
 
 TARGETS = ("results/tables/table2.csv", "results/figures/figure3.csv")
@@ -54,7 +54,7 @@ def cluster():
 
 
 class OnCluster(Workflow):
-    """The workflow with its cluster profile, in which what a user fills in is filled in."""
+    """Workflow with the Slurm profile and its placeholders filled in."""
 
     def __init__(self, folder: Path, cluster: slurm_cluster.Cluster):
         super().__init__(folder, directory="experiment")
@@ -78,60 +78,60 @@ class OnCluster(Workflow):
 
     @property
     def log(self) -> str:
-        """The training's log."""
+        """Log of the training job."""
         return (self.directory / f"results/logs/finetune/{RUN}.log").read_text(encoding="utf-8")
 
     @property
     def state(self) -> Path:
-        """What an unfinished training goes on from."""
+        """Saved state of an unfinished training run."""
         return self.directory / f"results/runs/{RUN}/resume.safetensors"
 
     def outcome(self) -> dict[str, bytes]:
-        """Everything that is the same wherever and however often it is computed."""
+        """Return the results that must be identical in every run."""
         paths = [*self.directory.glob("results/runs/**/*.*"), *self.directory.glob("results/predictions/**/*.csv")]
         paths += [self.directory / target for target in TARGETS]
         return {str(path.relative_to(self.directory)): path.read_bytes() for path in paths if path.name != "run.json"}
 
     def jobs_of(self, rule: str) -> list[dict[str, str]]:
-        """This workflow's jobs of a rule, as Slurm knows them, in the order of their submission."""
+        """Return this workflow's Slurm jobs of a rule in the order of submission."""
         mine = [job for job in self.cluster.jobs() if job["folder"] == str(self.directory)]
         return sorted((job for job in mine if rule in job["comment"]), key=lambda job: int(job["id"]))
 
-    def until_it_trains(self, snakemake: subprocess.Popen) -> dict[str, str]:
-        """Wait until a training has finished an epoch, and stop it there; its job."""
+    def suspend_training(self, snakemake: subprocess.Popen) -> dict[str, str]:
+        """Suspend the training process after an epoch, and return its job."""
         wait_until(lambda: self.state.exists() or snakemake.poll() is not None, "an epoch")
-        self.training().suspend()
+        self.training_process().suspend()
         assert snakemake.poll() is None
         return next(job for job in self.jobs_of("finetune") if job["state"] == "RUNNING")
 
-    def training(self) -> psutil.Process:
-        """The process that trains."""
+    def training_process(self) -> psutil.Process:
+        """Return the training process."""
         for process in psutil.process_iter(["cmdline", "cwd"]):
-            *_, last = process.info["cmdline"] or [""]  # a process that ends has none
+            *_, last = process.info["cmdline"] or [""]  # an ending process has no command line
             if process.info["cwd"] == str(self.directory) and "finetune.py" in last:
                 return process
-        raise AssertionError("nothing trains")
+        raise AssertionError("no training process is running")
 
 
 @pytest.fixture(scope="module")
 def finished(cluster, tmp_path_factory):
-    """The workflow, run from end to end."""
+    """Run the workflow from end to end."""
     workflow = OnCluster(tmp_path_factory.mktemp("finished") / "repository", cluster)
     workflow.output = workflow.run("--slurm-keep-successful-logs", *TARGETS).stdout
     return workflow
 
 
 class TestFromEndToEnd:
-    """All of it, with the profile as it is."""
+    """Whole workflow with the Slurm profile."""
 
-    def test_a_cluster_without_accounts(self, finished):
-        """Where sacct is installed and knows nothing, a run that asked it would wait for ever."""
+    def test_cluster_without_accounting(self, finished):
+        """sacct is installed but empty: a run that used it would wait forever."""
         assert shutil.which("sacct")
-        assert not finished.cluster.out("sacct", "-n")
-        assert "COMMENT" in finished.cluster.out("squeue", "--me", "--Format=JobID,State,TimeUsed,Comment:80")
+        assert not finished.cluster.output("sacct", "-n")
+        assert "COMMENT" in finished.cluster.output("squeue", "--me", "--Format=JobID,State,TimeUsed,Comment:80")
         assert 15 <= len(re.findall(r"(?m)^Finished jobid", finished.output)) <= 20
 
-    def test_jobs_with_a_model_get_a_gpu_and_others_stay_off_them(self, finished):
+    def test_only_jobs_with_a_model_use_gpu_nodes(self, finished):
         with_gpu, without = finished.jobs_of("finetune") + finished.jobs_of("predict"), finished.jobs_of("")
         without = [job for job in without if job not in with_gpu]
         assert {job["state"] for job in with_gpu + without} == {"COMPLETED"}
@@ -141,21 +141,21 @@ class TestFromEndToEnd:
             ("cpu", "N/A", slurm_cluster.NODES[-1])
         }
 
-    def test_short_jobs_are_not_submitted_and_a_run_predicts_in_one_job(self, finished):
+    def test_short_jobs_are_not_submitted_and_each_run_predicts_in_one_job(self, finished):
         rules = Counter(re.match(r"rule_(.+?)(_wildcards_|$)", job["comment"])[1] for job in finished.jobs_of(""))
         assert rules == {"corpus": 2, "overlaps": 2, "noise": 1, "log_mel": 3, "finetune": 1, "predict": 1}
         assert len(list(finished.directory.glob("results/predictions/**/*.csv"))) == 1
 
-    def test_memory_and_time_are_the_profiles_or_the_models(self, finished):
+    def test_memory_and_time_come_from_the_profile_or_the_model(self, finished):
         for rule, asked in (("finetune", (1500, "20:00")), ("predict", (1500, "20:00")), ("corpus", (2000, "30:00"))):
             assert {(megabytes(job), job["minutes"]) for job in finished.jobs_of(rule)} == {asked}
 
-    def test_every_job_has_a_log_where_the_others_are(self, finished):
+    def test_every_job_has_a_log(self, finished):
         logs = [path.read_text(encoding="utf-8") for path in finished.directory.glob("results/logs/slurm/**/*.log")]
         assert len(logs) == len(finished.jobs_of(""))
         assert all("Finished job" in log for log in logs)
 
-    def test_the_same_as_on_one_machine(self, finished, tmp_path):
+    def test_results_equal_those_without_slurm(self, finished, tmp_path):
         alone = finished.copy(tmp_path / "repository")
         for folder in ("results", ".snakemake"):
             shutil.rmtree(alone.directory / folder)
@@ -163,7 +163,7 @@ class TestFromEndToEnd:
         subprocess.run(on_one_machine, cwd=alone.repository, check=True, capture_output=True)
         assert alone.outcome() == finished.outcome()
 
-    def test_nothing_is_left_to_do_here_or_there(self, finished):
+    def test_nothing_is_planned_with_or_without_slurm(self, finished):
         for command in (finished.command(), Workflow.command(finished)):
             command = [*command, "--dry-run", *TARGETS]
             dry_run = subprocess.run(command, cwd=finished.repository, check=True, capture_output=True, text=True)
@@ -171,15 +171,15 @@ class TestFromEndToEnd:
 
 
 def cancelled(workflow, job):
-    workflow.cluster.out("scancel", job["id"])
+    workflow.cluster.output("scancel", job["id"])
 
 
 def killed(workflow, job):
-    workflow.training().kill()
+    workflow.training_process().kill()
 
 
-def over_its_time(workflow, job):
-    workflow.cluster.out("scontrol", "update", f"JobId={job['id']}", "TimeLimit=0:00:01")
+def timed_out(workflow, job):
+    workflow.cluster.output("scontrol", "update", f"JobId={job['id']}", "TimeLimit=0:00:01")
 
 
 def preempted(workflow, job):
@@ -191,85 +191,85 @@ def preempted(workflow, job):
         f"--nodelist={job['node']}",
         "--output=/dev/null",
     )
-    assert workflow.cluster.out(*urgent, "--wrap", "sleep 2")
+    assert workflow.cluster.output(*urgent, "--wrap", "sleep 2")
 
 
-def over_its_memory(workflow, job):
-    """It was started with too little."""
+def out_of_memory(workflow, job):
+    """Do nothing: the job was started with too little memory."""
 
 
-MISFORTUNES = {
+FAILURES = {
     cancelled: ["CANCELLED", "COMPLETED"],
     killed: ["FAILED", "COMPLETED"],
-    over_its_time: ["TIMEOUT", "COMPLETED"],
-    over_its_memory: ["FAILED", "COMPLETED"],  # it is a step of it that is out of memory, as its log says
+    timed_out: ["TIMEOUT", "COMPLETED"],
+    out_of_memory: ["FAILED", "COMPLETED"],  # Slurm reports out of memory for the step, not for the job
     preempted: ["COMPLETED"],
 }
 
 
-class TestMisfortunes:
-    """Whatever happens to a training's job, the same command ends with the weights of an undisturbed one."""
+class TestFailures:
+    """Failed training jobs: the same command ends with the same weights."""
 
     @pytest.fixture(scope="class")
     @classmethod
     def ended(cls, finished, tmp_path_factory):
-        """Copies of the finished workflow that lack its training, each with a misfortune of its own, all at a time."""
+        """Return copies without their training run, each after another failure."""
         started = {}
-        for misfortune in MISFORTUNES:
-            workflow = finished.copy(tmp_path_factory.mktemp(misfortune.__name__) / "repository")
+        for failure in FAILURES:
+            workflow = finished.copy(tmp_path_factory.mktemp(failure.__name__) / "repository")
             for path in workflow.directory.glob(f"results/runs/{RUN}/*"):
                 path.unlink()
-            little = ("--set-resources", "finetune:slurm_partition=gpu", "finetune:mem_mb=attempt * 300")
-            little = little if misfortune is over_its_memory else ()
-            started[misfortune] = workflow, workflow.start(WEIGHTS, *little)
-        for misfortune, (workflow, snakemake) in started.items():
-            misfortune(workflow, None if misfortune is over_its_memory else workflow.until_it_trains(snakemake))
+            low_memory = ("--set-resources", "finetune:slurm_partition=gpu", "finetune:mem_mb=attempt * 300")
+            low_memory = low_memory if failure is out_of_memory else ()
+            started[failure] = workflow, workflow.start(WEIGHTS, *low_memory)
+        for failure, (workflow, snakemake) in started.items():
+            failure(workflow, None if failure is out_of_memory else workflow.suspend_training(snakemake))
         return {name: (workflow, snakemake.wait(timeout=900)) for name, (workflow, snakemake) in started.items()}
 
-    @pytest.mark.parametrize("misfortune", MISFORTUNES)
-    def test_ends_well(self, ended, finished, misfortune):
-        if misfortune is over_its_memory and not slurm_cluster.enforces_memory():
-            pytest.skip("NO MEMORY CONTROLLER HERE: JOBS ARE NOT HELD TO THEIR MEMORY")
-        workflow, status = ended[misfortune]
+    @pytest.mark.parametrize("failure", FAILURES)
+    def test_training_ends_with_the_same_weights(self, ended, finished, failure):
+        if failure is out_of_memory and not slurm_cluster.enforces_memory():
+            pytest.skip("NO CGROUP MEMORY CONTROLLER, SO MEMORY LIMITS ARE NOT TESTED")
+        workflow, status = ended[failure]
         assert status == 0
         first, *again = jobs = workflow.jobs_of("finetune")
-        assert [job["state"] for job in jobs] == MISFORTUNES[misfortune]
+        assert [job["state"] for job in jobs] == FAILURES[failure]
         assert all(megabytes(job) == 2 * megabytes(first) for job in again)
-        assert ("resuming after epoch" in workflow.log) == (misfortune is not over_its_memory)
+        assert ("resuming after epoch" in workflow.log) == (failure is not out_of_memory)
         assert workflow.outcome() == finished.outcome()
         assert not workflow.state.exists()
 
-    def test_a_preempted_job_was_requeued(self, ended):
+    def test_preempted_job_was_requeued(self, ended):
         workflow, _ = ended[preempted]
         (job,) = workflow.jobs_of("finetune")
-        assert "Restarts=1" in workflow.cluster.out("scontrol", "show", "job", job["id"])
+        assert "Restarts=1" in workflow.cluster.output("scontrol", "show", "job", job["id"])
 
-    def test_trainings_run_side_by_side(self, finished, tmp_path):
+    def test_training_jobs_run_in_parallel(self, finished, tmp_path):
         workflow = finished.copy(tmp_path / "repository")
         workflow.configure(CONFIG | {"seeds": [2, 3]})
         snakemake = workflow.start(*(WEIGHTS.replace("seed1", f"seed{seed}") for seed in (2, 3)))
-        nodes = [job["node"] for job in self.until_two_train(workflow, snakemake)]
+        nodes = [job["node"] for job in self.wait_for_two_training_jobs(workflow, snakemake)]
         os.killpg(snakemake.pid, signal.SIGINT)
         snakemake.wait(timeout=300)
         assert len(set(nodes)) == 2
 
     @staticmethod
-    def until_two_train(workflow, snakemake):
+    def wait_for_two_training_jobs(workflow, snakemake):
         def jobs():
             return [job for job in workflow.jobs_of("finetune") if job["state"] == "RUNNING"]
 
-        wait_until(lambda: len(jobs()) == 2 or snakemake.poll() is not None, "two trainings")
+        wait_until(lambda: len(jobs()) == 2 or snakemake.poll() is not None, "two training jobs")
         return jobs()
 
-    def test_all_cancelled_twice_and_run_again(self, cluster, finished, tmp_path):
-        """Ctrl-C amid ingestion, and again amid training: no job goes on, and nothing finished is done again.
+    def test_ctrl_c_cancels_all_jobs_and_keeps_results(self, cluster, finished, tmp_path):
+        """Press Ctrl-C during ingestion and again during training, then finish the run.
 
-        Snakemake may not know of a job that ended at the same moment, and plans it again.
+        A job that ended at that moment may be planned again.
         """
         workflow = OnCluster(tmp_path / "repository", cluster)
-        for moment in (self.amid_ingestion, OnCluster.until_it_trains):
+        for wait in (self.wait_for_ingestion, OnCluster.suspend_training):
             snakemake = workflow.start(*TARGETS)
-            moment(workflow, snakemake)
+            wait(workflow, snakemake)
             os.killpg(snakemake.pid, signal.SIGINT)
             assert snakemake.wait(timeout=300) != 0
             wait_until(lambda: not {"RUNNING", "PENDING"} & {job["state"] for job in workflow.jobs_of("")}, "no jobs")
@@ -286,24 +286,24 @@ class TestMisfortunes:
         assert workflow.outcome() == finished.outcome()
 
     @staticmethod
-    def amid_ingestion(workflow, snakemake):
-        """Wait until one corpus is ingested, and a job goes on."""
+    def wait_for_ingestion(workflow, snakemake):
+        """Wait until a corpus is ingested while another job is running."""
 
-        def amid():
+        def ingesting():
             ingested = list(workflow.directory.glob("results/corpora/*/utterances.csv"))
             return ingested and any(job["state"] == "RUNNING" for job in workflow.jobs_of(""))
 
-        wait_until(lambda: amid() or snakemake.poll() is not None, "a corpus")
+        wait_until(lambda: ingesting() or snakemake.poll() is not None, "a corpus")
         assert snakemake.poll() is None
 
 
 def megabytes(job):
-    """Memory that a job asked for."""
+    """Return the memory in MB that a job requested."""
     return int(job["memory"].removesuffix("M"))
 
 
 def finished_files(workflow):
-    """Results, with their times; logs aside."""
+    """Return the times of all results except logs."""
     files = (path for path in workflow.directory.glob("results/**/*.*") if path.is_file())
-    aside = {"logs", "benchmarks", workflow.state.name}
-    return {path: path.stat().st_mtime_ns for path in files if not aside & {*path.parts}}
+    excluded = {"logs", "benchmarks", workflow.state.name}
+    return {path: path.stat().st_mtime_ns for path in files if not excluded & {*path.parts}}

@@ -1,4 +1,4 @@
-"""Archives: untrusted members are refused, and damage is named."""
+"""Archives: unsafe members are rejected, and damage is reported."""
 
 import hashlib
 import io
@@ -42,10 +42,10 @@ def test_members_are_listed_and_read(tmp_path, tone, kind):
     assert archive.sha256() == (None if kind == "folder" else hashlib.sha256(path.read_bytes()).hexdigest())
 
 
-class TestRefused:
-    """Archives and members that are refused."""
+class TestRejected:
+    """Rejected archives and members."""
 
-    def test_web_page_instead_of_archive(self, tmp_path):
+    def test_web_page_is_rejected(self, tmp_path):
         path = tmp_path / "corpus.zip"
         path.write_text("<!DOCTYPE html><html>quota exceeded</html>")
         with pytest.raises(UserError, match="it is a web page"):
@@ -54,7 +54,7 @@ class TestRefused:
         with pytest.raises(UserError, match="it is a web page titled 'Quota"):
             Archive(path)
 
-    def test_empty_and_missing(self, tmp_path):
+    def test_empty_or_missing_archive_is_rejected(self, tmp_path):
         (tmp_path / "empty.zip").touch()
         with pytest.raises(UserError, match="it is empty"):
             Archive(tmp_path / "empty.zip")
@@ -62,7 +62,7 @@ class TestRefused:
             Archive(tmp_path / "nothing.zip")
 
     @pytest.mark.parametrize("name", ["../evil.wav", "/etc/evil.wav", "a/../../evil.wav"])
-    def test_members_outside_are_refused(self, tmp_path, tone, name):
+    def test_member_outside_the_archive_is_rejected(self, tmp_path, tone, name):
         as_tar(tmp_path / "corpus.tar.gz", {name: tone})
         with zipfile.ZipFile(tmp_path / "corpus.zip", "w") as archive:
             archive.writestr(name, tone)
@@ -71,7 +71,7 @@ class TestRefused:
                 Archive(path).scan()
 
     @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE])
-    def test_links_and_devices_in_a_tar_are_refused(self, tmp_path, kind):
+    def test_links_and_devices_in_a_tar_are_rejected(self, tmp_path, kind):
         with tarfile.open(tmp_path / "corpus.tar.gz", "w:gz") as archive:
             member = tarfile.TarInfo("wav/03a01Fa.wav")
             member.type, member.linkname = kind, "/etc/passwd"
@@ -79,7 +79,7 @@ class TestRefused:
         with pytest.raises(UserError, match=r"'wav/03a01Fa.wav' is a link or a device"):
             Archive(tmp_path / "corpus.tar.gz").scan()
 
-    def test_links_in_a_zip_are_refused(self, tmp_path):
+    def test_links_in_a_zip_are_rejected(self, tmp_path):
         with zipfile.ZipFile(tmp_path / "corpus.zip", "w") as archive:
             member = zipfile.ZipInfo("wav/03a01Fa.wav")
             member.external_attr = 0o120777 << 16
@@ -87,7 +87,7 @@ class TestRefused:
         with pytest.raises(UserError, match="is a link or a device"):
             Archive(tmp_path / "corpus.zip").scan()
 
-    def test_links_in_the_users_own_folder_are_followed_once(self, tmp_path, tone):
+    def test_links_in_a_folder_are_followed_once(self, tmp_path, tone):
         write_tree(tmp_path / "elsewhere", {"b.wav": tone})
         write_tree(tmp_path / "corpus", {"a.wav": tone})
         (tmp_path / "corpus" / "linked").symlink_to(tmp_path / "elsewhere")
@@ -95,14 +95,14 @@ class TestRefused:
         (tmp_path / "corpus" / "dangling.wav").symlink_to(tmp_path / "nothing")
         assert Archive(tmp_path / "corpus").scan()[0] == ["a.wav", "linked/b.wav"]
 
-    def test_a_member_larger_than_any_recording_is_not_read(self, tmp_path, monkeypatch, tone):
+    def test_oversized_member_is_rejected(self, tmp_path, monkeypatch, tone):
         monkeypatch.setattr(archives, "LARGEST_MEMBER", len(tone) - 1)
         write_archive(tmp_path / "corpus.zip", [("video.avi", tone + tone), ("a.wav", tone)])
         assert Archive(tmp_path / "corpus.zip").scan()[0] == ["a.wav", "video.avi"]
         with pytest.raises(UserError, match=r"member 'a.wav' has \d+ bytes; at most \d+ are allowed"):
             list(Archive(tmp_path / "corpus.zip").read(["a.wav"]))
 
-    def test_backslashes_separate_folders_too(self, tmp_path, tone):
+    def test_backslashes_separate_folders(self, tmp_path, tone):
         write_archive(tmp_path / "corpus.zip", [("wav\\a.wav", tone)])
         assert [name for name, _ in Archive(tmp_path / "corpus.zip").read(["wav/a.wav"])] == ["wav/a.wav"]
         write_archive(tmp_path / "evil.zip", [("..\\a.wav", tone)])
@@ -110,14 +110,12 @@ class TestRefused:
             Archive(tmp_path / "evil.zip").scan()
 
 
-# With tarfile's stream mode the checksum of a .tar.gz is not compared.
-
-
+# In stream mode, tarfile does not verify the checksum of a .tar.gz.
 class TestDamage:
-    """Damage of a download, found by reading it once."""
+    """Damaged downloads, detected by reading the archive once."""
 
     @pytest.mark.parametrize("kind", ["zip", "tar.gz", "tar.bz2", "tar.xz"])
-    def test_cut_anywhere(self, tmp_path, kind):
+    def test_truncation_at_any_position_is_detected(self, tmp_path, kind):
         rng = np.random.default_rng(1)
         members = {f"wav/{number}.wav": rng.bytes(512 * number) for number in range(1, 8)}
         path = tmp_path / f"corpus.{kind}"
@@ -133,7 +131,7 @@ class TestDamage:
                 Archive(path).check()
 
     @pytest.mark.parametrize("kind", ["zip", "tar.gz", "tar.bz2"])
-    def test_a_flipped_byte(self, tmp_path, kind):
+    def test_flipped_bit_is_detected(self, tmp_path, kind):
         path, members = tmp_path / f"corpus.{kind}", {"a.wav": np.random.default_rng(1).bytes(5_000)}
         if kind == "zip":
             write_archive(path, members.items())
@@ -145,7 +143,7 @@ class TestDamage:
         with pytest.raises(UserError, match=r"damaged or cut short|readable zip or tar"):
             Archive(path).check()
 
-    def test_names_that_are_no_text(self, tmp_path, tone):
+    def test_names_that_are_not_utf_8(self, tmp_path, tone):
         folder = tmp_path / "folder"
         folder.mkdir()
         (folder / "a.wav").write_bytes(tone)

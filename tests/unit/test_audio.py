@@ -1,4 +1,4 @@
-"""Decoding of recordings: any rate, width and number of channels; the first channel alone; damaged audio refused."""
+"""Decoding of recordings: formats, channels and damaged audio."""
 
 import io
 
@@ -14,7 +14,7 @@ from ser.corpora import audio
 @pytest.mark.parametrize(
     ("rate", "subtype"), [(16_000, "PCM_U8"), (44_100, "PCM_16"), (48_000, "PCM_24"), (96_000, "FLOAT")]
 )
-def test_formats(rate, subtype):
+def test_sample_formats_and_rates(rate, subtype):
     time = np.arange(rate) / rate
     wave = 0.4 * np.sin(2 * np.pi * 330 * time)
     samples = audio.decode(wav_bytes(wave, rate, subtype=subtype), "tone")
@@ -24,28 +24,28 @@ def test_formats(rate, subtype):
     assert np.abs(error).max() < (0.02 if subtype == "PCM_U8" else 0.002)
 
 
-def test_first_channel_is_taken():
+def test_first_channel_is_used():
     left = 0.4 * np.sin(2 * np.pi * 330 * np.arange(16_000) / 16_000)
     both = np.stack([left, np.roll(left, 8)], axis=1)
     alone = audio.decode(wav_bytes(left, subtype="PCM_16"), "mono")
     np.testing.assert_array_equal(audio.decode(wav_bytes(both, subtype="PCM_16"), "stereo"), alone)
 
 
-def test_a_stream_whose_header_does_not_know_its_length():
+def test_wav_stream_of_unknown_length():
     wav = bytearray(wav_bytes(np.full(8_000, 0.5), subtype="PCM_16"))
     wav[4:8] = wav[40:44] = b"\xff\xff\xff\xff"
     assert len(audio.decode(bytes(wav), "stream")) == 8_000
 
 
 @pytest.mark.parametrize("subtype", ["PCM_U8", "PCM_16", "PCM_24", "FLOAT"])
-def test_a_recording_cut_short_is_named(subtype):
+def test_truncated_wav_is_rejected(subtype):
     wav = wav_bytes(np.full(16_000, 0.5), subtype=subtype)
     with pytest.raises(UserError, match=r"b\.wav is cut short: it is 0\.\d s shorter than its header says"):
         audio.decode(wav[: len(wav) * 2 // 3], "b.wav")
-    assert len(audio.decode(wav[:-100], "b.wav")) >= 15_900  # some bytes of a second are nobody's loss
+    assert len(audio.decode(wav[:-100], "b.wav")) >= 15_900  # a loss of some bytes is tolerated
 
 
-def test_a_compressed_recording_cut_short_is_named():
+def test_truncated_flac_is_rejected():
     buffer = io.BytesIO()
     soundfile.write(buffer, np.random.default_rng(1).uniform(-0.5, 0.5, 48_000), 16_000, format="FLAC")
     content = buffer.getvalue()
@@ -54,23 +54,23 @@ def test_a_compressed_recording_cut_short_is_named():
 
 
 @pytest.mark.parametrize(
-    ("options", "order"),
+    ("options", "magic"),
     [
         ({"format": "WAV", "subtype": "PCM_16", "endian": "BIG"}, "RIFX"),
         ({"format": "AIFF", "subtype": "PCM_24"}, "FORM"),
     ],
 )
-def test_containers_that_libsndfile_lets_be_cut(options, order):
+def test_truncation_that_libsndfile_ignores_is_rejected(options, magic):
     buffer = io.BytesIO()
     soundfile.write(buffer, np.full(16_000, 0.5), 16_000, **options)
     content = buffer.getvalue()
-    assert content.startswith(order.encode())
+    assert content.startswith(magic.encode())
     assert len(audio.decode(content, "a")) == 16_000
     with pytest.raises(UserError, match=r"b is cut short: it is 0\.\d s shorter than its header says"):
         audio.decode(content[: len(content) // 2], "b")
 
 
-def test_a_stream_of_unknown_length_is_read_to_its_end():
+def test_flac_stream_of_unknown_length():
     buffer = io.BytesIO()
     soundfile.write(buffer, np.random.default_rng(1).uniform(-0.5, 0.5, 48_000), 16_000, format="FLAC")
     flac = bytearray(buffer.getvalue())
@@ -79,10 +79,10 @@ def test_a_stream_of_unknown_length_is_read_to_its_end():
     try:
         assert len(audio.decode(bytes(flac), "stream")) == 48_000
     except UserError as error:
-        assert "cannot be read as audio" in str(error)  # noqa: PT017 (libsndfile may not read it, but no traceback)
+        assert "cannot be read as audio" in str(error)  # noqa: PT017 (libsndfile may be unable to read it)
 
 
-def test_samples_beyond_full_scale():
+def test_samples_beyond_full_scale_are_clipped_or_rejected():
     wave = np.random.default_rng(1).uniform(-1, 1, 16_000)
     assert np.abs(audio.decode(wav_bytes(1.5 * wave, subtype="FLOAT"), "loud")).max() == 32767
     for scale in (32768, 1e38):
@@ -90,7 +90,7 @@ def test_samples_beyond_full_scale():
             audio.decode(wav_bytes(scale * wave, 44_100, subtype="FLOAT"), "a")
 
 
-def test_an_impossible_rate():
+def test_impossible_sampling_rate_is_rejected():
     wav = bytearray(wav_bytes(np.full(16_000, 0.5), subtype="PCM_16"))
     wav[24:28] = (100).to_bytes(4, "little")
     with pytest.raises(UserError, match="has a sample rate of 100 Hz in its header"):
@@ -110,12 +110,12 @@ def test_an_impossible_rate():
     ],
     ids=["zero-length", "nonsense", "headerless", "no-samples", "silent", "nan", "too-short"],
 )
-def test_recordings_without_speech_are_named(content, message):
+def test_unusable_recordings_are_rejected(content, message):
     with pytest.raises(UserError, match=rf"a\.zip: b\.wav .*{message}"):
         audio.decode(content, "a.zip: b.wav")
 
 
-def test_arrays_are_written_whole(tmp_path):
+def test_arrays_are_written_completely(tmp_path):
     pieces = [np.arange(3, dtype=np.int16), np.arange(5, dtype=np.int16)]
     audio.write_array(tmp_path / "audio.npy", pieces, 8)
     read = audio.open_audio(tmp_path / "audio.npy")

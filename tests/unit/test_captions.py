@@ -1,4 +1,4 @@
-"""Captions with a run's own numbers, from made-up results."""
+"""Captions with numbers from made-up results."""
 
 import jinja2
 import pandas as pd
@@ -8,7 +8,7 @@ from docutils.core import publish_parts
 from ser.figures import captions
 
 TITLES = {"cnn-lstm": "CNN-LSTM", "xlsr": "XLSR"}
-SAID = {"seeds": 2, "label": "synthetic demo", "titles": TITLES}
+COMMON = {"seeds": 2, "label": "synthetic demo", "titles": TITLES}
 
 
 def write(path, rows):
@@ -16,37 +16,40 @@ def write(path, rows):
     return path
 
 
-def test_table2_says_the_means(tmp_path):
+def test_table2_caption_states_the_means(tmp_path):
     rows = [
         {"source": s, "target": "C", "model": m, "uar": uar, "paper": None, "difference": None}
         for s, m, uar in (("A", "cnn-lstm", 30), ("B", "cnn-lstm", 40), ("A", "xlsr", 50), ("B", "xlsr", 51))
     ]
-    text = captions.render("table2.rst", [write(tmp_path / "t.csv", rows)], **SAID)
+    text = captions.render("table2.rst", [write(tmp_path / "t.csv", rows)], **COMMON)
     assert "mean over 2 seeds" in text
     assert "Mean over the 2 pairs:\nCNN-LSTM 35.0 and XLSR 50.5; chance is 25." in text
     assert "paper" not in text
     with_paper = [row | {"paper": 29, "difference": row["uar"] - 29} for row in rows]
-    text = captions.render("table2.rst", [write(tmp_path / "t.csv", with_paper)], **SAID)
+    text = captions.render("table2.rst", [write(tmp_path / "t.csv", with_paper)], **COMMON)
     assert "Mean difference from the paper: CNN-LSTM 6.0 and XLSR 21.5 points." in text
 
 
-def test_claims_and_overview_say_the_verdicts(tmp_path):
+def test_claims_and_overview_captions_state_the_verdicts(tmp_path):
     verdicts = {"C0": "supported", "C1": "supported", "C3": "contradicted"}
     path = write(
         tmp_path / "claims.csv",
-        [{"claim": c, "claim_verdict": v, "verdict": "not tested" if c == "C1" else v} for c, v in verdicts.items()],
+        [
+            {"claim": c, "statement": f"It is {c}", "claim_verdict": v, "verdict": "not tested" if c == "C1" else v}
+            for c, v in verdicts.items()
+        ],
     )
-    text = captions.render("claims.rst", [path], **SAID)
-    assert "Supported: C0 and C1.\nContradicted: C3." in text
+    text = captions.render("claims.rst", [path], **COMMON)
+    assert "- **C1: supported.** It is C1.\n- **C3: contradicted.** It is C3.\n" in text
     assert "(synthetic demo)" in text
-    assert "2 of 3 comparisons tested" in text
+    assert "2 of 3 comparisons were tested" in text
     scores = [
         {"model": m, "shots": shots, "condition": "clean", "test_set": "all", "uar": uar}
         for m, shots, uar in (("cnn-lstm", 0, 30), ("xlsr", 0, 50), ("xlsr", 50, 99))
     ]
     more = {"runs": 3, "predictions": 7, "models": ["CNN-LSTM", "XLSR"], "sources": ["A"], "targets": ["B"]}
     more |= {"claimed": True, "experiment": "table2"}
-    text = captions.render("overview.rst", [write(tmp_path / "s.csv", scores), path], **SAID, **more)
+    text = captions.render("overview.rst", [write(tmp_path / "s.csv", scores), path], **COMMON, **more)
     assert "3 training runs and 7 predictions (run, target and condition), 2 seeds: CNN-LSTM and XLSR" in text
     assert "CNN-LSTM 30.0 and XLSR 50.0." in text
     assert "C0 and C1 are supported; C3 is contradicted." in " ".join(text.split())
@@ -54,7 +57,7 @@ def test_claims_and_overview_say_the_verdicts(tmp_path):
     assert "<strong>synthetic demo</strong>" in page
 
 
-def test_a_template_that_asks_for_what_is_not_there(tmp_path):
+def test_template_with_an_undefined_variable_fails(tmp_path):
     with pytest.raises(jinja2.UndefinedError):
         captions.render(
             "claims.rst",
@@ -62,7 +65,7 @@ def test_a_template_that_asks_for_what_is_not_there(tmp_path):
         )
 
 
-def test_names_that_look_like_something_else(tmp_path):
+def test_names_are_read_as_text(tmp_path):
     rows = [{"target": "1", "model": m, "uar": 50.0, "loss": None} for m in ("NA", "007")]
     frame = captions.read(write(tmp_path / "t.csv", rows))
     assert captions.means(frame, "uar", {"NA": "first", "007": "second"}) == "first 50.0 and second 50.0"

@@ -1,4 +1,4 @@
-"""Encoders out of small random checkpoints in Hugging Face format: safetensors and pickles, both families."""
+"""Encoders read from small random checkpoints, as safetensors and as pickles."""
 
 import hashlib
 import json
@@ -19,7 +19,7 @@ SETTINGS = {"config.json": '{"model_type": "wav2vec2"}', "preprocessor_config.js
 
 
 def save(model, folder, kind):
-    """Save a model as the hub keeps it: safetensors, or the older pickle."""
+    """Save a model as on the Hugging Face Hub: safetensors, or the older pickle."""
     model.save_pretrained(folder)
     (folder / "preprocessor_config.json").write_text("{}")
     if kind == "pickle":
@@ -29,7 +29,7 @@ def save(model, folder, kind):
 
 @pytest.mark.parametrize("kind", ["safetensors", "pickle"])
 class TestEncoder:
-    """Tensors of the encoder, all of them and nothing else, under the names of the encoder alone."""
+    """Exactly the encoder's tensors, under the names of the encoder."""
 
     @pytest.mark.parametrize("norm", [GROUP_NORM, LAYER_NORM])
     def test_wav2vec2(self, tmp_path, kind, norm):
@@ -50,20 +50,20 @@ class TestEncoder:
         for name, tensor in model.model.encoder.state_dict().items():
             assert torch.equal(encoder[name], tensor)
 
-    def test_another_family_is_refused(self, tmp_path, kind):
+    def test_another_family_is_rejected(self, tmp_path, kind):
         save(Wav2Vec2Model(Wav2Vec2Config(**SMALL_WAV2VEC2)), tmp_path, kind)
         with pytest.raises(UserError, match="type 'wav2vec2', not of family 'whisper'"):
             checkpoints.read_encoder(tmp_path, "whisper")
 
 
-def test_a_pickle_that_would_run_code_is_refused(tmp_path):
-    class Evil:
+def test_pickle_with_code_is_rejected(tmp_path):
+    class Malicious:
         def __reduce__(self):
             return (open, (str(tmp_path / "written"), "w"))
 
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "wav2vec2"}))
     (tmp_path / "preprocessor_config.json").write_text("{}")
-    torch.save({"weight": Evil()}, tmp_path / "pytorch_model.bin")
+    torch.save({"weight": Malicious()}, tmp_path / "pytorch_model.bin")
     with pytest.raises(UserError, match=r"pytorch_model\.bin cannot be read as weights"):
         checkpoints.read_encoder(tmp_path, "wav2vec2")
     assert not (tmp_path / "written").exists()
@@ -78,7 +78,7 @@ def test_a_pickle_that_would_run_code_is_refused(tmp_path):
         (SETTINGS | {"model.safetensors": "cut"}, "cannot be read as weights"),
     ],
 )
-def test_folders_that_are_not_checkpoints(tmp_path, files, message):
+def test_incomplete_checkpoint_is_rejected(tmp_path, files, message):
     for name, text in files.items():
         (tmp_path / name).write_text(text)
     with pytest.raises(UserError, match=message):
@@ -86,7 +86,7 @@ def test_folders_that_are_not_checkpoints(tmp_path, files, message):
 
 
 class Hub(ThreadingHTTPServer):
-    """Hub of one repository on this machine, with the answers that `huggingface_hub` asks for."""
+    """Local server of one repository with the Hugging Face Hub's API."""
 
     REPOSITORY, COMMIT = "group/encoder", "0123456789abcdef0123456789abcdef01234567"
 
@@ -97,7 +97,7 @@ class Hub(ThreadingHTTPServer):
 
 
 class HubRequest(BaseHTTPRequestHandler):
-    """One request to the hub."""
+    """Request handler of the local hub."""
 
     def log_message(self, *_):
         pass
@@ -140,7 +140,7 @@ class HubRequest(BaseHTTPRequestHandler):
 
 
 class TestHub:
-    """Fetching from a hub at a pinned commit, once, in one format; offline from the cache."""
+    """Download from the Hub at a pinned commit, and offline use of the cache."""
 
     @pytest.fixture
     def hub(self, tmp_path, monkeypatch):
@@ -153,34 +153,34 @@ class TestHub:
         monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
         monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
         with Hub(folder) as hub:
-            reach(monkeypatch, f"http://127.0.0.1:{hub.server_port}")
+            set_endpoint(monkeypatch, f"http://127.0.0.1:{hub.server_port}")
             yield hub
             hub.shutdown()
 
     def locate(self):
         return checkpoints.locate(Hub.REPOSITORY, Hub.COMMIT)
 
-    def test_one_format_and_nothing_more(self, hub):
+    def test_only_one_weight_format_is_downloaded(self, hub):
         folder, revision = self.locate()
         assert revision == hub.COMMIT
         assert sorted(hub.served) == ["config.json", "model.safetensors", "preprocessor_config.json"]
         assert checkpoints.read_encoder(folder, "wav2vec2")
 
-    def test_the_older_format_where_there_is_no_other(self, hub):
+    def test_pickle_is_downloaded_without_safetensors(self, hub):
         torch.save(load_file(hub.folder / "model.safetensors"), hub.folder / "pytorch_model.bin")
         (hub.folder / "model.safetensors").unlink()
         folder, _ = self.locate()
         assert sorted(hub.served) == ["config.json", "preprocessor_config.json", "pytorch_model.bin"]
         assert checkpoints.read_encoder(folder, "wav2vec2")
 
-    def test_offline_from_a_filled_cache(self, hub, monkeypatch):
+    def test_offline_with_a_filled_cache(self, hub, monkeypatch):
         online, served = self.locate(), len(hub.served)
         monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-        reach(monkeypatch, "http://127.0.0.1:9")
+        set_endpoint(monkeypatch, "http://127.0.0.1:9")
         assert self.locate() == online
         assert len(hub.served) == served
 
-    def test_offline_with_an_empty_cache(self, hub, monkeypatch):
+    def test_offline_with_an_empty_cache_is_rejected(self, hub, monkeypatch):
         monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
         with pytest.raises(UserError, match=r"^group/encoder at revision 0123.* cannot be reached"):
             self.locate()
@@ -188,24 +188,24 @@ class TestHub:
     @pytest.mark.parametrize(
         ("repository", "revision"), [("group/nothing", Hub.COMMIT), (Hub.REPOSITORY, "f" * 40)], ids=str
     )
-    def test_unknown_repository_or_revision(self, hub, repository, revision):
+    def test_unknown_repository_or_revision_is_rejected(self, hub, repository, revision):
         message = f"{repository} at revision {revision} does not exist on the Hugging Face Hub, or is private"
         with pytest.raises(UserError, match=message):
             checkpoints.locate(repository, revision)
 
-    def test_a_repository_without_weights(self, hub):
+    def test_repository_without_weights_is_rejected(self, hub):
         for name in ("model.safetensors", "pytorch_model.bin"):
             (hub.folder / name).unlink()
         with pytest.raises(UserError, match="has no weights in a supported format"):
             self.locate()
 
 
-def reach(monkeypatch, url):
-    """Let `huggingface_hub` ask the hub at a URL, as HF_ENDPOINT does before the import."""
+def set_endpoint(monkeypatch, url):
+    """Point `huggingface_hub` to a URL, as HF_ENDPOINT does before the import."""
     monkeypatch.setattr(constants, "ENDPOINT", url)
     monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", url + "/{repo_id}/resolve/{revision}/{filename}")
 
 
-def test_a_local_folder_that_does_not_exist(tmp_path):
+def test_missing_local_folder_is_rejected(tmp_path):
     with pytest.raises(UserError, match="does not exist: set the model's `checkpoint`"):
         checkpoints.locate(str(tmp_path / "nowhere"), None)

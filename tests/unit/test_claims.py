@@ -1,4 +1,4 @@
-"""Claims, their intervals and verdicts, from made-up predictions with known answers."""
+"""Claims, confidence intervals and verdicts on made-up predictions."""
 
 import sys
 
@@ -58,7 +58,7 @@ SPEAKERS = ("03", "08", "09", "10")
 
 
 def counts_of(percent, **identity):
-    """Yield counts of one seed: of 100 utterances of each speaker and emotion, so many are recognised."""
+    """Yield counts of one seed, with recall `percent` for each speaker and emotion."""
     fixed = {"source": "EMODB", "target": "EMOVO", "shots": 0, "condition": "clean", "seed": 1, "role": "test"}
     for speaker in SPEAKERS:
         for i, emotion in enumerate(EMOTIONS):
@@ -68,7 +68,7 @@ def counts_of(percent, **identity):
 
 
 def experiment(levels, cells, seeds=(1, 2, 3), **identity):
-    """Return counts of models at levels in %, a little different from cell to cell and from seed to seed."""
+    """Return counts of models with given recalls in %, varied by pair and seed."""
     rows = []
     for model, level in levels.items():
         for c, (source, target) in enumerate(cells):
@@ -79,7 +79,7 @@ def experiment(levels, cells, seeds=(1, 2, 3), **identity):
 
 
 def all_counts(table2, figure2=None, figure3=None, random_init=None):
-    """Return counts of all experiments from levels by model, (model, shots) and (model, condition)."""
+    """Return counts of all experiments from recalls in % by model and setting."""
     pairs = claims.cells_of(SETTINGS["experiments"]["table2"])
     triples = claims.cells_of(SETTINGS["experiments"]["figure2"])
     found = {"table2": experiment(table2, pairs)}
@@ -94,8 +94,8 @@ def all_counts(table2, figure2=None, figure3=None, random_init=None):
     return found
 
 
-def only(*names):
-    """Return settings with some experiments alone."""
+def settings_with(*names):
+    """Return settings with only the named experiments."""
     return SETTINGS | {"experiments": {n: e if n in names else None for n, e in SETTINGS["experiments"].items()}}
 
 
@@ -172,17 +172,17 @@ class TestStatistics:
             (-3, -1.1, [-2, -2], 1.0, "contradicted"),
         ],
     )
-    def test_rule(self, low, high, differences, margin, expected):
+    def test_verdict_rule(self, low, high, differences, margin, expected):
         assert claims.verdict(low, high, np.array(differences), margin) == expected
 
     @pytest.mark.parametrize("count", [2, 3, 6, 29])
-    def test_weights_give_a_mean_its_variance(self, count):
+    def test_bootstrap_weights_give_the_variance_of_a_mean(self, count):
         values = np.random.default_rng(count).normal(size=count)
         weights = bootstrap.draw_weights(count, 40_000, np.random.default_rng(1))
         assert weights.sum(axis=1) == pytest.approx(np.ones(40_000))
         assert (weights @ values).var() == pytest.approx(values.var(ddof=1) / count, rel=0.05)
 
-    def test_uar_is_that_of_the_predictions(self):
+    def test_uar_equals_that_of_the_predictions(self):
         rng = np.random.default_rng(5)
         truth, speaker = rng.choice(EMOTIONS, 200), rng.choice(SPEAKERS, 200)
         predicted = rng.choice(EMOTIONS, 200)
@@ -194,7 +194,7 @@ class TestStatistics:
         assert as_is[0] == pytest.approx(metrics.unweighted_average_recall(list(truth), list(predicted)))
         assert drawn.shape == (200, 1)
 
-    def test_the_same_in_every_process(self):
+    def test_bootstrap_is_reproducible(self):
         counts = experiment({"a": 50, "b": 40}, [("EMODB", "EMOVO")])
         terms = ((1, Arm("a")), (-1, Arm("b")))
         first, second = (bootstrap.difference(bootstrap.Scores(counts, "all"), terms, "EMODB", "EMOVO") for _ in "ab")
@@ -202,17 +202,17 @@ class TestStatistics:
 
 
 class TestGaps:
-    """Missing runs, models and experiments: named, and not counted."""
+    """Missing runs, models and experiments: noted and not counted."""
 
-    def test_an_experiment_that_is_not_configured(self):
-        table, _ = claims.test(only("table2"), all_counts(LEVELS))
+    def test_unconfigured_experiment_is_not_tested(self):
+        table, _ = claims.test(settings_with("table2"), all_counts(LEVELS))
         untested = table[table["verdict"] == "not tested"]
         assert set(untested["claim"]) == {"C2", "C4", "C5", "C6", "C7"}
         assert (untested["note"].str.contains("not configured")).all()
         assert untested[["effect", "low", "high"]].isna().all(axis=None)
 
-    def test_a_model_wholly_missing(self):
-        settings = only("table2")
+    def test_missing_model_is_not_tested(self):
+        settings = settings_with("table2")
         settings["experiments"]["table2"] = SETTINGS["experiments"]["table2"] | {"models": ["cnn-lstm", "xlsr", "mms"]}
         table, _ = claims.test(settings, all_counts({m: LEVELS[m] for m in ("cnn-lstm", "xlsr", "mms")}))
         first = table[table["claim"] == "C1"].set_index("comparison")
@@ -224,17 +224,17 @@ class TestGaps:
         assert first.loc["whisper against cnn-lstm", "note"] == "Table II does not include whisper"
         assert claims.claim_verdict(list(first["verdict"])) == "inconclusive"
 
-    def test_runs_of_a_pair_missing(self):
+    def test_missing_pair_is_left_out(self):
         counts = all_counts(LEVELS)["table2"]
-        gone = (counts["model"] == "xlsr") & (counts["source"] == "EMODB") & (counts["target"] == "URDU")
-        table, cells = claims.test(only("table2"), {"table2": counts[~gone]})
+        missing = (counts["model"] == "xlsr") & (counts["source"] == "EMODB") & (counts["target"] == "URDU")
+        table, cells = claims.test(settings_with("table2"), {"table2": counts[~missing]})
         row = table[(table["claim"] == "C1")].iloc[0]
         assert (row["cells"], row["note"]) == (11, "no runs of EMODB to URDU")
         own = cells[(cells["claim"] == "C1") & (cells["comparison"] == row["comparison"])]
         assert ("EMODB", "URDU") not in set(zip(own["source"], own["target"], strict=True))
 
-    def test_one_repetition_and_one_pair(self):
-        settings = only("table2")
+    def test_one_seed_and_one_pair(self):
+        settings = settings_with("table2")
         one_pair = {"sources": ["EMODB"], "targets": ["URDU"]}
         settings["experiments"]["table2"] = SETTINGS["experiments"]["table2"] | one_pair
         counts = experiment(LEVELS, [("EMODB", "URDU")], seeds=(1,))
@@ -244,14 +244,14 @@ class TestGaps:
         assert "one seed" in row["note"]
         assert cells["low"].isna().all()
 
-    def test_other_languages_leave_c8_out(self):
-        settings = only("table2") | {"languages": dict.fromkeys(CORPORA, "Persian")}
+    def test_c8_is_not_tested_on_other_languages(self):
+        settings = settings_with("table2") | {"languages": dict.fromkeys(CORPORA, "Persian")}
         table, _ = claims.test(settings, all_counts(LEVELS))
         row = table.set_index("claim").loc["C8"]
         assert (row["verdict"], row["claim_verdict"]) == ("not tested", "not tested")
         assert row["note"] == "no two checkpoints are known to differ in the target languages seen in pre-training"
 
-    def test_nothing_to_compare_with(self):
+    def test_single_number_of_shots_has_no_comparison(self):
         figure2 = SETTINGS["experiments"]["figure2"] | {"shots": [0]}
         settings = SETTINGS | {"experiments": SETTINGS["experiments"] | {"figure2": figure2}}
         gains = [one for one in claims.comparisons(settings) if one.title.endswith("with 0 examples against 0")]
@@ -260,9 +260,9 @@ class TestGaps:
 
 
 @pytest.mark.parametrize("design", interval_coverage.DESIGNS)
-def test_intervals_cover_as_often_as_stated(design):
-    """Compare with the share that docs and captions state, within the error of 60 simulations."""
+def test_interval_coverage_is_as_stated(design):
+    """Compare with the documented coverage, within the error of 60 simulations."""
     stated = claims.COVERAGE[design.split(" (")[0]] / 100
-    share, _ = interval_coverage.coverage(design, repetitions=5, simulations=60, draws=500)
+    share, _ = interval_coverage.coverage(design, seeds=5, simulations=60, draws=500)
     allowed = 3.5 * np.sqrt(stated * (1 - stated) / 60) + 1 / 60
     assert abs(share - stated) <= allowed

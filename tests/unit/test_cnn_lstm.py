@@ -1,4 +1,4 @@
-"""CNN-LSTM: masked throughout, and batches."""
+"""CNN-LSTM: masking, log-mel features and batches."""
 
 import librosa
 import numpy as np
@@ -15,8 +15,8 @@ from ser.training import inference
 CPU = torch.device("cpu")
 
 
-def trained_model():
-    """Return a model whose weights and statistics are not the initial ones."""
+def model_with_statistics():
+    """Return a model with non-initial batch-norm statistics."""
     model = cnn_lstm.build({})
     model.train()
     for _ in range(3):
@@ -29,21 +29,21 @@ class TestMasking:
     """Independence of an utterance's probabilities from its batch."""
 
     def test_batched_equals_alone(self):
-        model, frames = trained_model(), random_frames(40)
+        model, frames = model_with_statistics(), random_frames(40)
         alone = inference.probabilities(model, frames, 1, CPU)
         for batch_size in (7, 40):
             together = inference.probabilities(model, frames, batch_size, CPU)
             np.testing.assert_allclose(together, alone, atol=1e-5, rtol=0)
         np.testing.assert_allclose(alone.sum(axis=1), 1, atol=1e-9)
 
-    def test_values_in_the_padding_do_not_matter(self):
-        model, lengths = trained_model(), torch.tensor([120, 33])
+    def test_padding_values_do_not_matter(self):
+        model, lengths = model_with_statistics(), torch.tensor([120, 33])
         frames = torch.randn(2, 120, 64)
         filled = frames.clone()
         filled[1, 33:] = 1e3
         torch.testing.assert_close(model(filled, lengths), model(frames, lengths))
 
-    def test_statistics_in_training_are_those_of_real_frames(self):
+    def test_training_statistics_exclude_padding(self):
         model = cnn_lstm.build({}).train()
         frames, lengths = torch.randn(3, 90, 64), torch.tensor([90, 41, 8])
         padded = torch.cat([frames, torch.full((3, 500, 64), 7.0)], dim=1)
@@ -59,12 +59,12 @@ class TestMasking:
 
     @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
     def test_cuda_agrees_with_cpu(self):
-        model, frames = trained_model(), random_frames(20)
+        model, frames = model_with_statistics(), random_frames(20)
         cpu = inference.probabilities(model, frames, 8, CPU)
         gpu = inference.probabilities(model.cuda(), frames, 8, torch.device("cuda"))
         np.testing.assert_allclose(gpu, cpu, atol=1e-3)
 
-    def test_architecture_is_the_papers(self):
+    def test_architecture_matches_the_paper(self):
         model = cnn_lstm.build({})
         kernels = [convolution.kernel_size[0] for convolution in model.convolutions]
         assert kernels == sorted(kernels, reverse=True)
@@ -73,7 +73,7 @@ class TestMasking:
 
 
 class TestFrontend:
-    """Log-mels: librosa's, standardised per utterance."""
+    """Log-mel features as in librosa, standardised per utterance."""
 
     @pytest.mark.parametrize("samples", [400, 16_000, 16_159, 16_160, 47_123])
     def test_equals_librosa(self, samples):
@@ -87,7 +87,7 @@ class TestFrontend:
         if len(frames) > 10:
             np.testing.assert_allclose(frames.mean(axis=0), 0, atol=1e-4)
 
-    def test_frames_are_cut_where_utterances_end(self, tmp_path):
+    def test_frames_are_split_by_utterance(self, tmp_path):
         samples = [1_600, 480, 16_000]
         parts = [np.full((frame_count(count), 64), i, np.float32) for i, count in enumerate(samples)]
         np.save(tmp_path / "log_mel.npy", np.concatenate(parts))
@@ -101,9 +101,9 @@ class TestFrontend:
 
 
 class TestBatches:
-    """Batches: every utterance once, the size asked for, little padding, another order in each epoch."""
+    """Batches of utterances of similar lengths in random order."""
 
-    def test_all_once_and_similar_lengths(self):
+    def test_every_utterance_once_and_little_padding(self):
         rng = np.random.default_rng()
         lengths = rng.integers(10, 1000, 1003)
         batches = random_batches(lengths, 16, rng)
@@ -112,17 +112,17 @@ class TestBatches:
         padded = sum(len(batch) * lengths[batch].max() for batch in batches)
         assert padded / lengths.sum() < 1.15
 
-    def test_seed_decides(self):
+    def test_seed_determines_the_order(self):
         lengths = np.arange(200)
         orders = [np.concatenate(random_batches(lengths, 16, np.random.default_rng(seed))) for seed in (1, 1, 2)]
         assert (orders[0] == orders[1]).all()
         assert (orders[0] != orders[2]).any()
 
-    def test_a_small_corpus_has_other_batches_in_every_epoch(self):
+    def test_small_corpus_has_different_batches_in_every_epoch(self):
         lengths = np.arange(160)
         epochs = [random_batches(lengths, 16, np.random.default_rng(seed)) for seed in range(2)]
         first, second = ({frozenset(map(int, batch)) for batch in batches} for batches in epochs)
         assert not first & second
 
-    def test_sorted_batches_cover_all(self):
+    def test_sorted_batches_contain_every_utterance(self):
         assert sorted(np.concatenate(list(sorted_batches([5, 1, 9, 9, 2], 2)))) == [0, 1, 2, 3, 4]

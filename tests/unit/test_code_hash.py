@@ -1,4 +1,4 @@
-"""Code hash of a job: changes with what the code computes, and with nothing else."""
+"""Code hash of a job: it changes only with what the code computes."""
 
 import pytest
 from conftest import write_tree
@@ -39,7 +39,7 @@ TREE = {
 
 @pytest.fixture
 def hash_of(tmp_path, monkeypatch):
-    """Return the hash of the job in a tree with some files changed, each time in another folder."""
+    """Return a function that computes the job's hash with some files changed."""
     trees = iter(range(100))
 
     def compute(changes=None):
@@ -67,7 +67,7 @@ def hash_of(tmp_path, monkeypatch):
     ],
     ids=["comment", "docstring", "formatting", "log", "error message"],
 )
-def test_prose_does_not_count(hash_of, old, new):
+def test_prose_does_not_change_the_hash(hash_of, old, new):
     assert old in JOB
     assert hash_of({"workflow/scripts/job.py": JOB.replace(old, new)}) == hash_of()
 
@@ -83,30 +83,30 @@ def test_prose_does_not_count(hash_of, old, new):
     ],
     ids=["constant", "operator", "default", "arguments", "error"],
 )
-def test_computations_count(hash_of, old, new):
+def test_computations_change_the_hash(hash_of, old, new):
     assert old in JOB
     assert hash_of({"workflow/scripts/job.py": JOB.replace(old, new)}) != hash_of()
 
 
 @pytest.mark.parametrize("module", ["loop", "late", "last"])
-def test_imported_modules_count(hash_of, module):
-    """Imported by `from ser.x import y`, and inside functions by `import ser.x` and `from ser import x`."""
+def test_imported_modules_change_the_hash(hash_of, module):
+    """The modules are imported at the top and inside functions, in several forms."""
     path = f"workflow/scripts/ser/{module}.py"
     assert hash_of({path: TREE[path] + "y = 1\n"}) != hash_of()
 
 
-def test_a_new_module_counts(hash_of):
+def test_new_module_changes_the_hash(hash_of):
     changes = {"workflow/scripts/ser/last.py": "from ser.new import TWO\n"}
     found = {hash_of(changes | {"workflow/scripts/ser/new.py": f"TWO = {n}\n"}) for n in (2, 3)}
     assert len(found | {hash_of()}) == 3
 
 
-def test_plumbing_and_unused_modules_do_not_count(hash_of):
+def test_plumbing_and_unused_modules_do_not_change_the_hash(hash_of):
     changes = {f"workflow/scripts/ser/{name}.py": "y = 1\n" for name in ("plumbing", "unused")}
     assert hash_of(changes) == hash_of()
 
 
-def test_a_data_file_counts_by_its_bytes(hash_of):
+def test_data_file_changes_the_hash(hash_of):
     assert hash_of({"resources/data.csv": "a,b \n"}) != hash_of()
 
 
@@ -122,7 +122,7 @@ def test_files_behind_real_jobs():
     assert not any(name.startswith("ser/models/") for name in behind("collect_scores"))
 
 
-def test_listing_is_of_names_and_sizes(tmp_path):
+def test_listing_hash_covers_names_and_sizes(tmp_path):
     write_tree(tmp_path, {"a": b"1", "b": b"22"})
     paths = [tmp_path / "a", tmp_path / "b"]
     before = code_hash.listing_hash(paths)

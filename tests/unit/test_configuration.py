@@ -1,4 +1,4 @@
-"""The configuration: what is accepted, what is refused, and in which words."""
+"""Configuration: accepted values, rejected values and error messages."""
 
 import copy
 
@@ -16,7 +16,10 @@ PAPER = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf
 
 
 def edited(edits):
-    """The paper's configuration with keys (joined by two underscores) set, or removed where the value is `...`."""
+    """Return the paper's configuration with edits.
+
+    Keys are joined by two underscores; the value `...` removes a key.
+    """
     config = copy.deepcopy(PAPER)
     for path, value in edits.items():
         *parents, last = path.split("__") if isinstance(path, str) else [path]
@@ -35,7 +38,7 @@ def test_shipped_configurations_are_accepted(path):
     validation.load(yaml.safe_load((ROOT / path).read_text(encoding="utf-8")))
 
 
-def test_the_open_variant_is_accepted():
+def test_open_configuration_is_accepted():
     config = copy.deepcopy(PAPER)
     update_config(config, yaml.safe_load((ROOT / "config" / "open.yaml").read_text(encoding="utf-8")))
     assert validation.load(config)["experiments"]["figure2"]["source"] == "RAVDESS"
@@ -76,7 +79,7 @@ def corpus(**entry):
         ({1: "a", "b": 2}, r"1: unknown key"),
     ],
 )
-def test_mistakes_name_key_value_and_remedy(edits, message):
+def test_mistakes_are_reported_by_key(edits, message):
     with pytest.raises(UserError, match=message):
         validation.load(edited(edits))
 
@@ -88,9 +91,9 @@ def test_mistakes_name_key_value_and_remedy(edits, message):
         ({"EMODB-any": {"format": "emodb", "language": "German", "verify": "none"}}, "EMODB", "EMODB-any"),
         ({"X": corpus(path="x.csv"), "Y": corpus(path="./x.csv")}, "X", "Y"),
     ],
-    ids=["another choice of labels", "unverified", "one path"],
+    ids=["other labels", "unverified", "same path"],
 )
-def test_two_entries_of_one_corpus_are_no_pair(corpora, source, target):
+def test_two_entries_of_one_corpus_cannot_form_a_pair(corpora, source, target):
     pair = {"experiments__table2__sources": [source], "experiments__table2__targets": [target]}
     edits = {f"corpora__{name}": entry for name, entry in corpora.items()} | pair
     with pytest.raises(UserError, match=f"table2.targets: '{target}' holds the same recordings as source '{source}'"):
@@ -99,7 +102,7 @@ def test_two_entries_of_one_corpus_are_no_pair(corpora, source, target):
 
 MODELS = "cnn-lstm, wav2vec2, xlsr, whisper, mms, wav2vec2-random, xlsr-frozen, xlsr-adapter, xlsr-prompt"
 TABLE = {"format": "table", "language": "Persian", "path": "data/mine.csv"}
-REALISTIC_MISTAKES = [  # edits of the paper's configuration, and the whole message about each
+TYPICAL_MISTAKES = [  # edits of the paper's configuration, and the full error messages
     (
         {"trainig": {"epochs": 3}},
         "trainig: unknown key; did you mean 'training'? allowed are claims, conditions, corpora, device, experiments,"
@@ -216,34 +219,34 @@ REALISTIC_MISTAKES = [  # edits of the paper's configuration, and the whole mess
 ]
 
 
-@pytest.mark.parametrize(("edits", "message"), REALISTIC_MISTAKES, ids=[str(edits) for edits, _ in REALISTIC_MISTAKES])
-def test_realistic_mistakes_in_whole_sentences(edits, message):
-    with pytest.raises(UserError) as refused:
+@pytest.mark.parametrize(("edits", "message"), TYPICAL_MISTAKES, ids=[str(edits) for edits, _ in TYPICAL_MISTAKES])
+def test_full_messages_of_typical_mistakes(edits, message):
+    with pytest.raises(UserError) as rejected:
         validation.load(edited(edits))
-    assert str(refused.value) == f"the configuration cannot be used:\n  - {message}"
+    assert str(rejected.value) == f"the configuration cannot be used:\n  - {message}"
 
 
-def test_ones_own_noise_may_have_environments_of_its_own():
+def test_custom_noise_may_have_other_environments():
     own = {"noise__path": "noise", "conditions__noisy__environments": ["SCAFE"]}
     assert validation.load(edited(own))["conditions"]["noisy"]["environments"] == ["SCAFE"]
 
 
-def test_a_key_given_twice_is_seen_at_every_depth(tmp_path):
+def test_duplicate_key_is_found_at_every_depth(tmp_path):
     path = tmp_path / "config.yaml"
     path.write_text(
         "corpora:\n  A: {path: a}\n  B: {path: a, url: b, path: c}\n  A: {path: d}\nseeds: [1]\nseeds: [2]\n"
     )
-    with pytest.raises(UserError) as refused:
+    with pytest.raises(UserError) as rejected:
         validation.check_duplicate_keys([ROOT / "config" / "config.yaml", path])
     remedy = f"duplicate key in {path}: remove or rename one of the two"
     listed = "".join(f"\n  - {key}: {remedy}" for key in ("corpora.B.path", "corpora.A", "seeds"))
-    assert str(refused.value) == f"the configuration cannot be used:{listed}"
+    assert str(rejected.value) == f"the configuration cannot be used:{listed}"
 
 
 def test_all_mistakes_are_listed_at_once():
-    with pytest.raises(UserError) as refused:
+    with pytest.raises(UserError) as rejected:
         validation.load(edited({"seed": [1], "training__learning_rate": "1e-4"}))
-    assert str(refused.value).count("\n  - ") == 2
+    assert str(rejected.value).count("\n  - ") == 2
 
 
 KEYWORDS = {
@@ -262,24 +265,24 @@ KEYWORDS |= {"exclusiveMinimum", "if", "items", "maxProperties", "maximum", "min
 KEYWORDS |= {"minimum", "pattern", "properties", "propertyNames", "required", "then", "title", "type", "uniqueItems"}
 
 
-def rules_of(rule, path="config"):
-    """Every rule of a schema, with a name for it."""
+def subschemas(rule, path="config"):
+    """Yield every part of a schema with its path."""
     yield path, rule
     for key in ("if", "then", "items", "additionalProperties", "propertyNames"):
         if isinstance(rule.get(key), dict):
-            yield from rules_of(rule[key], f"{path}.{key}")
+            yield from subschemas(rule[key], f"{path}.{key}")
     for key in ("properties", "$defs"):
         for name, below in rule.get(key, {}).items():
-            yield from rules_of(below, f"{path}.{name}")
+            yield from subschemas(below, f"{path}.{name}")
     for key in ("anyOf", "allOf"):
         for below in rule.get(key, []):
-            yield from rules_of(below, f"{path}.{key}")
+            yield from subschemas(below, f"{path}.{key}")
 
 
-def test_the_schema_is_one_and_describes_every_key():
-    """A comma in an unquoted description within braces would cut it, and be a keyword that no one knows."""
+def test_schema_is_valid_and_describes_every_key():
+    """A comma in an unquoted description within braces creates an unknown keyword."""
     Draft202012Validator.check_schema(schema.schema())
-    for path, rule in rules_of(schema.schema()):
+    for path, rule in subschemas(schema.schema()):
         assert rule.keys() <= KEYWORDS, path
         conditional = {"if", "then"} & set(path.split("."))
         if not conditional and path != "config.overrides":  # these are described under training
@@ -287,7 +290,7 @@ def test_the_schema_is_one_and_describes_every_key():
                 assert below.get("description", "").endswith("."), f"{path}.{name} has no description"
 
 
-def test_the_reference_is_what_the_schema_says():
+def test_reference_matches_the_schema():
     text = (ROOT / "config" / "README.md").read_text(encoding="utf-8")
     assert config_reference.with_reference(text) == text, "run `make reference`"
 
@@ -313,12 +316,12 @@ def test_defaults_and_overrides():
         ("prompt", {"length": 5}),
     ],
 )
-def test_a_methods_parameters_have_defaults(method, complete):
+def test_parameters_of_methods_have_defaults(method, complete):
     config = validation.load(edited({"models__xlsr__tuning": {"method": method}}))
     assert config["models"]["xlsr"]["tuning"] == {"method": method} | complete
 
 
-def test_a_path_is_no_repository():
+def test_local_checkpoint_needs_no_revision():
     local = {"models__xlsr__checkpoint": "resources/my/encoder", "models__xlsr__revision": ...}
     assert "revision" not in validation.load(edited(local))["models"]["xlsr"]
 

@@ -1,4 +1,4 @@
-"""Reading corpora in their real layouts: names, labels, speakers, and archives that are not what they should be."""
+"""Corpora in their published layouts, and wrong archives."""
 
 import functools
 import tempfile
@@ -23,7 +23,7 @@ RAVDESS = {"format": "ravdess", "language": "English", "verify": "names"}
 URDU = {"format": "urdu", "language": "Urdu", "verify": "names"}
 IEMOCAP = {"format": "iemocap", "language": "English", "verify": "none"}
 
-# Members, settings, speakers, and utterances as angry, happy, neutral, sad.
+# Members, settings, number of speakers, and utterances by emotion: angry, happy, neutral, sad.
 PUBLISHED_LAYOUTS = {
     "EMODB-420": (real_layouts.emodb, EMODB, 10, (127, 71, 79, 143)),
     "EMODB-339": (real_layouts.emodb, EMODB | {"boredom": "drop"}, 10, (127, 71, 79, 62)),
@@ -50,7 +50,7 @@ def iemocap_members(content):
 
 @functools.cache
 def ingested(name):
-    """Return rows, waveforms and what is known of a published archive."""
+    """Return rows, waveforms and metadata of a published archive."""
     members, settings, *_ = PUBLISHED_LAYOUTS[name]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "archive")
@@ -63,7 +63,7 @@ class TestPublishedLayouts:
     """Corpora in the layouts of the published archives."""
 
     @pytest.mark.parametrize("name", PUBLISHED_LAYOUTS)
-    def test_counts(self, name):
+    def test_utterances_speakers_and_verification(self, name):
         rows, waveforms, about = ingested(name)
         *_, speakers, counts = PUBLISHED_LAYOUTS[name]
         found = Counter(row["emotion"] for row in rows)
@@ -73,18 +73,18 @@ class TestPublishedLayouts:
         assert (about["verification"]["level"], about["verification"]["warnings"]) == ("names", [])
         assert len(about["sha256"]) == len(about["recordings_sha256"]) == 64
         for row, waveform in zip(rows, waveforms, strict=True):
-            assert len(waveform) == row["samples"] == real_layouts.SHORT * 16_000
+            assert len(waveform) == row["samples"] == real_layouts.SECONDS * 16_000
         assert [row["start"] for row in rows] == [800 * i for i in range(len(rows))]
 
-    def test_samples_are_those_of_the_recordings(self):
-        """Headers of four kilobytes are skipped."""
+    def test_samples_equal_those_of_the_recordings(self):
+        """Include recordings with a header of 4096 bytes."""
         rows, waveforms, _ = ingested("EMODB-420")
         members = dict(real_layouts.emodb())
-        assert real_layouts.FOUR_KILOBYTES & {row["file"].removeprefix("wav/") for row in rows}
+        assert real_layouts.LONG_HEADERS & {row["file"].removeprefix("wav/") for row in rows}
         for row, waveform in zip(rows, waveforms, strict=True):
             np.testing.assert_array_equal(waveform, real_layouts.first_channel(members[row["file"]], 16_000))
 
-    def test_true_speakers_of_iemocap(self):
+    def test_iemocap_speaker_is_that_of_the_turn(self):
         rows, _, about = ingested("IEMOCAP")
         assert about["verification"]["files"] == 10_039
         for row in rows:
@@ -94,12 +94,12 @@ class TestPublishedLayouts:
         wrong_by_prefix = sum(row["utterance"][:6] != row["speaker"] for row in rows)
         assert 2_500 < wrong_by_prefix < 3_000
 
-    def test_every_published_format_is_among_them(self):
+    def test_every_published_format_has_a_layout(self):
         assert {settings["format"] for _, settings, *_ in PUBLISHED_LAYOUTS.values()} == set(PUBLISHED)
 
 
 @pytest.mark.parametrize("kind", ["folder", "zip", "tar.gz"])
-def test_every_kind_of_archive(tmp_path, tone, kind):
+def test_folders_zips_and_tars_are_read(tmp_path, tone, kind):
     path, members = tmp_path / f"corpus.{kind}", urdu_members(tone)
     if kind == "folder":
         write_tree(path, members)
@@ -109,17 +109,17 @@ def test_every_kind_of_archive(tmp_path, tone, kind):
     assert Counter(recording.emotion for recording in recordings) == dict.fromkeys(EMOTIONS, 100)
 
 
-def test_names_of_emodb(tmp_path, tone):
+def test_emodb_names_are_parsed(tmp_path, tone):
     write_archive(tmp_path / "emodb.zip", emodb_members(tone).items())
     by_name = {r.utterance: r for r in open_corpus(tmp_path / "emodb.zip", EMODB)[1].recordings}
-    assert {r.speaker for r in by_name.values()} >= {"03", "08", "09"}  # strings stay strings
+    assert {r.speaker for r in by_name.values()} >= {"03", "08", "09"}  # not read as numbers
     assert by_name["03a01Fa"].emotion == "happy"  # F is Freude
     assert by_name["03a01Fa"].gender == "male"
     assert by_name["03a04Lc"].emotion == "sad"
-    assert not any(name[5] in "AE" for name in by_name)  # fear and disgust are not among the four
+    assert not any(name[5] in "AE" for name in by_name)  # fear and disgust are left out
 
 
-def test_iemocap_texts_may_be_latin_1_and_windows(tmp_path, tone):
+def test_iemocap_label_files_may_be_latin_1_with_crlf(tmp_path, tone):
     members = iemocap_members(tone)
     name = next(n for n in members if n.endswith("Ses01F_impro01.txt"))
     members[name] = "% caf\xe9\n".encode("latin-1") + members[name].replace(b"\n", b"\r\n")
@@ -127,19 +127,19 @@ def test_iemocap_texts_may_be_latin_1_and_windows(tmp_path, tone):
     assert len(open_corpus(tmp_path, IEMOCAP)[1].recordings) == 240
 
 
-def test_iemocap_recordings_that_labels_promise_must_be_there(tmp_path, tone):
+def test_iemocap_missing_recordings_are_rejected(tmp_path, tone):
     members = iemocap_members(tone)
-    gone = next(n for n in members if n.endswith("Ses02F_impro01_F000.wav"))
-    del members[gone]
+    missing = next(n for n in members if n.endswith("Ses02F_impro01_F000.wav"))
+    del members[missing]
     write_tree(tmp_path, members)
     with pytest.raises(UserError, match="lacks the recordings of 1 labelled utterances: Ses02F_impro01_F000"):
         open_corpus(tmp_path, IEMOCAP)[1]
     with pytest.raises(UserError, match="not the full release"):
-        open_corpus(write_tree(tmp_path, {gone: tone}), IEMOCAP | {"verify": "names"})[1]
+        open_corpus(write_tree(tmp_path, {missing: tone}), IEMOCAP | {"verify": "names"})[1]
 
 
-def test_iemocap_in_two_copies_is_refused(tmp_path, tone):
-    """One of them would silently win."""
+def test_iemocap_duplicate_utterance_is_rejected(tmp_path, tone):
+    """Two copies in one folder may differ in their labels."""
     members = iemocap_members(tone)
     labels = next(name for name in members if "Session1/dialog/EmoEvaluation/" in name and b"ang" in members[name])
     other = members[labels].replace(b"\tang\t", b"\tsad\t")
@@ -153,27 +153,27 @@ def test_iemocap_in_two_copies_is_refused(tmp_path, tone):
 
 
 class TestEmodbVerification:
-    """Altered audio is refused, or accepted and said so."""
+    """EMODB verification: altered audio is rejected, or accepted with a note."""
 
-    def test_sha256_refuses_other_audio(self, tmp_path, tone):
+    def test_sha256_rejects_altered_audio(self, tmp_path, tone):
         write_archive(tmp_path / "emodb.zip", emodb_members(tone).items())
         with pytest.raises(UserError, match=r"535 of 535 files are not the published recordings.*`verify: names`"):
             open_corpus(tmp_path / "emodb.zip", EMODB | {"verify": "sha256"})[1]
 
-    def test_names_accepts_and_notes_it(self, tmp_path, tone):
+    def test_names_accepts_altered_audio_with_a_note(self, tmp_path, tone):
         write_archive(tmp_path / "emodb.zip", emodb_members(tone).items())
         contents = open_corpus(tmp_path / "emodb.zip", EMODB)[1]
         assert contents.verification["altered"] == 535
         assert contents.verification["note"] == "altered excerpts, not comparable"
 
-    def test_names_lists_what_is_missing(self, tmp_path, tone):
+    def test_names_lists_missing_files(self, tmp_path, tone):
         members = emodb_members(tone)
         del members["wav/03a01Fa.wav"]
         write_tree(tmp_path, members)
         with pytest.raises(UserError, match=r"missing: 03a01Fa\.wav"):
             open_corpus(tmp_path, EMODB)[1]
 
-    def test_version_2_is_refused(self, tmp_path, tone):
+    def test_version_2_is_rejected(self, tmp_path, tone):
         names = (
             [
                 f"{s}{t}{e}{v}"
@@ -193,7 +193,7 @@ class TestEmodbVerification:
 
 
 class TestWrongArchives:
-    """Each stops with one message that says what is wrong and what to do."""
+    """Wrong archives: one message says what is wrong and what to do."""
 
     def test_another_corpus_is_recognised(self, tmp_path, tone):
         write_tree(tmp_path, urdu_members(tone))
@@ -205,7 +205,7 @@ class TestWrongArchives:
         with pytest.raises(UserError, match="folder of another emotion"):
             open_corpus(tmp_path, URDU)[1]
 
-    def test_urdu_names_what_is_missing_and_what_is_unknown(self, tmp_path, tone):
+    def test_urdu_missing_and_unknown_files_are_listed(self, tmp_path, tone):
         members = {f"x/{entry['file']}": tone for entry in published_files("urdu").values()}
         members["x/Sad/SM25_F99_S0999.wav"] = members.pop("x/Angry/SM1_F10_A010.wav")
         write_tree(tmp_path, members)
@@ -220,33 +220,33 @@ class TestWrongArchives:
         with pytest.raises(UserError, match="folder of another actor"):
             open_corpus(tmp_path, RAVDESS)
 
-    def test_audio_that_should_not_be_there_is_named_and_left_alone(self, tmp_path, tone):
+    def test_unknown_audio_is_reported_and_not_used(self, tmp_path, tone):
         write_tree(tmp_path, {f"wav/{name}": tone for name in published_files("emodb")} | {"wav/extra.wav": tone})
         contents = open_corpus(tmp_path, EMODB)[1]
         assert len(contents.recordings) == 420
         assert contents.verification["warnings"] == ["1 unknown audio files are not used: wav/extra.wav"]
 
-    def test_iemocap_utterances_without_a_label_are_named(self, tmp_path, tone):
+    def test_iemocap_unlabelled_utterances_are_reported(self, tmp_path, tone):
         members = iemocap_members(tone)
         name = next(n for n in members if n.endswith("Ses02F_impro01_F000.wav"))
         members[name.replace("F000", "F999")] = tone
         contents = open_corpus(write_tree(tmp_path, members), IEMOCAP)[1]
         assert contents.verification["warnings"] == ["1 utterances have no label and are not used: Ses02F_impro01_F999"]
 
-    def test_urdu_counts(self, tmp_path, tone):
+    def test_urdu_incomplete_corpus_is_rejected(self, tmp_path, tone):
         write_tree(tmp_path, {"Angry/SM1_F1_A01.wav": tone})
         with pytest.raises(UserError, match="1 angry, 0 happy"):
             open_corpus(tmp_path, URDU)[1]
 
     @pytest.mark.parametrize("kind", ["zip", "tar.gz"])
-    def test_truncated(self, tmp_path, tone, kind):
+    def test_truncated_archive_is_rejected(self, tmp_path, tone, kind):
         path = tmp_path / f"corpus.{kind}"
         write_archive(path, urdu_members(tone).items())
         path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
         with pytest.raises(UserError, match=r"damaged or cut short|neither a folder nor a readable"):
             ingest.ingest(path, URDU)
 
-    def test_all_bad_recordings_are_named_at_once(self, tmp_path, tone):
+    def test_all_unreadable_recordings_are_listed_at_once(self, tmp_path, tone):
         members = urdu_members(tone)
         bad = sorted(name for name in members if name.endswith(".wav"))[:3]
         for name in bad:

@@ -1,4 +1,4 @@
-"""Your own corpus as a CSV of audio files: any format and rate, and mistakes in it."""
+"""Your own corpus as a CSV of audio files: formats, sampling rates and mistakes."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ def write_table(folder, rows, columns=("file", "speaker", "emotion"), name="mine
 
 @pytest.fixture
 def table(tmp_path):
-    """Four files in as many formats and rates, and a CSV with everything it may have."""
+    """Return a CSV with all columns, of four files in different formats and rates."""
     rng = named_generator("table")
     wave = 0.1 * rng.standard_normal(96_000)
     (tmp_path / "audio").mkdir()
@@ -36,7 +36,7 @@ def table(tmp_path):
     return write_table(tmp_path, rows, ("file", "speaker", "emotion", "gender", "group"))
 
 
-def test_any_rate_and_format(table, tmp_path):
+def test_any_format_and_sampling_rate_is_read(table, tmp_path):
     rows, waveforms, about = ingest.ingest(table, SETTINGS)
     assert [
         (row["utterance"], row["speaker"], row["group"], row["gender"], row["emotion"], row["language"]) for row in rows
@@ -53,7 +53,7 @@ def test_any_rate_and_format(table, tmp_path):
     assert len(about["sha256"]) == len(about["recordings_sha256"]) == 64
 
 
-def test_labels_are_mapped_and_left_out(table):
+def test_labels_are_mapped_or_left_out(table):
     labels = {"anger": "angry", "1": "happy", "disgust": None}
     rows = read_rows(table)
     for row, label in zip(rows, ("anger", "1", "neutral", "sad"), strict=True):
@@ -67,7 +67,7 @@ def test_labels_are_mapped_and_left_out(table):
         ingest.ingest(table, SETTINGS)
 
 
-def test_a_byte_order_mark_is_removed(table):
+def test_byte_order_mark_is_removed(table):
     table.write_bytes(b"\xef\xbb\xbf" + table.read_bytes())
     assert len(ingest.ingest(table, SETTINGS)[0]) == 4
 
@@ -93,13 +93,13 @@ def test_a_byte_order_mark_is_removed(table):
         ),
     ],
 )
-def test_mistakes_are_named(table, columns, rows, message):
+def test_mistakes_are_reported(table, columns, rows, message):
     write_table(table.parent, rows, columns)
     with pytest.raises(UserError, match=rf"mine\.csv.*{message}"):
         ingest.ingest(table, SETTINGS)
 
 
-def test_a_file_listed_twice_and_a_speaker_in_two_groups(table):
+def test_duplicate_file_and_speaker_in_two_groups_are_rejected(table):
     rows = [("audio/a.flac", "1", emotion) for emotion in ("angry", "happy", "neutral", "sad")]
     write_table(table.parent, rows)
     with pytest.raises(UserError, match=r"lists these files more than once: .*/audio/a"):
@@ -118,14 +118,14 @@ def test_a_file_listed_twice_and_a_speaker_in_two_groups(table):
         ingest.ingest(table, SETTINGS)
 
 
-def test_a_file_that_is_not_a_csv(tmp_path, tone):
+def test_file_that_is_not_a_csv_is_rejected(tmp_path, tone):
     (tmp_path / "mine.csv").write_bytes(tone)
     with pytest.raises(UserError, match=r"mine\.csv (cannot be read as a CSV in UTF-8|must be a CSV)"):
         ingest.ingest(tmp_path / "mine.csv", SETTINGS)
 
 
-def test_blanks_around_cells_are_removed(table):
-    """Spreadsheets leave them; "03" and "03 " would be two speakers, on two sides of a split."""
+def test_whitespace_around_cells_is_removed(table):
+    """Otherwise "03" and "03 " would be two speakers."""
     text = table.read_text(encoding="utf-8").replace("b.ogg,03,", "b.ogg, 03\u00a0,").replace("room 1", " room 1 ", 1)
     table.write_text("\n" + text.replace("speaker,", "speaker ,"), encoding="utf-8")
     rows, *_ = ingest.ingest(table, SETTINGS)
@@ -144,15 +144,15 @@ def test_blanks_around_cells_are_removed(table):
         (lambda text: text + "audio/../audio/a.flac,03,sad,F,room 1\n", r"more than once: .*/audio/a\.flac"),
         (lambda text: text.replace(",neutral,", ",01,"), r'labels: \{"01": angry\}'),
     ],
-    ids=["quotation mark", "cells", "columns", "line", "long name", "same file", "label that YAML would change"],
+    ids=["open quote", "extra cell", "duplicate column", "empty lines", "long name", "same file", "YAML number"],
 )
-def test_mistakes_that_a_csv_reader_would_pass_over(table, change, message):
+def test_mistakes_that_csv_readers_accept_are_reported(table, change, message):
     table.write_text(change(table.read_text(encoding="utf-8")), encoding="utf-8")
     with pytest.raises(UserError, match=message):
         ingest.ingest(table, SETTINGS)
 
 
-def test_files_that_differ_in_their_suffix_alone(table, tmp_path):
+def test_files_that_differ_only_in_suffix(table, tmp_path):
     wave = 0.1 * named_generator("suffix").standard_normal(16_000)
     soundfile.write(tmp_path / "audio" / "a.wav", wave, 16_000)
     with open(table, "a", encoding="utf-8") as file:

@@ -1,4 +1,4 @@
-"""Claims of GPUs by jobs: the least used one is taken, and given back however a job ends."""
+"""GPU claims: a job claims the least used GPU, and releases it when it ends."""
 
 import multiprocessing
 import os
@@ -11,11 +11,11 @@ from ser.core.errors import UserError
 from ser.training import device
 
 NAMES = ["GPU-a", "GPU-b", "GPU-c"]
-FORK = multiprocessing.get_context("fork")  # it need not import torch again
+FORK = multiprocessing.get_context("fork")  # avoids importing torch again
 
 
 class Job:
-    """A process that claims one of some GPUs, which stand in for real ones, and holds it."""
+    """Process that claims one of several fake GPUs and holds it."""
 
     def __init__(self, folder, names=NAMES):
         self._found, found = FORK.Pipe()
@@ -29,14 +29,14 @@ class Job:
         found.recv()
 
     def kill(self):
-        """Kill the process, as a crash does."""
+        """Kill the process, as in a crash."""
         self._process.kill()
         self._process.join()
 
 
 @pytest.fixture
 def start(tmp_path):
-    """Start jobs, and kill those that are left."""
+    """Return a function that starts jobs; kill them after the test."""
     jobs = []
 
     def start(*arguments):
@@ -48,7 +48,7 @@ def start(tmp_path):
         job.kill()
 
 
-def test_jobs_spread_evenly(start):
+def test_jobs_are_spread_evenly(start):
     jobs = [start() for _ in range(7)]
     taken = Counter(job.gpu for job in jobs)
     assert sorted(taken.values()) == [2, 2, 3]
@@ -57,14 +57,14 @@ def test_jobs_spread_evenly(start):
     assert taken[start().gpu] == min(taken.values())
 
 
-def test_a_gpu_is_known_by_its_name(start):
-    """A job that sees one GPU alone counts there, whatever number the GPU has for other jobs."""
+def test_gpu_is_identified_by_its_name(start):
+    """A job that sees only one GPU numbers it differently from other jobs."""
     assert start(["GPU-b"]).gpu == 0
     assert start().gpu == 0  # GPU-a
     assert start().gpu == 2  # GPU-c, since GPU-b is taken
 
 
-def test_a_folder_of_someone_else_is_refused(tmp_path, monkeypatch):
+def test_folder_of_another_user_is_rejected(tmp_path, monkeypatch):
     monkeypatch.setattr(device.tempfile, "gettempdir", lambda: str(tmp_path))
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / f"ser-gpus-{os.getuid()}").symlink_to(tmp_path / "elsewhere")
@@ -72,7 +72,7 @@ def test_a_folder_of_someone_else_is_refused(tmp_path, monkeypatch):
         device.claim_gpu(NAMES)
 
 
-def test_a_job_without_a_gpu_runs_on_the_cpu(monkeypatch, caplog):
+def test_job_without_a_gpu_runs_on_the_cpu(monkeypatch, caplog):
     assert device.choose_device(0) == torch.device("cpu")
     assert not caplog.messages
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)

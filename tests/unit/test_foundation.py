@@ -1,4 +1,4 @@
-"""Pre-trained encoders: equal to transformers' own, in any batch, with every fine-tuning method."""
+"""Pre-trained encoders: equality with transformers, batches, fine-tuning methods."""
 
 import copy
 import json
@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import assert_equal_to, random_frames
+from conftest import assert_close, random_frames
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from small_checkpoints import GROUP_NORM, LAYER_NORM, perturb, save_wav2vec2, save_whisper
@@ -33,7 +33,7 @@ from ser.training.data import Examples
 CPU, META = torch.device("cpu"), torch.device("meta")
 RATE = 16_000
 
-# The four architectures, small; and at their true widths, with two layers of 12 or 24.
+# The architectures at small size, and at full width with 2 instead of 12 or 24 layers.
 SMALL = {
     "group norm": (save_wav2vec2, GROUP_NORM),
     "layer norm": (save_wav2vec2, LAYER_NORM),
@@ -55,7 +55,7 @@ WAV2VEC2 = [name for name in ARCHITECTURES if name not in WHISPER]
 
 
 class Checkpoint:
-    """Checkpoint as published, its folder as the `encoder` rule leaves it, and transformers' own model of it."""
+    """Published checkpoint, the `encoder` rule's output, and transformers' model."""
 
     def __init__(self, name: str, folder: Path):
         save, settings = ARCHITECTURES[name]
@@ -98,7 +98,7 @@ def small(request, tmp_path_factory):
 
 
 def speech(seconds: float) -> np.ndarray:
-    """Return 16-bit noise at a random level, as quiet or as loud as speech: new in every run."""
+    """Return unseeded 16-bit noise at a random level in the range of speech."""
     rng = np.random.default_rng()
     samples = rng.standard_normal(int(seconds * RATE)) * rng.uniform(500, 10_000)
     return np.clip(np.rint(samples), -32768, 32767).astype(np.float32) / 32768
@@ -109,7 +109,7 @@ def utterances():
     return [speech(seconds) for seconds in (0.025, 0.31, 1.4, 2.03, 3.2)]
 
 
-def constant_part(model, waveforms):
+def fixed_features(model, waveforms):
     with torch.no_grad():
         features = [model.encoder.features(waveform) for waveform in waveforms]
         return features if model.trains_all else [model.encoder.front_end(f, CPU) for f in features]
@@ -117,7 +117,7 @@ def constant_part(model, waveforms):
 
 @torch.no_grad()
 def states_of(model, frames):
-    """Return hidden states of a batch, each utterance's own frames."""
+    """Return the hidden states of each utterance in a batch, without padding."""
     padded, lengths = pad(frames, CPU)
     if model.trains_all:
         padded, lengths = model._trained_front_end(padded, lengths)
@@ -125,45 +125,45 @@ def states_of(model, frames):
 
 
 class TestEqualToTransformers:
-    """Hidden states are those of the stock model, float32, for an utterance alone."""
+    """Hidden states in float32, compared with the stock model on one utterance."""
 
     @pytest.mark.parametrize("checkpoint", WAV2VEC2, indirect=True)
-    def test_alone(self, checkpoint):
+    def test_single_utterance(self, checkpoint):
         model = checkpoint.build()
         for waveform in utterances():
-            (states,) = states_of(model, constant_part(model, [waveform]))
+            (states,) = states_of(model, fixed_features(model, [waveform]))
             expected = checkpoint.stock_states(waveform)
             assert states.shape == expected.shape
-            assert_equal_to(1e-5, states, expected, f"alone, against transformers: {checkpoint.name}")
+            assert_close(1e-5, states, expected, f"alone, against transformers: {checkpoint.name}")
 
     @pytest.mark.parametrize("checkpoint", WHISPER, indirect=True)
     def test_whisper_with_30_s_of_context(self, checkpoint):
         model = checkpoint.build(context="30s")
         for waveform in [speech(31)] if checkpoint.name in FULL else [speech(0.31), speech(31)]:
-            (states,) = states_of(model, constant_part(model, [waveform]))
+            (states,) = states_of(model, fixed_features(model, [waveform]))
             expected = checkpoint.stock_states(waveform)
             assert len(states) == min(1500, -(-len(waveform) // 320))
-            assert_equal_to(1e-5, states, expected[: len(states)], f"30 s, against transformers: {checkpoint.name}")
+            assert_close(1e-5, states, expected[: len(states)], f"30 s, against transformers: {checkpoint.name}")
 
     @pytest.mark.parametrize("checkpoint", WHISPER, indirect=True)
-    def test_whisper_with_its_own_context_fills_the_stock_encoder(self, checkpoint):
+    def test_whisper_on_30_s_of_speech(self, checkpoint):
         model, waveform = checkpoint.build(), speech(30)
-        (states,) = states_of(model, constant_part(model, [waveform]))
-        assert_equal_to(
+        (states,) = states_of(model, fixed_features(model, [waveform]))
+        assert_close(
             1e-5, states, checkpoint.stock_states(waveform), f"30 s of speech, against transformers: {checkpoint.name}"
         )
 
-    def test_features(self, checkpoint):
+    def test_features_equal_transformers(self, checkpoint):
         model = checkpoint.build()
         for waveform in [*utterances(), speech(31)]:
             features = model.encoder.features(waveform)
             expected = checkpoint.extractor(waveform, sampling_rate=RATE, return_tensors="pt")
             if checkpoint.family == "wav2vec2":
-                assert_equal_to(0, features.values[:, 0], expected.input_values[0], "normalised waveforms")
+                assert_close(0, features.values[:, 0], expected.input_values[0], "normalised waveforms")
             else:
                 log_mel = expected.input_features[0].T
                 assert features.real == len(features.values) == min(3000, -(-len(waveform) // 160))
-                assert_equal_to(1e-5, features.values, log_mel[: features.real], "Whisper's log-mels")
+                assert_close(1e-5, features.values, log_mel[: features.real], "Whisper's log-mels")
 
 
 class TestBatches:
@@ -175,38 +175,38 @@ class TestBatches:
     def test_batched_equals_alone_from_random_weights(self, small):
         compare_batched_with_alone(small.build(method="full", weights="random"), f"{small.name}, random weights")
 
-    def test_a_frontend_in_training_sees_no_padding(self, checkpoint):
+    def test_trained_frontend_ignores_padding(self, checkpoint):
         model = checkpoint.build(method="full", weights="random")
         perturb_slightly(model)
-        features = constant_part(model, utterances()[:4])
+        features = fixed_features(model, utterances()[:4])
         with torch.no_grad():
             frames, lengths = model.train()._trained_front_end(*pad(features, CPU))
             for padded, length, own in zip(frames, lengths, features, strict=True):
                 alone = model.encoder.front_end(own, CPU)
                 assert alone.real == length
-                # seven convolutions add up rounding that differs with the input's length
-                assert_equal_to(
-                    3e-5, padded[:length], alone.values, f"front end in training, against alone: {checkpoint.name}"
+                # rounding depends on the input's length and adds up over seven convolutions
+                assert_close(
+                    3e-5, padded[:length], alone.values, f"frontend in training, against alone: {checkpoint.name}"
                 )
 
     @pytest.mark.parametrize("small", ["Whisper"], indirect=True)
     def test_batched_with_30_s_of_context(self, small):
         model = small.build(context="30s")
-        frames = constant_part(model, utterances()[:3])
+        frames = fixed_features(model, utterances()[:3])
         for states, own in zip(states_of(model, frames), frames, strict=True):
             (alone,) = states_of(model, [own])
-            assert_equal_to(1e-5, states, alone, f"batched, against alone: {small.name}, 30 s")
+            assert_close(1e-5, states, alone, f"batched, against alone: {small.name}, 30 s")
 
     @pytest.mark.parametrize("method", TUNING)
-    def test_probabilities_under_every_method(self, small, method, tmp_path):
+    def test_probabilities_with_every_method(self, small, method, tmp_path):
         model = small.build(method)
         perturb(model.head)
         frames = read(model, tmp_path, utterances())
         alone = inference.probabilities(model, frames, 1, CPU)
         together = inference.probabilities(model, frames, 5, CPU)
-        assert_equal_to(1e-5, together, alone, f"probabilities batched, against alone: {method}")
+        assert_close(1e-5, together, alone, f"probabilities batched, against alone: {method}")
 
-    def test_the_usual_padding_would_differ(self, tmp_path):
+    def test_standard_padding_changes_hidden_states(self, tmp_path):
         checkpoint = Checkpoint("group norm", tmp_path)
         short, long = speech(0.5), speech(3)
         inputs = checkpoint.extractor([short, long], sampling_rate=RATE, padding=True, return_tensors="pt")
@@ -218,14 +218,14 @@ class TestBatches:
 
 def compare_batched_with_alone(model, name):
     perturb_slightly(model)
-    frames = constant_part(model, utterances())
+    frames = fixed_features(model, utterances())
     for states, own in zip(states_of(model, frames), frames, strict=True):
         (alone,) = states_of(model, [own])
-        assert_equal_to(1e-5, states, alone, f"batched, against alone: {name}")
+        assert_close(1e-5, states, alone, f"batched, against alone: {name}")
 
 
 def perturb_slightly(model):
-    """Move norms' weights and biases off 1 and 0, where random initialisation leaves them."""
+    """Add noise to norms' weights and biases, which are initialised to 1 and 0."""
     with torch.no_grad():
         for module in model.modules():
             if isinstance(module, nn.GroupNorm | nn.LayerNorm):
@@ -234,7 +234,7 @@ def perturb_slightly(model):
 
 
 def read(model, folder, waveforms, wanted=None) -> list[Frames]:
-    """Return frames of a corpus that consists of these waveforms."""
+    """Return frames of a corpus of these waveforms."""
     samples = [(waveform * 32768).astype(np.int16) for waveform in waveforms]
     np.save(folder / "audio.npy", np.concatenate(samples))
     starts = np.cumsum([0, *map(len, samples)])
@@ -250,21 +250,21 @@ class TestSteps:
     """Training steps that never wait for the device."""
 
     @pytest.mark.parametrize("method", [*TUNING, "random"])
-    def test_a_step_never_waits_for_the_device(self, small, method, tmp_path):
-        """Run on PyTorch's device without data, where reading a value on the CPU is an error."""
+    def test_step_never_waits_for_the_device(self, small, method, tmp_path):
+        """Run on PyTorch's meta device, where reading a value is an error."""
         options = {"method": "full", "weights": "random"} if method == "random" else {"method": method}
         model = small.build(**options)
         frames = [Frames(own.values.to(META), own.real) for own in read(model, tmp_path, utterances())]
         assert one_step(model, frames).device == META
 
-    def test_nor_does_a_step_of_the_cnn_lstm(self):
+    def test_cnn_lstm_step_never_waits_for_the_device(self):
         frames = [Frames(own.values.to(META), own.real) for own in random_frames(5)]
         assert one_step(families.load("cnn-lstm").build({}), frames).device == META
 
     @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
     @pytest.mark.parametrize("method", TUNING)
-    def test_nor_does_a_step_on_a_gpu(self, small, method, tmp_path):
-        """Let CUDA raise an error on waiting, after a first step has set everything up."""
+    def test_gpu_step_never_waits_for_the_device(self, small, method, tmp_path):
+        """Make CUDA raise an error on synchronisation, after a warm-up step."""
         model, device = small.build(method), torch.device("cuda")
         frames = [Frames(own.values.to(device), own.real) for own in read(model, tmp_path, utterances())]
         updates = loop.Updates(model.to(device).train(), Examples(frames, [*EMOTIONS, "sad"]), SETTINGS, device)
@@ -276,8 +276,8 @@ class TestSteps:
             torch.cuda.set_sync_debug_mode("default")
 
     @pytest.mark.parametrize("small", ["group norm", "layer norm"], indirect=True)
-    def test_waiting_would_be_seen(self, small):
-        """Run transformers' own loop over wav2vec 2.0's layers, which waits."""
+    def test_waiting_is_detected(self, small):
+        """Run transformers' wav2vec 2.0 encoder, which waits."""
         hidden, mask = torch.empty(2, 9, 32, device=META), torch.ones(2, 9, dtype=torch.bool, device=META)
         stock = copy.deepcopy(small.reference.encoder).to(META)
         with pytest.raises((RuntimeError, NotImplementedError), match="meta"):
@@ -285,26 +285,26 @@ class TestSteps:
 
 
 def one_step(model, frames) -> torch.Tensor:
-    """Return the loss of an update on the device without data."""
+    """Return the loss of one update on the meta device."""
     examples = Examples(frames, [*EMOTIONS, "sad"])
     return loop.Updates(model.to(META).train(), examples, SETTINGS, META).make(np.arange(5), seed=1)
 
 
 class TestTuning:
-    """Fine-tuning methods: trained parameters, and the output before training."""
+    """Fine-tuning methods: trained parameters and the output before training."""
 
     @pytest.mark.parametrize("method", ["adapter", "lora"])
-    def test_nothing_changes_before_training(self, small, method):
+    def test_output_is_unchanged_before_training(self, small, method):
         plain, tuned = small.build("full"), small.build(method)
-        frames = constant_part(plain, utterances())
+        frames = fixed_features(plain, utterances())
         for states, expected in zip(states_of(tuned, frames), states_of(plain, frames), strict=True):
-            assert_equal_to(0, states, expected, f"{method} before training, against the encoder")
+            assert_close(0, states, expected, f"{method} before training, against the encoder")
 
     @pytest.mark.parametrize(
         ("method", "trained"),
         [("frozen", ()), ("lora", ("lora_A", "lora_B")), ("adapter", ("down", "up")), ("prompt", ("prompt",))],
     )
-    def test_only_what_is_added_is_trained(self, small, method, trained):
+    def test_only_added_parameters_are_trained(self, small, method, trained):
         model = small.build(method)
         names = {name for name, parameter in model.encoder.named_parameters() if parameter.requires_grad}
         assert all(any(word in name.split(".") for word in trained) for name in names)
@@ -323,11 +323,11 @@ class TestTuning:
         torch.manual_seed(1)
         model = small.build("full", weights="random")
         frozen = {name for name, parameter in model.named_parameters() if not parameter.requires_grad}
-        assert frozen <= {"encoder.positions.weight"}  # Whisper's sinusoids, which no one trains
+        assert frozen <= {"encoder.positions.weight"}  # Whisper's sinusoids are never trained
         trained = next(iter(model.encoder.layers[0].parameters()))
         assert not torch.equal(trained, next(iter(small.build("full").encoder.layers[0].parameters())))
 
-    def test_an_adapters_residual_is_added_once(self):
+    def test_adapter_residual_is_added_once(self):
         linear = nn.Linear(6, 4)
         adapted = AdaptedLinear(linear, bottleneck=3)
         perturb(adapted)
@@ -351,42 +351,42 @@ class TestTuning:
             torch.testing.assert_close(prompted(hidden, attention_mask=whole)[1, :4], short)
 
     def test_masking_of_checkpoints_is_off_and_dropout_is_on(self, tmp_path):
-        hidden_sources = {"layerdrop": 1.0, "mask_time_prob": 0.9, "apply_spec_augment": True, "hidden_dropout": 0.0}
-        quiet = {"attention_dropout": 0.0, "activation_dropout": 0.0, "feat_proj_dropout": 0.0}
-        ARCHITECTURES["dropping"] = (save_wav2vec2, LAYER_NORM | hidden_sources | quiet)
+        masking = {"layerdrop": 1.0, "mask_time_prob": 0.9, "apply_spec_augment": True, "hidden_dropout": 0.0}
+        no_dropout = {"attention_dropout": 0.0, "activation_dropout": 0.0, "feat_proj_dropout": 0.0}
+        ARCHITECTURES["dropping"] = (save_wav2vec2, LAYER_NORM | masking | no_dropout)
         ARCHITECTURES["dropout"] = (save_wav2vec2, LAYER_NORM)
         for name, deterministic in (("dropping", True), ("dropout", False)):
             model = Checkpoint(name, tmp_path / name).build("lora")
-            frames = constant_part(model, [speech(1)])
+            frames = fixed_features(model, [speech(1)])
             (expected,) = states_of(model, frames)
             (training_mode,) = states_of(model.train(), frames)
             assert torch.equal(training_mode, expected) == deterministic
 
-    def test_a_frozen_encoder_is_its_pooled_vectors(self, small, tmp_path):
-        """Compare a head on precomputed vectors with the whole model, in any mode and batch."""
+    def test_frozen_encoder_equals_its_pooled_vectors(self, small, tmp_path):
+        """Compare a classification head on pooled vectors with the whole model."""
         model = small.build("frozen").train()
         waveforms = utterances()
         frames = read(model, tmp_path, waveforms)
         vectors = model.train().pooled(frames, CPU)
         for vector, own in zip(vectors, frames, strict=True):
             (states,) = states_of(model.eval(), [own])
-            assert_equal_to(1e-5, vector, states.mean(dim=0), "pooled vectors, against alone")
+            assert_close(1e-5, vector, states.mean(dim=0), "pooled vectors, against alone")
         np.save(tmp_path / "pooled.npy", vectors)
         head = FrozenEncoderHead(small.reference.config.hidden_size, model.encoder_parameters)
         head.head.load_state_dict(model.head.state_dict())
         rows = [{"utterance": str(i)} for i in range(len(waveforms))]
         kept = head.read_frames(tmp_path / "pooled.npy", rows, {"0", "2", "4"}, Storage(CPU, 1e9, tmp_path))
         expected = inference.probabilities(model, [frames[i] for i in (0, 2, 4)], 1, CPU)
-        assert_equal_to(1e-6, inference.probabilities(head, kept, 2, CPU), expected, "a head, against the frozen model")
+        assert_close(1e-6, inference.probabilities(head, kept, 2, CPU), expected, "head, against the frozen model")
         assert run_record.count_parameters(head) == run_record.count_parameters(model)
 
-    def test_pooling_leaves_padding_out(self):
+    def test_pooling_ignores_padding(self):
         hidden = torch.randn(2, 5, 3)
         pooled = mean_of_real_frames(hidden, torch.tensor([5, 2]))
         torch.testing.assert_close(pooled, torch.stack([hidden[0].mean(dim=0), hidden[1, :2].mean(dim=0)]))
 
-    def test_lora_gradients_are_those_of_transformers_and_peft(self, checkpoint):
-        """Compare with the stock model, peft around it and its own forward, one utterance at a time."""
+    def test_lora_gradients_equal_transformers_and_peft(self, checkpoint):
+        """Compare with peft on the stock model, one utterance at a time."""
         from peft import LoraConfig, get_peft_model
 
         model = checkpoint.build("lora", context="30s")
@@ -406,12 +406,12 @@ def compare_gradients(checkpoint, model, plain):
     assert ours.keys() == theirs.keys()
     with torch.no_grad():
         for name, parameter in ours.items():
-            parameter.copy_(torch.randn_like(parameter) * 0.05)  # B is zero at first, and then A has no gradient
+            parameter.copy_(torch.randn_like(parameter) * 0.05)  # B is initialised to zero, which gives A no gradient
             theirs[name].copy_(parameter)
     waveforms, labels = [speech(0.4), speech(2.1)], torch.tensor([0, 3])
-    if checkpoint.name in FULL:  # batches are compared at small size
+    if checkpoint.name in FULL:  # batches are tested at small size
         waveforms, labels = waveforms[1:], labels[1:]
-    frames, lengths = pad(constant_part(model, waveforms), CPU)
+    frames, lengths = pad(fixed_features(model, waveforms), CPU)
     nn.functional.cross_entropy(model(frames, lengths), labels, reduction="sum").backward()
     for waveform, label in zip(waveforms, labels, strict=True):
         inputs = checkpoint.extractor(waveform, sampling_rate=RATE, return_tensors="pt")
@@ -422,7 +422,7 @@ def compare_gradients(checkpoint, model, plain):
     for name, parameter in ours.items():
         scale = float(theirs[name].grad.abs().max())
         assert scale > 0
-        assert_equal_to(
+        assert_close(
             1e-4, parameter.grad / scale, theirs[name].grad / scale, f"LoRA gradients, relative: {checkpoint.name}"
         )
 
@@ -446,10 +446,10 @@ def fine_tuned(model, folder, waveforms, seed=1):
 
 
 class TestRuns:
-    """Runs that are trained, saved and loaded: only trained weights are kept, and predictions are the same."""
+    """Saved and reloaded runs: only trained weights, the same predictions."""
 
     @pytest.mark.parametrize("method", [*TUNING, "random"])
-    def test_reloads_to_the_same_predictions(self, small, method, tmp_path):
+    def test_reloaded_run_gives_the_same_predictions(self, small, method, tmp_path):
         waveforms = [speech(0.5) for _ in range(9)]
         torch.manual_seed(3)
         options = {"method": "full", "weights": "random"} if method == "random" else {"method": method}
@@ -479,14 +479,14 @@ class TestRuns:
         np.testing.assert_array_equal(again, expected)
         assert (np.abs(expected - expected[0]) > 1e-6).any()
 
-    def test_every_trained_parameter_moves(self, small, tmp_path):
+    def test_every_trained_parameter_changes(self, small, tmp_path):
         for method in TUNING:
             model = small.build(method)
             before = {name: value.clone() for name, value in model.named_parameters()}
             fine_tuned(model, tmp_path, [speech(0.5) for _ in range(8)])
             (tmp_path / "resume.safetensors").unlink()
             for name, parameter in model.named_parameters():
-                # a key's bias shifts all of a query's scores alike, so its gradient is zero
+                # a key's bias shifts all scores of a query equally, so its gradient is zero
                 if not name.endswith("k_proj.bias"):
                     assert torch.equal(parameter, before[name]) != parameter.requires_grad, (method, name)
 
@@ -510,7 +510,7 @@ class TestRuns:
         for name, tensor in whole.best_weights.items():
             assert torch.equal(tensor, resumed.best_weights[name]), name
 
-    def test_only_wanted_utterances_are_read(self, small, tmp_path):
+    def test_only_requested_utterances_are_read(self, small, tmp_path):
         model, waveforms = small.build("lora"), utterances()
         everything = read(model, tmp_path, waveforms)
         (only,) = read(model, tmp_path, waveforms, {"3"})
@@ -518,7 +518,7 @@ class TestRuns:
 
 
 class TestMistakes:
-    """Encoders that do not fit their settings: refused in one sentence, before any training."""
+    """Encoders that do not match their settings are rejected before training."""
 
     @pytest.fixture
     def folder(self, tmp_path):
@@ -534,36 +534,36 @@ class TestMistakes:
         path = folder / file
         path.write_text(json.dumps(json.loads(path.read_text()) | settings))
 
-    def test_missing_weights(self, folder):
+    def test_missing_weights_are_rejected(self, folder):
         tensors = load_file(folder / "model.safetensors")
         del tensors["encoder.layers.1.feed_forward.output_dense.weight"]
         save_file(tensors, folder / "model.safetensors")
         with pytest.raises(UserError, match=r"lack tensors that its config\.json describes: encoder\.layers\.1\.feed"):
             self.load(folder)
 
-    def test_weights_of_another_shape(self, folder):
+    def test_weights_of_another_shape_are_rejected(self, folder):
         self.change(folder, intermediate_size=50)
         with pytest.raises(UserError, match=r"do not match its config\.json: size mismatch for encoder\.layers\.0"):
             self.load(folder)
 
-    def test_more_weights_than_described(self, folder):
+    def test_unexpected_weights_are_rejected(self, folder):
         self.change(folder, num_hidden_layers=1)
         with pytest.raises(UserError, match=r"does not describe the tensors encoder\.layers\.1"):
             self.load(folder)
 
-    def test_another_sampling_rate(self, folder):
+    def test_another_sampling_rate_is_rejected(self, folder):
         self.change(folder, "preprocessor_config.json", sampling_rate=8000)
         settings = {"weights": "pretrained", "tuning": {"method": "frozen"}}
         with pytest.raises(UserError, match="expects audio at 8000 Hz"):
             families.load("wav2vec2").build(settings, folder)
 
-    def test_other_mel_bands(self, tmp_path):
+    def test_other_mel_bands_are_rejected(self, tmp_path):
         checkpoint = Checkpoint("Whisper", tmp_path)
         self.change(checkpoint.encoder, "preprocessor_config.json", feature_size=128)
         with pytest.raises(UserError, match=r"expects 80 mel bands, but its preprocessor_config\.json has 128"):
             checkpoint.build()
 
-    def test_too_short_for_a_frame(self, folder, tmp_path):
+    def test_utterance_shorter_than_a_frame_is_rejected(self, folder, tmp_path):
         self.change(folder, conv_kernel=[600, 3, 3, 3, 3, 2, 2])
         settings = {"weights": "random", "tuning": {"method": "full"}}
         model = families.load("wav2vec2").build(settings, folder)

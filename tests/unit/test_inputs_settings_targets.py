@@ -1,4 +1,4 @@
-"""Inputs, settings and targets of the rules, for the paper's configuration."""
+"""Inputs, settings and targets of the rules for the paper's configuration."""
 
 import copy
 
@@ -24,12 +24,12 @@ def w(**wildcards):
     return Wildcards(fromdict={name: str(value) for name, value in wildcards.items()})
 
 
-def of_run(run):
+def run_wildcards(run):
     return w(model=run.model, source=run.source, target=run.target, shots=run.shots, seed=run.seed)
 
 
 def paper(**edits):
-    """Return the paper's configuration, checked, with some top-level keys replaced before."""
+    """Return the validated paper configuration with some top-level keys replaced."""
     return validation.load(yaml.safe_load(TEXT) | edits)
 
 
@@ -61,9 +61,9 @@ class TestInputs:
         assert inputs.archive(w(corpus="URDU")) == "urdu.zip"
         own = inputs.archive(w(corpus="IEMOCAP"))
         assert own == str(folder).replace("{mine}", "{{mine}}")
-        assert is_flagged(own, "ancient")  # a folder's time says little of its files
+        assert is_flagged(own, "ancient")  # a folder's time does not show changes of its files
 
-    def test_downloads_serve_all_entries_of_a_source(self, config):
+    def test_download_is_shared_by_all_entries_of_a_source(self, config):
         assert Inputs(config).downloads.keys() == {"iemocap.zip", "emodb.zip", "emovo.zip", "urdu.zip"}
         config = copy.deepcopy(config)
         config["corpora"]["EMODB-339"] = config["corpora"]["EMODB"] | {"boredom": "drop", "verify": "names"}
@@ -72,7 +72,7 @@ class TestInputs:
         assert found["emodb.zip"] == ["EMODB", "EMODB-339"]
         assert found["EMOVO-mirror.tar.gz"] == ["EMOVO"]
         least = Settings(config).download(w(archive="emodb.zip"), None)["corpus"]
-        assert least["verify"] == "names"  # a copy that one of them accepts is kept
+        assert least["verify"] == "names"  # the least strict entry decides
 
     def test_noise_archives(self, config, inputs, tmp_path):
         environments = config["conditions"]["noisy"]["environments"]
@@ -111,13 +111,13 @@ class TestInputs:
         assert len(rest) == 3
         assert inputs.encoder(w(model="xlsr-frozen")) == [f"{folder}/revision.json"]
         assert inputs.pooling_encoder(w(encoding=encoder_name(config["models"]["xlsr"])))[0] == weights
-        assert inputs.checkpoint(w(encoder=encoder_name(config["models"]["xlsr"]))) == []  # of the hub
+        assert inputs.checkpoint(w(encoder=encoder_name(config["models"]["xlsr"]))) == []  # downloaded
         with pytest.raises(WorkflowError, match="uses encoder other"):
             inputs.model_of_encoder("other")
 
     def test_few_shot_examples(self, inputs):
-        assert inputs.few_shot_examples(of_run(RunId("xlsr", "IEMOCAP", "any", 0, 1))) == {}
-        assert inputs.few_shot_examples(of_run(RunId("cnn-lstm", "IEMOCAP", "URDU", 50, 2))) == {
+        assert inputs.few_shot_examples(run_wildcards(RunId("xlsr", "IEMOCAP", "any", 0, 1))) == {}
+        assert inputs.few_shot_examples(run_wildcards(RunId("cnn-lstm", "IEMOCAP", "URDU", 50, 2))) == {
             "target_frames": "results/corpora/URDU/clean/log_mel.npy",
             "target_utterances": "results/corpora/URDU/utterances.csv",
             "target_overlaps": "results/corpora/URDU/overlaps.csv",
@@ -126,23 +126,23 @@ class TestInputs:
         }
 
     def test_predictions_of_a_run(self, inputs):
-        run = of_run(RunId("xlsr", "IEMOCAP", "any", 0, 1))  # of Table II and of Figures 2 and 3
+        run = run_wildcards(RunId("xlsr", "IEMOCAP", "any", 0, 1))  # used in Table II and in Figures 2 and 3
         expected = [(target, condition) for target in ("EMODB", "EMOVO", "URDU") for condition in ("clean", "noisy")]
         assert inputs.predicted(run) == expected
         assert inputs.predicted_frames(run) == [f"results/corpora/{t}/{c}/audio.npy" for t, c in expected]
         assert inputs.predicted_utterances(run) == list(
             dict.fromkeys(f"results/corpora/{t}/utterances.csv" for t, _ in expected)
         )
-        assert inputs.predicted(of_run(RunId("xlsr", "URDU", "any", 0, 1))) == [
+        assert inputs.predicted(run_wildcards(RunId("xlsr", "URDU", "any", 0, 1))) == [
             (target, "clean") for target in ("EMODB", "EMOVO", "IEMOCAP")
         ]
-        assert inputs.predicted(of_run(RunId("xlsr", "IEMOCAP", "URDU", 50, 1))) == [("URDU", "clean")]
+        assert inputs.predicted(run_wildcards(RunId("xlsr", "IEMOCAP", "URDU", 50, 1))) == [("URDU", "clean")]
         with pytest.raises(WorkflowError, match=r"uses the run xlsr/URDU-to-EMODB/50-shot/seed1"):
-            inputs.predicted(of_run(RunId("xlsr", "URDU", "EMODB", 50, 1)))
+            inputs.predicted(run_wildcards(RunId("xlsr", "URDU", "EMODB", 50, 1)))
 
     def test_results_read_each_prediction_once(self, inputs):
         files = inputs.predictions(w(experiment="figure3"))
-        assert len(files) == len(set(files)) == 5 * 5  # models and seeds: of three targets in two conditions each
+        assert len(files) == len(set(files)) == 5 * 5  # models, seeds; a file has 3 targets in 2 conditions
         assert files[0] == "results/predictions/cnn-lstm/IEMOCAP-to-any/0-shot/seed1.csv"
         assert len(inputs.test_sets(w(experiment="figure3"))) == 3 * 5
         assert inputs.scored_utterances(w(experiment="figure3"))[0] == "results/corpora/EMODB/utterances.csv"
@@ -154,7 +154,7 @@ class TestInputs:
         assert len(inputs.encoder_records()) == 4
         assert len(inputs.histories()) == 5 * 4 * 5
 
-    def test_an_experiment_that_is_null(self, config):
+    def test_null_experiment_has_no_inputs(self, config):
         inputs = Inputs(paper(experiments=dict.fromkeys(EXPERIMENTS)))
         with pytest.raises(WorkflowError, match=r"experiments\.tuning is null"):
             inputs.predictions(w(experiment="tuning"))
@@ -162,9 +162,9 @@ class TestInputs:
 
 
 class TestExperiments:
-    """The paper's grid."""
+    """Runs and predictions of the paper's grid."""
 
-    def test_size(self, config):
+    def test_grid_size(self, config):
         experiments = Experiments(config)
         assert len(experiments.predictions("table2", "figure2", "figure3")) == 675
         assert len(experiments.predictions("table2")) == 300
@@ -174,7 +174,7 @@ class TestExperiments:
         assert sum(map(len, experiments.predicted_by.values())) == len(experiments.predictions()) == 780
         assert len({p.file for p in experiments.predictions()}) == len(experiments.runs()) == 435
 
-    def test_corpora_in_the_configurations_order(self, config):
+    def test_corpora_keep_the_configured_order(self, config):
         assert Experiments(config).corpora() == ["IEMOCAP", "EMODB", "EMOVO", "URDU"]
         config = copy.deepcopy(config)
         config["experiments"] = dict.fromkeys(EXPERIMENTS) | {"tuning": config["experiments"]["tuning"]}
@@ -182,7 +182,7 @@ class TestExperiments:
         assert Experiments(config).models == ["xlsr-frozen", "xlsr-adapter", "xlsr-prompt", "xlsr"]
 
 
-RUN = of_run(RunId("xlsr", "IEMOCAP", "any", 0, 1))
+RUN = run_wildcards(RunId("xlsr", "IEMOCAP", "any", 0, 1))
 ALL_SETTINGS = {
     "corpus": lambda s: s.corpus(w(corpus="EMODB")),
     "noise": lambda s: s.noise(w(condition="noisy")),
@@ -207,7 +207,7 @@ ALL_SETTINGS = {
 
 
 def all_keys(value):
-    """Yield the keys of all dictionaries within a value, each dictionary's as a list."""
+    """Yield the list of keys of every dictionary in a nested value."""
     if isinstance(value, dict):
         yield list(value)
         for item in value.values():
@@ -218,26 +218,26 @@ def all_keys(value):
 
 
 def reordered(value):
-    """Return a configuration with the keys of all its dictionaries in the reverse order."""
+    """Return a nested configuration with all keys in reverse order."""
     return {key: reordered(value[key]) for key in reversed(value)} if isinstance(value, dict) else value
 
 
 class TestSettings:
-    """The one parameter of each rule."""
+    """Settings, the single parameter of each rule."""
 
     @pytest.mark.parametrize("rule", ALL_SETTINGS)
-    def test_sorted_at_every_depth_and_hashed(self, settings, rule):
+    def test_settings_are_sorted_and_include_the_code_hash(self, settings, rule):
         found = ALL_SETTINGS[rule](settings)
         assert all(keys == sorted(keys) for keys in all_keys(found))
         assert len(found["code"]) == 16
 
-    def test_equal_under_reordering(self, config, settings):
+    def test_order_of_keys_does_not_matter(self, config, settings):
         other = Settings(reordered(config))
-        kept = {name: make for name, make in ALL_SETTINGS.items() if name != "caption"}  # it lists them in order
+        kept = {name: make for name, make in ALL_SETTINGS.items() if name != "caption"}  # captions list models in order
         for rule, make in kept.items():
             assert str(make(other)) == str(make(settings)), rule
 
-    def test_values(self, settings):
+    def test_values_of_settings(self, settings):
         assert ALL_SETTINGS["target split"](settings).keys() - {"code"} == {"pool_per_emotion"}
         assert ALL_SETTINGS["source split"](settings).keys() == {"code"}
         assert ALL_SETTINGS["corpus"](settings)["boredom"] == "sad"
@@ -254,15 +254,17 @@ class TestSettings:
         assert settings.claims()["languages"]["URDU"] == "Urdu"
 
     @pytest.mark.parametrize("rule", ["encoder", "pooled", "finetune", "predict", "score", "corpus", "noise"])
-    def test_titles_resources_and_other_models_change_no_result(self, config, settings, rule):
+    def test_titles_resources_seeds_and_other_models_change_no_result(self, config, settings, rule):
         config = copy.deepcopy(config)
         for name, model in config["models"].items():
             model["title"] += " (renamed)"
             model["resources"] = {"mem_mb": 1, "runtime": 1}
             model["training"] |= {} if name == "xlsr" else {"epochs": 99}
-        assert ALL_SETTINGS[rule](Settings(config | {"label": "new", "device": "cpu"})) == ALL_SETTINGS[rule](settings)
+        assert ALL_SETTINGS[rule](
+            Settings(config | {"label": "new", "device": "cpu", "seeds": [1, 2]})
+        ) == ALL_SETTINGS[rule](settings)
 
-    def test_a_used_setting_changes_the_rule_alone(self, config, settings):
+    def test_setting_changes_only_the_rules_that_use_it(self, config, settings):
         changed = copy.deepcopy(config)
         changed["models"]["xlsr"]["training"]["epochs"] = 6
         different = {rule for rule, make in ALL_SETTINGS.items() if make(Settings(changed)) != make(settings)}
@@ -272,7 +274,7 @@ class TestSettings:
         different = {rule for rule, make in ALL_SETTINGS.items() if make(Settings(changed)) != make(settings)}
         assert different == {"noise", "provenance"}
 
-    def test_files_of_a_folder_and_of_a_table_count(self, config, tmp_path):
+    def test_settings_reflect_files_of_a_folder_and_of_a_table(self, config, tmp_path):
         write_tree(tmp_path, {"corpus/a.wav": b"1", "mine.csv": b"file,speaker,emotion\ncorpus/a.wav,1,sad\n"})
         config = copy.deepcopy(config)
         config["corpora"]["EMODB"]["path"] = str(tmp_path / "corpus")
@@ -296,11 +298,11 @@ class TestSettings:
         assert settings.runtime(w(model="cnn-lstm"), 2) == 120
         assert settings.memory(w(encoding="facebook--wav2vec2-large-xlsr-53-c3f9d884181a"), 2) == 32_000
 
-    def test_gpu_is_claimed_unless_the_cpu_is_asked_for(self, settings):
+    def test_gpu_is_requested_unless_the_device_is_cpu(self, settings):
         assert settings.gpu == 1
         assert Settings(paper(device="cpu")).gpu == 0
 
-    def test_a_corpus_that_cannot_be_downloaded(self, settings):
+    def test_corpus_that_cannot_be_downloaded(self, settings):
         assert settings.refusal("URDU") is None
         assert "sail.usc.edu" in settings.refusal("IEMOCAP")
         assert settings.download(w(archive="iemocap.zip"), None)["refusal"] == settings.refusal("IEMOCAP")
@@ -311,9 +313,9 @@ class TestSettings:
 
 
 class TestTargets:
-    """Final results."""
+    """Targets: the final results."""
 
-    def test_everything(self, config):
+    def test_all_targets(self, config):
         found = Targets(config).everything()
         assert len(found) == len(set(found))
         assert {
@@ -340,11 +342,11 @@ class TestTargets:
             read = Inputs(config).captioned(w(result=name))
             assert {*read} <= {*targets.everything(), "results/scores/table2.csv"}
 
-    def test_null_experiments_end_in_nothing(self):
+    def test_null_experiments_have_no_targets(self):
         targets = Targets(paper(experiments=dict.fromkeys(EXPERIMENTS)))
         assert targets.everything() == targets.corpora() == targets.captions() == []
 
-    def test_one_experiment_alone(self, config):
+    def test_targets_of_a_single_experiment(self, config):
         config = config | {"experiments": dict.fromkeys(EXPERIMENTS) | {"tuning": config["experiments"]["tuning"]}}
         targets = Targets(config)
         assert targets.captions() == ["table1", "overview"]

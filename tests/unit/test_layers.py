@@ -1,4 +1,4 @@
-"""Layers of the package: a module imports from its own package and from lower layers, never from higher ones."""
+"""Layers of the package: modules import only their own package and lower layers."""
 
 import ast
 
@@ -19,7 +19,7 @@ MODULES = sorted(path for package in LEVEL for path in (SCRIPTS / "ser" / packag
 
 
 def imported_modules(code: str) -> set[str]:
-    """Return the names below `ser` that code imports, inside functions too: `ser.core` and `ser.core.files`."""
+    """Return the imported names below `ser`, including imports inside functions."""
     names = set()
     for node in ast.walk(ast.parse(code)):
         if isinstance(node, ast.Import):
@@ -48,13 +48,13 @@ def test_packages_import_lower_layers_only(package):
     assert found == set()
 
 
-def test_imports_of_every_form_are_seen():
+def test_all_forms_of_import_are_found():
     code = "import ser.a.b\ndef f():\n    from ser import c\n    from ser.d import e as g\n    import numpy"
     assert imported_modules(code) == {"ser.a.b", "ser.c", "ser.d", "ser.d.e"}
 
 
-def test_a_script_with_the_name_of_a_module_imports_it():
-    """Otherwise the two names would mean different things."""
+def test_script_named_like_a_module_imports_it():
+    """Otherwise one name would have two meanings."""
     found = []
     for script in SCRIPTS.glob("*.py"):
         namesakes = {".".join(path.relative_to(SCRIPTS).with_suffix("").parts) for path in MODULES}

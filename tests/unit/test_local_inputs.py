@@ -1,4 +1,4 @@
-"""Local inputs that the configuration names and that do not exist: listed at once, before any plan."""
+"""Missing local inputs of the configuration, listed at once before planning."""
 
 import copy
 from pathlib import Path
@@ -16,19 +16,19 @@ NOISY = "results/corpora/{}/noisy/audio.npy"
 
 @pytest.fixture(autouse=True)
 def here(tmp_path, monkeypatch):
-    """An empty working directory."""
+    """Change to an empty working directory."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
 @pytest.fixture
 def config():
-    """The paper's configuration, to be edited before `problems` completes it."""
+    """Return a copy of the paper's configuration."""
     return copy.deepcopy(PAPER)
 
 
-def problems(config):
-    """Return the refused entries, line by line."""
+def reported(config):
+    """Return the entries of the error message, or an empty list."""
     try:
         local_inputs.check_local_inputs(validation.load(config))
     except UserError as error:
@@ -43,17 +43,17 @@ def make(path):
     Path(path).touch()
 
 
-def test_what_is_downloaded_is_not_missing(config):
-    assert problems(config) == []
+def test_downloads_are_not_reported(config):
+    assert reported(config) == []
 
 
-def test_everything_missing_is_named_at_once(config, here):
+def test_all_missing_inputs_are_listed_at_once(config, here):
     config["corpora"]["IEMOCAP"]["path"] = "IEMOCAP_full_release"
     config["corpora"]["EMODB"]["path"] = "/data/emodb.zip"
     config["corpora"]["URDU"] = {"format": "table", "language": "Urdu", "path": "urdu.csv"}
     config["noise"]["path"] = "DEMAND"
     config["models"]["xlsr"] |= {"checkpoint": "./my-xlsr"}
-    iemocap, emodb, urdu, *noise, checkpoint = problems(config)
+    iemocap, emodb, urdu, *noise, checkpoint = reported(config)
     place = f"absolute or relative to {here}"
     copy_of_corpus = f"does not exist. Set it to your folder or archive, {place}"
     assert iemocap == f"corpora.IEMOCAP.path: IEMOCAP_full_release {copy_of_corpus}"
@@ -68,7 +68,7 @@ def test_everything_missing_is_named_at_once(config, here):
     assert checkpoint == f"models.xlsr.checkpoint: ./my-xlsr {expected}"
 
 
-def test_what_is_there_is_not_missing(config):
+def test_existing_inputs_are_not_reported(config):
     make("emodb.zip")
     make("my-xlsr/config.json")
     first, *others = PAPER["conditions"]["noisy"]["environments"]
@@ -78,10 +78,10 @@ def test_what_is_there_is_not_missing(config):
     config["corpora"]["EMODB"]["path"] = "emodb.zip"
     config["noise"]["path"] = "DEMAND"
     config["models"]["xlsr"] |= {"checkpoint": "./my-xlsr"}
-    assert problems(config) == []
+    assert reported(config) == []
 
 
-def test_what_was_made_of_a_copy_outlives_it(config):
+def test_missing_inputs_with_results_are_accepted(config):
     config["corpora"]["EMODB"]["path"] = "gone.zip"
     config["noise"]["path"] = "gone"
     config["models"]["xlsr"] |= {"checkpoint": "./gone"}
@@ -90,17 +90,17 @@ def test_what_was_made_of_a_copy_outlives_it(config):
     *targets, last = config["experiments"]["figure3"]["targets"]
     for target in targets:
         make(NOISY.format(target))
-    assert len(problems(config)) == len(PAPER["conditions"]["noisy"]["environments"])
+    assert len(reported(config)) == len(PAPER["conditions"]["noisy"]["environments"])
     make(NOISY.format(last))
-    assert problems(config) == []
-    gone = [text.split(":")[0] for text in local_inputs.missing_with_results(validation.load(config))]
+    assert reported(config) == []
+    missing = [text.split(":")[0] for text in local_inputs.missing_with_results(validation.load(config))]
     environments = PAPER["conditions"]["noisy"]["environments"]
-    assert gone == ["corpora.EMODB.path", *["noise.path"] * len(environments), "models.xlsr.checkpoint"]
+    assert missing == ["corpora.EMODB.path", *["noise.path"] * len(environments), "models.xlsr.checkpoint"]
 
 
-def test_what_no_experiment_uses_may_be_missing(config):
+def test_unused_inputs_may_be_missing(config):
     config["corpora"]["mine"] = {"format": "table", "language": "Welsh", "path": "welsh.csv"}
     config["models"]["mine"] = config["models"]["xlsr"] | {"checkpoint": "./mine"}
     config["noise"]["path"] = "DEMAND"
     config["experiments"]["figure3"] = None
-    assert problems(config) == []
+    assert reported(config) == []

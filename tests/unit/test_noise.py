@@ -1,4 +1,4 @@
-"""Noise at exactly the ratio asked, the same in any order."""
+"""Noise mixing at an exact SNR, independent of the order."""
 
 from collections import Counter
 
@@ -28,7 +28,7 @@ def speech(level, samples=24_000):
 
 @pytest.mark.parametrize("snr_db", [-5, 0, 10, 30])
 @pytest.mark.parametrize("level", [40, 1_000, 30_000])
-def test_ratio_of_what_is_written(noises, level, snr_db):
+def test_snr_of_the_written_mixture(noises, level, snr_db):
     clean = speech(level)
     mixture = noise.mix_at_snr("utterance", clean, noises["NPARK"], snr_db)
     assert mixture.samples.dtype == np.int16
@@ -38,14 +38,14 @@ def test_ratio_of_what_is_written(noises, level, snr_db):
     assert mixture.snr_db == pytest.approx(measured, abs=1e-9)
 
 
-def test_nothing_clips_and_loudness_is_kept_where_it_can_be(noises):
+def test_mixture_is_attenuated_only_to_avoid_clipping(noises):
     loud = noise.mix_at_snr("loud", speech(30_000), noises["DKITCHEN"], 0)
     assert np.abs(loud.samples.astype(int)).max() <= 32767
     assert loud.gain < 1
     assert noise.mix_at_snr("quiet", speech(500), noises["DKITCHEN"], 10).gain == 1
 
 
-def test_stretch_depends_on_the_name_alone(noises):
+def test_noise_segment_depends_only_on_the_name(noises):
     clean = speech(1_000)
     first = noise.mix_at_snr("a", clean, noises["NPARK"], 10)
     noise.mix_at_snr("b", clean, noises["NPARK"], 10)
@@ -56,7 +56,7 @@ def test_stretch_depends_on_the_name_alone(noises):
 
 
 @pytest.mark.parametrize("corpus", ["EMODB-420", "EMODB-339", "EMOVO", "URDU", "IEMOCAP"])
-def test_environments_are_evenly_used_in_every_emotion_in_whatever_order(corpus):
+def test_environments_are_balanced_within_each_emotion(corpus):
     rows = real_rows(corpus)
     chosen = noise.choose_environments(rows, ENVIRONMENTS)
     assert noise.choose_environments(rows[::-1], ENVIRONMENTS) == chosen
@@ -64,7 +64,7 @@ def test_environments_are_evenly_used_in_every_emotion_in_whatever_order(corpus)
         counts = Counter(chosen[row["utterance"]] for row in rows if emotion in (None, row["emotion"]))
         assert set(counts) == set(ENVIRONMENTS)
         assert max(counts.values()) - min(counts.values()) <= 1
-    assert [chosen[row["utterance"]] for row in rows[:20]] != (ENVIRONMENTS * 4)[:20]  # not by the order of names
+    assert [chosen[row["utterance"]] for row in rows[:20]] != (ENVIRONMENTS * 4)[:20]  # not in the order of names
 
 
 def test_short_noise_is_repeated(noises):
@@ -73,12 +73,12 @@ def test_short_noise_is_repeated(noises):
     assert mixture.snr_db == pytest.approx(10, abs=0.01)
 
 
-def test_a_ratio_that_rounding_makes_impossible_is_refused(noises):
+def test_too_quiet_utterance_is_rejected(noises):
     with pytest.raises(UserError, match=r"utterance faint is too quiet .* 40 dB"):
         noise.mix_at_snr("faint", speech(5), noises["NPARK"], 40)
 
 
-def test_silent_noise_is_refused():
+def test_silent_noise_is_rejected():
     with pytest.raises(UserError, match="the noise is silent from sample 0 on, in the segment for utterance a"):
         noise.mix_at_snr("a", speech(1_000), np.zeros(24_000, np.int16), 10)
 

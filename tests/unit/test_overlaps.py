@@ -1,4 +1,4 @@
-"""Recordings that are in a corpus more than once, wholly or in part, and the splits that keep them together."""
+"""Overlapping recordings of a corpus, and splits that keep them together."""
 
 import numpy as np
 import pytest
@@ -15,15 +15,15 @@ WORDS = "one two three four five six seven eight nine ten eleven twelve thirteen
 
 @pytest.fixture(scope="module")
 def speech():
-    """Sixty seconds of English numbers by twelve voices, int16 at 16 kHz."""
+    """Return English numbers in twelve voices, 60 s, int16 at 16 kHz."""
     espeak = Espeak()
-    spoken = []
+    waveforms = []
     for number in range(12):
         voice = f"en+{'mf'[number % 2]}{number % 4 + 1}"
         text = " ".join(named_generator("words", number).permutation(WORDS.split()))
         samples = espeak.say(text, voice, Manner(rate=150 + 5 * number, pitch=30 + 3 * number, range=50, volume=80))
-        spoken.append(as_int16(soxr.resample(samples.astype(float), espeak.sample_rate, 16_000)))
-    return spoken
+        waveforms.append(as_int16(soxr.resample(samples.astype(float), espeak.sample_rate, 16_000)))
+    return waveforms
 
 
 def as_int16(samples):
@@ -31,7 +31,7 @@ def as_int16(samples):
 
 
 def dithered(samples, generator, gain=1.0):
-    """Another rendering of a recording: shifted by part of a sample, at another level, with noise in the last bit."""
+    """Return a recording shifted by part of a sample, scaled, with last-bit noise."""
     spectrum = np.fft.rfft(samples)
     phase = np.exp(-2j * np.pi * generator.uniform(0, 1) * np.arange(len(spectrum)) / len(samples))
     shifted = np.fft.irfft(spectrum * phase, len(samples))
@@ -40,7 +40,7 @@ def dithered(samples, generator, gain=1.0):
 
 @pytest.mark.parametrize("seconds", [0.7, 1.0, 2.0])
 @pytest.mark.parametrize("gain", [0.3, 1.0])
-def test_excerpts_are_found_wherever_they_were_cut(speech, seconds, gain):
+def test_excerpts_are_found_at_any_position(speech, seconds, gain):
     generator = named_generator("cuts", seconds, gain)
     for number in range(10):
         whole = speech[number]
@@ -53,16 +53,16 @@ def test_excerpts_are_found_wherever_they_were_cut(speech, seconds, gain):
         assert overlap.correlation > 0.97
 
 
-def test_two_cuts_of_one_recording_share_their_middle(speech):
+def test_overlapping_cuts_of_one_recording_are_found(speech):
     whole = speech[0]
     first, second = whole[:40_000], dithered(whole[24_000:56_000], named_generator("second"))
     (overlap,) = find_overlaps(["b", "a"], [first, second])
-    assert (overlap.utterance, overlap.other) == ("b", "a")  # the earlier comes first
+    assert (overlap.utterance, overlap.other) == ("b", "a")  # the one that starts earlier comes first
     assert overlap.lag == pytest.approx(1.5, abs=1e-3)
     assert overlap.seconds == pytest.approx(1.0, abs=0.02)
 
 
-def test_other_speech_silence_and_tones_are_not(speech):
+def test_other_speech_silence_and_tones_do_not_overlap(speech):
     tone = as_int16(9_000 * np.sin(np.arange(48_000) / 9))
     quiet = [named_generator("quiet", i).integers(-1, 2, 48_000).astype(np.int16) for i in range(2)]
     waveforms = [
@@ -76,7 +76,7 @@ def test_other_speech_silence_and_tones_are_not(speech):
     assert find_overlaps([str(i) for i in range(len(waveforms))], waveforms) == []
 
 
-def test_exact_duplicates_are_found_however_often_and_short(speech):
+def test_many_and_short_exact_duplicates_are_found(speech):
     short = speech[0][8_000:9_000]
     waveforms = [*([speech[1]] * 30), short, speech[2], short.copy()]
     names = [f"u{i:02d}" for i in range(len(waveforms))]
@@ -93,14 +93,14 @@ def test_exact_duplicates_are_found_however_often_and_short(speech):
         lambda samples: 0.3 * np.roll(samples, 5) + 400,
         lambda samples: np.concatenate([samples[:24_000], np.zeros(8_000), samples[24_000:]]),
     ],
-    ids=["inverted", "offset", "pause put in"],
+    ids=["inverted", "offset", "inserted pause"],
 )
-def test_a_copy_that_was_worked_on(speech, altered):
+def test_altered_copy_is_found(speech, altered):
     (overlap,) = find_overlaps(["a", "b", "c"], [speech[0], as_int16(altered(speech[0])), speech[1]])
     assert (overlap.utterance, overlap.other) in {("a", "b"), ("b", "a")}
 
 
-def test_a_passage_that_both_share_between_other_words(speech):
+def test_shared_passage_is_found(speech):
     passage, copy = speech[0][:40_000], dithered(speech[0][:40_000], named_generator("passage"))
     first = np.concatenate([speech[1][:20_000], passage, speech[2][:20_000]])
     second = np.concatenate([speech[3][:25_000], copy, speech[4][:9_000]])
@@ -109,7 +109,7 @@ def test_a_passage_that_both_share_between_other_words(speech):
     assert overlap.seconds == pytest.approx(2.5, abs=0.5)
 
 
-def test_one_that_differs_from_many_equal_copies(speech):
+def test_altered_copy_of_many_duplicates_is_found(speech):
     names = [f"u{i:02d}" for i in range(25)]
     waveforms = [*([speech[0]] * 24), dithered(speech[0], named_generator("one"))]
     overlaps = find_overlaps(names, waveforms)
@@ -121,25 +121,25 @@ def pair(one, other, seconds="1.3"):
 
 
 class TestSplits:
-    """A recording is on one side only."""
+    """Splits keep overlapping recordings on one side."""
 
     def test_groups_that_share_a_recording_stay_together(self):
         rows = real_rows("URDU")
-        of = {
+        first_of = {
             speaker: next(row["utterance"] for row in rows if row["speaker"] == speaker) for speaker in ("SF1", "SF4")
         }
-        overlaps = [pair(of["SF1"], of["SF4"])]
-        parted = 0
+        overlaps = [pair(first_of["SF1"], first_of["SF4"])]
+        separated = 0
         for seed in range(1, 6):
             for split in (splits.source_split, lambda *a: splits.target_split(*a[:3], 50, a[3])):
                 roles = split(rows, overlaps, seed, "URDU")
-                assert roles[of["SF1"]] == roles[of["SF4"]]
+                assert roles[first_of["SF1"]] == roles[first_of["SF4"]]
                 leakage.check_no_leak(rows, overlaps, roles, "split.csv")
                 roles = split(rows, [], seed, "URDU")
-                parted += roles[of["SF1"]] != roles[of["SF4"]]
-        assert parted  # without knowing of it, some would have been
+                separated += roles[first_of["SF1"]] != roles[first_of["SF4"]]
+        assert separated  # if the overlap is not known, some seeds separate them
 
-    def test_joining_is_transitive_and_leaves_others_alone(self):
+    def test_joining_groups_is_transitive(self):
         rows = [{"utterance": f"{g}{i}", "group": g} for g in "abcde" for i in range(2)]
         joined = splits.with_joined_groups(
             rows, [pair("a0", "b1"), pair("c0", "d0"), pair("d1", "b0"), pair("e0", "e1")]
@@ -160,7 +160,7 @@ class TestSplits:
             ({"a": "train", "b": "train", "c": "train", "d": "dev", "z": "dev"}, [], "z are in only one of the two"),
         ],
     )
-    def test_leaks_are_refused(self, roles, overlaps, message):
+    def test_leaks_are_rejected(self, roles, overlaps, message):
         rows = [
             {"utterance": "a", "speaker": "1", "group": "x"},
             {"utterance": "b", "speaker": "1", "group": "x"},
@@ -174,7 +174,7 @@ class TestSplits:
 
 
 class TestAudit:
-    """Figures of the audit, against values known beforehand."""
+    """Audit of made-up recordings with known values."""
 
     def test_levels(self):
         square = np.tile(np.array([16384, -16384], np.int16), 500)
@@ -188,7 +188,7 @@ class TestAudit:
         loud[13] = -32768
         assert audit.is_clipped(loud)
 
-    def test_everything_of_a_small_corpus(self):
+    def test_report_of_a_small_corpus(self):
         generator = named_generator("small corpus")
         rows, waveforms = [], []
         for speaker, emotion in [("1", "angry"), ("1", "happy"), ("2", "neutral"), ("2", "sad"), ("2", "sad")]:
@@ -216,11 +216,11 @@ class TestAudit:
         assert report["genders"] == {"female": 1, "unknown": 1}
         assert report["emotions"] == {"angry": 1, "happy": 1, "neutral": 1, "sad": 2}
         assert report["seconds"] == {"mean": 0.5, "least": 0.5, "median": 0.5, "most": 0.5, "total": 2.5}
-        assert report["speaker_only_uar"] == 50  # angry and sad right, happy and neutral wrong
+        assert report["speaker_only_uar"] == 50  # angry and sad correct, happy and neutral wrong
         assert report["duplicates"] == [["u3", "u4"]]
         assert report["overlaps"] == [{"utterances": ["u3", "u4"], "seconds": 1.3, "across_groups": False}]
         split = report["splits"]["source"]["1"]
         assert split["groups"] == {"dev": ["2"], "train": ["1"]}
         assert split["emotions"]["dev"] == {"angry": 0, "happy": 0, "neutral": 1, "sad": 2}
-        assert split["speaker_only_uar"] == 0  # of a new speaker it answers angry
+        assert split["speaker_only_uar"] == 0  # the prediction for a new speaker is angry
         assert report["level_db"]["mean"] == pytest.approx(20 * np.log10(1_000 / np.sqrt(3) / 32767), abs=0.2)

@@ -21,7 +21,7 @@ ZERO_SHOT = RunId("xlsr", "a-b", "any", 0, 12)
         "results/logs/predict/{}.log",
     ],
 )
-def test_a_path_names_its_run(run, path):
+def test_run_is_parsed_from_a_path(run, path):
     assert RunId.parse(path.format(run.path)) == run
 
 
@@ -42,12 +42,12 @@ def test_path_of_a_run():
         "results/runs/xlsr/EMODB-to-any/0-shot/seed1x/run.json",
     ],
 )
-def test_other_paths_name_no_run(path):
+def test_path_without_a_run_is_rejected(path):
     with pytest.raises(ValueError, match="run"):
         RunId.parse(path)
 
 
-def test_a_zero_shot_run_serves_all_targets():
+def test_zero_shot_run_is_shared_by_all_targets():
     assert RunId.of("m", "A", "B", 0, 1) == RunId.of("m", "A", "C", 0, 1) == RunId("m", "A", paths.ANY_TARGET, 0, 1)
     assert RunId.of("m", "A", "B", 50, 1).target == "B"
 
@@ -61,7 +61,7 @@ def test_names_of_encoders():
     assert paths.pooled_name(published | {"context": "30s"}) != paths.pooled_name(published)
 
 
-def test_the_root_holds_the_workflow():
+def test_root_contains_the_workflow():
     assert (paths.ROOT / "Snakefile").is_file()
     assert (paths.SCRIPTS / "finetune.py").is_file()
     assert paths.is_made_by_demo("resources/demo/checkpoints/xlsr")

@@ -1,4 +1,4 @@
-"""`make plan` and `make progress`, on made-up jobs and files."""
+"""`make plan` and `make progress` on made-up jobs and files."""
 
 import plan
 import progress
@@ -43,17 +43,17 @@ def job(rule, inputs=(), **wildcards):
     return Job(rule, wildcards, tuple(inputs), ())
 
 
-def test_jobs_are_read_from_a_dry_run():
-    training, fetching = dry_run.parse(DRY_RUN)
+def test_dry_run_is_parsed():
+    training, download = dry_run.parse(DRY_RUN)
     assert training.rule == "finetune"
     assert training.wildcards == {"model": "m", "source": "A", "target": "any", "shots": "0", "seed": "1"}
     assert training.inputs == ("results/a.npy", "results/b.csv")
     assert training.outputs == ("results/runs/m/A-to-any/0-shot/seed1/weights.safetensors",)
-    assert fetching == Job("download_corpus", {"archive": "emodb.zip"}, (), ("resources/corpora/emodb.zip",))
+    assert download == Job("download_corpus", {"archive": "emodb.zip"}, (), ("resources/corpora/emodb.zip",))
 
 
 class TestPlan:
-    """Jobs and downloads that are left."""
+    """Remaining jobs and downloads."""
 
     def test_mean_seconds_by_rule_and_model(self, tmp_path):
         jobs = {"finetune/m/A-to-any/0-shot/seed1": 10, "finetune/m/B-to-any/0-shot/seed1": 30, "pooled/A/clean/x": 5}
@@ -102,15 +102,15 @@ class TestPlan:
 
 @pytest.fixture
 def here(tmp_path, monkeypatch):
-    """An empty working directory."""
+    """Change to an empty working directory."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
 class TestProgress:
-    """Runs and predictions that are finished."""
+    """Finished runs and predictions."""
 
-    def test_runs_and_predictions_that_exist_are_counted(self, here):
+    def test_existing_runs_and_predictions_are_counted(self, here):
         config = validation.load(yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8")))
         config["seeds"] = [1, 2]
         config["experiments"] = dict.fromkeys(config["experiments"]) | {
@@ -139,6 +139,6 @@ class TestProgress:
         expected = {"seeds": [1], "training": {"epochs": 1, "batch_size": 16}}
         assert progress.merged_config([here / "other.yaml"]) == expected
 
-    def test_a_directory_that_does_not_exist(self, here):
+    def test_missing_directory_is_rejected(self, here):
         with pytest.raises(progress.UserError, match="nowhere does not exist"):
             progress.main(["--directory", "nowhere"])

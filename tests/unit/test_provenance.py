@@ -1,4 +1,4 @@
-"""Provenance: code, packages, versions and costs, on made-up folders with known answers."""
+"""Provenance of made-up folders: code, packages, versions and costs."""
 
 import subprocess
 
@@ -12,7 +12,7 @@ from ser.snakemake_support import provenance
 
 @pytest.fixture
 def repository(tmp_path):
-    """A git repository with one commit."""
+    """Create a git repository with one commit."""
     for arguments in (
         ("init", "--quiet"),
         ("-c", "user.name=a", "-c", "user.email=a@b", "commit", "--quiet", "--allow-empty", "-m", "first"),
@@ -21,7 +21,7 @@ def repository(tmp_path):
     return tmp_path
 
 
-def test_commit_and_dirt(repository):
+def test_commit_and_uncommitted_changes(repository):
     clean = provenance.commit(repository)
     assert len(clean["commit"]) == 40
     assert clean["dirty"] is False
@@ -33,26 +33,26 @@ def test_commit_and_dirt(repository):
     assert provenance.commit(repository) == clean | {"dirty": True}
 
 
-def test_no_repository(tmp_path):
+def test_folder_without_a_repository(tmp_path):
     found = provenance.commit(tmp_path)
     assert found["commit"] is None
     assert "not a git checkout" in found["reason"]
 
 
-def test_a_repository_without_commits(tmp_path):
+def test_repository_without_commits(tmp_path):
     subprocess.run(["git", "-C", str(tmp_path), "init", "--quiet"], check=True)
     found = provenance.commit(tmp_path)
     assert found["commit"] is None
     assert found["reason"].startswith("git: ")
 
 
-def test_packages_are_the_workflows_not_its_tests():
+def test_packages_exclude_test_tools():
     found = provenance.packages(ROOT / "envs" / "requirements.txt")
     assert {"python", "torch", "snakemake", "transformers"} <= found.keys()
     assert not {"pytest", "ruff"} & found.keys()
 
 
-def test_mixed_versions_show():
+def test_mixed_versions_are_counted():
     runs = [{"device": "cpu (x86_64)", "precision": "float32", "threads": 1, "versions": {"torch": v}} for v in "112"]
     assert provenance.across_runs(runs)["torch"] == {"1": 2, "2": 1}
 

@@ -1,4 +1,4 @@
-"""Scores, tables and figures from made-up predictions with known answers."""
+"""Scores, tables and figures of made-up predictions with known results."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -30,7 +30,7 @@ class TestScores:
 
     @pytest.fixture
     def read(self, tmp_path):
-        """Read the predictions of a zero-shot and of a few-shot run, of eight utterances each."""
+        """Return a function that reads a zero-shot and a few-shot run of 8 utterances."""
         split = tmp_path / "results/splits/T/seed1/target.csv"
         files.write_rows(split, ("utterance", "role"), [(f"u{i}", "test" if i >= 4 else "pool") for i in range(8)])
         paths = []
@@ -48,7 +48,7 @@ class TestScores:
 
     def test_test_sets(self, read):
         result = {(row["shots"], row["condition"], row["test_set"]): row for row in scores.score_all(read("clean"))}
-        # `all` would hold training examples
+        # `all` would include few-shot examples
         assert set(result) == {(0, "clean", "all"), (0, "clean", "test"), (50, "clean", "test")}
         assert result[0, "clean", "all"]["n"] == 8
         assert float(result[0, "clean", "all"]["uar"]) == pytest.approx(75)
@@ -57,7 +57,7 @@ class TestScores:
         noisy = [row for row in scores.score_all(read("clean", "noisy")) if row["condition"] == "noisy"]
         assert {float(row["uar"]) for row in noisy} == {25}
 
-    def test_a_split_of_other_utterances_is_refused(self, read, tmp_path):
+    def test_split_of_other_utterances_is_rejected(self, read, tmp_path):
         files.write_rows(tmp_path / "results/splits/T/seed1/target.csv", ("utterance", "role"), [("u0", "test")])
         with pytest.raises(UserError, match=r"0-shot/seed1\.csv and the split of its target differ .*u1, u2"):
             read("clean")
@@ -76,7 +76,7 @@ class TestScores:
         assert found == [
             *((0, "pool", "00", emotion, int(emotion == "angry")) for emotion in EMOTIONS),
             *((0, "test", "01", emotion, int(emotion != "happy")) for emotion in EMOTIONS),
-            # the pool of a few-shot run holds training examples
+            # the pool of a few-shot run includes training examples
             *((50, "test", "01", emotion, int(emotion != "happy")) for emotion in EMOTIONS),
         ]
         files.write_rows(tmp_path / "counts.csv", confusions.COLUMNS, counted)
@@ -86,9 +86,9 @@ class TestScores:
 
 
 class TestSummaries:
-    """Means and t intervals over repetitions."""
+    """Means and t intervals over seeds."""
 
-    def test_against_tabulated_quantiles(self):
+    def test_interval_uses_students_t(self):
         frame = pd.DataFrame(rows_of([50, 52, 54, 56, 58]))
         row = intervals.mean_over_seeds(frame, ["model"]).iloc[0]
         assert (row["uar"], row["seeds"]) == (54, 5)
@@ -96,14 +96,14 @@ class TestSummaries:
         margin = 2.776445 * np.sqrt(10) / np.sqrt(5)  # Student's t, 4 degrees of freedom
         assert (row["low"], row["high"]) == pytest.approx((54 - margin, 54 + margin), abs=1e-5)
 
-    def test_one_repetition_has_no_interval(self):
+    def test_one_seed_has_no_interval(self):
         row = intervals.mean_over_seeds(pd.DataFrame(rows_of([50])), ["model"]).iloc[0]
         assert row["uar"] == 50
         assert row[["std", "low", "high"]].isna().all()
 
 
 class TestTable2:
-    """Every configured cell, the paper's value beside it, gaps as gaps."""
+    """Table II: configured pairs, the paper's values and missing runs."""
 
     @pytest.fixture
     def detail(self):
@@ -118,7 +118,7 @@ class TestTable2:
         assert cells.loc[("URDU", "EMODB", "cnn-lstm"), "paper"] == 51.82
         assert cells.loc[("URDU", "EMODB", "xlsr"), ["uar", "paper"]].tolist() == [60, 55.22]
 
-    def test_missing_runs_are_missing(self, detail):
+    def test_missing_runs_are_nan(self, detail):
         gap = detail.set_index(["source", "target", "model"]).loc[("URDU", "EMODB", "cnn-lstm")]
         assert np.isnan(gap["uar"])
         assert np.isnan(gap["difference"])
@@ -131,15 +131,15 @@ class TestTable2:
         assert wide["cnn-lstm"].tolist()[0] == 52
         assert np.isnan(wide["cnn-lstm"].tolist()[1])
 
-    def test_notes_stand_in_every_cell_they_concern(self, detail):
+    def test_notes_are_in_every_affected_row(self, detail):
         assert set(detail["note"]) == {"EMODB: altered excerpts, not comparable"}
 
-    def test_test_set_rows_do_not_enter(self):
+    def test_scores_on_test_speakers_are_excluded(self):
         frame = pd.DataFrame(rows_of([50]) + rows_of([90], test_set="test") + rows_of([90], shots=50, test_set="test"))
         detail = table2.detail(frame, EXPERIMENT, {})
         assert detail["uar"].dropna().tolist() == [50]
 
-    def test_the_papers_table_is_whole(self):
+    def test_paper_table_is_complete(self):
         assert len(table2.paper_values()) == 60
         assert table2.paper_values()[("EMOVO", "URDU", "mms")] == 61.10
 
@@ -156,7 +156,7 @@ def test_figure2_points_share_test_speakers():
     assert points[["shots", "uar"]].values.tolist() == [[0, 35], [50, 55]]
 
 
-def test_figure3_pairs_runs():
+def test_figure3_pairs_clean_and_noisy_runs():
     experiment = {"models": ["cnn-lstm", "xlsr"], "source": "EMODB", "targets": ["URDU"], "condition": "noisy"}
     frame = pd.DataFrame(rows_of([60, 70]) + rows_of([50, 64], condition="noisy") + rows_of([55], model="xlsr"))
     bars = figure3.bars(frame, experiment).set_index(["model", "condition"])
@@ -165,7 +165,7 @@ def test_figure3_pairs_runs():
     assert ("xlsr", "noisy") not in bars.index
 
 
-def test_comparisons_leave_other_pairs_and_models_out():
+def test_comparison_excludes_other_pairs_and_models():
     experiment = {"models": ["xlsr", "cnn-lstm"], "sources": ["URDU", "EMODB"], "targets": ["EMODB", "URDU"]}
     frame = pd.DataFrame(
         rows_of([40, 50])
@@ -183,8 +183,8 @@ def test_comparisons_leave_other_pairs_and_models_out():
     ]
 
 
-def test_table2_for_papers():
-    """From three seeds on the interval stands beside the mean."""
+def test_table2_in_markdown_and_latex():
+    """The interval is shown from three seeds on."""
     frame = pd.DataFrame(rows_of([50, 52, 54]) + rows_of([59, 61], model="xlsr", source="URDU", target="EMODB"))
     detail = table2.detail(frame, EXPERIMENT, {})
     titles = {"cnn-lstm": "CNN-LSTM", "xlsr": "XLSR_53"}
@@ -197,8 +197,8 @@ def test_table2_for_papers():
     assert r"52.00 $\pm$ 4.97 (54.15)" in latex
 
 
-def test_confusions_by_hand():
-    """Two pairs count alike, whatever their size."""
+def test_confusion_matrix_of_known_counts():
+    """Pairs have equal weight, whatever their size."""
     fixed = {"model": "m", "source": "S", "seed": 1, "role": "test", "speaker": "a", "shots": 0, "condition": "clean"}
     small = {"target": "T", "emotion": "sad", "angry": 1, "happy": 0, "neutral": 0, "sad": 1}
     large = {"target": "U", "emotion": "sad", "angry": 0, "happy": 0, "neutral": 0, "sad": 90}
@@ -210,7 +210,7 @@ def test_confusions_by_hand():
     assert recalls.to_dict() == {"T": 50, "U": 90}
 
 
-def test_curves_are_means_over_repetitions(tmp_path):
+def test_curves_are_means_over_seeds(tmp_path):
     paths = []
     for seed, uar in ((1, 40), (2, 50)):
         path = tmp_path / f"results/runs/xlsr/A-B-to-any/0-shot/seed{seed}/history.csv"
@@ -221,8 +221,8 @@ def test_curves_are_means_over_repetitions(tmp_path):
 
 
 @pytest.mark.parametrize("figure", ["table2", "figure2", "figure3", "comparison"])
-def test_drawing_survives_gaps(tmp_path, figure):
-    """Draw one model with one seed beside a model without runs: the gap stays visible."""
+def test_figures_are_drawn_with_missing_runs(tmp_path, figure):
+    """Draw a model with one seed beside a model without runs."""
     titles, path = {"cnn-lstm": "CNN-LSTM", "xlsr": "XLSR"}, tmp_path / "drawn.png"
     frame = pd.DataFrame(rows_of([50]) + rows_of([50], test_set="test"))
     few = {"models": ["cnn-lstm", "xlsr"], "source": "EMODB", "targets": ["URDU"], "shots": [0, 50]}
@@ -239,7 +239,7 @@ def test_drawing_survives_gaps(tmp_path, figure):
     assert plt.imread(path).shape[0] > 300
 
 
-def test_footnotes_stand_on_figures_and_in_their_data(tmp_path):
+def test_footnotes_are_on_figures_and_in_their_data(tmp_path):
     notes = style.footnotes("synthetic demo", {"EMODB": "altered", "URDU": ""})
     assert notes == ["synthetic demo", "EMODB: altered"]
     figure = plt.figure()
@@ -249,7 +249,7 @@ def test_footnotes_stand_on_figures_and_in_their_data(tmp_path):
     assert "synthetic demo; EMODB: altered" in (tmp_path / "drawn.csv").read_text()
 
 
-def test_equal_figures_are_equal_bytes(tmp_path):
+def test_equal_figures_have_equal_bytes(tmp_path):
     for name in ("a", "b"):
         figure = plt.figure()
         figure.text(0.5, 0.5, "x")

@@ -1,4 +1,4 @@
-"""Downloads from a local server: right bytes, wrong bytes, no server, and servers that misbehave."""
+"""Downloads from a local server, with faults of the server and the content."""
 
 import hashlib
 import io
@@ -25,15 +25,15 @@ CHECKSUM = f"md5:{hashlib.md5(CONTENT).hexdigest()}"
 PAGE = b"<!DOCTYPE html><html><head><title>Quota exceeded</title></head></html>"
 
 
-def refused(tmp_path, url: str, reason: str, checksum: str | None) -> None:
-    """Assert that a download fails with a reason and a remedy, and leaves nothing."""
+def assert_rejected(tmp_path, url: str, reason: str, checksum: str | None) -> None:
+    """Assert that a download fails with a reason and a remedy, and leaves no file."""
     with pytest.raises(UserError, match=rf"(?s){reason}.*set `path`"):
         download.fetch({"url": url, "checksum": checksum}, tmp_path / "out" / "a.zip")
     assert list((tmp_path / "out").iterdir()) == []
 
 
 @pytest.mark.parametrize("checksum", [CHECKSUM, None], ids=["published", "none"])
-def test_the_bytes_are_fetched_once_and_checked(tmp_path, checksum):
+def test_file_is_downloaded_once_and_checked(tmp_path, checksum):
     path = tmp_path / "out" / "a.zip"
     with serve({"/a.zip": CONTENT}) as server:
         download.fetch({"url": f"{server.url}/a.zip", "checksum": checksum}, path)
@@ -55,25 +55,25 @@ def test_the_bytes_are_fetched_once_and_checked(tmp_path, checksum):
         (CONTENT[:150_000], {}, None, "damaged or cut short|it starts with"),
         (b"", {}, None, "it is empty"),
     ],
-    ids=["other bytes", "500", "cut off", "cut off, no checksum", "stalls", "web page", "half an archive", "empty"],
+    ids=["wrong bytes", "500", "cut off", "cut off, no checksum", "timeout", "web page", "half an archive", "empty"],
 )
-def test_servers_that_misbehave(tmp_path, monkeypatch, served, options, checksum, reason):
+def test_faulty_download_is_rejected(tmp_path, monkeypatch, served, options, checksum, reason):
     monkeypatch.setattr(download, "TIMEOUT", 0.3)
     with serve({"/a.zip": served}, **options) as server:
-        refused(tmp_path, f"{server.url}/a.zip", reason, checksum)
+        assert_rejected(tmp_path, f"{server.url}/a.zip", reason, checksum)
 
 
-def test_a_file_that_is_not_served(tmp_path):
+def test_missing_file_is_rejected(tmp_path):
     with serve({}) as server:
-        refused(tmp_path, f"{server.url}/a.zip", "404", CHECKSUM)
+        assert_rejected(tmp_path, f"{server.url}/a.zip", "404", CHECKSUM)
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9/a.zip", "file:///etc/passwd", "nonsense"])
-def test_urls_without_a_server(tmp_path, url):
-    refused(tmp_path, url, "could not be downloaded", CHECKSUM)
+def test_unreachable_url_is_rejected(tmp_path, url):
+    assert_rejected(tmp_path, url, "could not be downloaded", CHECKSUM)
 
 
-def test_an_archive_that_ingestion_would_refuse_is_not_kept(tmp_path):
+def test_archive_that_fails_its_check_is_not_kept(tmp_path):
     def check(path):
         raise UserError(f"{path} does not hold the 535 files")
 
@@ -92,7 +92,7 @@ def test_entries_of_one_source_share_an_archive():
     assert download.archive_name("EMODB", mirror) == "EMODB-mirror.tar.gz"
 
 
-def test_licensed_corpus_is_refused_with_the_way_to_get_it():
+def test_licensed_corpus_is_rejected_with_instructions():
     refusal = local_inputs.download_refusal("IEMOCAP", {"format": "iemocap", "url": None})
     assert "corpora.IEMOCAP.path" in refusal
     assert "https://sail.usc.edu/iemocap/" in refusal
@@ -100,7 +100,7 @@ def test_licensed_corpus_is_refused_with_the_way_to_get_it():
     assert local_inputs.download_refusal("URDU", {"format": "urdu", "url": None}) is None
 
 
-def test_every_environment_of_the_paper_is_published():
+def test_every_environment_of_the_paper_has_a_source():
     noise = {"format": "demand", "url": None}
     for environment in ("DKITCHEN", "NPARK", "PSTATION", "STRAFFIC", "PCAFETER"):
         source = download.noise_source(noise, environment)

@@ -1,4 +1,4 @@
-"""Splits and few-shot examples on the real corpora's true names and counts."""
+"""Splits and few-shot examples with the names and counts of the real corpora."""
 
 import functools
 from collections import Counter
@@ -41,7 +41,7 @@ def groups_by_role(corpus, roles):
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("corpus", CORPORA)
 class TestEverySplit:
-    """Properties of every corpus's splits with every seed."""
+    """Properties of the splits of every corpus with every seed."""
 
     def test_source_keeps_groups_whole_and_emotions_on_both_sides(self, corpus, seed):
         rows, roles = rows_of(corpus), source_roles(corpus, seed)
@@ -78,14 +78,14 @@ class TestEverySplit:
 @pytest.mark.parametrize(
     ("corpus", "smallest"), [("EMODB-420", 21), ("EMODB-339", 12), ("EMOVO", 28), ("URDU", 28), ("RAVDESS", 44)]
 )
-def test_first_target_splits_are_the_best_there_are(corpus, smallest):
+def test_first_target_splits_are_the_best(corpus, smallest):
     for seed in SEEDS:
         test = counted(rows_of(corpus), target_roles(corpus, seed), "test")
         assert min(test[emotion] for emotion in EMOTIONS) == smallest
 
 
 @pytest.mark.parametrize("corpus", CORPORA)
-def test_seeds_hold_out_other_groups(corpus):
+def test_seeds_hold_out_different_groups(corpus):
     dev = {frozenset(groups_by_role(corpus, source_roles(corpus, seed))["dev"]) for seed in SEEDS}
     assert len(dev) == len(SEEDS)
     if corpus != "IEMOCAP":  # its five sessions give fewer distinct test sets of the best size
@@ -93,14 +93,14 @@ def test_seeds_hold_out_other_groups(corpus):
         assert len(test) == len(SEEDS)
 
 
-def test_iemocap_develops_on_one_session_after_the_other():
+def test_iemocap_dev_set_is_another_session_per_seed():
     sessions = [groups_by_role("IEMOCAP", source_roles("IEMOCAP", seed))["dev"] for seed in SEEDS]
     assert sorted(next(iter(s)) for s in sessions if len(s) == 1) == ["Ses01", "Ses02", "Ses03", "Ses04", "Ses05"]
     assert source_roles("IEMOCAP", 6) == source_roles("IEMOCAP", 1)
 
 
-def test_order_agrees_with_enumeration():
-    """Try all subsets of EMODB's speakers: every admissible split comes once, the best first."""
+def test_order_equals_that_of_enumeration():
+    """Enumerate EMODB's splits: each admissible one occurs once, the best first."""
     _, counts = splits.count_groups(real_rows("EMODB-339"))
     totals = counts.sum(axis=0)
     admissible = []
@@ -109,7 +109,7 @@ def test_order_agrees_with_enumeration():
             held_out = counts[list(subset)].sum(axis=0)
             if (totals - held_out >= 50).all() and held_out.min() >= 1:
                 admissible.append((held_out.min(), subset))
-    assert len(admissible) == 39  # as protocol counts them
+    assert len(admissible) == 39
     found = [tuple(splits.nth_best_split(counts, np.full(4, 50), (0, totals.sum()), nth, "target")) for nth in (0, 19)]
     best = sorted((least for least, _ in admissible), reverse=True)
     assert [counts[list(subset)].sum(axis=0).min() for subset in found] == [best[0], best[19]]
@@ -118,16 +118,16 @@ def test_order_agrees_with_enumeration():
     assert tuple(wrapped) == found[0]
 
 
-def test_no_admissible_split_names_corpus_counts_and_remedy():
+def test_impossible_split_is_rejected():
     rows = [{"utterance": f"{g}{e}", "group": g, "emotion": e} for g in "abcdef" for e in EMOTIONS]
-    lonely = [row for row in rows if row["emotion"] != "sad" or row["group"] == "a"]
+    one_group_with_sad = [row for row in rows if row["emotion"] != "sad" or row["group"] == "a"]
     with pytest.raises(UserError, match=r"TOY cannot be a source.*sad: 1 utterances in 1 groups"):
-        splits.source_split(lonely, [], 1, "TOY")
+        splits.source_split(one_group_with_sad, [], 1, "TOY")
     with pytest.raises(UserError, match=r"TOY cannot be split.*Lower `few_shot.pool_per_emotion`"):
         splits.target_split(rows, [], 1, 50, "TOY")
 
 
-def test_too_few_examples_in_the_pool():
+def test_too_few_examples_in_the_pool_are_rejected():
     pool = [{"utterance": f"{e}{i}", "emotion": e} for e in EMOTIONS for i in range(5)]
     with pytest.raises(UserError, match=r"24 balanced few-shot examples of TOY need 6 of each.*5 angry.*Lower"):
         few_shot.few_shot_subset(pool, 24, 1, "TOY")

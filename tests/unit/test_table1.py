@@ -1,4 +1,4 @@
-"""Table I from made-up runs, and what is known of published checkpoints."""
+"""Table I of made-up runs, and the facts on published checkpoints."""
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -34,7 +34,7 @@ ENGLISH_ONLY, XLSR, XLS_R, MMS, WHISPER, WHISPER_V3 = (
 
 @pytest.fixture
 def table():
-    """Models in another order than the configuration's; every count of parameters is another number."""
+    """Return Table I of models in another order, with distinct parameter counts."""
     order = ["xlsr", "cnn-lstm", "wav2vec2", "random", "mine"]
     counts = {name: {"total": 100 + i, "encoder": 10 + i, "trained": i} for i, name in enumerate(MODELS)}
     counts["cnn-lstm"]["encoder"] = 0
@@ -45,13 +45,13 @@ def table():
 
 
 class TestRows:
-    """One row a model, with what its run, its encoder and its checkpoint's publication say."""
+    """Rows of Table I, from runs, encoders and the publications of checkpoints."""
 
     def test_order_and_columns(self, table):
         assert table["model"].tolist() == ["xlsr", "cnn-lstm", "wav2vec2", "random", "mine"]
         assert list(table.columns) == table1.columns(LANGUAGES)
         before, after = table.columns.get_loc("languages"), table.columns.get_loc("parameters")
-        assert table.columns[before + 1 : after].tolist() == ["met_English", "met_Urdu"]
+        assert table.columns[before + 1 : after].tolist() == ["seen_English", "seen_Urdu"]
 
     def test_values(self, table):
         cells = table.set_index("model")
@@ -66,26 +66,26 @@ class TestRows:
         assert cells["pretraining_data"].tolist()[:2] == ["none", "LibriSpeech"]
         assert cells["pretraining_data"].tolist()[3:] == ["unknown", "none"]
         assert cells["hours"].fillna(0).tolist() == [0, 960, 56000, 0, 0]
-        assert cells["met_English"].tolist() == ["", "yes", "yes", "unknown", ""]
-        assert cells["met_Urdu"].tolist() == ["", "no", "no", "unknown", ""]
+        assert cells["seen_English"].tolist() == ["", "yes", "yes", "unknown", ""]
+        assert cells["seen_Urdu"].tolist() == ["", "no", "no", "unknown", ""]
         assert cells["source"].astype(bool).tolist() == [False, True, True, False, False]
 
     def test_whole_numbers_and_blanks_in_the_csv(self, table, tmp_path):
         table.to_csv(tmp_path / "table1.csv", index=False)
         read = pd.read_csv(tmp_path / "table1.csv", dtype=str, keep_default_na=False).set_index("model")
         assert read.loc["xlsr", ["hours", "hidden_size", "layers"]].tolist() == ["56000", "1024", "24"]
-        assert set(read.loc["cnn-lstm", ["hours", "hidden_size", "layers", "met_Urdu"]]) == {""}
+        assert set(read.loc["cnn-lstm", ["hours", "hidden_size", "layers", "seen_Urdu"]]) == {""}
 
     def test_drawing(self, table, tmp_path):
         table1.draw(table, LANGUAGES, ["synthetic demo"], tmp_path / "table1.png")
         assert plt.imread(tmp_path / "table1.png").std() > 0.02
 
 
-class TestMet:
+class TestLanguagesSeen:
     """Languages in the pre-training data."""
 
-    def test_the_papers_languages(self):
-        """Neither Multilingual LibriSpeech nor BABEL has Urdu, nor had Common Voice in 2020."""
+    def test_languages_of_the_paper(self):
+        """Multilingual LibriSpeech, BABEL and Common Voice of 2020 do not contain Urdu."""
         found = {
             (checkpoint, language): pretraining_data.seen({"checkpoint": checkpoint}, language)
             for checkpoint in (ENGLISH_ONLY, XLSR, XLS_R, MMS, WHISPER, WHISPER_V3)
@@ -95,7 +95,7 @@ class TestMet:
         assert {cell for cell, answer in found.items() if answer == "no"} == absent
         assert set(found.values()) == {"yes", "no"}
 
-    def test_only_a_complete_list_says_no(self):
+    def test_only_complete_lists_answer_no(self):
         assert pretraining_data.seen({"checkpoint": XLSR}, "Yoruba") == "no"
         assert [pretraining_data.seen({"checkpoint": name}, "Cantonese") for name in (WHISPER, WHISPER_V3)] == [
             "no",
@@ -104,7 +104,7 @@ class TestMet:
         assert pretraining_data.known()[MMS]["list"] == "partial"
 
     def test_partial_list(self, monkeypatch):
-        lists = {"a": {"met": {"English": None}, "list": "partial"}, "b": {"met": {"Urdu": None}, "list": "complete"}}
+        lists = {"a": {"seen": {"English": None}, "list": "partial"}, "b": {"seen": {"Urdu": None}, "list": "complete"}}
         monkeypatch.setattr(pretraining_data, "known", lambda: lists)
         pretraining_data.listed_languages.cache_clear()
         answers = [
@@ -113,7 +113,7 @@ class TestMet:
         pretraining_data.listed_languages.cache_clear()
         assert answers == ["yes", "unknown", "no", "yes"]
 
-    def test_another_name_is_not_taken_for_absence(self):
+    def test_alternative_language_name_is_unknown(self):
         assert {pretraining_data.seen({"checkpoint": name}, "Farsi") for name in (ENGLISH_ONLY, XLSR, MMS)} == {
             "unknown"
         }
@@ -121,7 +121,7 @@ class TestMet:
     def test_unknown_checkpoint(self):
         assert pretraining_data.seen({"checkpoint": "./mine"}, "English") == "unknown"
 
-    def test_without_pretraining(self):
+    def test_model_without_pretraining(self):
         assert pretraining_data.facts({"family": "cnn-lstm"}) == {"data": "none"}
         random = {"checkpoint": WHISPER, "weights": "random"}
         assert pretraining_data.facts(random) == {"data": "none"}
@@ -132,33 +132,33 @@ class TestFacts:
     """Completeness of `resources/checkpoints.yaml`."""
 
     @pytest.mark.parametrize("checkpoint", pretraining_data.known())
-    def test_every_checkpoint(self, checkpoint):
+    def test_every_checkpoint_has_all_facts(self, checkpoint):
         facts = pretraining_data.known()[checkpoint]
         assert facts["source"]
         assert facts["data"]
         assert facts["list"] in ("complete", "partial")
-        assert "English" in facts["met"]
-        assert all(isinstance(name, str) for name in facts["met"])  # YAML reads `no` as false
+        assert "English" in facts["seen"]
+        assert all(isinstance(name, str) for name in facts["seen"])  # YAML reads `no` as false
         if "/demo/" not in checkpoint:
             assert facts["hours"] > 0
 
-    def test_complete_lists_have_as_many_names_as_published(self):
-        """But for kinds of Chinese and of Romansh, for overlaps of XLSR's corpora, and for Whisper's own two counts."""
+    def test_complete_lists_have_the_published_number_of_names(self):
+        """Except for kinds of Chinese and Romansh, XLSR's overlaps and Whisper's counts."""
         names = {
-            name: len(pretraining_data.known()[name]["met"])
+            name: len(pretraining_data.known()[name]["seen"])
             for name in (ENGLISH_ONLY, XLSR, XLS_R, WHISPER, WHISPER_V3)
         }
         assert names == {ENGLISH_ONLY: 1, XLSR: 50, XLS_R: 125, WHISPER: 99, WHISPER_V3: 100}
 
-    def test_xls_r_met_all_that_xlsr_did(self):
-        assert pretraining_data.known()[XLSR]["met"].keys() <= pretraining_data.known()[XLS_R]["met"].keys()
+    def test_xls_r_has_seen_all_languages_of_xlsr(self):
+        assert pretraining_data.known()[XLSR]["seen"].keys() <= pretraining_data.known()[XLS_R]["seen"].keys()
 
     @pytest.mark.parametrize("name", ["wav2vec2", "xlsr", "whisper"])
-    def test_demo_encoders_met_what_they_were_spoken(self, name):
+    def test_demo_encoders_have_seen_the_languages_of_their_recipe(self, name):
         recipe = yaml.safe_load((ROOT / f"demo/checkpoints/{name}.yaml").read_text(encoding="utf-8"))
-        assert len(pretraining_data.known()[f"resources/demo/checkpoints/{name}"]["met"]) == len(recipe["voices"])
+        assert len(pretraining_data.known()[f"resources/demo/checkpoints/{name}"]["seen"]) == len(recipe["voices"])
 
-    def test_every_checkpoint_of_the_configuration(self):
+    def test_configured_checkpoints_and_languages_are_known(self):
         config = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
         used = {entry["checkpoint"] for entry in config["models"].values() if "checkpoint" in entry}
         assert used <= pretraining_data.known().keys()

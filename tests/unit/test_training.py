@@ -1,4 +1,4 @@
-"""Training: the same to the bit, interrupted or not, whatever memory there is."""
+"""Training: reproducible, also after interruptions and with limited memory."""
 
 import time
 from pathlib import Path
@@ -24,7 +24,7 @@ SETTINGS = {"epochs": 4, "batch_size": 16, "learning_rate": 1.0e-3, "precision":
 
 
 def learnable_examples(count, seed=0):
-    """Return examples in which the emotion raises one quarter of the bands."""
+    """Return examples in which each emotion raises its own quarter of the bands."""
     rng = np.random.default_rng(seed)
     emotions = [EMOTIONS[i % 4] for i in range(count)]
     frames = random_frames(count, rng)
@@ -53,10 +53,10 @@ def interrupt_in_epoch(monkeypatch, epoch):
     """Interrupt training in an epoch, before it is evaluated."""
     epochs = iter(range(1, epoch))
 
-    def evaluate(*arguments, of=loop.evaluate):
+    def evaluate(*arguments, original=loop.evaluate):
         if next(epochs, None) is None:
             raise KeyboardInterrupt
-        return of(*arguments)
+        return original(*arguments)
 
     monkeypatch.setattr(loop, "evaluate", evaluate)
 
@@ -70,19 +70,19 @@ def assert_same(first, second):
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    """A run that was not interrupted."""
+    """Return an uninterrupted run."""
     return run(tmp_path_factory.mktemp("whole"))
 
 
 class TestTraining:
-    """Training loop: it learns, keeps the best epoch, and resumes without a trace."""
+    """Training loop: learning, the best epoch, and resuming."""
 
-    def test_learns(self, tmp_path):
+    def test_loss_decreases_and_uar_increases(self, tmp_path):
         progress = run(tmp_path, SETTINGS | {"epochs": 8}, train=learnable_examples(64))
         assert progress.history[-1]["train_loss"] < progress.history[0]["train_loss"] / 2
         assert progress.history[progress.best_epoch - 1]["dev_uar"] > 60
 
-    def test_same_seed_same_weights(self, tmp_path, whole):
+    def test_same_seed_gives_the_same_weights(self, tmp_path, whole):
         assert_same(run(tmp_path / "same"), whole)
         assert run(tmp_path / "other", seed=2).history != whole.history
 
@@ -93,7 +93,7 @@ class TestTraining:
             run(tmp_path / "cut")
         monkeypatch.undo()
         evaluations = []
-        monkeypatch.setattr(loop, "evaluate", lambda *a, of=loop.evaluate: evaluations.append(1) or of(*a))
+        monkeypatch.setattr(loop, "evaluate", lambda *a, original=loop.evaluate: evaluations.append(1) or original(*a))
         assert_same(run(tmp_path / "cut"), whole)
         assert len(evaluations) == SETTINGS["epochs"] - epochs_before
 
@@ -105,7 +105,7 @@ class TestTraining:
             run(tmp_path)
         monkeypatch.undo()
         monkeypatch.setattr(time, "perf_counter", lambda: next(clock))
-        assert run(tmp_path).seconds == 2 * 100 + 2 * 100  # two epochs before, two after, 100 "seconds" each
+        assert run(tmp_path).seconds == 2 * 100 + 2 * 100  # two epochs before and two after, each of 100 "seconds"
 
     def test_state_of_another_fingerprint_is_ignored(self, tmp_path, whole):
         run(tmp_path, fingerprint="old", settings=SETTINGS | {"learning_rate": 1e-2})
@@ -130,18 +130,18 @@ class TestTraining:
         assert best((50, 1.0), (50, 0.9), (50, 0.95)) == 2  # then loss
         assert best((50, 1.0), (50, 1.0)) == 1  # then the earlier
 
-    def test_missing_class_is_refused(self, tmp_path):
+    def test_missing_class_is_rejected(self, tmp_path):
         examples = learnable_examples(16)
         few = [i for i, emotion in enumerate(examples.emotions) if emotion not in ("sad", "happy")]
         train = Examples([examples.frames[i] for i in few], [examples.emotions[i] for i in few])
         with pytest.raises(UserError, match="no happy and no sad"):
             run(tmp_path, train=train)
 
-    def test_divergence_is_refused(self, tmp_path):
+    def test_divergence_is_reported(self, tmp_path):
         with pytest.raises(UserError, match=r"loss is NaN or infinite in epoch \d.*Lower"):
             run(tmp_path, SETTINGS | {"learning_rate": 1e30})
 
-    def test_weights_of_another_model_are_refused(self, tmp_path):
+    def test_weights_of_another_model_are_rejected(self, tmp_path):
         save_file({"output.weight": torch.zeros(2, 2)}, tmp_path / "weights.safetensors")
         with pytest.raises(UserError, match="another model"):
             trainable_state.load_trained_state(cnn_lstm.build({}), tmp_path / "weights.safetensors")
@@ -152,25 +152,25 @@ class TestTraining:
 
 
 class SmallGPU(torch.nn.Module):
-    """Model that runs out of memory with more than some utterances at a time."""
+    """Model that runs out of memory with more than `capacity` utterances at a time."""
 
-    def __init__(self, room):
+    def __init__(self, capacity):
         super().__init__()
         self.layers = torch.nn.Sequential(torch.nn.Linear(64, 32), torch.nn.ReLU(), torch.nn.Linear(32, 4))
-        self.room, self.refused = room, 0
+        self.capacity, self.failures = capacity, 0
 
     def forward(self, frames, lengths):
         pooled = frames.sum(dim=1) / lengths.unsqueeze(1)
         logits = self.layers(pooled)
-        if len(frames) > self.room:
-            self.refused += 1
+        if len(frames) > self.capacity:
+            self.failures += 1
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1.00 GiB")
         return logits
 
 
-def train_in(tmp_path, room, **settings):
+def train_in(tmp_path, capacity, **settings):
     torch.manual_seed(7)
-    model = SmallGPU(room)
+    model = SmallGPU(capacity)
     progress = loop.fine_tune(
         model,
         learnable_examples(70),
@@ -178,7 +178,7 @@ def train_in(tmp_path, room, **settings):
         settings=SETTINGS | settings,
         seed=1,
         device=CPU,
-        state_path=tmp_path / f"{room}.safetensors",
+        state_path=tmp_path / f"{capacity}.safetensors",
         fingerprint="",
         started=time.perf_counter(),
     )
@@ -186,50 +186,49 @@ def train_in(tmp_path, room, **settings):
 
 
 class TestMemory:
-    """Batches and frames that do not fit into memory: cut into parts or kept in a file, with the same results."""
+    """Limited memory: micro-batches and frames in a file give the same results."""
 
-    @pytest.mark.parametrize("room", [1, 3, 8, 15])
-    def test_parts_make_the_same_updates(self, tmp_path, room, caplog):
-        """To float32's rounding, since a sum of parts is rounded in another order."""
+    @pytest.mark.parametrize("capacity", [1, 3, 8, 15])
+    def test_micro_batches_give_the_same_updates(self, tmp_path, capacity, caplog):
+        """Compare up to float32 rounding, since sums are in another order."""
         _, whole = train_in(tmp_path, 16)
-        model, parts = train_in(tmp_path, room)
-        assert parts.splits == {1: 16, 3: 8, 8: 2, 15: 2}[room]
+        model, progress = train_in(tmp_path, capacity)
+        assert progress.splits == {1: 16, 3: 8, 8: 2, 15: 2}[capacity]
         epochs = SETTINGS["epochs"]
-        assert model.refused == (1 + epochs) * (
-            parts.splits.bit_length() - 1
-        )  # at first and in evaluations; not in steps
+        # failures in the first step and in evaluations, not in later steps
+        assert model.failures == (1 + epochs) * (progress.splits.bit_length() - 1)
         for name, tensor in whole.best_weights.items():
-            torch.testing.assert_close(parts.best_weights[name], tensor, atol=1e-5, rtol=1e-4)
-        assert [row["dev_uar"] for row in parts.history] == [row["dev_uar"] for row in whole.history]
+            torch.testing.assert_close(progress.best_weights[name], tensor, atol=1e-5, rtol=1e-4)
+        assert [row["dev_uar"] for row in progress.history] == [row["dev_uar"] for row in whole.history]
         assert "out of GPU memory with a batch of 16 utterances in 1 micro-batches" in caplog.text
 
-    def test_dropout_of_a_retried_step_is_drawn_again_from_its_seed(self):
-        """The refused attempt has drawn numbers and left gradients; neither shows in the update."""
+    def test_retried_step_repeats_its_dropout(self):
+        """The failed attempt must not change the random state or the gradients."""
         examples, found = learnable_examples(16), []
-        for refused in (0, 1):
+        for failures in (0, 1):
             model = cnn_lstm_with_dropout()
             updates = loop.Updates(model, examples, SETTINGS, CPU)
             attempts = []
 
-            def once(parts, add=updates._add_gradients, attempts=attempts, refused=refused):
+            def once(parts, add=updates._add_gradients, attempts=attempts, failures=failures):
                 loss = add(parts, seed=5)
                 attempts.append(parts)
-                if len(attempts) <= refused:
+                if len(attempts) <= failures:
                     raise torch.OutOfMemoryError("CUDA out of memory.")
                 return loss
 
             retry_on_oom(lambda parts, once=once: once([np.concatenate(parts)]), np.arange(16))
-            assert len(attempts) == refused + 1
+            assert len(attempts) == failures + 1
             found.append([parameter.grad for parameter in model.parameters()])
         for first, second in zip(*found, strict=True):
             assert torch.equal(first, second)
 
-    def test_not_even_one_utterance(self, tmp_path):
+    def test_too_little_memory_for_one_utterance_is_reported(self, tmp_path):
         with pytest.raises(UserError, match=r"not have enough memory \(CUDA out of memory.*fewer jobs share it"):
             train_in(tmp_path, 0)
 
-    def test_batch_statistics_are_not_cut(self, monkeypatch):
-        """CNN-LSTM's batch norm would see other statistics."""
+    def test_batches_with_batch_norm_are_not_split(self, monkeypatch):
+        """Micro-batches would change the statistics of CNN-LSTM's batch norm."""
         model = cnn_lstm.build({}).train()
         updates = loop.Updates(model, learnable_examples(16), SETTINGS, CPU)
 
@@ -240,26 +239,26 @@ class TestMemory:
         with pytest.raises(UserError, match="lower the model's `batch_size`"):
             updates.make(np.arange(16), seed=1)
 
-    def test_prediction_in_parts(self):
+    def test_prediction_in_micro_batches(self):
         torch.manual_seed(1)
         model, frames = SmallGPU(100), random_frames(40)
         expected = inference.probabilities(model, frames, 16, CPU)
-        model.room = 3
+        model.capacity = 3
         np.testing.assert_allclose(inference.probabilities(model, frames, 16, CPU), expected, atol=1e-6)
 
-    def test_frames_that_do_not_fit_are_in_a_file(self, tmp_path, caplog):
-        """A nameless one: nothing is to be found in the folder, even while it is used."""
+    def test_frames_that_exceed_memory_are_in_a_file(self, tmp_path, caplog):
+        """The file is unlinked: the folder stays empty even while it is used."""
         caplog.set_level("INFO")
         storage = Storage(CPU, 2 * 64 * 4 * 100, tmp_path)
-        rooms = [storage.allocate(60, 64) for _ in range(3)]
-        assert [in_file(room) for room in rooms] == [False, True, True]
+        tensors = [storage.allocate(60, 64) for _ in range(3)]
+        assert [in_file(tensor) for tensor in tensors] == [False, True, True]
         assert "do not fit into memory: they are stored in a file in" in caplog.text
         assert not list(tmp_path.iterdir())
         values = torch.randn(60, 64)
-        for room in rooms:
-            assert torch.equal(room.copy_(values), values)
+        for tensor in tensors:
+            assert torch.equal(tensor.copy_(values), values)
 
-    def test_training_from_a_file_is_the_same(self, tmp_path, whole):
+    def test_training_from_a_file_gives_the_same_weights(self, tmp_path, whole):
         examples = learnable_examples(32)
         mapped = []
         storage = Storage(CPU, 0, tmp_path)
@@ -268,7 +267,7 @@ class TestMemory:
         assert in_file(mapped[0].values)
         assert_same(run(tmp_path, train=Examples(mapped, examples.emotions)), whole)
 
-    def test_a_full_disk_is_seen_at_once(self, tmp_path):
+    def test_full_disk_is_reported_at_once(self, tmp_path):
         with small_disk(tmp_path / "small"), pytest.raises(OSError, match="No space left"):
             Storage(CPU, 0, tmp_path / "small").allocate(10_000, 64)
 
@@ -287,10 +286,10 @@ def in_file(tensor) -> bool:
         first, last = (int(address, 16) for address in line.split()[0].split("-"))
         if first <= tensor.data_ptr() < last:
             return line.endswith("(deleted)")
-    raise AssertionError("the tensor is in no mapping")
+    raise AssertionError("the tensor is not in a memory mapping")
 
 
-def test_a_log_line_for_every_epoch(tmp_path, caplog):
+def test_every_epoch_is_logged(tmp_path, caplog):
     caplog.set_level("INFO")
     run(tmp_path)
     lines = [line for line in caplog.messages if line.startswith("epoch ")]
@@ -298,7 +297,7 @@ def test_a_log_line_for_every_epoch(tmp_path, caplog):
     assert all("train_loss " in line and "dev_loss " in line and "dev_uar " in line for line in lines)
 
 
-def test_precision():
+def test_precision_by_device():
     cpu, gpu = CPU, torch.device("cuda")
     assert not autocast.uses_bfloat16(cpu, "auto")
     assert autocast.uses_bfloat16(gpu, "auto")
@@ -316,7 +315,7 @@ def test_deterministic_algorithms(monkeypatch):
         torch.use_deterministic_algorithms(False)
 
 
-def test_a_fingerprint_is_of_settings_and_inputs(tmp_path):
+def test_fingerprint_covers_settings_and_inputs(tmp_path):
     path = tmp_path / "source.csv"
     path.write_text("a\nb\n")
     before = run_record.fingerprint({"rate": 1}, [path])

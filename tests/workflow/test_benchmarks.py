@@ -1,4 +1,4 @@
-"""Benchmarks that the documentation names, at their smallest: that it runs and prints its table, not how fast."""
+"""Documented benchmarks run at their smallest size and print their tables."""
 
 import os
 import re
@@ -17,14 +17,14 @@ SMALLEST = {  # arguments, and rows of the first table
 RUN = re.compile(r"python benchmarks/(\w+\.py)")
 
 
-def test_every_benchmark_that_a_page_names_is_run():
+def test_every_documented_benchmark_is_run():
     pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]
     named = {name for page in pages for name in RUN.findall(page.read_text(encoding="utf-8"))}
-    assert named == {*SMALLEST, "fine_tuning.py"}  # at its smallest it takes a minute
+    assert named == {*SMALLEST, "fine_tuning.py"}  # takes a minute even at its smallest size
 
 
 @pytest.mark.parametrize("name", SMALLEST)
-def test_runs(name, tmp_path):
+def test_benchmark_prints_its_table(name, tmp_path):
     arguments, rows = SMALLEST[name]
     command = [sys.executable, str(ROOT / "benchmarks" / name), *arguments]
     environment = os.environ | {"TMPDIR": str(tmp_path)}

@@ -1,4 +1,4 @@
-"""Experiments on your own corpora: CSVs, and nothing but entries in the configuration."""
+"""Experiments on your own corpora, given as CSV files in the configuration."""
 
 import pytest
 import yaml
@@ -39,7 +39,7 @@ def experiment(tmp_path_factory):
     return workflow
 
 
-def test_is_source_and_target(experiment):
+def test_csv_corpora_are_source_and_target(experiment):
     results = experiment.directory / "results"
     table = read_rows(results / "tables/table2.csv")
     assert [(row["source"], row["target"]) for row in table] == [("ONE", "TWO"), ("TWO", "ONE")]
@@ -52,7 +52,7 @@ def test_is_source_and_target(experiment):
     }
 
 
-def test_a_changed_recording_or_row_is_ingested_again(experiment):
+def test_changed_recording_or_row_is_ingested_again(experiment):
     target = "results/corpora/ONE/utterances.csv"
     assert experiment.planned(target) == []
     recording = experiment.directory / "ONE" / "0" / "ang0.wav"
@@ -71,8 +71,8 @@ def test_a_changed_recording_or_row_is_ingested_again(experiment):
 
 
 @pytest.mark.parametrize("kind", ["source", "target", "few-shot"])
-def test_a_split_that_leaks_fails_the_workflow(experiment, kind):
-    """Change a split by hand: the audit and the training that read it fail."""
+def test_leaking_split_is_rejected(experiment, kind):
+    """Edit a split by hand: the audit and the training run that read it fail."""
     results = experiment.directory / "results"
     paths = {
         "source": results / "splits/ONE/seed1/source.csv",
@@ -90,10 +90,10 @@ def test_a_split_that_leaks_fails_the_workflow(experiment, kind):
     targets = [f"results/corpora/{corpus}/audit.json", f"results/runs/cnn-lstm/{run}/seed1/weights.safetensors"]
     path.write_text(changed, encoding="utf-8")
     try:
-        refused = [experiment.run("--cores", "1", target, check=False) for target in targets]
+        failed = [experiment.run("--cores", "1", target, check=False) for target in targets]
     finally:
         path.write_text(text, encoding="utf-8")
-    for result in refused:
+    for result in failed:
         assert result.returncode != 0
         assert f"{path.relative_to(experiment.directory)} leaks: " in result.stdout
     experiment.run("--cores", "1", *targets)

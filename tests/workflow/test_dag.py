@@ -1,4 +1,4 @@
-"""What the paper's configuration plans, and what it refuses before any work."""
+"""Jobs planned for the paper's configuration, and errors in its inputs."""
 
 import shutil
 import time
@@ -16,7 +16,7 @@ def paper(tmp_path_factory):
     return workflow
 
 
-def test_the_whole_grid_is_planned_without_any_corpus(paper):
+def test_whole_grid_is_planned_without_corpora(paper):
     started = time.perf_counter()
     jobs = paper.planned()
     print(f"dry run of the paper's configuration: {time.perf_counter() - started:.1f} s, {len(jobs)} jobs")
@@ -25,7 +25,7 @@ def test_the_whole_grid_is_planned_without_any_corpus(paper):
     assert sum(run["shots"] == "0" and run["target"] == "any" for run in runs) == 100
     assert sum(run["shots"] != "0" and run["target"] != "any" for run in runs) == 300
     assert len(runs) == 400
-    assert sum(rule == "predict" for rule, _ in main) == 400  # one a run
+    assert sum(rule == "predict" for rule, _ in main) == 400  # one per run
     counts = {rule: sum(job == rule for job, _ in jobs) for rule, _ in jobs}
     assert counts["corpus"] == counts["corpus_audit"] == counts["download_corpus"] == 4
     assert counts["download_noise"] == 5
@@ -33,11 +33,11 @@ def test_the_whole_grid_is_planned_without_any_corpus(paper):
     assert counts["noise"] == 3
     assert counts["split"] == 40
     assert counts["few_shot"] == 60
-    assert counts["finetune"] == 400 + 20 + 15  # random_init and tuning come on top
+    assert counts["finetune"] == 400 + 20 + 15  # plus random_init and tuning
     assert counts["predict"] == counts["finetune"]
 
 
-def test_the_open_variant_is_the_same_grid_without_iemocap(tmp_path):
+def test_open_configuration_plans_the_same_grid_without_iemocap(tmp_path):
     workflow = Workflow(tmp_path / "repository", directory="open")
     files = [str(ROOT / "config" / name) for name in ("config.yaml", "open.yaml")]
     jobs = workflow.planned("--configfile", *files)
@@ -49,7 +49,7 @@ def test_the_open_variant_is_the_same_grid_without_iemocap(tmp_path):
 
 
 def test_table2_alone_plans_no_few_shot_runs(paper):
-    """Its runs predict all that experiments ask of them, noise included: without those experiments they do not."""
+    """Its runs also predict the conditions that other configured experiments need."""
     rules = paper.rules_planned("results/tables/table2.csv")
     assert rules["finetune"] == rules["predict"] == 100
     assert rules["noise"] == 3
@@ -62,13 +62,13 @@ def test_table2_alone_plans_no_few_shot_runs(paper):
         paper.configure(config)
 
 
-def test_jobs_with_a_model_claim_a_gpu(paper):
+def test_jobs_with_a_model_request_a_gpu(paper):
     dry_run = paper.run("--dry-run", "results/runs/xlsr/EMODB-to-any/0-shot/seed1/weights.safetensors").stdout
     block = dry_run[dry_run.index("rule finetune:") :]
     assert "gpu=1" in block
 
 
-def test_without_iemocap_a_real_run_stops_before_any_work(paper):
+def test_missing_iemocap_stops_a_run_before_any_work(paper):
     result = paper.run("--cores", "1", check=False)
     assert result.returncode != 0
     assert "corpora.IEMOCAP.path is not set" in result.stdout
@@ -102,7 +102,7 @@ def test_mistakes_stop_a_dry_run(paper, edit, message):
     assert message in result.stdout
 
 
-def test_a_key_given_twice_stops_a_dry_run(paper):
+def test_duplicate_key_stops_a_dry_run(paper):
     path = paper.directory / "config" / "config.yaml"
     original = path.read_text(encoding="utf-8")
     path.write_text(f"{original}\nseeds: [1]\n")
@@ -114,7 +114,7 @@ def test_a_key_given_twice_stops_a_dry_run(paper):
     assert "seeds: duplicate key in config/config.yaml" in result.stdout
 
 
-def test_another_corpus_fails_at_ingestion_and_leaves_nothing(paper, tmp_path, tone):
+def test_wrong_corpus_fails_at_ingestion_without_output(paper, tmp_path, tone):
     original = paper.config()
     config = yaml.safe_load(yaml.safe_dump(original))
     (tmp_path / "Angry").mkdir()
@@ -143,7 +143,7 @@ EMOVO_WAVS = [
 
 @pytest.fixture
 def small(tmp_path):
-    """A folder in EMOVO's layout with two utterances of each emotion by each of six speakers."""
+    """Return a workflow with a corpus of two utterances per emotion and speaker."""
     workflow = Workflow(tmp_path / "repository", directory="small")
     write_tree(workflow.directory / "EMOVO", {name: noise_bytes(name) for name in EMOVO_WAVS})
     config = yaml.safe_load((ROOT / "config" / "emodb-urdu.yaml").read_text(encoding="utf-8"))
@@ -158,9 +158,9 @@ def small(tmp_path):
 
 
 class TestBadInput:
-    """Each mistake stops at its stage with one message, and leaves nothing that would count as done."""
+    """Input errors stop the job that finds them: one message, no output."""
 
-    def refused(self, workflow, target, *messages):
+    def check_error(self, workflow, target, *messages):
         result = workflow.run("--cores", "1", target, check=False)
         assert result.returncode != 0
         for message in messages:
@@ -175,37 +175,39 @@ class TestBadInput:
     )
     def test_unreadable_recording(self, small, content, message):
         (small.directory / "EMOVO" / EMOVO_WAVS[3]).write_bytes(content)
-        self.refused(small, "results/corpora/SMALL/utterances.csv", "EMOVO: 1 recordings", f"{EMOVO_WAVS[3]} {message}")
+        self.check_error(
+            small, "results/corpora/SMALL/utterances.csv", "EMOVO: 1 recordings", f"{EMOVO_WAVS[3]} {message}"
+        )
 
     def test_no_admissible_source_split(self, small):
         for name in EMOVO_WAVS:
             if "/tri-" in name and "-f1-" not in name:
                 (small.directory / "EMOVO" / name).unlink()
-        self.refused(
+        self.check_error(
             small,
             "results/splits/SMALL/seed1/source.csv",
             "SMALL cannot be a source",
             "sad: 2 utterances in 1 groups",
         )
 
-    def test_pool_that_cannot_be_filled(self, small):
-        self.refused(
+    def test_too_small_pool(self, small):
+        self.check_error(
             small,
             "results/splits/SMALL/seed1/target.csv",
             "SMALL cannot be split into a few-shot pool and a test set",
             "Lower `few_shot.pool_per_emotion`",
         )
 
-    def test_too_few_samples_for_the_shots(self, small):
+    def test_too_few_few_shot_examples(self, small):
         config = small.config()
         small.configure(config | {"few_shot": {"pool_per_emotion": 4}})
-        self.refused(
+        self.check_error(
             small,
             "results/fewshot/SMALL/200-shot/seed1.csv",
             "200 balanced few-shot examples of SMALL need 50 of each emotion",
         )
 
-    def test_a_folders_contents_are_tracked_but_not_its_times(self, small):
+    def test_contents_of_folders_are_tracked_but_not_times(self, small):
         target = "results/corpora/SMALL/audit.json"
         small.run("--cores", "1", target)
         for path in small.directory.glob("EMOVO/**/*"):
@@ -214,11 +216,11 @@ class TestBadInput:
         (small.directory / "EMOVO" / EMOVO_WAVS[0]).unlink()
         assert small.rules_planned(target) == {"corpus": 1, "overlaps": 1, "split": 5, "corpus_audit": 1}
 
-    def test_the_users_own_archive_is_never_downloaded_over(self, small):
+    def test_own_archive_is_never_overwritten_by_a_download(self, small):
         assert small.config()["corpora"]["OTHER"]["path"] == "resources/corpora/urdu.zip"
         assert small.rules_planned("--forceall", "results/corpora/OTHER/utterances.csv") == {"corpus": 1}
 
-    def test_nothing_configured_is_nothing_to_do(self, small):
+    def test_null_experiments_plan_nothing(self, small):
         config = small.config()
         config["experiments"]["table2"] = None
         small.configure(config)

@@ -1,4 +1,4 @@
-"""What the README and the documentation say, done: commands run or planned, excerpts loaded, links followed."""
+"""Documentation: commands are run or planned, excerpts loaded, links checked."""
 
 import os
 import re
@@ -23,11 +23,12 @@ from ser.snakemake_support.dry_run import parse
 PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "config/README.md")]
 PAGES += sorted((ROOT / "docs").rglob("*.md"))
 BASE = ROOT / "config" / "config.yaml"
+TUTORIAL = ROOT / "docs" / "tutorial.md"
 USING = ROOT / "docs" / "how-to" / "trained-model.md"  # all of its commands are run by test_use
-OF_SNAKEMAKE = {*(ROOT / "docs" / "how-to").iterdir()} - {USING}  # pages whose options in a sentence are Snakemake's
+SNAKEMAKE_PAGES = {*(ROOT / "docs" / "how-to").iterdir()} - {USING}  # inline options are Snakemake's
 TOKENS = {page: MarkdownIt().enable("table").parse(page.read_text(encoding="utf-8")) for page in PAGES}
 
-NOT_RUN_HERE = {  # they take too long, need what they made, or are what runs these tests
+NOT_RUN_HERE = {  # slow, dependent on slow commands, or they run these tests
     "make demo",
     "make demo PYTHON=python3.11",
     "python3.11 -m venv .venv",
@@ -39,44 +40,45 @@ NOT_RUN_HERE = {  # they take too long, need what they made, or are what runs th
     "make reference",
     "make report",
     "make report DIRECTORY=demo",
+    "cat emodb-urdu/results/tables/table2.md",
     ".ci/run",
     "snakemake --rulegraph | dot -Tsvg -Gnodesep=0.25 -Granksep=0.35 > docs/images/rules.svg",
     "snakemake --software-deployment-method conda",
-    "snakemake --workflow-profile cross-language-ser/profiles/default --cores 16 ser_all",  # by test_ecosystem
+    "snakemake --workflow-profile cross-language-ser/profiles/default --cores 16 ser_all",  # run by test_ecosystem
     "squeue --me --Format=JobID,State,TimeUsed,Comment:80",
 }
 
 
 def blocks(page: Path, language: str) -> list[str]:
-    """The fenced blocks of a page in a language."""
+    """Return the fenced blocks of a page in a language."""
     return [token.content for token in TOKENS[page] if token.type == "fence" and token.info == language]
 
 
 def commands_in(page: Path) -> list[str]:
-    """The command lines of a page, without comments: of blocks of sh, and what looks like one elsewhere."""
+    """Return a page's commands, from sh blocks and other code, without comments."""
     lines = [line for block in blocks(page, "sh") for line in block.splitlines()]
     indented = [token.content for token in TOKENS[page] if token.type == "code_block"]
     other = [line.removeprefix("time ") for block in indented for line in block.splitlines()]
     children = [child for token in TOKENS[page] if token.type == "inline" for child in token.children]
     sentences = [child.content for child in children if child.type == "code_inline"]
-    if page in OF_SNAKEMAKE:
+    if page in SNAKEMAKE_PAGES:
         sentences = [re.sub(r"^(--[\w-]+ )", r"snakemake \1", text) for text in sentences]
     lines += [line for line in [*other, *sentences] if re.match("(snakemake|make|python|squeue) ", line)]
     commands = [re.sub(r"(^|\s+)#.*", "", line).strip() for line in lines]
-    return [re.sub(r"\b[A-Z]+$|\b[A-Z]+(?= )", filled_in, command) for command in commands if command]
+    return [re.sub(r"\b[A-Z]+$|\b[A-Z]+(?= )", fill_placeholder, command) for command in commands if command]
 
 
-def filled_in(placeholder: re.Match) -> str:
-    """What a reader might put in the place of a word of capitals."""
+def fill_placeholder(placeholder: re.Match) -> str:
+    """Return an example value for a placeholder in capitals."""
     words = {"N": "2", "D": "demo", "C": "config/config.yaml", "FILE": "results/scores.csv"}
     return words.get(placeholder[0], placeholder[0])
 
 
 def excerpts() -> dict[str, dict]:
-    """Excerpts of configurations by the file that the text before each says to save it as; else mine.yaml."""
+    """Return configuration excerpts by the file name before them, or mine.yaml."""
     files = {}
     for page in PAGES:
-        name = "mine.yaml"
+        name = "tutorial" if page == TUTORIAL else "mine.yaml"
         for token in TOKENS[page]:
             if token.type == "inline":
                 name = [name, *re.findall(r"`(\w+\.yaml)`", token.content)][-1]
@@ -87,21 +89,21 @@ def excerpts() -> dict[str, dict]:
 
 COMMANDS = list(dict.fromkeys(command for page in PAGES for command in commands_in(page)))
 SKIPPED = {*commands_in(USING), *NOT_RUN_HERE, *(c for c in COMMANDS if "benchmarks/" in c)}
-READ = [command for command in COMMANDS if command not in SKIPPED]
+CHECKED = [command for command in COMMANDS if command not in SKIPPED]
 RUN = [
-    command for command in READ if re.match(r"(make (help|plan|progress)|snakemake --unlock|mkdir|\.)( |$)", command)
+    command for command in CHECKED if re.match(r"(make (help|plan|progress)|snakemake --unlock|mkdir|\.)( |$)", command)
 ]
-PLANNED = {  # once, if commands differ in options that plan the same jobs
+PLANNED = {  # one of the commands whose options plan the same jobs
     re.sub(r" (--(cores|jobs) \d+|-n|--(resources|set-threads|slurm-status-command|forcerun) \S+)(?= |$)", "", c): c
-    for c in READ
+    for c in CHECKED
     if c.startswith("snakemake") and c not in RUN
 }.values()
-RULES = "snakemake --rulegraph"
+RULE_GRAPH = "snakemake --rulegraph"
 
 
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory):
-    """A copy of the repository, in which a reader has saved the excerpts and put archives where they are told to."""
+    """Return a copy of the repository with the excerpts and the files they need."""
     folder = tmp_path_factory.mktemp("docs") / "repository"
     Workflow(folder)
     for name in ("Makefile", "demo/config/config.yaml"):
@@ -116,12 +118,12 @@ def repository(tmp_path_factory):
 
 
 def dry(command: str) -> str:
-    """A command of Snakemake that plans and runs nothing."""
+    """Return a Snakemake command as a dry run."""
     return f"{command} --dry-run"
 
 
 def run(command: str, repository: Path) -> str:
-    """What a command prints in a shell where `.venv` is active."""
+    """Return the output of a command in a shell where `.venv` is active."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = os.environ | {"PATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
     result = subprocess.run(["bash", "-ec", command], cwd=repository, env=environment, capture_output=True, text=True)
@@ -131,32 +133,32 @@ def run(command: str, repository: Path) -> str:
 
 @pytest.fixture(scope="module")
 def printed(repository):
-    """What commands will have printed; they run two at a time."""
+    """Return futures of the commands' outputs; two commands run at a time."""
     with ThreadPoolExecutor(2) as pool:
-        yield {command: pool.submit(run, command, repository) for command in [*map(dry, PLANNED), *RUN, RULES]}
+        yield {command: pool.submit(run, command, repository) for command in [*map(dry, PLANNED), *RUN, RULE_GRAPH]}
         pool.shutdown(cancel_futures=True)
 
 
 def test_every_command_is_run():
-    """By Snakemake's dry run, as it is, by another test, or it is known not to be."""
-    unknown = [command for command in READ if command not in RUN and not command.startswith("snakemake")]
+    """Exceptions are in `NOT_RUN_HERE` or run by another test."""
+    unknown = [command for command in CHECKED if command not in RUN and not command.startswith("snakemake")]
     assert unknown == []
-    assert set(COMMANDS) >= NOT_RUN_HERE, "in no page any more"
+    assert set(COMMANDS) >= NOT_RUN_HERE, "a command is on no page"
 
 
 @pytest.mark.parametrize("command", [command for command in COMMANDS if command.startswith("make")])
-def test_make_knows_its_targets(command):
+def test_make_targets_exist(command):
     subprocess.run([*shlex.split(command), "--dry-run"], cwd=ROOT, check=True, capture_output=True)
 
 
 @pytest.mark.parametrize("command", RUN)
-def test_runs(command, printed):
+def test_command_runs(command, printed):
     printed[command].result()
 
 
 @pytest.mark.parametrize("command", PLANNED)
-def test_plans(command, printed):
-    """A dry run; one with an excerpt plans jobs of every corpus and model that the excerpt adds."""
+def test_command_plans_jobs_of_its_excerpt(command, printed):
+    """Jobs include every corpus and model that the excerpt adds."""
     wildcards = {value for job in parse(printed[dry(command)].result()) for value in job.wildcards.values()}
     base = yaml.safe_load(BASE.read_text(encoding="utf-8"))
     for name, excerpt in excerpts().items():
@@ -168,8 +170,8 @@ def test_plans(command, printed):
     assert wildcards or "--quiet" in command
 
 
-def test_excerpts_are_configurations():
-    """Each alone, over the paper's configuration: it loads, and changes something."""
+def test_excerpts_are_valid_configurations():
+    """Each excerpt alone is valid over the paper's configuration, and changes it."""
     found = [yaml.safe_load(block) for page in PAGES for block in blocks(page, "yaml")]
     assert found
     for excerpt in found:
@@ -179,16 +181,22 @@ def test_excerpts_are_configurations():
         assert validation.load(base) != before, excerpt
 
 
+def test_the_tutorials_excerpt_is_of_its_configuration():
+    (excerpt,) = blocks(TUTORIAL, "yaml")
+    text = (ROOT / "config" / "emodb-urdu.yaml").read_text(encoding="utf-8")
+    assert all(part in text for part in excerpt.split("\n\n"))
+
+
 def anchors(page: Path) -> set[str]:
-    """Names of a page's headings, as GitHub makes them."""
+    """Return the anchors that GitHub gives to a page's headings."""
     tokens = TOKENS[page]
     titles = [after.content for token, after in pairwise(tokens) if token.type == "heading_open"]
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_links(page):
-    """Every one within the repository leads somewhere; pictures are small."""
+def test_links_exist_and_pictures_are_small(page):
+    """Check links within the repository."""
     inline = [child for token in TOKENS[page] for child in token.children or []]
     pictures = [child.attrs["src"] for child in inline if child.type == "image"]
     for link in [*pictures, *(child.attrs["href"] for child in inline if child.type == "link_open")]:
@@ -203,25 +211,25 @@ def test_links(page):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_no_paths_of_a_machine(page):
+def test_no_machine_specific_paths(page):
     assert not re.findall(r"(?<![\w.}])/(?:home|root|work|tmp|Users|mnt|scratch)/", page.read_text(encoding="utf-8"))
 
 
 def test_every_page_is_reached_from_the_readme():
-    reached, ahead = set(), [ROOT / "README.md"]
-    while ahead:
-        page = ahead.pop()
+    reached, queue = set(), [ROOT / "README.md"]
+    while queue:
+        page = queue.pop()
         if page in reached or page not in PAGES:
             continue
         reached.add(page)
         inline = [child for token in TOKENS[page] for child in token.children or [] if child.type == "link_open"]
-        ahead += [(page.parent / child.attrs["href"].partition("#")[0]).resolve() for child in inline]
+        queue += [(page.parent / child.attrs["href"].partition("#")[0]).resolve() for child in inline]
     assert reached == set(PAGES)
 
 
-def test_the_rule_graph_is_the_workflows(printed):
-    """docs/images/rules.svg has the rules, and the arrows between them, that Snakemake draws."""
-    dot = printed[RULES].result()
+def test_rule_graph_is_up_to_date(printed):
+    """docs/images/rules.svg has the rules and arrows of Snakemake's rule graph."""
+    dot = printed[RULE_GRAPH].result()
     names = dict(re.findall(r'(\d+)\[label = "(\w+)"', dot))
     arrows = {(names[start], names[end]) for start, end in re.findall(r"(\d+) -> (\d+)", dot)}
     groups = ElementTree.parse(ROOT / "docs" / "images" / "rules.svg").iter("{http://www.w3.org/2000/svg}g")

@@ -1,4 +1,4 @@
-"""Downloads by the rules: the real layouts, served by a local server, to verified corpora."""
+"""Download rules: real layouts from a local server become verified corpora."""
 
 import hashlib
 from collections import Counter
@@ -28,7 +28,7 @@ def served_archives() -> dict[str, bytes]:
 
 
 def publish(workflow: Workflow, url: str, archives: dict[str, bytes]) -> None:
-    """Set the workflow's list of sources and checksums to these archives on this server."""
+    """Set the workflow's sources and checksums to archives on a local server."""
     path = workflow.repository / "resources" / "sources.yaml"
     sources = yaml.safe_load(path.read_text(encoding="utf-8"))
     for name in ("emodb", "emovo", "urdu", "ravdess"):
@@ -47,7 +47,7 @@ def publish(workflow: Workflow, url: str, archives: dict[str, bytes]) -> None:
 
 
 @pytest.fixture(scope="module")
-def fetched(tmp_path_factory):
+def downloaded(tmp_path_factory):
     """Run `snakemake corpora` on all five corpora and five environments."""
     workflow = Workflow(tmp_path_factory.mktemp("downloads") / "repository", directory="experiment")
     archives = served_archives()
@@ -82,16 +82,16 @@ def fetched(tmp_path_factory):
     return workflow.directory, archives, server.requests, output
 
 
-def test_every_archive_is_fetched_once_and_kept_as_it_was(fetched):
-    directory, archives, requests, _ = fetched
+def test_every_archive_is_downloaded_once_and_unchanged(downloaded):
+    directory, archives, requests, _ = downloaded
     assert sorted(requests) == sorted(archives)
     kept = {path.name: path.read_bytes() for path in (directory / "resources").rglob("*.*") if path.is_file()}
     renamed = {"/IEMOCAP_full_release.tar.gz": "IEMOCAP-mirror.tar.gz"}
     assert kept == {renamed.get(name, name[1:]): content for name, content in archives.items()}
 
 
-def test_licences_are_shown_before_anything_is_fetched(fetched):
-    *_, output = fetched
+def test_licences_are_shown_before_downloads(downloaded):
+    *_, output = downloaded
     before = output[: output.index("rule download_")]
     for licence in ("EMODB, version 1: CC0", "EMOVO: said to be CC BY-NC-SA", "URDU: research use only"):
         assert licence in before
@@ -99,8 +99,8 @@ def test_licences_are_shown_before_anything_is_fetched(fetched):
         assert licence in before
 
 
-def test_audit_of_every_corpus(fetched):
-    directory, archives, *_ = fetched
+def test_audit_of_every_corpus(downloaded):
+    directory, archives, *_ = downloaded
     table = {row["corpus"]: row for row in read_rows(directory / "results/audit.csv")}
     assert list(table) == ["IEMOCAP", "EMODB", "EMOVO", "URDU", "RAVDESS"]
     speakers = {corpus: int(row["speakers"]) for corpus, row in table.items()}
@@ -124,8 +124,8 @@ def test_audit_of_every_corpus(fetched):
         assert (directory / f"results/corpora/{corpus}/audit.png").stat().st_size > 50_000
 
 
-def test_environments_are_evenly_used(fetched):
-    directory, *_ = fetched
+def test_environments_are_balanced(downloaded):
+    directory, *_ = downloaded
     for corpus in ("EMODB", "IEMOCAP"):
         mixing = read_rows(directory / f"results/corpora/{corpus}/noisy/mixing.csv")
         counts = Counter(row["environment"] for row in mixing)
@@ -135,7 +135,7 @@ def test_environments_are_evenly_used(fetched):
 
 
 class TestFaults:
-    """Faults that are named, and mended by another attempt."""
+    """Faults of downloads are reported, and another attempt repairs them."""
 
     @pytest.fixture
     def workflow(self, tmp_path):
@@ -146,31 +146,31 @@ class TestFaults:
         workflow.configure(config)
         return workflow
 
-    def test_a_bad_download_is_fetched_again(self, workflow):
+    def test_bad_download_is_repeated(self, workflow):
         whole = real_layouts.zipped(real_layouts.emodb())
         less = real_layouts.zipped(m for m in real_layouts.emodb() if not m[0].endswith("03a01Fa.wav"))
         target = "results/corpora/EMODB/utterances.csv"
         with serve({"/emodb.zip": less}, then={"/emodb.zip": whole}) as server:
-            publish(workflow, server.url, served_archives_of_noise_and_ravdess())
+            publish(workflow, server.url, unused_archives())
             output = workflow.run("--cores", "1", target).stdout
             assert len(server.requests) == 2
         assert "534 were found; missing: 03a01Fa.wav" in output
         assert "Traceback" not in output
-        assert len(read_rows(workflow.directory / target)) == 420
+        assert len(read_rows(workflow.directory / target)) == 339
 
-    def test_a_download_that_stays_bad_is_not_kept(self, workflow):
+    def test_bad_download_is_not_kept(self, workflow):
         with serve({"/emodb.zip": b"<html><title>Quota exceeded</title></html>"}) as server:
-            publish(workflow, server.url, served_archives_of_noise_and_ravdess())
+            publish(workflow, server.url, unused_archives())
             result = workflow.run("--cores", "1", "results/corpora/EMODB/utterances.csv", check=False)
         assert result.returncode != 0
         assert "web page titled 'Quota exceeded'" in result.stdout
         assert not [path for path in (workflow.directory / "resources").rglob("*") if path.is_file()]
 
     @pytest.mark.parametrize("folder", ["resources", "results"])
-    def test_a_full_disk_leaves_nothing_that_counts(self, workflow, folder):
+    def test_full_disk_leaves_no_output(self, workflow, folder):
         target = "results/corpora/EMODB/utterances.csv"
         with serve({"/emodb.zip": real_layouts.zipped(real_layouts.emodb())}) as server:
-            publish(workflow, server.url, served_archives_of_noise_and_ravdess())
+            publish(workflow, server.url, unused_archives())
             if folder == "results":
                 workflow.run("--cores", "1", "resources/corpora/emodb.zip")
             place = workflow.directory / folder
@@ -182,9 +182,9 @@ class TestFaults:
             assert "Traceback" not in result.stdout
             assert left == []
             workflow.run("--cores", "1", target)
-        assert len(read_rows(workflow.directory / target)) == 420
+        assert len(read_rows(workflow.directory / target)) == 339
 
 
-def served_archives_of_noise_and_ravdess() -> dict[str, bytes]:
-    """Return stand-ins where a test fetches neither."""
+def unused_archives() -> dict[str, bytes]:
+    """Return empty archives of sources that a test does not use."""
     return {"/ravdess.zip": b""} | {f"/{name}_16k.zip": b"" for name in ENVIRONMENTS}

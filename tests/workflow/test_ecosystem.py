@@ -1,4 +1,4 @@
-"""What surrounds the workflow: targets by name, the catalog's layout, pins that are written twice, files for others."""
+"""Named targets, the Workflow Catalog layout, pinned versions and the citation."""
 
 import re
 import shutil
@@ -24,8 +24,8 @@ def read_yaml(name):
     return yaml.safe_load((ROOT / name).read_text(encoding="utf-8"))
 
 
-def locked():
-    """Versions of the lock by lower-case name."""
+def pinned_versions():
+    """Return the pinned versions by lower-case package name."""
     lines = (ROOT / "envs" / "requirements.txt").read_text(encoding="utf-8").splitlines()
     return {name.lower(): version for name, _, version in (line.partition("==") for line in lines) if version}
 
@@ -44,13 +44,13 @@ def locked():
         ("corpora", "results/corpora/EMOVO/audit.png", {"finetune", "predict"}),
     ],
 )
-def test_results_are_targets_by_name(paper, target, output, without):
+def test_results_are_named_targets(paper, target, output, without):
     jobs = parse(paper.run(target, "--dry-run").stdout)
     assert any(output in job.outputs for job in jobs)
     assert not without & {job.rule for job in jobs}
 
 
-def test_a_result_of_no_experiment_says_so(paper):
+def test_target_of_a_null_experiment_is_rejected(paper):
     config = paper.config()
     paper.configure(config | {"experiments": config["experiments"] | {"figure2": None}})
     try:
@@ -62,7 +62,7 @@ def test_a_result_of_no_experiment_says_so(paper):
 
 
 def test_help_lists_every_target(paper):
-    """What `make` and what Snakemake can be asked for."""
+    """Compare with the targets of `make` and of Snakemake."""
     shown = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     assert set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE)) <= set(shown.split())
@@ -75,8 +75,8 @@ def test_help_lists_every_target(paper):
 # --- The Workflow Catalog ---------------------------------------------------------------------
 
 
-def test_the_catalogs_layout_plans_the_same(paper):
-    """From another folder too: the profile that decides what is rerun must be found."""
+def test_catalog_layout_plans_the_same_jobs(paper):
+    """Run in another folder: the profile with the rerun triggers must be found."""
     assert (ROOT / "config" / "README.md").exists()
     usage = read_yaml(".snakemake-workflow-catalog.yml")["usage"]
     assert usage["software-stack-deployment"] == {"conda": True, "report": usage["report"]}
@@ -94,8 +94,8 @@ def test_the_catalogs_layout_plans_the_same(paper):
     assert plan(paper.repository / "workflow" / "Snakefile") == planned
 
 
-def test_the_workflow_as_a_module_of_another(tmp_path):
-    """The recipe of docs/how-to/use-as-a-module.md plans the same jobs as the workflow itself."""
+def test_recipe_for_use_as_a_module_plans_the_same_jobs(tmp_path):
+    """Run the recipe of docs/how-to/use-as-a-module.md."""
     clone = Workflow(tmp_path / "cross-language-ser", directory="own")
     text = (ROOT / "docs" / "how-to" / "use-as-a-module.md").read_text(encoding="utf-8")
     (tmp_path / "Snakefile").write_text(re.search(r"```python\n(.*?)```", text, re.DOTALL)[1], encoding="utf-8")
@@ -112,11 +112,11 @@ def test_the_workflow_as_a_module_of_another(tmp_path):
     assert sorted(planned) == sorted(itself)
 
 
-# --- Versions, each written once or compared --------------------------------------------------
+# --- Pinned versions --------------------------------------------------------------------------
 
 
 CONDA_NAMES = {"pysoundfile": "soundfile", "pytorch": "torch", "soxr-python": "soxr"}
-NOT_OF_THE_JOBS = {"snakemake", "snakemake-executor-plugin-slurm"}  # they start jobs, and are not in their environment
+NOT_IN_JOBS = {"snakemake", "snakemake-executor-plugin-slurm"}  # they start jobs, whose environment does not need them
 
 
 def test_conda_and_pip_have_the_same_versions():
@@ -126,18 +126,18 @@ def test_conda_and_pip_have_the_same_versions():
     versions = {CONDA_NAMES.get(name, name): version for name, version in pins.items()}
     versions |= dict(line.split("==") for line in nested["pip"])
     text = (ROOT / "envs" / "requirements.txt").read_text(encoding="utf-8")
-    of_the_workflow = text.split("# The workflow\n")[1].split("\n\n")[0].lower().splitlines()
-    expected = dict(line.split("==") for line in of_the_workflow)
-    assert versions == {name: version for name, version in expected.items() if name not in NOT_OF_THE_JOBS}
+    workflow_pins = text.split("# The workflow\n")[1].split("\n\n")[0].lower().splitlines()
+    expected = dict(line.split("==") for line in workflow_pins)
+    assert versions == {name: version for name, version in expected.items() if name not in NOT_IN_JOBS}
 
 
-def test_pre_commit_has_the_locks_versions():
+def test_pre_commit_has_the_pinned_versions():
     hooks = {repo["repo"].rpartition("/")[2]: repo for repo in read_yaml(".pre-commit-config.yaml")["repos"]}
-    assert hooks["ruff-pre-commit"]["rev"] == f"v{locked()['ruff']}"
-    assert hooks["snakefmt"]["rev"] == f"v{locked()['snakefmt']}"
+    assert hooks["ruff-pre-commit"]["rev"] == f"v{pinned_versions()['ruff']}"
+    assert hooks["snakefmt"]["rev"] == f"v{pinned_versions()['snakefmt']}"
 
 
-def test_ci_runs_what_a_contributor_runs():
+def test_ci_runs_the_contributor_checks():
     job = read_yaml(".github/workflows/ci.yml")["jobs"]["ci"]
     assert job["container"] == "python:3.11"
     assert [step["run"] for step in job["steps"] if "run" in step][-1] == ".ci/run"

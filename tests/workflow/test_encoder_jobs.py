@@ -11,7 +11,7 @@ from transformers import Wav2Vec2Config, Wav2Vec2ForCTC
 from workflow_tools import Workflow
 
 
-def test_the_rule_keeps_the_encoder_of_a_local_folder(tmp_path):
+def test_rule_extracts_the_encoder_of_a_local_folder(tmp_path):
     workflow = Workflow(tmp_path / "repository")
     model = Wav2Vec2ForCTC(Wav2Vec2Config(**SMALL_WAV2VEC2))
     folder = workflow.directory / "checkpoints" / "small"

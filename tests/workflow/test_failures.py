@@ -1,4 +1,4 @@
-"""Whatever happens to a run, results are right or absent, what is finished stays, and running again ends the same."""
+"""Failures and interruptions: results are complete or absent, reruns finish them."""
 
 import os
 import re
@@ -22,10 +22,10 @@ CORPORA = ("ONE", "TWO", "THREE")
 SPEAKERS = ("f1", "f2", "f3", "m1", "m2", "m3")
 SCORES = "results/scores/table2.csv"
 FEW_SHOT = "results/scores/figure2.csv"
-LONG = "results/runs/long/ONE-to-any/0-shot/seed1"  # a training that can be caught amid its epochs
+LONG = "results/runs/long/ONE-to-any/0-shot/seed1"  # long enough to be interrupted during training
 PREDICTED = "results/predictions/long/ONE-to-any/0-shot/seed1.csv"
 
-# What jobs say of themselves as they end: the threads of every pool, and the clock ticks of every thread.
+# Code added to all jobs: it records the threads of every pool and the CPU ticks of every thread at exit.
 RECORD = """
 
 def _record():
@@ -49,7 +49,7 @@ atexit.register(_record)
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    """Small corpora from one to scores: CNN-LSTM with and without samples, a frozen encoder, and a longer training."""
+    """Run CNN-LSTM (zero-shot, few-shot, long) and a frozen encoder on small corpora."""
     workflow = Workflow(tmp_path_factory.mktemp("failures") / "repository", directory="small")
     for corpus in CORPORA:
         names = [
@@ -74,20 +74,20 @@ def finished(tmp_path_factory):
     job = workflow.repository / "workflow/scripts/ser/snakemake_support/script.py"
     job.write_text(job.read_text(encoding="utf-8") + RECORD, encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("OMP_NUM_THREADS", "7")  # as a user's profile may have it
+        patch.setenv("OMP_NUM_THREADS", "7")  # as a user's shell profile may set it
         workflow.run("--cores", "2", SCORES, FEW_SHOT, PREDICTED, "results/corpora/ONE/audit.json")
     return workflow
 
 
 @pytest.fixture
 def workflow(finished, tmp_path):
-    """The finished run, to do harm to."""
+    """Return a copy of the finished experiment, which tests may damage."""
     return finished.copy(tmp_path / "repository")
 
 
 @pytest.fixture
 def untrained(workflow):
-    """The finished run without its longer training."""
+    """Return the copy without the long training run."""
     for path in (workflow.directory / LONG).iterdir():
         path.unlink()
     (workflow.directory / PREDICTED).unlink()
@@ -95,7 +95,7 @@ def untrained(workflow):
 
 
 def contents(workflow: Workflow) -> dict[str, bytes]:
-    """All results but those that hold times."""
+    """Return all results by path, except files that contain times."""
     return {
         str(path.relative_to(workflow.directory)): path.read_bytes()
         for folder in ("results", "resources")
@@ -105,9 +105,9 @@ def contents(workflow: Workflow) -> dict[str, bytes]:
 
 
 def await_until(condition, process: subprocess.Popen | None = None) -> None:
-    """Wait for a condition, as long as a process runs."""
+    """Wait for a condition while a process runs."""
     while not condition():
-        assert process is None or process.poll() is None, "it ended before its time"
+        assert process is None or process.poll() is None, "the process ended early"
         time.sleep(0.02)
 
 
@@ -120,7 +120,7 @@ def half_written(workflow: Workflow) -> list[Path]:
 
 
 def start_training(workflow: Workflow) -> tuple[subprocess.Popen, psutil.Process]:
-    """Start the longer training as from a terminal, in a process group of its own, and halt it after an epoch."""
+    """Start the long training run, and suspend its job after an epoch."""
     process = workflow.start("--cores", "2", PREDICTED, output=subprocess.PIPE)
     await_until((workflow.directory / LONG / "resume.safetensors").exists, process)
     (job,) = psutil.Process(process.pid).children(recursive=True)
@@ -129,9 +129,9 @@ def start_training(workflow: Workflow) -> tuple[subprocess.Popen, psutil.Process
 
 
 class TestThreads:
-    """Two jobs on two cores keep two threads busy."""
+    """Jobs use as many threads as their rule has."""
 
-    def test_a_job_uses_one_thread_if_it_has_one(self, finished):
+    def test_jobs_use_one_thread_by_default(self, finished):
         records = [files.read_json(path) for path in (finished.directory / "threads").iterdir()]
         assert len(records) >= 20
         for record in records:
@@ -139,13 +139,13 @@ class TestThreads:
         assert any("torch" in record["pools"] for record in records)
         assert any("libscipy_openblas" in record["pools"] for record in records)
 
-    def test_what_is_not_asked_for_its_threads_has_one_too(self, finished):
-        """Resampling, librosa with numba, scipy with its solver, autograd: no thread works beside the first."""
+    def test_libraries_work_in_one_thread(self, finished):
+        """Resampling, librosa with numba, scipy and autograd work in the main thread."""
         for path in (finished.directory / "threads").iterdir():
             ticks = sorted(files.read_json(path)["ticks"])
             assert sum(ticks[:-1]) <= ticks[-1] / 4, path.name
 
-    def test_a_job_uses_the_threads_it_is_given(self, workflow):
+    def test_jobs_use_the_threads_of_set_threads(self, workflow):
         run = workflow.directory / "results/runs/cnn-lstm/ONE-to-any/0-shot/seed1/run.json"
         for path in (workflow.directory / "threads").iterdir():
             path.unlink()
@@ -157,10 +157,10 @@ class TestThreads:
 
 
 class TestInterruptions:
-    """Whoever ends whatever: no job goes on unnoticed, and the next run ends as if nothing had been."""
+    """Interruptions stop all jobs, and the next run gives the same results."""
 
-    def test_ctrl_c_and_a_closed_terminal(self, finished, untrained):
-        """Twice in one training; the lock goes with the first, and stays after the second."""
+    def test_ctrl_c_and_closed_terminal(self, finished, untrained):
+        """Ctrl-C removes the lock; closing the terminal does not."""
         process, job = start_training(untrained)
         os.killpg(process.pid, signal.SIGINT)
         job.resume()
@@ -191,7 +191,7 @@ class TestInterruptions:
         [("corpus", "results/corpora/TWO/utterances.csv"), ("predict", PREDICTED)],
         ids=["ingestion", "prediction"],
     )
-    def test_a_worker_that_is_killed(self, finished, workflow, rule, target):
+    def test_killed_job_is_repeated(self, finished, workflow, rule, target):
         path = workflow.directory / target
         path.unlink()
         process = workflow.start("--cores", "1", target, output=subprocess.PIPE)
@@ -203,7 +203,7 @@ class TestInterruptions:
         process.communicate()
         assert process.returncode
         assert not path.exists()
-        left = path.with_name(f".{path.stem}.4194304{path.suffix}")  # as of one that was killed amid writing
+        left = path.with_name(f".{path.stem}.4194304{path.suffix}")  # as left by a job killed while writing
         left.parent.mkdir(parents=True, exist_ok=True)
         left.write_bytes(b"half")
         workflow.run("--cores", "1", target)
@@ -220,15 +220,15 @@ def log_of_training(workflow: Workflow) -> str:
     return path.read_text(encoding="utf-8") if path.exists() else ""
 
 
-def test_jobs_without_a_record_are_named(workflow):
-    """As after a Snakemake that was killed while its cluster went on."""
+def test_jobs_without_recorded_settings_are_listed(workflow):
+    """As after Snakemake was killed while its cluster jobs continued."""
     shutil.rmtree(workflow.directory / ".snakemake" / "metadata")
     (workflow.directory / SCORES).unlink()
     output = workflow.run("--cores", "1", SCORES).stdout
     assert re.search(r"without recorded settings.*--forcerun RULE\n  - corpus\n", output)
 
 
-def test_files_of_others_are_left_beside_what_is_written(tmp_path):
+def test_only_temporary_files_of_the_output_are_removed(tmp_path):
     for name in (".tmpAbC123", ".labels.77.csv"):
         (tmp_path / name).touch()
     (tmp_path / ".labels.78.csv").mkdir()
@@ -236,15 +236,15 @@ def test_files_of_others_are_left_beside_what_is_written(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == [".labels.78.csv", ".tmpAbC123", "labels.csv"]
 
 
-def test_two_at_once(finished, untrained, tmp_path):
-    """In one directory the second is refused, and the first is none the worse for it; in two directories both run."""
+def test_concurrent_runs(finished, untrained, tmp_path):
+    """A second run in one directory is rejected; runs in two directories succeed."""
     elsewhere = untrained.copy(tmp_path / "elsewhere")
     first, job = start_training(untrained)
     other = elsewhere.start("--cores", "1", PREDICTED)
     second = untrained.run("--cores", "1", PREDICTED, check=False)
     assert second.returncode
     assert "Directory cannot be locked" in second.stdout
-    assert untrained.rules_planned(PREDICTED) == {"finetune": 1, "predict": 1}  # looking is allowed
+    assert untrained.rules_planned(PREDICTED) == {"finetune": 1, "predict": 1}  # a dry run is allowed
     job.resume()
     first.communicate()
     assert first.returncode == 0
@@ -252,7 +252,7 @@ def test_two_at_once(finished, untrained, tmp_path):
     assert contents(untrained) == contents(elsewhere) == contents(finished)
 
 
-def test_weights_that_do_not_load_are_named(workflow):
+def test_damaged_weights_are_reported(workflow):
     weights = workflow.directory / LONG / "weights.safetensors"
     weights.write_bytes(weights.read_bytes()[:-30])
     result = workflow.run("--cores", "1", "--forcerun", "predict", "--", PREDICTED, check=False)
@@ -263,7 +263,7 @@ def test_weights_that_do_not_load_are_named(workflow):
 
 
 def test_predictions_and_splits_must_agree(workflow):
-    """As of a table that was cut between two lines: nothing is scored."""
+    """A prediction file without its last line is not scored."""
     path = workflow.directory / "results/predictions/cnn-lstm/ONE-to-any/0-shot/seed1.csv"
     path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-1]))
     result = workflow.run("--cores", "1", SCORES, check=False)
@@ -271,7 +271,7 @@ def test_predictions_and_splits_must_agree(workflow):
     assert "differ in their utterances (tri-m3-b2). Delete both and run Snakemake again." in result.stdout
 
 
-WRITTEN = {  # where a disk is at its end, and what is written there
+WRITTEN = {  # folders on a faulty disk, and the files written there
     "results/corpora/THREE": "results/corpora/THREE/utterances.csv",
     "results/runs/long": f"{LONG}/weights.safetensors",
     "results/predictions/frozen": "results/predictions/frozen/ONE-to-any/0-shot/seed1.csv",
@@ -280,10 +280,10 @@ WRITTEN = {  # where a disk is at its end, and what is written there
 
 
 class TestDisks:
-    """A disk that is full or may not be written to: said so, nothing half-written counts, and the next run is right."""
+    """Full and read-only disks are reported, and the next run completes the results."""
 
-    def test_before_a_job(self, finished, untrained):
-        """At ingestion, training, prediction and a table: not to be written to, then full, then as it should be."""
+    def test_disk_faults_before_jobs(self, finished, untrained):
+        """Test ingestion, training, prediction and a table on read-only and full disks."""
         places = [untrained.directory / place for place in WRITTEN]
         (untrained.directory / WRITTEN["results/predictions/frozen"]).unlink()
         for place in places:
@@ -310,8 +310,8 @@ class TestDisks:
         assert contents(finished).items() <= contents(untrained).items()
         assert untrained.planned(SCORES, PREDICTED, *WRITTEN.values()) == []
 
-    def test_amid_a_training(self, finished, untrained):
-        """The state of the last epoch that could be written is what the next run goes on from."""
+    def test_disk_faults_during_training(self, finished, untrained):
+        """The next run resumes from the last state that could be written."""
         place = untrained.directory / "results/runs/long"
         with small_disk(place, size="100m"):
             process, job = start_training(untrained)
@@ -333,7 +333,7 @@ class TestDisks:
 
 
 def fill(place: Path) -> None:
-    """Leave no room on a disk."""
+    """Fill a disk."""
     with suppress(OSError), open(place / "filler", "wb", buffering=0) as filler:
         while True:
             filler.write(bytes(4096))

@@ -1,7 +1,7 @@
-"""Real German and Urdu speech through the whole workflow, where archives of it are at hand.
+"""Whole workflow on real German and Urdu speech, if it is available.
 
-SER_REAL_CORPORA names a folder with URDU-Dataset-4b546d4.zip and emodb-339.zip, the original recordings of EMODB's four
-emotions.
+SER_REAL_CORPORA is the path of a folder with URDU-Dataset-4b546d4.zip and emodb-339.zip (EMODB's original recordings of
+the four emotions).
 """
 
 import os
@@ -16,7 +16,7 @@ from workflow_tools import Workflow
 from ser.core.files import read_json, read_rows
 
 FOLDER = os.environ.get("SER_REAL_CORPORA")
-pytestmark = pytest.mark.skipif(not FOLDER, reason="SER_REAL_CORPORA is not set: no real recordings at hand")
+pytestmark = pytest.mark.skipif(not FOLDER, reason="SER_REAL_CORPORA is not set: no real recordings available")
 
 
 @pytest.fixture(scope="module")
@@ -40,8 +40,8 @@ def test_corpora_are_as_published(experiment):
     assert audits["URDU"]["speaker_only_uar"] == 96
 
 
-def test_urdu_is_the_published_one_and_its_overlaps_are_known(experiment):
-    """Ten pairs share a second or two of one recording, equal but for the last bit; two of them across speakers."""
+def test_urdu_is_verified_and_its_overlaps_are_found(experiment):
+    """Ten pairs share one or two seconds; in two of them the speakers differ."""
     results = experiment.directory / "results/corpora/URDU"
     verification = read_json(results / "archive.json")["verification"]
     assert (verification["files"], verification["altered"], verification["warnings"]) == (400, 0, [])
@@ -53,7 +53,7 @@ def test_urdu_is_the_published_one_and_its_overlaps_are_known(experiment):
     assert read_rows(experiment.directory / "results/corpora/EMODB/overlaps.csv") == []
 
 
-def test_no_split_parts_what_overlaps(experiment):
+def test_splits_keep_overlaps_together(experiment):
     overlaps = read_rows(experiment.directory / "results/corpora/URDU/overlaps.csv")
     for seed in (1, 2):
         for split in ("source", "target"):
@@ -62,7 +62,7 @@ def test_no_split_parts_what_overlaps(experiment):
             assert all(roles[row["utterance"]] == roles[row["other"]] for row in overlaps)
 
 
-def test_two_rows_of_table2_beside_the_papers(experiment):
+def test_table2_includes_the_values_of_the_paper(experiment):
     detail = pd.read_csv(experiment.directory / "results/tables/table2_detail.csv")
     print("\n", detail.to_string(index=False))
     assert detail[["source", "target", "paper"]].values.tolist() == [

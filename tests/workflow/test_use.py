@@ -1,4 +1,4 @@
-"""Labels for any recording, and exported models: the same as the workflow's own predictions."""
+"""`label.py` and exported models: the same predictions as in the workflow."""
 
 import dataclasses
 import itertools
@@ -19,7 +19,7 @@ import pytest
 import soundfile
 import torch
 import yaml
-from conftest import ROOT, assert_equal_to, named_generator
+from conftest import ROOT, assert_close, named_generator
 from huggingface_hub import ModelCard
 from hypothesis import given
 from hypothesis import strategies as st
@@ -40,17 +40,17 @@ from ser.models.trainable_state import trained_state
 
 FORMATS = (("wav", 44_100), ("flac", 48_000), ("ogg", 16_000), ("mp3", 22_050), ("wav", 16_000))
 MODELS = ("cnn-lstm", "xlsr", "whisper", "xlsr-frozen")
-ONE_THREAD = os.environ | {"OMP_NUM_THREADS": "1"}  # tests may share the cores
+ONE_THREAD = os.environ | {"OMP_NUM_THREADS": "1"}  # tests may run in parallel
 
 
 def recording(name: str, seconds: float, rate: int) -> np.ndarray:
-    """Two channels of noise that no other name has, the second louder."""
+    """Return stereo noise, different for every name; the second channel is louder."""
     noise = named_generator("use", name).standard_normal((int(seconds * rate), 2))
     return np.clip(noise * (0.05, 0.2), -1, 1)
 
 
 def write_corpus(folder) -> None:
-    """Five speakers, in as many formats, with an utterance of each emotion."""
+    """Write a corpus of five speakers, each in another format, with all emotions."""
     rows = []
     for speaker, (suffix, rate) in enumerate(FORMATS):
         for i, emotion in enumerate(EMOTIONS):
@@ -63,7 +63,7 @@ def write_corpus(folder) -> None:
 
 @pytest.fixture(scope="module")
 def workflow(tmp_path_factory):
-    """Two small corpora and four models of the demo's names, trained on one and tested on the other."""
+    """Train four small models on one small corpus and test them on another."""
     workflow = Workflow(tmp_path_factory.mktemp("use") / "repository")
     config = yaml.safe_load((ROOT / "demo" / "config" / "config.yaml").read_text(encoding="utf-8"))
     config |= {"seeds": [1], "few_shot": {"pool_per_emotion": 2}, "noise": {"format": "demand", "path": None}}
@@ -84,15 +84,15 @@ def workflow(tmp_path_factory):
     return workflow
 
 
-def labelled(run, *arguments, status=0) -> list[dict]:
-    """Rows of what the command writes, `labels.csv` where it is called, over what it wrote before."""
+def run_label(run, *arguments, status=0) -> list[dict]:
+    """Run `label.py`, overwriting `labels.csv`, and return its rows."""
     assert label_script.main([*map(str, (run, *arguments)), "--overwrite"]) == status
     return read_rows("labels.csv")
 
 
 @pytest.fixture(autouse=True)
 def output(tmp_path_factory, monkeypatch):
-    """Where labels go."""
+    """Change to a new folder, and return the path of `labels.csv` in it."""
     monkeypatch.chdir(tmp_path_factory.mktemp("written"))
     return Path("labels.csv").absolute()
 
@@ -102,12 +102,12 @@ def probabilities(rows) -> np.ndarray:
 
 
 def assert_predictions(workflow, rows, predictions) -> None:
-    """Assert that labels of a corpus's files are the workflow's predictions of its utterances."""
+    """Assert that rows of `labels.csv` equal the workflow's predictions."""
     own = {row["utterance"]: row for row in read_rows(predictions)}
     corpus = workflow.directory / "German"
     expected = [own[Path(row["file"]).relative_to(corpus).with_suffix("").as_posix()] for row in rows]
     assert len(rows) == len(own) == len(FORMATS) * len(EMOTIONS)
-    assert_equal_to(1e-5, probabilities(rows), probabilities(expected), "labels, against the workflow's predictions")
+    assert_close(1e-5, probabilities(rows), probabilities(expected), "labels, against the workflow's predictions")
     assert np.ptp(probabilities(rows), axis=0).max() > 1e-3
 
 
@@ -116,11 +116,11 @@ def run_of(workflow, model: str) -> Path:
 
 
 class TestLabels:
-    """What the workflow predicts, for any file."""
+    """Predictions of `label.py` for any file."""
 
     @pytest.mark.parametrize("model", MODELS)
-    def test_utterances_get_the_workflows_predictions(self, workflow, model):
-        rows = labelled(run_of(workflow, model), workflow.directory / "German")
+    def test_predictions_equal_those_of_the_workflow(self, workflow, model):
+        rows = run_label(run_of(workflow, model), workflow.directory / "German")
         results = workflow.directory / "results"
         assert_predictions(workflow, rows, results / f"predictions/{model}/English-to-any/0-shot/seed1.csv")
         for row, values in zip(rows, probabilities(rows), strict=True):
@@ -143,42 +143,42 @@ class TestLabels:
             value if isinstance(value, str) else "-".join([value["tuning"]["method"], *[*value.values()][1:]])
         ),
     )
-    def test_under_every_method(self, workflow, family, change, tmp_path, monkeypatch):
+    def test_every_fine_tuning_method(self, workflow, family, change, tmp_path, monkeypatch):
         run, predictions = trained_run(workflow, family, change, tmp_path, monkeypatch)
-        rows = labelled(run, workflow.directory / "German")
+        rows = run_label(run, workflow.directory / "German")
         assert_predictions(workflow, rows, predictions)
         export.main([str(run), str(tmp_path / "exported")])
-        assert labelled(tmp_path / "exported", workflow.directory / "German") == rows
+        assert run_label(tmp_path / "exported", workflow.directory / "German") == rows
         assert (tmp_path / "exported/encoder/model.safetensors").exists() == ("weights" not in change)
 
-    def test_other_neighbours_and_order_change_nothing(self, workflow):
+    def test_predictions_do_not_depend_on_other_files_or_order(self, workflow):
         run, folder = run_of(workflow, "xlsr"), workflow.directory / "German" / "audio"
-        alone = labelled(run, folder / "3-sad.mp3")
+        alone = run_label(run, folder / "3-sad.mp3")
         files = sorted(folder.iterdir(), reverse=True)
-        together = labelled(run, *files, folder)
+        together = run_label(run, *files, folder)
         assert [row["file"] for row in together] == list(map(str, files))  # each once
         (same,) = (row for row in together if row["file"] == alone[0]["file"])
-        assert_equal_to(1e-5, probabilities([same]), probabilities(alone), "labels together, against alone")
+        assert_close(1e-5, probabilities([same]), probabilities(alone), "labels together, against alone")
 
-    def test_of_a_folder_audio_alone(self, workflow, tmp_path):
+    def test_only_audio_files_of_a_folder_are_used(self, workflow, tmp_path):
         audio = workflow.directory / "German" / "audio"
         for name in ("b/one.WAV", "b/._one.wav", "b/.hidden.wav", "notes.txt", "a.wav"):
             (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(audio / "4-sad.wav", tmp_path / "in" / name)
-        rows = labelled(run_of(workflow, "cnn-lstm"), tmp_path / "in")
+        rows = run_label(run_of(workflow, "cnn-lstm"), tmp_path / "in")
         assert [row["file"] for row in rows] == [str(tmp_path / "in" / name) for name in ("a.wav", "b/one.WAV")]
-        # named, it is taken for what it holds
-        assert probabilities(labelled(run_of(workflow, "cnn-lstm"), tmp_path / "in/notes.txt")).shape == (1, 4)
+        # a file given by name is read whatever its suffix
+        assert probabilities(run_label(run_of(workflow, "cnn-lstm"), tmp_path / "in/notes.txt")).shape == (1, 4)
 
-    def test_a_name_that_is_no_text(self, workflow, tmp_path):
+    def test_file_name_that_is_not_utf_8(self, workflow, tmp_path):
         name = os.fsdecode(b"caf\xe9.wav")
         shutil.copy(workflow.directory / "German/audio/4-sad.wav", tmp_path / name)
-        (row,) = labelled(run_of(workflow, "cnn-lstm"), tmp_path)
+        (row,) = run_label(run_of(workflow, "cnn-lstm"), tmp_path)
         assert row["file"] == f"{tmp_path}/caf\N{REPLACEMENT CHARACTER}.wav"
 
 
 def trained_run(workflow, family: str, change: dict, folder: Path, monkeypatch) -> tuple[Path, Path]:
-    """A run with random weights in place of trained ones, and what the workflow's own scripts predict with it."""
+    """Return a run with random weights, and the workflow's predictions with it."""
     checkpoint = {"wav2vec2": "checkpoints/xlsr", "whisper": "checkpoints/whisper"}[family]
     entry = recorded_model({"family": family, "checkpoint": checkpoint} | change)
     encoder = workflow.directory / encoder_folder(entry)
@@ -216,7 +216,7 @@ def trained_run(workflow, family: str, change: dict, folder: Path, monkeypatch) 
 
 
 class TestWindows:
-    """Long recordings are cut; nothing is left out, and a window is labelled as if it were a file."""
+    """Windows of long recordings, each classified like a separate file."""
 
     @given(
         samples=st.integers(400, 2_000_000),
@@ -224,7 +224,7 @@ class TestWindows:
         hop=st.floats(0.01, 1),
         longest=st.floats(0, 60),
     )
-    def test_cover_a_recording(self, samples, window, hop, longest):
+    def test_windows_cover_a_recording(self, samples, window, hop, longest):
         cutting = Cutting(longest, window, max(0.025, window * hop))
         windows = cutting.windows(samples)
         assert windows[0][0] == 0
@@ -241,38 +241,38 @@ class TestWindows:
 
     @pytest.fixture
     def long(self, tmp_path):
-        """41 s at 16 kHz, silent from 20 to 31 s."""
+        """Return a recording of 41 s at 16 kHz, silent from 20 to 31 s."""
         samples = (recording("long", 41, 16_000) * 8_000).astype(np.int16)
         samples[20 * 16_000 : 31 * 16_000] = 0
         soundfile.write(tmp_path / "long.wav", samples, 16_000)
         return tmp_path / "long.wav"
 
     @pytest.mark.parametrize("model", ["cnn-lstm", "whisper"])
-    def test_each_is_labelled_as_a_file_would_be(self, workflow, long, model, tmp_path):
+    def test_windows_equal_separate_files(self, workflow, long, model, tmp_path):
         run = run_of(workflow, model)
-        rows = labelled(run, long)
-        # of 0, 5, ... 30 and 31 s, 20 s is silent throughout
+        rows = run_label(run, long)
+        # windows start at 0, 5, ... 30 and 31 s; the one at 20 s is silent
         starts = (0, 5, 10, 15, 25, 30, 31)
         assert [(row["start"], row["end"]) for row in rows] == [(f"{at}.000", f"{at + 10}.000") for at in starts]
         samples, rate = soundfile.read(long, dtype="int16")
         (tmp_path / "cut").mkdir()
         for at in starts:
             soundfile.write(tmp_path / "cut" / f"{at:02}.wav", samples[at * rate : (at + 10) * rate], rate)
-        cut = labelled(run, tmp_path / "cut")
-        assert_equal_to(1e-5, probabilities(rows), probabilities(cut), "windows, against files")
-        (mean,) = labelled(run, long, "--per-file")
+        cut = run_label(run, tmp_path / "cut")
+        assert_close(1e-5, probabilities(rows), probabilities(cut), "windows, against files")
+        (mean,) = run_label(run, long, "--per-file")
         assert (mean["start"], mean["end"]) == ("0.000", "41.000")
         np.testing.assert_allclose(probabilities([mean])[0], probabilities(rows).mean(axis=0), atol=1e-7)
 
-    def test_options(self, workflow, long):
+    def test_window_options(self, workflow, long):
         run = run_of(workflow, "xlsr")
-        whole = labelled(run, long, "--whole")
+        whole = run_label(run, long, "--whole")
         assert [(row["start"], row["end"]) for row in whole] == [("0.000", "41.000")]
         short = workflow.directory / "German/audio/4-sad.wav"  # of 1.3 s
-        rows = labelled(run, short, long, "--window", "1", "--hop", "1")
+        rows = run_label(run, short, long, "--window", "1", "--hop", "1")
         assert [row["start"] for row in rows[:3]] == ["0.000", "0.300", "0.000"]
         assert len(rows) == 2 + 41 - 11
-        assert len(labelled(run, short, "--window", "0.5")) == 5
+        assert len(run_label(run, short, "--window", "0.5")) == 5
 
     @pytest.mark.parametrize(
         ("model", "options", "message"),
@@ -285,14 +285,14 @@ class TestWindows:
             ("whisper", ("--window", "31"), "a window of 31 s is too long: Whisper's limit is 30 s"),
         ],
     )
-    def test_what_makes_no_sense_is_refused(self, workflow, long, model, options, message, output):
+    def test_invalid_options_are_rejected(self, workflow, long, model, options, message, output):
         with pytest.raises(UserError, match=message):
-            labelled(run_of(workflow, model), long, *options)
+            run_label(run_of(workflow, model), long, *options)
         assert not output.exists()
 
 
 class TestBrokenFiles:
-    """Named, skipped, and told by the exit status; nothing half-written."""
+    """Unreadable files are reported and skipped; the output is complete or absent."""
 
     @pytest.fixture
     def mixed(self, workflow, tmp_path):
@@ -306,8 +306,8 @@ class TestBrokenFiles:
         (folder / "telephone.m4a").write_bytes(b"\0\0\0\x20ftypM4A ")
         return folder
 
-    def test_are_named_and_skipped(self, workflow, mixed, capsys):
-        rows = labelled(run_of(workflow, "cnn-lstm"), mixed, status=3)
+    def test_unreadable_files_are_reported_and_skipped(self, workflow, mixed, capsys):
+        rows = run_label(run_of(workflow, "cnn-lstm"), mixed, status=3)
         errors = capsys.readouterr().err
         bad = ("cut.wav", "text.flac", "silent.wav", "empty.mp3", "telephone.m4a")
         assert len(rows) == 20
@@ -316,22 +316,22 @@ class TestBrokenFiles:
             assert f"label: skipped: {mixed / name} " in errors
         assert "5 of 25 files were skipped" in errors
 
-    def test_if_none_is_left_nothing_is_written(self, workflow, mixed, output):
+    def test_no_output_without_readable_files(self, workflow, mixed, output):
         output.write_text("from before")
         with pytest.raises(UserError, match="none of the 2 files could be classified: no output was written"):
-            labelled(run_of(workflow, "cnn-lstm"), mixed / "cut.wav", mixed / "text.flac")
+            run_label(run_of(workflow, "cnn-lstm"), mixed / "cut.wav", mixed / "text.flac")
         assert output.read_text() == "from before"
         assert list(output.parent.iterdir()) == [output]
 
-    def test_what_was_written_before_is_replaced_only_if_asked(self, workflow, output):
+    def test_output_is_replaced_only_with_overwrite(self, workflow, output):
         output.write_text("from before")
         recording = workflow.directory / "German/audio/4-sad.wav"
         with pytest.raises(UserError, match="already exists: choose another --output, or pass --overwrite"):
             label_script.main([str(run_of(workflow, "cnn-lstm")), str(recording)])
         assert output.read_text() == "from before"
-        assert len(labelled(run_of(workflow, "cnn-lstm"), recording)) == 1
+        assert len(run_label(run_of(workflow, "cnn-lstm"), recording)) == 1
 
-    def test_an_interrupted_run_leaves_nothing(self, workflow, output, monkeypatch):
+    def test_interrupted_run_leaves_no_output(self, workflow, output, monkeypatch):
         classify, half_written = label.classify, []
 
         def interrupted(*arguments):
@@ -341,18 +341,18 @@ class TestBrokenFiles:
 
         monkeypatch.setattr(label, "classify", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            labelled(run_of(workflow, "cnn-lstm"), workflow.directory / "German")
+            run_label(run_of(workflow, "cnn-lstm"), workflow.directory / "German")
         assert len(half_written) == 1
         assert list(output.parent.iterdir()) == []
 
-    def test_what_does_not_exist_or_holds_no_audio_stops_before_any_work(self, workflow, tmp_path):
+    def test_missing_file_or_folder_without_audio_is_rejected(self, workflow, tmp_path):
         run = run_of(workflow, "cnn-lstm")
         with pytest.raises(UserError, match=r"nowhere\.wav does not exist"):
-            labelled(run, workflow.directory / "German", tmp_path / "nowhere.wav")
+            run_label(run, workflow.directory / "German", tmp_path / "nowhere.wav")
         with pytest.raises(UserError, match=r"config contains no audio files: no file name ends in \.wav"):
-            labelled(run, workflow.directory / "config")
+            run_label(run, workflow.directory / "config")
 
-    def test_the_command(self, workflow, tmp_path):
+    def test_command_line_error(self, workflow, tmp_path):
         command = [sys.executable, str(ROOT / "workflow/scripts/label.py"), str(tmp_path), str(tmp_path)]
         shutil.copy(workflow.directory / "German/audio/4-sad.wav", tmp_path)
         result = subprocess.run(command, cwd=tmp_path, env=ONE_THREAD, capture_output=True, text=True)
@@ -361,14 +361,14 @@ class TestBrokenFiles:
 
 
 class TestExport:
-    """A folder that is whole by itself, checked whenever it is loaded."""
+    """Exported models: self-contained folders, verified on loading."""
 
     @pytest.fixture(params=["cnn-lstm", "xlsr"])
     def exported(self, request, workflow, tmp_path):
         export.main([str(run_of(workflow, request.param)), str(tmp_path / "exported")])
         return tmp_path / "exported"
 
-    def test_holds_what_it_needs_and_no_pickle(self, workflow, exported):
+    def test_export_contains_only_required_files(self, workflow, exported):
         found = {path.relative_to(exported).as_posix() for path in exported.rglob("*") if path.is_file()}
         own = {"README.md", "manifest.json", "weights.safetensors", "run.json", "history.csv"}
         encoder = {f"encoder/{name}" for name in ENCODER_FILES}
@@ -377,18 +377,18 @@ class TestExport:
         assert read_json(exported / "manifest.json")["files"].keys() == found - {"README.md", "manifest.json"}
         assert list(exported.parent.glob(".*")) == []
 
-    def test_gives_the_same_bytes_elsewhere(self, workflow, exported, output, tmp_path):
+    def test_moved_export_gives_the_same_output(self, workflow, exported, output, tmp_path):
         run = run_of(workflow, read_json(exported / "run.json")["model"])
-        labelled(run, workflow.directory / "German")
+        run_label(run, workflow.directory / "German")
         expected = output.read_bytes()
         elsewhere = tmp_path / "another" / "place"
         shutil.copytree(exported, elsewhere)
         (elsewhere / "README.md").write_text("edited")
         shutil.rmtree(exported)
-        labelled(elsewhere, workflow.directory / "German")
+        run_label(elsewhere, workflow.directory / "German")
         assert output.read_bytes() == expected
 
-    def test_damage_is_refused_by_name(self, workflow, exported):
+    def test_damaged_file_is_rejected(self, workflow, exported):
         files = read_json(exported / "manifest.json")["files"]
         for name in files:
             path, content = exported / name, (exported / name).read_bytes()
@@ -403,7 +403,7 @@ class TestExport:
             path.write_bytes(content)
         open_trained(exported)
 
-    def test_a_manifest_that_is_none_or_too_short(self, workflow, exported):
+    def test_invalid_manifest_is_rejected(self, workflow, exported):
         path = exported / "manifest.json"
         manifest = read_json(path)
         for content in ("", "{", "[]", '{"files": 1}', '{"files": {"run.json": 1}}', "\0"):
@@ -422,7 +422,7 @@ class TestExport:
         with pytest.raises(UserError, match="but is not at that path"):
             open_trained(exported)
 
-    def test_never_over_something(self, workflow, tmp_path):
+    def test_existing_output_folder_is_rejected(self, workflow, tmp_path):
         run = str(run_of(workflow, "cnn-lstm"))
         (tmp_path / "full").mkdir()
         (tmp_path / "full" / "mine.txt").write_text("mine")
@@ -436,7 +436,7 @@ class TestExport:
             export.main([str(tmp_path / "empty"), str(tmp_path / "again")])
         assert sorted(path.name for path in tmp_path.iterdir()) == ["empty", "file", "full"]
 
-    def test_a_model_that_does_not_load_is_not_exported(self, workflow, tmp_path):
+    def test_damaged_model_is_not_exported(self, workflow, tmp_path):
         run = run_of(workflow, "cnn-lstm")
         weights = run / "weights.safetensors"
         content = weights.read_bytes()
@@ -450,13 +450,13 @@ class TestExport:
 
 
 class TestModelCard:
-    """What a reader and the hub are told."""
+    """Text and Hub metadata of the model card."""
 
     def card(self, workflow, model, folder):
         export.main([str(run_of(workflow, model)), str(folder)])
         return ModelCard.load(folder / "README.md")
 
-    def test_scores_are_the_workflows(self, workflow, tmp_path):
+    def test_scores_equal_those_of_the_workflow(self, workflow, tmp_path):
         card = self.card(workflow, "xlsr", tmp_path / "exported")
         rows = [row for row in read_rows(workflow.directory / "results/scores/table2.csv") if row["model"] == "xlsr"]
         assert {row["test_set"] for row in rows} == {"all", "test"}
@@ -476,7 +476,7 @@ class TestModelCard:
         card = self.card(workflow, "xlsr-frozen", tmp_path / "exported")
         data = card.data.to_dict()
         assert (data["language"], data["pipeline_tag"], data["license"]) == (["en"], "audio-classification", "other")
-        assert "base_model" not in data  # a local folder is none of the hub's
+        assert "base_model" not in data  # a local folder is not on the Hub
         run = read_json(run_of(workflow, "xlsr-frozen") / "run.json")
         assert f"{run['parameters']['trained']:,}" in card.text
         assert "English: its creator's licence" in card.text
@@ -493,8 +493,8 @@ class TestModelCard:
         assert card.data.eval_results is None
         assert "None of this run's predictions had been scored when it was exported." in card.text
 
-    def test_a_published_corpus_and_checkpoint_and_few_shots(self, workflow):
-        """Their licences, languages and what was noted of them, from what ingestion keeps."""
+    def test_published_corpora_and_checkpoint_with_few_shots(self, workflow):
+        """Licences, languages and notes come from the files that ingestion writes."""
         folder = workflow.directory / "results/corpora"
         kept = {name: (folder / name / "archive.json").read_bytes() for name in ("English", "German")}
         trained = open_trained(run_of(workflow, "xlsr"))
@@ -534,16 +534,16 @@ class TestModelCard:
 
 
 class TestRuns:
-    """What is no finished run, or does not fit together, is refused by name."""
+    """Unfinished, incomplete or inconsistent runs are rejected."""
 
     @pytest.fixture
     def results(self, workflow, tmp_path):
-        """A copy of one run and its encoder, to be spoilt."""
+        """Copy one run and its encoder, to be damaged."""
         for part in ("results/runs/xlsr", "resources/encoders"):
             shutil.copytree(workflow.directory / part, tmp_path / part)
         return tmp_path
 
-    def test_another_encoder(self, results):
+    def test_changed_or_missing_encoder_is_rejected(self, results):
         run = results / "results/runs/xlsr/English-to-any/0-shot/seed1"
         open_trained(run)
         (encoder,) = results.glob("resources/encoders/*xlsr/model.safetensors")
@@ -556,7 +556,7 @@ class TestRuns:
         with pytest.raises(UserError, match=rf"{encoder} does not exist: run the workflow again"):
             open_trained(run)
 
-    def test_another_place_or_no_run(self, results):
+    def test_moved_or_missing_run_is_rejected(self, results):
         run = results / "results/runs/xlsr/English-to-any/0-shot/seed1"
         moved = run.rename(run.with_name("seed2"))
         with pytest.raises(
@@ -578,7 +578,7 @@ class TestRuns:
             ({"settings": {"model": {"family": "cnn-lstm", "code": "x"}}}, "code: unknown key"),
         ],
     )
-    def test_a_record_that_is_none(self, results, change, message):
+    def test_invalid_record_is_rejected(self, results, change, message):
         run = results / "results/runs/xlsr/English-to-any/0-shot/seed1"
         write_json(run / "run.json", read_json(run / "run.json") | change)
         with pytest.raises(UserError, match=message):
@@ -588,8 +588,8 @@ class TestRuns:
             open_trained(run)
 
 
-def test_every_command_of_the_documentation(workflow, tmp_path):
-    """docs/how-to/trained-model.md, line by line, where `make demo` was run."""
+def test_documented_commands_run(workflow, tmp_path):
+    """Run the commands of docs/how-to/trained-model.md."""
     text = (ROOT / "docs" / "how-to" / "trained-model.md").read_text(encoding="utf-8")
     commands = "".join(re.findall(r"```sh\n(.*?)```", text, re.DOTALL))
     assert commands.count("label.py") == 3

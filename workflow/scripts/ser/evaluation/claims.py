@@ -44,6 +44,7 @@ EXPLANATION = (
     " Comparable means that the interval is within the margin."
 )
 SINGLE_SEED = "one seed: the interval covers speakers only, so there is no verdict"
+ABSENT = " does not include "  # between an experiment and the models that it lacks
 AGREEING = 0.75  # minimum share of cells whose difference has the claimed sign
 RESTS_ON = {"table2": "Table II", "figure2": "Figure 2", "figure3": "Figure 3", "random_init": "random initialisation"}
 TEST_SETS = {"figure2": "test"}  # experiments that are not scored on all utterances of the target
@@ -201,7 +202,7 @@ def _with_obstacle(comparison: Comparison, settings: Mapping) -> Comparison:
     if experiment is None:
         obstacle = f"{label} is not configured"
     elif absent := sorted({arm.model for _, arm in comparison.terms} - set(experiment["models"])):
-        obstacle = f"{label} does not include {', '.join(map(_namer(settings), absent))}"
+        obstacle = f"{label}{ABSENT}{', '.join(map(_namer(settings), absent))}"
     elif comparison.terms[0][1] == comparison.terms[1][1]:
         obstacle = f"{label} has only one number of examples"
     else:

@@ -7,7 +7,7 @@ import pandas as pd
 
 from ser.core import files
 from ser.evaluation import claims, confusions
-from ser.figures import style
+from ser.figures import captions, style
 
 COLOURS = {"supported": "#0173b2", "contradicted": "#d55e00", "inconclusive": "0.35", "not tested": "0.6"}
 MARKERS = {"supported": "o", "contradicted": "X", "inconclusive": "D"}
@@ -34,9 +34,10 @@ def markdown(table: pd.DataFrame, notes: list[str]) -> str:
     lines += [f"- **{claim}: {first.claim_verdict}.** {first.statement}." for claim, _, first in by_claim]
     lines += ["", "## Comparisons"]
     for claim, rows, first in by_claim:
-        lines += ["", f"### {claim}: {first.claim_verdict}", "", f"{first.statement}.", ""]
+        lines += ["", f"### {claim}: {first.claim_verdict}", "", f"{first.statement}."]
         if (tested := rows[rows["effect"].notna()]).size:
             lines += [
+                "",
                 "| comparison | effect | 95 % interval | cells agreeing | verdict | rests on | note |",
                 "|---|---:|---:|---:|---|---|---|",
             ]
@@ -55,8 +56,19 @@ def texts_of(row) -> list[str]:
 
 def not_tested(rows: pd.DataFrame) -> str:
     """Return a sentence on a claim's comparisons that could not be made, empty if there are none."""
-    reasons = rows.loc[rows["effect"].isna(), "note"].value_counts(sort=False)
-    return "; ".join(f"Not tested ({count}): {reason}" for reason, count in reasons.items()) + "." * bool(len(reasons))
+    untested = rows[rows["effect"].isna()]
+    if untested.empty:
+        return ""
+    reasons: dict[str, dict[str, None]] = {}  # models that an experiment lacks, each once
+    for note in untested["note"]:
+        reason, absent, models = note.partition(claims.ABSENT)
+        reasons.setdefault(reason + absent, {}).update(dict.fromkeys(models.split(", ")))
+    said = [
+        reason + captions.listed([model for model in models if model]) * any(models)
+        for reason, models in reasons.items()
+    ]
+    count = "Not tested" if len(untested) == len(rows) else f"{len(untested)} of {len(rows)} comparisons not tested"
+    return f"{count}: {'; '.join(said)}."
 
 
 def escaped(text: str) -> str:
@@ -68,6 +80,7 @@ WIDTH, INCH_PER_LINE = 8.0, 0.19
 AXES = (2.95, 1.75)  # left edge and width, inches
 COLUMNS = {"effect": 5.15, "95 % interval": 6.3, "cells": 6.92}  # right edges, inches
 VERDICT = 7.02  # left edge, inches
+BEHIND_TEXT = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}
 
 
 def draw(table: pd.DataFrame, notes: list[str], path) -> None:
@@ -101,11 +114,12 @@ def draw(table: pd.DataFrame, notes: list[str], path) -> None:
         )
         for text, row in wrapped(rows):
             y += 1
-            page.text(0.1, y, text, va="center", fontsize=8, color="black" if row is not None else "0.35")
+            page.text(0.1, y, text, va="center", fontsize=8, bbox=BEHIND_TEXT, zorder=0.5)
             if row is not None:
                 draw_comparison(axes, page, y, row)
         y += 1
     axes.axvline(0, color="0.3", linewidth=1)
+    axes.axis("on" if table["effect"].notna().any() else "off")
     axes.set_yticks([])
     axes.tick_params(labelsize=8)
     axes.set_xlabel("difference in UAR points", fontsize=8)

@@ -28,7 +28,7 @@ def columns(languages: Sequence[str]) -> list[str]:
     """Return the columns of Table I, with one for each language."""
     return [
         *("model", "title", "family", "checkpoint", "revision", "tuning", "pretraining_data", "hours", "languages"),
-        *(f"met_{language}" for language in languages),
+        *(f"seen_{language}" for language in languages),
         *("parameters", "encoder_parameters", "trained_parameters", "hidden_size", "layers", "source"),
     ]
 
@@ -68,7 +68,7 @@ def rows(
                 "hours": known.get("hours"),
                 "languages": known.get("languages", ""),
                 **{
-                    f"met_{language}": pretraining_data.seen(entry, language) if known.get("data") != "none" else ""
+                    f"seen_{language}": pretraining_data.seen(entry, language) if known.get("data") != "none" else ""
                     for language in languages
                 },
                 "parameters": parameters[name]["total"],
@@ -92,7 +92,7 @@ def draw(table: pd.DataFrame, languages: list[str], notes: list[str], path) -> N
             textwrap.fill(row.pretraining_data, 34),
             f"{row.hours:,}" if pd.notna(row.hours) else "",
             row.languages,
-            *(SEEN[table.loc[row.Index, f"met_{language}"]] for language in languages),
+            *(SEEN[table.loc[row.Index, f"seen_{language}"]] for language in languages),
             f"{row.layers} x {row.hidden_size}" if pd.notna(row.layers) else "",
             f"{row.parameters / 1e6:.2f}",
             f"{row.encoder_parameters / 1e6:.2f}" if row.encoder_parameters else "",

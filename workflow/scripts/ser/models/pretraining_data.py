@@ -25,7 +25,7 @@ def seen(entry: dict, language: str) -> str:
     known_facts = facts(entry)
     if known_facts.get("data") == "none":
         return "no"
-    if language in known_facts.get("met", ()):
+    if language in known_facts.get("seen", ()):
         return "yes"
     return "no" if known_facts.get("list") == "complete" and language in listed_languages() else "unknown"
 
@@ -33,4 +33,4 @@ def seen(entry: dict, language: str) -> str:
 @functools.cache
 def listed_languages() -> frozenset[str]:
     """Return the names of all languages in the pre-training data of any checkpoint."""
-    return frozenset().union(*(entry["met"] for entry in known().values()))
+    return frozenset().union(*(entry["seen"] for entry in known().values()))
