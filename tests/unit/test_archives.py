@@ -3,7 +3,9 @@
 import hashlib
 import io
 import os
+import re
 import tarfile
+import warnings
 import zipfile
 
 import numpy as np
@@ -68,6 +70,23 @@ class TestRejected:
             archive.writestr(name, tone)
         for path in (tmp_path / "corpus.tar.gz", tmp_path / "corpus.zip"):
             with pytest.raises(UserError, match="points outside the archive"):
+                Archive(path).scan()
+
+    @pytest.mark.parametrize("again", ["wav/a.wav", "./wav/a.wav", "wav/cafe\u0301.wav"])
+    def test_duplicate_member_is_rejected(self, tmp_path, tone, again):
+        """A file that was replaced by appending: unpackers take the last one."""
+        members = [("wav/a.wav", tone), ("wav/caf\u00e9.wav", tone), ("b.txt", b""), (again, tone + b"new")]
+        with warnings.catch_warnings(), zipfile.ZipFile(tmp_path / "corpus.zip", "w") as archive:
+            warnings.simplefilter("ignore")
+            for name, content in members:
+                archive.writestr(name, content)
+        with tarfile.open(tmp_path / "corpus.tar", "w") as archive:
+            for name, content in members:
+                member = tarfile.TarInfo(name)
+                member.size = len(content)
+                archive.addfile(member, io.BytesIO(content))
+        for path in (tmp_path / "corpus.zip", tmp_path / "corpus.tar"):
+            with pytest.raises(UserError, match=rf"contains '{re.escape(again)}' twice"):
                 Archive(path).scan()
 
     @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE])

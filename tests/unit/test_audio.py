@@ -11,6 +11,16 @@ from ser.core.errors import UserError
 from ser.corpora import audio
 
 
+def tone(samples: int) -> np.ndarray:
+    return 0.5 * np.sin(np.arange(samples) / 7)
+
+
+def encode(wave, container, **options) -> bytes:
+    buffer = io.BytesIO()
+    soundfile.write(buffer, wave, 16_000, format=container, **options)
+    return buffer.getvalue()
+
+
 @pytest.mark.parametrize(
     ("rate", "subtype"), [(16_000, "PCM_U8"), (44_100, "PCM_16"), (48_000, "PCM_24"), (96_000, "FLOAT")]
 )
@@ -32,14 +42,14 @@ def test_first_channel_is_used():
 
 
 def test_wav_stream_of_unknown_length():
-    wav = bytearray(wav_bytes(np.full(8_000, 0.5), subtype="PCM_16"))
+    wav = bytearray(wav_bytes(tone(8_000), subtype="PCM_16"))
     wav[4:8] = wav[40:44] = b"\xff\xff\xff\xff"
     assert len(audio.decode(bytes(wav), "stream")) == 8_000
 
 
 @pytest.mark.parametrize("subtype", ["PCM_U8", "PCM_16", "PCM_24", "FLOAT"])
 def test_truncated_wav_is_rejected(subtype):
-    wav = wav_bytes(np.full(16_000, 0.5), subtype=subtype)
+    wav = wav_bytes(tone(16_000), subtype=subtype)
     with pytest.raises(UserError, match=r"b\.wav is cut short: it is 0\.\d s shorter than its header says"):
         audio.decode(wav[: len(wav) * 2 // 3], "b.wav")
     assert len(audio.decode(wav[:-100], "b.wav")) >= 15_900  # a loss of some bytes is tolerated
@@ -62,7 +72,7 @@ def test_truncated_flac_is_rejected():
 )
 def test_truncation_that_libsndfile_ignores_is_rejected(options, magic):
     buffer = io.BytesIO()
-    soundfile.write(buffer, np.full(16_000, 0.5), 16_000, **options)
+    soundfile.write(buffer, tone(16_000), 16_000, **options)
     content = buffer.getvalue()
     assert content.startswith(magic.encode())
     assert len(audio.decode(content, "a")) == 16_000
@@ -70,16 +80,14 @@ def test_truncation_that_libsndfile_ignores_is_rejected(options, magic):
         audio.decode(content[: len(content) // 2], "b")
 
 
-def test_flac_stream_of_unknown_length():
+def test_flac_stream_of_unknown_length_is_rejected():
     buffer = io.BytesIO()
     soundfile.write(buffer, np.random.default_rng(1).uniform(-0.5, 0.5, 48_000), 16_000, format="FLAC")
     flac = bytearray(buffer.getvalue())
     flac[21] &= 0xF0  # the number of samples in STREAMINFO, 36 bits
     flac[22:26] = bytes(4)
-    try:
-        assert len(audio.decode(bytes(flac), "stream")) == 48_000
-    except UserError as error:
-        assert "cannot be read as audio" in str(error)  # noqa: PT017 (libsndfile may be unable to read it)
+    with pytest.raises(UserError, match=r"stream has no length in its header.* Convert it to WAV or FLAC\."):
+        audio.decode(bytes(flac), "stream")
 
 
 def test_samples_beyond_full_scale_are_clipped_or_rejected():
@@ -91,7 +99,7 @@ def test_samples_beyond_full_scale_are_clipped_or_rejected():
 
 
 def test_impossible_sampling_rate_is_rejected():
-    wav = bytearray(wav_bytes(np.full(16_000, 0.5), subtype="PCM_16"))
+    wav = bytearray(wav_bytes(tone(16_000), subtype="PCM_16"))
     wav[24:28] = (100).to_bytes(4, "little")
     with pytest.raises(UserError, match="has a sample rate of 100 Hz in its header"):
         audio.decode(bytes(wav), "a")
@@ -106,13 +114,130 @@ def test_impossible_sampling_rate_is_rejected():
         (wav_bytes(np.zeros(0)), "contains no audio"),
         (wav_bytes(np.zeros(16_000)), "silent"),
         (wav_bytes(np.full(16_000, np.nan), subtype="FLOAT"), "NaN or infinite"),
-        (wav_bytes(np.full(100, 0.5)), "only 6 ms long"),
+        (wav_bytes(tone(100)), "only 6 ms long"),
     ],
     ids=["zero-length", "nonsense", "headerless", "no-samples", "silent", "nan", "too-short"],
 )
 def test_unusable_recordings_are_rejected(content, message):
     with pytest.raises(UserError, match=rf"a\.zip: b\.wav .*{message}"):
         audio.decode(content, "a.zip: b.wav")
+
+
+VARIABLE_MP3 = {"subtype": "MPEG_LAYER_III", "bitrate_mode": "VARIABLE", "compression_level": 0.5}
+
+
+class TestLength:
+    """What a header says of the length is compared with the contents, in both directions."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def mp3(cls):
+        """Return 20 s of which the first frames need many more bits than the others, so that an estimate is far off."""
+        noise = np.random.default_rng(1).standard_normal(320_000)
+        return encode(np.where(np.arange(320_000) < 64_000, 0.1, 0.002) * noise, "MP3", **VARIABLE_MP3)
+
+    @staticmethod
+    def without_length(mp3):
+        """Return an MP3 without its first frame, which has the length and no audio."""
+        sync = mp3[:2]
+        return mp3[mp3.find(sync, mp3.find(sync) + 4) :]
+
+    def test_mp3_without_a_length_is_read_to_its_end(self, mp3):
+        assert len(audio.decode(mp3, "whole")) == 320_000
+        assert len(audio.decode(self.without_length(mp3), "recorded stream")) == pytest.approx(320_000, abs=3_000)
+
+    def test_mp3_of_constant_bitrate_is_decoded_as_by_libsndfile(self):
+        content = encode(tone(48_000), "MP3", subtype="MPEG_LAYER_III", bitrate_mode="CONSTANT")
+        expected, _ = soundfile.read(io.BytesIO(content), dtype="float32")
+        np.testing.assert_allclose(audio.decode(content, "a"), expected * 32768, atol=2)
+
+    def test_concatenated_mp3_is_read_to_its_end(self, mp3):
+        assert len(audio.decode(mp3 + mp3, "both")) == pytest.approx(640_000, abs=6_000)
+
+    def test_second_channel_of_an_mp3_without_a_length(self):
+        wave = np.stack([np.zeros(320_000), 0.1 * np.random.default_rng(1).standard_normal(320_000)], axis=1)
+        content = self.without_length(encode(wave, "MP3", **VARIABLE_MP3))
+        assert len(audio.decode(content, "a")) == pytest.approx(320_000, abs=3_000)
+
+    @pytest.mark.parametrize("size", [0, 8_000, 8_001, 63_000])
+    def test_wav_with_more_audio_than_its_header_says_is_rejected(self, size):
+        wav = bytearray(encode(np.random.default_rng(0).uniform(-0.5, 0.5, 32_000), "WAV", subtype="PCM_16"))
+        wav[40:44] = size.to_bytes(4, "little")
+        with pytest.raises(UserError, match=r"a\.wav contains more audio than its header says\. Convert it"):
+            audio.decode(bytes(wav), "a.wav")
+
+    @pytest.mark.parametrize("size", [0x7FFFF000, 0x7FFFFFFF, 0xFFFFFFFF])
+    def test_wav_from_a_pipe_is_read_to_its_end(self, size):
+        """SoX, libsndfile and ffmpeg write these sizes if they cannot go back to the header."""
+        wav = bytearray(encode(tone(32_000), "WAV", subtype="PCM_16"))
+        wav[4:8], wav[40:44] = min(size + 36, 0xFFFFFFFF).to_bytes(4, "little"), size.to_bytes(4, "little")
+        assert len(audio.decode(bytes(wav), "a.wav")) == 32_000
+
+    @pytest.mark.parametrize("chunk", [b"LIST\4\0\0\0INFO", b"id3 \4\0\0\0ID3 ", bytes(1_000)])
+    def test_other_chunks_after_the_audio_are_allowed(self, chunk):
+        assert len(audio.decode(encode(tone(32_000), "WAV", subtype="PCM_16") + chunk, "a.wav")) == 32_000
+
+    def test_aiff_with_more_audio_than_its_header_says_is_rejected(self):
+        aiff = bytearray(encode(np.random.default_rng(0).uniform(-0.5, 0.5, 32_000), "AIFF", subtype="PCM_16"))
+        at = aiff.find(b"SSND") + 4
+        aiff[at : at + 4] = (8_008).to_bytes(4, "big")
+        with pytest.raises(UserError, match="contains more audio than its header says"):
+            audio.decode(bytes(aiff), "a")
+
+    @pytest.mark.parametrize("frames", [1_000, 40_000])
+    def test_flac_with_another_length_in_its_header_is_rejected(self, frames):
+        flac = bytearray(encode(np.random.default_rng(0).uniform(-0.5, 0.5, 32_000), "FLAC"))
+        flac[22:26] = frames.to_bytes(4, "big")
+        with pytest.raises(UserError, match=r"contains more audio than|is cut short|cannot be read as audio"):
+            audio.decode(bytes(flac), "a")
+
+    @pytest.mark.parametrize("subtype", ["VORBIS", "OPUS"])
+    def test_truncated_ogg_is_rejected(self, subtype):
+        ogg = encode(np.random.default_rng(0).uniform(-0.5, 0.5, 960_000), "OGG", subtype=subtype)
+        assert len(audio.decode(ogg, "a")) == 960_000
+        with pytest.raises(UserError, match=r"a (is cut short|cannot be read)"):
+            audio.decode(ogg[: len(ogg) // 2], "a")
+
+    @pytest.mark.parametrize(("container", "subtype"), [("OGG", "VORBIS"), ("OGG", "OPUS"), ("FLAC", "PCM_16")])
+    def test_several_streams_in_one_file_are_rejected(self, container, subtype):
+        parts = [encode(tone(16_000), container, subtype=subtype) for _ in range(2)]
+        with pytest.raises(UserError, match="a contains several streams, of which only the first would be read"):
+            audio.decode(b"".join(parts), "a")
+
+    @pytest.mark.parametrize("container", ["AU", "W64", "CAF", "RF64", "VOC"])
+    def test_other_containers_are_rejected(self, container):
+        with pytest.raises(UserError, match=r"which is not supported\. Convert it to WAV or FLAC\."):
+            audio.decode(encode(tone(16_000), container, subtype="PCM_16"), "a")
+
+    def test_pointer_of_git_lfs_is_named(self):
+        with pytest.raises(UserError, match="is a pointer of Git LFS, not the recording"):
+            audio.decode(b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", "a.wav")
+
+
+class TestSilence:
+    """Silence is a level below -70 dB of full scale, not digital zero."""
+
+    @pytest.mark.parametrize(
+        "wave",
+        [
+            np.random.default_rng(0).integers(-1, 2, 16_000) / 32768,
+            np.full(16_000, 0.05),
+            2e-4 * np.sin(np.arange(16_000)),
+        ],
+        ids=["dither", "offset", "hum"],
+    )
+    def test_silent_recordings_are_rejected(self, wave):
+        with pytest.raises(UserError, match="a is silent: its level is below -70 dB of full scale"):
+            audio.decode(wav_bytes(wave), "a")
+
+    def test_quiet_recordings_are_not_silent(self):
+        assert len(audio.decode(wav_bytes(1e-3 * np.sin(np.arange(16_000))), "a")) == 16_000
+
+    @pytest.mark.parametrize("dead", [np.zeros(16_000), np.random.default_rng(0).integers(-1, 2, 16_000) / 32768])
+    def test_first_channel_with_sound_is_used(self, dead):
+        alone = audio.decode(wav_bytes(tone(16_000), subtype="PCM_16"), "mono")
+        both = wav_bytes(np.stack([dead, tone(16_000), 0.1 * tone(16_000)], axis=1), subtype="PCM_16")
+        np.testing.assert_array_equal(audio.decode(both, "three channels"), alone)
 
 
 def test_arrays_are_written_completely(tmp_path):

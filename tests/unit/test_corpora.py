@@ -127,6 +127,24 @@ def test_iemocap_label_files_may_be_latin_1_with_crlf(tmp_path, tone):
     assert len(open_corpus(tmp_path, IEMOCAP)[1].recordings) == 240
 
 
+@pytest.mark.parametrize(
+    "edited",
+    [
+        lambda text: text.replace("\t", "  ").encode(),
+        lambda text: text.replace("\n", "\r").encode(),
+        lambda text: text.encode("utf-16"),
+        lambda text: text.encode("utf-8-sig"),
+        lambda text: b"\xfe\xff" + text.encode("utf-16-be"),
+    ],
+    ids=["spaces", "carriage returns", "UTF-16", "byte order mark", "big-endian UTF-16"],
+)
+def test_iemocap_label_files_may_be_edited_elsewhere(tmp_path, tone, edited):
+    members = iemocap_members(tone)
+    before = open_corpus(write_tree(tmp_path / "before", members), IEMOCAP)[1].recordings
+    labels = {name: edited(text.decode()) for name, text in members.items() if name.endswith(".txt")}
+    assert open_corpus(write_tree(tmp_path / "after", members | labels), IEMOCAP)[1].recordings == before
+
+
 def test_iemocap_missing_recordings_are_rejected(tmp_path, tone):
     members = iemocap_members(tone)
     missing = next(n for n in members if n.endswith("Ses02F_impro01_F000.wav"))
@@ -218,6 +236,18 @@ class TestWrongArchives:
         assert len(open_corpus(tmp_path, RAVDESS)[1].recordings) == 672
         (tmp_path / "Actor_01" / "03-01-05-01-01-01-01.wav").rename(tmp_path / "Actor_02" / "03-01-05-01-01-01-01.wav")
         with pytest.raises(UserError, match="folder of another actor"):
+            open_corpus(tmp_path, RAVDESS)
+
+    def test_ravdess_without_folders_is_read(self, tmp_path, tone):
+        write_tree(tmp_path, dict.fromkeys(ravdess.published_names(), tone))
+        assert len(open_corpus(tmp_path, RAVDESS)[1].recordings) == 672
+
+    def test_two_copies_of_ravdess_are_rejected(self, tmp_path, tone):
+        """One of the copies that circulate holds every file twice."""
+        members = {f"Actor_{name[18:20]}/{name}": tone for name in ravdess.published_names()}
+        write_tree(tmp_path, members | {f"audio_speech_actors_01-24/{name}": tone for name in members})
+        message = r"contains 672 utterances more than once: Actor_01/\S+ and audio_speech_actors_01-24/Actor_01/\S+"
+        with pytest.raises(UserError, match=message + r".*Remove one of the copies"):
             open_corpus(tmp_path, RAVDESS)
 
     def test_unknown_audio_is_reported_and_not_used(self, tmp_path, tone):

@@ -145,6 +145,26 @@ class TestEqualToTransformers:
             assert len(states) == min(1500, -(-len(waveform) // 320))
             assert_close(1e-5, states, expected[: len(states)], f"30 s, against transformers: {checkpoint.name}")
 
+    @pytest.mark.parametrize("context", ["utterance", "30s"])
+    @pytest.mark.parametrize("positions", [750, 1000])
+    def test_whisper_with_fewer_positions(self, tmp_path, monkeypatch, positions, context):
+        """As public emotion models with `max_source_positions` of 750: longer utterances are cut to 15 s."""
+        monkeypatch.setitem(ARCHITECTURES, "short", (save_whisper, {"max_source_positions": positions}))
+        checkpoint = Checkpoint("short", tmp_path)
+        model = checkpoint.build(context=context)
+        for seconds in (0.5, positions / 50, positions / 50 + 1, 31):
+            waveform = speech(seconds)
+            (states,) = states_of(model, fixed_features(model, [waveform]))
+            own = min(positions, -(-len(waveform) // 320))
+            assert len(states) == own
+            if context == "30s" or own == positions:
+                inputs = checkpoint.extractor(
+                    waveform, sampling_rate=RATE, max_length=positions * 320, truncation=True, return_tensors="pt"
+                )
+                with torch.no_grad():
+                    expected = checkpoint.reference(inputs.input_features).last_hidden_state[0]
+                assert_close(1e-5, states, expected[:own], "Whisper with fewer positions, against transformers")
+
     @pytest.mark.parametrize("checkpoint", WHISPER, indirect=True)
     def test_whisper_on_30_s_of_speech(self, checkpoint):
         model, waveform = checkpoint.build(), speech(30)

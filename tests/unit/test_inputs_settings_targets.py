@@ -275,7 +275,10 @@ class TestSettings:
         assert different == {"noise", "provenance"}
 
     def test_settings_reflect_files_of_a_folder_and_of_a_table(self, config, tmp_path):
-        write_tree(tmp_path, {"corpus/a.wav": b"1", "mine.csv": b"file,speaker,emotion\ncorpus/a.wav,1,sad\n"})
+        write_tree(
+            tmp_path,
+            {"corpus/wav/03a01Fa.wav": b"1", "mine.csv": b"file,speaker,emotion\ncorpus/wav/03a01Fa.wav,1,sad\n"},
+        )
         config = copy.deepcopy(config)
         config["corpora"]["EMODB"]["path"] = str(tmp_path / "corpus")
         table = {"format": "table", "language": "Greek", "path": str(tmp_path / "mine.csv")}
@@ -286,7 +289,9 @@ class TestSettings:
 
         before = found()
         assert {"listing", "table"} <= before[1].keys()
-        write_tree(tmp_path, {"corpus/a.wav": b"22"})
+        write_tree(tmp_path, {"corpus/.DS_Store": b"1", "corpus/.git/HEAD": b"1", "corpus/README.md": b"1"})
+        assert found() == before  # no format reads these
+        write_tree(tmp_path, {"corpus/wav/03a01Fa.wav": b"22"})
         after = found()
         assert before[0] != after[0]
         assert before[1] != after[1]

@@ -33,9 +33,19 @@ def test_snr_of_the_written_mixture(noises, level, snr_db):
     mixture = noise.mix_at_snr("utterance", clean, noises["NPARK"], snr_db)
     assert mixture.samples.dtype == np.int16
     added = mixture.samples - mixture.gain * clean.astype(float)
-    measured = 10 * np.log10(np.mean((mixture.gain * clean.astype(float)) ** 2) / np.mean(added**2))
+    measured = 10 * np.log10(np.var(mixture.gain * clean.astype(float)) / np.var(added))
     assert measured == pytest.approx(snr_db, abs=0.01)
     assert mixture.snr_db == pytest.approx(measured, abs=1e-9)
+
+
+@pytest.mark.parametrize("offset", [0, 1_000, -3_000])
+def test_constant_offset_counts_neither_as_speech_nor_as_noise(noises, offset):
+    clean = speech(3_000) // 4
+    without = noise.mix_at_snr("utterance", clean, noises["NPARK"], 10)
+    shifted = noise.mix_at_snr("utterance", clean + np.int16(offset), noises["NPARK"] + np.int16(offset // 10), 10)
+    assert shifted.snr_db == pytest.approx(10, abs=0.01)
+    audible = [(one.samples - one.samples.mean()) / one.gain for one in (without, shifted)]
+    assert np.abs(audible[0] - audible[1]).max() < 3
 
 
 def test_mixture_is_attenuated_only_to_avoid_clipping(noises):

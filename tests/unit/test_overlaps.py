@@ -218,7 +218,9 @@ class TestAudit:
         assert report["seconds"] == {"mean": 0.5, "least": 0.5, "median": 0.5, "most": 0.5, "total": 2.5}
         assert report["speaker_only_uar"] == 50  # angry and sad correct, happy and neutral wrong
         assert report["duplicates"] == [["u3", "u4"]]
-        assert report["overlaps"] == [{"utterances": ["u3", "u4"], "seconds": 1.3, "across_groups": False}]
+        (overlap,) = report["overlaps"]
+        assert overlap["utterances"] == ["u3", "u4"]
+        assert (overlap["seconds"], overlap["across_groups"], overlap["emotions"]) == (1.3, False, ["sad", "sad"])
         split = report["splits"]["source"]["1"]
         assert split["groups"] == {"dev": ["2"], "train": ["1"]}
         assert split["emotions"]["dev"] == {"angry": 0, "happy": 0, "neutral": 1, "sad": 2}

@@ -1,5 +1,7 @@
 """Training: reproducible, also after interruptions and with limited memory."""
 
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -151,26 +153,32 @@ class TestTraining:
         assert progress.history[-1]["train_loss"] < progress.history[0]["train_loss"]
 
 
-class SmallGPU(torch.nn.Module):
+ON_GPU = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1.00 GiB")
+ON_CPU = RuntimeError(
+    "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory: 9 bytes"
+)
+
+
+class SmallMemory(torch.nn.Module):
     """Model that runs out of memory with more than `capacity` utterances at a time."""
 
-    def __init__(self, capacity):
+    def __init__(self, capacity, error):
         super().__init__()
         self.layers = torch.nn.Sequential(torch.nn.Linear(64, 32), torch.nn.ReLU(), torch.nn.Linear(32, 4))
-        self.capacity, self.failures = capacity, 0
+        self.capacity, self.error, self.failures = capacity, error, 0
 
     def forward(self, frames, lengths):
         pooled = frames.sum(dim=1) / lengths.unsqueeze(1)
         logits = self.layers(pooled)
         if len(frames) > self.capacity:
             self.failures += 1
-            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1.00 GiB")
+            raise self.error
         return logits
 
 
-def train_in(tmp_path, capacity, **settings):
+def train_in(tmp_path, capacity, error=ON_GPU, **settings):
     torch.manual_seed(7)
-    model = SmallGPU(capacity)
+    model = SmallMemory(capacity, error)
     progress = loop.fine_tune(
         model,
         learnable_examples(70),
@@ -188,11 +196,12 @@ def train_in(tmp_path, capacity, **settings):
 class TestMemory:
     """Limited memory: micro-batches and frames in a file give the same results."""
 
+    @pytest.mark.parametrize("error", [ON_GPU, ON_CPU], ids=["GPU", "CPU"])
     @pytest.mark.parametrize("capacity", [1, 3, 8, 15])
-    def test_micro_batches_give_the_same_updates(self, tmp_path, capacity, caplog):
+    def test_micro_batches_give_the_same_updates(self, tmp_path, capacity, error, caplog):
         """Compare up to float32 rounding, since sums are in another order."""
         _, whole = train_in(tmp_path, 16)
-        model, progress = train_in(tmp_path, capacity)
+        model, progress = train_in(tmp_path, capacity, error)
         assert progress.splits == {1: 16, 3: 8, 8: 2, 15: 2}[capacity]
         epochs = SETTINGS["epochs"]
         # failures in the first step and in evaluations, not in later steps
@@ -200,7 +209,7 @@ class TestMemory:
         for name, tensor in whole.best_weights.items():
             torch.testing.assert_close(progress.best_weights[name], tensor, atol=1e-5, rtol=1e-4)
         assert [row["dev_uar"] for row in progress.history] == [row["dev_uar"] for row in whole.history]
-        assert "out of GPU memory with a batch of 16 utterances in 1 micro-batches" in caplog.text
+        assert "out of memory with a batch of 16 utterances in 1 micro-batches" in caplog.text
 
     def test_retried_step_repeats_its_dropout(self):
         """The failed attempt must not change the random state or the gradients."""
@@ -217,15 +226,52 @@ class TestMemory:
                     raise torch.OutOfMemoryError("CUDA out of memory.")
                 return loss
 
-            retry_on_oom(lambda parts, once=once: once([np.concatenate(parts)]), np.arange(16))
+            retry_on_oom(lambda parts, once=once: once([np.concatenate(parts)]), examples.frames, np.arange(16))
             assert len(attempts) == failures + 1
             found.append([parameter.grad for parameter in model.parameters()])
         for first, second in zip(*found, strict=True):
             assert torch.equal(first, second)
 
-    def test_too_little_memory_for_one_utterance_is_reported(self, tmp_path):
-        with pytest.raises(UserError, match=r"not have enough memory \(CUDA out of memory.*fewer jobs share it"):
-            train_in(tmp_path, 0)
+    @pytest.mark.parametrize("error", [ON_GPU, ON_CPU], ids=["GPU", "CPU"])
+    def test_too_little_memory_for_one_utterance_is_reported(self, tmp_path, error):
+        with pytest.raises(UserError, match=r"memory does not suffice for an utterance \(.*memory.*fewer jobs run"):
+            train_in(tmp_path, 0, error)
+
+    def test_longest_utterance_is_named(self):
+        frames = [Frames(torch.zeros(length, 1), length, f"utterance {length}") for length in (3, 9, 5)]
+
+        def attempt(_):
+            raise ON_CPU
+
+        with pytest.raises(UserError, match="memory does not suffice for utterance 9 "):
+            retry_on_oom(attempt, frames, np.arange(3))
+
+    def test_other_errors_are_raised(self):
+        def attempt(_):
+            raise RuntimeError("shapes cannot be multiplied")
+
+        with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
+            retry_on_oom(attempt, [], np.arange(3))
+
+    def test_allocation_beyond_the_memory_is_split(self, tmp_path):
+        """A real allocation of twice the machine's memory fails, and is recognised."""
+        code = """if True:
+            import os, numpy, torch
+            from ser.models.batching import Frames
+            from ser.models.oom import retry_on_oom
+            from ser.training.device import choose_device
+            choose_device(0)
+            total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+            def attempt(parts):
+                return [torch.empty(len(part) * total // 3, dtype=torch.uint8).numel() // len(part) for part in parts]
+
+            frames = [Frames(torch.zeros(1, 1), 1)] * 4
+            print(retry_on_oom(attempt, frames, numpy.arange(4))[1])
+        """
+        folder = Path(loop.__file__).parents[2]
+        result = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=True)
+        assert result.stdout.strip() in ("2", "4")
 
     def test_batches_with_batch_norm_are_not_split(self, monkeypatch):
         """Micro-batches would change the statistics of CNN-LSTM's batch norm."""
@@ -241,7 +287,7 @@ class TestMemory:
 
     def test_prediction_in_micro_batches(self):
         torch.manual_seed(1)
-        model, frames = SmallGPU(100), random_frames(40)
+        model, frames = SmallMemory(100, ON_GPU), random_frames(40)
         expected = inference.probabilities(model, frames, 16, CPU)
         model.capacity = 3
         np.testing.assert_allclose(inference.probabilities(model, frames, 16, CPU), expected, atol=1e-6)
@@ -274,7 +320,7 @@ class TestMemory:
 
 def cnn_lstm_with_dropout():
     torch.manual_seed(7)
-    model = SmallGPU(100)
+    model = SmallMemory(100, ON_GPU)
     model.layers.insert(1, torch.nn.Dropout(0.5))
     return model.train()
 

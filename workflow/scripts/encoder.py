@@ -17,15 +17,13 @@ SETTINGS = {"weights": "pretrained", "context": "utterance", "tuning": {"method"
 def main(snakemake):
     settings, outputs = snakemake.params.settings, snakemake.output
     folder, revision = checkpoints.locate(settings["checkpoint"], settings.get("revision"))
-    family, tensors = families.load(settings["family"]), checkpoints.read_encoder(folder, settings["family"])
-    kept = family.load(files.read_json(folder / "config.json"), tensors, settings["checkpoint"]).state_dict()
     with files.atomic_write(outputs.weights) as temporary:
-        save_file({name: tensor.contiguous() for name, tensor in kept.items()}, temporary)
+        save_file(checkpoints.read_encoder(folder, settings["family"]), temporary)
     for path in (outputs.config, outputs.preprocessor):
         with files.atomic_write(path) as temporary:
             shutil.copyfile(folder / Path(path).name, temporary)
     try:
-        model = family.build(SETTINGS, Path(outputs.weights).parent)
+        model = families.load(settings["family"]).build(SETTINGS, Path(outputs.weights).parent)
     except UserError as error:
         raise UserError(f"{settings['checkpoint']}: {error}") from error
     record = {

@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from ser.core import files
 from ser.core.errors import UserError
+from ser.core.surroundings import missing_caches
 from ser.deploy import label
 from ser.deploy.label import LONGEST, WINDOW, Cutting
 from ser.deploy.trained import open_trained
@@ -33,6 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         raise UserError(f"--output {options.output} is a folder: pass the path of a CSV file")
     if options.output.exists() and not options.overwrite:
         raise UserError(f"{options.output} already exists: choose another --output, or pass --overwrite")
+    if problems := missing_caches():
+        raise UserError(problems[0])
     cutting = _cutting(options)
     recordings = label.find_audio(options.files)
     trained = open_trained(options.run)

@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 
 from ser.core.errors import UserError
 from ser.core.files import is_lfs_pointer
+from ser.models import families
 from ser.models.checkpoint_files import SETTINGS, WEIGHTS, weight_files
 
 # Prefixes of the encoder's tensors in models with a head or decoder; the encoder alone has none.
@@ -69,10 +70,10 @@ def _hub_files(checkpoint: str, revision: str | None) -> set[str]:
 
 
 def read_encoder(folder: Path, family: str) -> dict[str, torch.Tensor]:
-    """Read the encoder's tensors from a checkpoint, without name prefixes.
+    """Read the encoder's tensors from a checkpoint, in float32 and named as in the encoder alone.
 
-    Without a prefix, tensors of a head may be among them. Raises `UserError` if the checkpoint is of another family or
-    has no weights.
+    Heads, decoders and whatever else the encoder's class does not have are left out. Raises `UserError` if the
+    checkpoint is of another family, has no weights, or lacks a tensor of the encoder.
     """
     check_family(folder, family)
     tensors = {}
@@ -82,7 +83,10 @@ def read_encoder(folder: Path, family: str) -> dict[str, torch.Tensor]:
         raise UserError(f"{folder} has no weights (model.safetensors or pytorch_model.bin)")
     prefix = next((p for p in PREFIXES[family] if any(name.startswith(p) for name in tensors)), "")
     kept = {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
-    return {name: tensor.float().contiguous() for name, tensor in kept.items()}  # some are published in half precision
+    kept = {name: tensor.float() for name, tensor in kept.items()}  # some are published in half precision
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    encoder = families.load(family).load(config, kept, folder)
+    return {name: tensor.contiguous() for name, tensor in encoder.state_dict().items()}
 
 
 def check_family(folder: Path, family: str) -> None:

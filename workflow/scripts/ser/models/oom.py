@@ -31,8 +31,8 @@ def retry_on_oom(
         splits: the number of micro-batches of the first attempt.
         divisible: whether the batch may be split further.
 
-    Returns the result, and the number of micro-batches used. Raises `UserError`, naming the longest utterance, if memory
-    does not suffice for single utterances, or for a batch that is not divisible.
+    Returns the result, and the number of micro-batches used. Raises `UserError`, naming the longest utterance, if
+    memory does not suffice for single utterances, or for a batch that is not divisible.
     """
     while True:
         try:
@@ -48,9 +48,9 @@ def retry_on_oom(
         if splits >= len(batch) or not divisible:
             longest = max((frames[i] for i in batch), key=lambda utterance: len(utterance.values))
             raise UserError(
-                f"memory does not suffice for {longest.title} ({problem}). Leave out or cut utterances of this length, let"
-                " fewer jobs run at a time (`--cores`, `--resources gpu=1`), lower the model's `batch_size`, or use a"
-                " smaller model."
+                f"memory does not suffice for {longest.title} ({problem}). Leave out or cut utterances of this length,"
+                " let fewer jobs run at a time (`--cores`, `--resources gpu=1`), lower the model's `batch_size`, or use"
+                " a smaller model."
             )
         splits *= 2
 

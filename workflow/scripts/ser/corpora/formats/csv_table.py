@@ -11,8 +11,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
-from ser.core.constants import EMOTIONS
 from ser.core import identity
+from ser.core.constants import EMOTIONS
 from ser.core.errors import UserError, listing
 from ser.core.integrity import sha256
 from ser.corpora.formats import Contents, Recording
