@@ -70,7 +70,7 @@ def _read_checked(content: bytes, name: str) -> tuple[np.ndarray, int, bool]:
     with soundfile.SoundFile(io.BytesIO(content)) as file:
         container, rate, frames, report = file.format, file.samplerate, file.frames, file.extra_info
         if container not in CONTAINERS:
-            raise UserError(f"{name} is a {file.format_info} file, which is not supported. {CONVERT}")
+            raise UserError(f"{name} is in the container {file.format_info}, which is not supported. {CONVERT}")
         if not MIN_RATE <= rate <= MAX_RATE:
             raise UserError(f"{name} has a sample rate of {rate} Hz in its header: it is damaged")
         if container == "FLAC" and frames >= UNKNOWN_FRAMES:
