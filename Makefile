@@ -2,7 +2,7 @@
 PYTHON ?= python3
 CORES ?= $(shell nproc)
 DIRECTORY ?= .
-TESTS ?= tests/workflow tests/slurm tests/unit
+TESTS ?= tests/slurm tests/workflow tests/unit
 BIN := .venv/bin
 
 .PHONY: help install demo plan progress report test test-unit lint reference clean

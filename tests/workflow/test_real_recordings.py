@@ -23,7 +23,7 @@ pytestmark = pytest.mark.skipif(not FOLDER, reason="SER_REAL_CORPORA is not set:
 def experiment(tmp_path_factory):
     workflow = Workflow(tmp_path_factory.mktemp("real") / "repository", directory="emodb-urdu")
     config = yaml.safe_load((ROOT / "config" / "emodb-urdu.yaml").read_text(encoding="utf-8"))
-    config["seeds"] = [1, 2]
+    config["seeds"] = [1]
     config["corpora"]["EMODB"] |= {"path": str(Path(FOLDER, "emodb-339.zip")), "verify": "none"}
     config["corpora"]["URDU"]["path"] = str(Path(FOLDER, "URDU-Dataset-4b546d4.zip"))
     workflow.configure(config)
@@ -55,11 +55,10 @@ def test_urdu_is_verified_and_its_overlaps_are_found(experiment):
 
 def test_splits_keep_overlaps_together(experiment):
     overlaps = read_rows(experiment.directory / "results/corpora/URDU/overlaps.csv")
-    for seed in (1, 2):
-        for split in ("source", "target"):
-            path = experiment.directory / f"results/splits/URDU/seed{seed}/{split}.csv"
-            roles = {row["utterance"]: row["role"] for row in read_rows(path)}
-            assert all(roles[row["utterance"]] == roles[row["other"]] for row in overlaps)
+    for split in ("source", "target"):
+        path = experiment.directory / f"results/splits/URDU/seed1/{split}.csv"
+        roles = {row["utterance"]: row["role"] for row in read_rows(path)}
+        assert all(roles[row["utterance"]] == roles[row["other"]] for row in overlaps)
 
 
 def test_table2_includes_the_values_of_the_paper(experiment):
@@ -69,7 +68,7 @@ def test_table2_includes_the_values_of_the_paper(experiment):
         ["EMODB", "URDU", 54.15],
         ["URDU", "EMODB", 51.82],
     ]
-    assert (detail["seeds"] == 2).all()
+    assert (detail["seeds"] == 1).all()
     assert detail["uar"].between(0, 100).all()
     assert (detail["note"] == "EMODB: without boredom (339 utterances; the paper has 420)").all()
     assert detail["difference"].tolist() == pytest.approx((detail["uar"] - detail["paper"]).tolist(), abs=1e-3)
