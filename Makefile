@@ -19,13 +19,13 @@ demo: .venv/installed ## Run the whole workflow on the embedded synthetic demo
 		"or write an offline report: make report DIRECTORY=demo"
 
 # plan, progress and report have no prerequisites: nothing must be installed during a run.
-plan: ## List remaining jobs and downloads in DIRECTORY, with configuration files CONFIG
+plan: ## List remaining jobs, their estimated hours and downloads in DIRECTORY, with configuration files CONFIG
 	@$(BIN)/python workflow/scripts/plan.py --directory "$(DIRECTORY)" $(if $(CONFIG),--configfile $(CONFIG))
 
-progress: ## Count finished training runs and predictions in DIRECTORY, with configuration files CONFIG
+progress: ## Count finished training runs and prediction jobs in DIRECTORY, with configuration files CONFIG
 	@$(BIN)/python workflow/scripts/progress.py --directory "$(DIRECTORY)" $(if $(CONFIG),--configfile $(CONFIG))
 
-report: ## Write an offline report of the results in DIRECTORY, with configuration files CONFIG
+report: ## Write an offline report of the finished results in DIRECTORY, with configuration files CONFIG
 	$(BIN)/snakemake --directory "$(DIRECTORY)" $(if $(CONFIG),--configfile $(CONFIG)) --report results/report.zip
 	@echo "Unzip $(DIRECTORY)/results/report.zip and open report/report.html."
 

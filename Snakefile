@@ -1,6 +1,6 @@
 """Cross-language speech emotion recognition: from corpora to tables, figures and claims.
 
-Each included file is a stage, in the order of the data flow.
+The included files follow the data flow: helpers, the demo's inputs, then one or more files per stage.
 """
 
 from snakemake.utils import min_version
@@ -38,7 +38,7 @@ rule all:
 
 
 rule corpora:
-    """Download, verify, ingest and audit all corpora. No model is needed."""
+    """Download, verify and ingest all corpora, and make their audit pages and results/audit.csv. No model is needed."""
     input:
         targets.corpora(),
 

@@ -1,4 +1,4 @@
-"""Print every error, warning and log message of the workflow with file and line.
+"""Print the messages passed directly to errors, logs and print, with file and line.
 
 Usage: python tests/list_messages.py
 """

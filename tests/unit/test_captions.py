@@ -23,11 +23,11 @@ def test_table2_caption_states_the_means(tmp_path):
     ]
     text = captions.render("table2.rst", [write(tmp_path / "t.csv", rows)], **COMMON)
     assert "mean over 2 seeds" in text
-    assert "Mean over the 2 pairs:\nCNN-LSTM 35.0 and XLSR 50.5; chance is 25." in text
+    assert "Mean over the 2 pairs:\nCNN-LSTM 35.0 and XLSR 50.5; chance is 25 %." in text
     assert "paper" not in text
     with_paper = [row | {"paper": 29, "difference": row["uar"] - 29} for row in rows]
     text = captions.render("table2.rst", [write(tmp_path / "t.csv", with_paper)], **COMMON)
-    assert "Mean difference from the paper: CNN-LSTM 6.0 and XLSR 21.5 points." in text
+    assert "Mean difference from the paper (here minus paper): CNN-LSTM 6.0 and XLSR 21.5 points." in text
 
 
 def test_claims_and_overview_captions_state_the_verdicts(tmp_path):
@@ -50,7 +50,7 @@ def test_claims_and_overview_captions_state_the_verdicts(tmp_path):
     more = {"runs": 3, "predictions": 7, "models": ["CNN-LSTM", "XLSR"], "sources": ["A"], "targets": ["B"]}
     more |= {"claimed": True, "experiment": "table2"}
     text = captions.render("overview.rst", [write(tmp_path / "s.csv", scores), path], **COMMON, **more)
-    assert "3 training runs and 7 predictions (run, target and condition), 2 seeds: CNN-LSTM and XLSR" in text
+    assert "3 training runs, scored on 7 combinations of run, target and condition, 2 seeds: CNN-LSTM and XLSR" in text
     assert "CNN-LSTM 30.0 and XLSR 50.0." in text
     assert "C0 and C1 are supported; C3 is contradicted." in " ".join(text.split())
     page = publish_parts(text, writer="html", settings_overrides={"halt_level": 2})["html_body"]

@@ -59,7 +59,7 @@ class TestScores:
 
     def test_split_of_other_utterances_is_rejected(self, read, tmp_path):
         files.write_rows(tmp_path / "results/splits/T/seed1/target.csv", ("utterance", "role"), [("u0", "test")])
-        with pytest.raises(UserError, match=r"0-shot/seed1\.csv and the split of its target differ .*u1, u2"):
+        with pytest.raises(UserError, match=r"seed1\.csv and results/splits/T/seed1/target\.csv differ .*u1, u2"):
             read("clean")
 
     def test_merging_keeps_each_run_once(self, read, tmp_path):

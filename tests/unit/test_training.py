@@ -298,7 +298,7 @@ class TestMemory:
         storage = Storage(CPU, 2 * 64 * 4 * 100, tmp_path)
         tensors = [storage.allocate(60, 64) for _ in range(3)]
         assert [in_file(tensor) for tensor in tensors] == [False, True, True]
-        assert "do not fit into memory: they are stored in a file in" in caplog.text
+        assert "`resources.mem_mb`: they are stored in a file in" in caplog.text
         assert not list(tmp_path.iterdir())
         values = torch.randn(60, 64)
         for tensor in tensors:

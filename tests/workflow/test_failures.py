@@ -268,7 +268,7 @@ def test_predictions_and_splits_must_agree(workflow):
     path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-1]))
     result = workflow.run("--cores", "1", SCORES, check=False)
     assert result.returncode
-    assert "differ in their utterances (tri-m3-b2). Delete both and run Snakemake again." in result.stdout
+    assert "differ in their utterances (tri-m3-b2). Delete both files and run Snakemake again." in result.stdout
 
 
 WRITTEN = {  # folders on a faulty disk, and the files written there

@@ -282,7 +282,7 @@ class TestWindows:
             ("cnn-lstm", ("--hop", "0"), "a hop of 0 s is not allowed for windows of 10 s"),
             ("cnn-lstm", ("--window", "2", "--hop", "3"), "a hop of 3 s is not allowed for windows of 2 s"),
             ("cnn-lstm", ("--whole", "--hop", "3"), "--hop cannot be used with --whole"),
-            ("whisper", ("--window", "31"), "a window of 31 s is too long: Whisper's limit is 30 s"),
+            ("whisper", ("--window", "31"), "a window of 31 s is too long: this encoder's limit is 30 s"),
         ],
     )
     def test_invalid_options_are_rejected(self, workflow, long, model, options, message, output):
@@ -553,7 +553,7 @@ class TestRuns:
         with pytest.raises(UserError, match=rf"{encoder} is not the encoder that {run} was trained on, or is damaged"):
             open_trained(run)
         encoder.unlink()
-        with pytest.raises(UserError, match=rf"{encoder} does not exist: run the workflow again"):
+        with pytest.raises(UserError, match=rf"{encoder} does not exist: run Snakemake again"):
             open_trained(run)
 
     def test_moved_or_missing_run_is_rejected(self, results):

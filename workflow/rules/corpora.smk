@@ -1,7 +1,8 @@
 """Corpora: download, ingestion and audits.
 
 INPUTS  your copy of a corpus, or its published source
-OUTPUTS results/corpora/{corpus}/utterances.csv, archive.json
+OUTPUTS resources/corpora/{archive}
+        results/corpora/{corpus}/utterances.csv, archive.json
         results/corpora/{corpus}/clean/audio.npy
         results/corpora/{corpus}/overlaps.csv, audit.json, audit.png, results/audit.csv
         results/corpora/{corpus}/{condition}/log_mel.npy

@@ -1,4 +1,4 @@
-"""Pre-trained encoders: downloaded at a pinned revision, without the checkpoint's other weights.
+"""Pre-trained encoders: checkpoints are downloaded at a pinned revision; only the encoder's weights are kept.
 
 INPUTS  a Hugging Face repository, or a local folder in its format; corpora
 OUTPUTS resources/encoders/{encoder}/, results/corpora/{corpus}/{condition}/pooled/{encoding}.npy
@@ -27,7 +27,10 @@ rule encoder:
 
 
 rule pooled:
-    """Compute a frozen encoder's pooled vectors, for all runs that train a head on them."""
+    """Compute a frozen encoder's pooled vectors (the average of its frames, one vector per utterance).
+
+    All training runs of a classification head on this encoder use them.
+    """
     input:
         audio="results/corpora/{corpus}/{condition}/audio.npy",
         utterances="results/corpora/{corpus}/utterances.csv",

@@ -194,7 +194,7 @@ use rule confusion as recall with:
         settings=settings.figure("recall", "table2"),
 
 
-# Training curves of the runs in Table II.
+# Training curves of Table II's training runs, figure `training`.
 use rule figure2 as training_curves with:
     input:
         histories=inputs.histories(),

@@ -11,7 +11,7 @@ from ser.core.surroundings import blanks_in_paths, missing_caches
 
 
 def start_jobs_without_a_rate_limit(workflow):
-    """Let the scheduler sleep between jobs on one machine.
+    """Remove Snakemake's limit on job starts per second, whose timers keep the scheduler busy, on one machine.
 
     Snakemake 9.27 limits itself to 100 job starts per second with a timer that wakes the scheduler, and sets another
     timer at every wake-up (`JobScheduler.schedule`). After some hundred jobs, the scheduler keeps a core busy
@@ -38,10 +38,14 @@ def warn_missing_local_inputs():
 
 
 def show_jobs_without_record(dag):
-    """Print rules with finished jobs whose settings Snakemake has not recorded: no edit reruns them."""
+    """Print rules with finished jobs whose settings Snakemake has not recorded.
+
+    An edit of settings or code does not rerun them.
+    """
     unknown = {job.name for job in dag.jobs if dag.reason(job).no_metadata and not dag.needrun(job)}
     show(
-        "Finished jobs without recorded settings, which no edit reruns. To recompute: snakemake --forcerun RULE",
+        "Finished jobs without recorded settings: an edit of settings or code does not rerun them. To recompute:"
+        " snakemake --forcerun RULE",
         sorted(unknown),
     )
 

@@ -1,7 +1,8 @@
 """Noisy test conditions.
 
 INPUTS  results/corpora/{corpus}/clean/audio.npy, utterances.csv, DEMAND's environments
-OUTPUTS results/corpora/{corpus}/{condition}/audio.npy, mixing.csv
+OUTPUTS resources/noise/{environment}_16k.zip
+        results/corpora/{corpus}/{condition}/audio.npy, mixing.csv
 """
 
 

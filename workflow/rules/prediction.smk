@@ -1,6 +1,6 @@
-"""Prediction: one job per run, for all targets and conditions that the experiments need.
+"""Prediction: one job per training run, for all targets and conditions that the experiments need.
 
-INPUTS  weights of a run, corpora in their conditions
+INPUTS  weights of a training run, corpora in their conditions
 OUTPUTS results/predictions/{model}/{source}-to-{target}/{shots}-shot/seed{seed}.csv
 """
 

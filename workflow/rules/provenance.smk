@@ -8,7 +8,7 @@ OUTPUTS results/provenance.json
 rule provenance:
     """Record code, packages, data, hardware and compute time.
 
-    This is the only output with a commit, a time and a machine: the others do not depend on where they are computed.
+    This is the only final result with a commit, a time or a machine; `run.json` records those of each training run.
     Tables and figures are not inputs, so an edit of their appearance does not rerun it.
     """
     input:

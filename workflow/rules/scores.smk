@@ -6,7 +6,7 @@ OUTPUTS results/scores/{experiment}.csv, {experiment}_confusions.csv, results/sc
 
 
 rule score:
-    """Score one experiment's predictions. Each experiment can be run and drawn without the others."""
+    """Score the predictions that one experiment needs."""
     input:
         predictions=inputs.predictions,
         test_sets=inputs.test_sets,

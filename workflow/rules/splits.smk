@@ -7,7 +7,7 @@ OUTPUTS results/splits/{corpus}/seed{seed}/source.csv, target.csv
 
 
 rule split:
-    """Hold out whole groups: the development set of a source, or the test set of a target."""
+    """Hold out whole groups (speakers or sessions): the development set of a source, or the test set of a target."""
     input:
         utterances="results/corpora/{corpus}/utterances.csv",
         overlaps="results/corpora/{corpus}/overlaps.csv",

@@ -1,6 +1,7 @@
-"""Fine-tuning: one job per model, source, target, shots and seed.
+"""Training runs: one job per model, source, target, shots and seed.
 
-A zero-shot run uses no target data: its target is "any", and it is shared by all targets.
+The rule is called `finetune` for all models, also for CNN-LSTM and the randomly initialised encoder, which are trained
+from scratch. A zero-shot run uses no target data: its target is "any", and it is shared by all targets.
 
 INPUTS  corpora, splits, few-shot examples, encoders
 OUTPUTS results/runs/{model}/{source}-to-{target}/{shots}-shot/seed{seed}/

@@ -1,4 +1,4 @@
-"""Fine-tune a model on a source corpus, optionally with few-shot examples."""
+"""Train or fine-tune a model on a source corpus, optionally with few-shot examples of a target."""
 
 import time
 

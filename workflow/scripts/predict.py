@@ -1,4 +1,4 @@
-"""Predict the emotions of all utterances for a run's targets and conditions."""
+"""Predict the emotions of all utterances for a training run's targets and conditions."""
 
 import numpy as np
 import torch
@@ -27,7 +27,9 @@ def main(snakemake):
         predicted = inference.probabilities(model, frames, settings["batch_size"], device)
         if not np.isfinite(predicted).all():
             raise UserError(
-                f"{inputs.weights}: predicted probabilities contain NaN or infinity. Delete the file and train again."
+                f"{inputs.weights}: predicted probabilities contain NaN or infinity. Training diverged, or the file"
+                " is damaged. Delete it and run Snakemake again. If it happens again, lower the model's"
+                " `learning_rate`."
             )
         predictions += inference.prediction_rows(target, condition, rows, predicted)
     files.write_rows(snakemake.output.predictions, inference.COLUMNS, predictions)

@@ -2,7 +2,8 @@
 
 Usage: python workflow/scripts/progress.py [--directory D] [--configfile C ...]
 
-It counts existing files. `snakemake --dry-run` lists those that are outdated by an edit.
+It counts existing files, also those that an edit has made outdated. `snakemake --dry-run` lists the jobs to
+run.
 """
 
 import argparse
@@ -27,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     configfiles = [path.resolve() for path in given.configfile]
     if not given.directory.is_dir():
-        raise UserError(f"Directory {given.directory} does not exist: correct `--directory`, or create it.")
+        raise UserError(f"Directory {given.directory} does not exist: correct DIRECTORY (`--directory`), or create it.")
     with contextlib.chdir(given.directory):
         print(table(Experiments(validation.load(merged_config(configfiles)))))
 

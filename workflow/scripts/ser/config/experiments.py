@@ -13,7 +13,7 @@ COMPARISONS = ("random_init", "tuning")  # shown in a table and a figure of the 
 
 @dataclass(frozen=True, order=True)
 class Prediction:
-    """Prediction of one run for one target in one condition."""
+    """Prediction of one training run for one target in one condition; a job makes all of a training run."""
 
     model: str
     source: str

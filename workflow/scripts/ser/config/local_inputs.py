@@ -17,17 +17,17 @@ def check_local_inputs(config: Mapping) -> None:
     Args:
         config: the whole configuration; relative paths start at the working directory.
     """
-    if problems := [text for text, has_results in _missing(config) if not has_results]:
+    if problems := [f"{problem}. {remedy}" for problem, remedy, has_results in _missing(config) if not has_results]:
         validation.raise_problems(problems)
 
 
 def missing_with_results(config: Mapping) -> list[str]:
     """Return messages about local inputs that do not exist, but whose results do."""
-    return [f"{text}. Existing results are used." for text, has_results in _missing(config) if has_results]
+    return [f"{problem}; its existing results are used" for problem, _, has_results in _missing(config) if has_results]
 
 
-def _missing(config: Mapping) -> Iterator[tuple[str, bool]]:
-    """Yield a message for each missing local input, and whether its results exist."""
+def _missing(config: Mapping) -> Iterator[tuple[str, str, bool]]:
+    """Yield the problem and remedy for each missing local input, and whether its results exist."""
     yield from _corpora(config)
     yield from _noise(config)
     yield from _checkpoints(config)
@@ -39,7 +39,7 @@ def noise_archive(folder: Path, environment: str) -> Path:
     return unpacked if unpacked.exists() and not archive.exists() else archive
 
 
-def _corpora(config: Mapping) -> Iterator[tuple[str, bool]]:
+def _corpora(config: Mapping) -> Iterator[tuple[str, str, bool]]:
     for name in Experiments(config).corpora():
         path = config["corpora"][name]["path"]
         if path is None or _exists(Path(path)):
@@ -48,18 +48,18 @@ def _corpora(config: Mapping) -> Iterator[tuple[str, bool]]:
             "the CSV of your corpus" if config["corpora"][name]["format"] == "table" else "your folder or archive"
         )
         ingested = Path("results/corpora", name, "utterances.csv")
-        yield f"corpora.{name}.path: {_does_not_exist(path, expected)}", ingested.exists()
+        yield f"corpora.{name}.path: {path} does not exist", _set_it_to(expected), ingested.exists()
 
 
-def _noise(config: Mapping) -> Iterator[tuple[str, bool]]:
+def _noise(config: Mapping) -> Iterator[tuple[str, str, bool]]:
     if config["noise"]["path"] is None:
         return
     folder = Path(config["noise"]["path"])
     for environment, mixed in _environments(config).items():
         if not _exists(noise_archive(folder, environment)):
             yield (
-                f"noise.path: {folder} holds neither {environment}_16k.zip nor {environment}/ch01.wav. Correct the"
-                " path, or set it to null to download",
+                f"noise.path: {folder} holds neither {environment}_16k.zip nor {environment}/ch01.wav",
+                "Correct the path, or set it to null to download",
                 mixed,
             )
 
@@ -76,7 +76,7 @@ def _environments(config: Mapping) -> dict[str, bool]:
     return found
 
 
-def _checkpoints(config: Mapping) -> Iterator[tuple[str, bool]]:
+def _checkpoints(config: Mapping) -> Iterator[tuple[str, str, bool]]:
     used = {model for experiment in config["experiments"].values() if experiment for model in experiment["models"]}
     for name, model in config["models"].items():
         checkpoint = model.get("checkpoint")
@@ -84,16 +84,16 @@ def _checkpoints(config: Mapping) -> Iterator[tuple[str, bool]]:
             continue
         if not _exists(Path(checkpoint)):
             converted = Path(encoder_folder(model), "model.safetensors")
-            problem = _does_not_exist(checkpoint, "a folder in Hugging Face format")
-            yield f"models.{name}.checkpoint: {problem}", converted.exists()
+            remedy = _set_it_to("a folder in Hugging Face format")
+            yield f"models.{name}.checkpoint: {checkpoint} does not exist", remedy, converted.exists()
 
 
 def _exists(path: Path) -> bool:
     return path.exists() or is_made_by_demo(path)
 
 
-def _does_not_exist(path: str, expected: str) -> str:
-    return f"{path} does not exist. Set it to {expected}, absolute or relative to {Path.cwd()}"
+def _set_it_to(expected: str) -> str:
+    return f"Set it to {expected}, absolute or relative to {Path.cwd()}"
 
 
 def download_refusal(corpus: str, entry: dict) -> str | None:
@@ -104,6 +104,6 @@ def download_refusal(corpus: str, entry: dict) -> str | None:
     return (
         f"corpora.{corpus}.path is not set, and {source['title']} cannot be downloaded: it is {source['licence']}."
         f" Request it at {source['homepage']}, then set corpora.{corpus}.path in the configuration to your copy"
-        f" ({source['copy']}). To run without it, remove it from the experiments' sources and targets, or use the open"
-        " variant (config/open.yaml)."
+        f" ({source['copy']}). To run without it, remove it from the experiments' sources and targets, or use RAVDESS"
+        " in its place (config/open.yaml)."
     )

@@ -191,7 +191,8 @@ def _contradictions(config: dict):
     for kind in ("corpora", "models", "conditions"):
         for name in config[kind]:
             if "-to-" in f"-{name}-" or name == ANY_TARGET:
-                yield f"{kind}.{name}: a name must not be {ANY_TARGET!r}, nor have 'to' between dashes or at an end"
+                rule = f"a name must not be {ANY_TARGET!r}, contain '-to-', begin with 'to-' or end with '-to'"
+                yield f"{kind}.{name}: {rule}"
     for name, corpus in config["corpora"].items():
         yield from (f"corpora.{name}.{problem}" for problem in _corpus_problems(corpus))
     for name, model in config["models"].items():
@@ -279,7 +280,7 @@ def _experiment_problems(experiment: dict, config: dict):
         for target in experiment["targets"]:
             if source != target and {source, target} <= corpora.keys() and _same(corpora[source], corpora[target]):
                 yield (
-                    f"targets: {target!r} holds the same recordings as source {source!r} (both of format"
+                    f"targets: {target!r} holds the same recordings as source {source!r} (both are of format"
                     f" {corpora[source]['format']}); a target must be another corpus"
                 )
     if experiment.get("source") in experiment["targets"]:

@@ -44,9 +44,9 @@ def disk_problem(error: BaseException) -> str | None:
     rust_error = re.search(r"\(os error (\d+)\)", str(error))  # from safetensors
     code = int(rust_error[1]) if rust_error else getattr(error, "errno", None)
     if code in FULL_DISK:
-        return f"the disk or quota is full ({error}). Free some space and run again."
+        return f"the disk or quota is full ({error}). Free some space and run Snakemake again."
     if code == errno.EROFS:
-        return f"the disk is read-only ({error}). Mount it with write access and run again."
+        return f"the disk is read-only ({error}). Mount it with write access and run Snakemake again."
     return None
 
 

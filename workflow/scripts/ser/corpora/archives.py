@@ -116,7 +116,9 @@ class Archive:
 
     def _read_member(self, name: str, size: int, read: Callable[[], bytes]) -> bytes:
         if size > LARGEST_MEMBER:
-            raise UserError(f"{self.path}: member {name!r} has {size} bytes; at most {LARGEST_MEMBER} are allowed")
+            raise UserError(
+                f"{self.path}: member {name!r} has {size} bytes; at most {LARGEST_MEMBER} are allowed. Remove it."
+            )
         return read()
 
     def _walk_folder(self):

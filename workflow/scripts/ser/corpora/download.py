@@ -89,8 +89,10 @@ def fetch(source: dict, path: str | Path, check: Callable[[Path], object] = lamb
             Archive(temporary).check()
             check(temporary)
         except (requests.RequestException, ValueError, UserError) as error:
+            failed = isinstance(error, requests.RequestException)
+            problem = "could not be downloaded" if failed else "was downloaded, but is not the expected archive"
             reason = str(error).replace(str(temporary), "the downloaded file").rstrip(".")
             raise UserError(
-                f"{source['url']} could not be downloaded: {reason}. Try again later, set `url` to another mirror, or"
+                f"{source['url']} {problem}: {reason}. Try again later, set `url` to another mirror, or"
                 " download it yourself and set `path`."
             ) from error

@@ -13,6 +13,8 @@ from ser.core.errors import UserError, listing
 from ser.corpora.audio import decode
 from ser.corpora.formats import Recording, open_corpus
 
+SHOWN = 20  # maximum number of problems in a message
+
 
 def ingest(path: str | os.PathLike, settings: dict) -> tuple[list[dict], Iterator[np.ndarray], dict]:
     """Read a corpus's four-class utterances, sorted by name.
@@ -38,9 +40,14 @@ def ingest(path: str | os.PathLike, settings: dict) -> tuple[list[dict], Iterato
             places[name] = (decoded.tell() // samples.itemsize, len(samples))
             decoded.write(samples.tobytes())
     if problems:
-        raise UserError(f"{path}: {len(problems)} recordings cannot be used:\n  " + "\n  ".join(sorted(problems)[:20]))
+        shown = sorted(problems)[:SHOWN]
+        shown += [f"and {len(problems) - SHOWN} more"] * (len(problems) > SHOWN)
+        raise UserError(
+            f"{path}: {len(problems)} recordings cannot be used. Replace them, or, in your own CSV, delete"
+            " their rows:\n  " + "\n  ".join(shown)
+        )
     if absent := sorted(by_file.keys() - digests.keys()):
-        raise UserError(f"{path} changed while it was read: {listing(absent)} no longer exist. Run again.")
+        raise UserError(f"{path} changed while it was read: {listing(absent)} no longer exist. Run Snakemake again.")
     warnings = [*contents.verification["warnings"], *_contradictory_labels(contents.recordings, digests)]
     rows, start = [], 0
     for recording in contents.recordings:

@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from ser.core.errors import UserError, listing
 from ser.core.files import read_rows
 
+REMEDY = "Delete the file and run Snakemake again. If it happens again, report a bug."
+
 
 def read_split(split, utterances, overlaps) -> dict[str, str]:
     """Read a split and check it with its corpus's tables.
@@ -32,13 +34,15 @@ def check_no_leak(rows: Sequence[dict], overlaps: Sequence[dict], roles: Mapping
         for row in rows:
             side = roles[row["utterance"]]
             if sides.setdefault(row[column], side) != side:
-                raise UserError(f"{split} leaks: {column} {row[column]} is in both {sides[row[column]]} and {side}")
+                raise UserError(
+                    f"{split} leaks: {column} {row[column]} is in both {sides[row[column]]} and {side}. {REMEDY}"
+                )
     for overlap in overlaps:
         one, other = overlap["utterance"], overlap["other"]
         if roles[one] != roles[other]:
             raise UserError(
                 f"{split} leaks: {one} ({roles[one]}) and {other} ({roles[other]}) share"
-                f" {float(overlap['seconds']):.2f} s of the same recording"
+                f" {float(overlap['seconds']):.2f} s of the same recording. {REMEDY}"
             )
 
 
@@ -47,11 +51,11 @@ def check_complete(rows: Sequence[dict], roles: Mapping[str, str], split: str) -
     if mismatches := sorted(roles.keys() ^ {row["utterance"] for row in rows}):
         raise UserError(
             f"{split} does not match its corpus: {listing(mismatches)} are in only one of the two. Delete the split"
-            " and run again."
+            " and run Snakemake again."
         )
 
 
 def check_subset(subset: Sequence[str], roles: Mapping[str, str], path: str) -> None:
     """Raise `UserError` unless every few-shot example is in the target's pool."""
     if outside := sorted(utterance for utterance in subset if roles.get(utterance) != "pool"):
-        raise UserError(f"{path} leaks: {listing(outside)} are not in the target's pool for this seed")
+        raise UserError(f"{path} leaks: {listing(outside)} are not in the target's pool for this seed. {REMEDY}")

@@ -38,8 +38,9 @@ def source_split(rows: Sequence[dict], overlaps: Sequence[dict], seed: int, corp
     )
     if held_out is None:
         raise UserError(
-            f"{corpus} cannot be a source: no split into whole groups has {least:.0f} to {most:.0f} of its"
-            f" {totals.sum()} utterances in the development set and every emotion on both sides"
+            f"{corpus} cannot be a source: no split into whole groups (speakers, sessions, or a CSV's column"
+            f" `group`) has {least:.0f} to {most:.0f} of its {totals.sum()} utterances"
+            " in the development set and every emotion on both sides"
             f" ({_summary(groups, counts)}). Leave it out of the sources."
         )
     return _assign_roles(rows, {groups[g] for g in held_out}, held_out="dev", remaining="train")
@@ -66,7 +67,8 @@ def target_split(
     )
     if held_out is None:
         raise UserError(
-            f"{corpus} cannot be split into a few-shot pool and a test set: no pool of whole groups has"
+            f"{corpus} cannot be split into a few-shot pool and a test set: no pool of whole groups"
+            " (speakers, sessions, or a CSV's column `group`) has"
             f" {pool_per_emotion} utterances of every emotion and leaves some of every emotion for the test set"
             f" ({_summary(groups, counts)}). Lower `few_shot.pool_per_emotion`, which applies to every target, or"
             " leave the corpus out of the targets."

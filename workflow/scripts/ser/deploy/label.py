@@ -33,7 +33,7 @@ AUDIO = (
     ".rf64",
 )  # unreadable formats in a folder are reported, not ignored
 WINDOWS_IN_MEMORY = 16  # few, so that progress is visible on a CPU
-BATCH = 4  # windows predicted together; it does not change the predictions
+BATCH = 4  # windows predicted together; it changes the probabilities by rounding at most
 LONGEST = 35.0  # seconds: longer than all utterances of the corpora (IEMOCAP's longest has 34.1)
 WINDOW = 10.0  # seconds, for longer recordings
 
@@ -126,7 +126,7 @@ class Classifier:
             raise UserError(f"a window of {cutting.window:g} s is too long: this encoder's limit is {limit:g} s")
 
     def frames(self, name: str, samples: np.ndarray) -> Frames:
-        """Compute the output of the model's untrained part for a waveform.
+        """Compute the input of the model's trained layers for a waveform.
 
         Args:
             name: for error messages.
@@ -147,7 +147,10 @@ class Classifier:
             frames = [Frames.all_real(vector) for vector in pooled.split(1)]
         probabilities = inference.probabilities(self._model, frames, BATCH, self._device)
         if not np.isfinite(probabilities).all():
-            raise UserError(f"{self._folder}: predicted probabilities contain NaN or infinity. Train the model again.")
+            raise UserError(
+                f"{self._folder}: predicted probabilities contain NaN or infinity, since training diverged. Train the"
+                " model with a lower `learning_rate`."
+            )
         return probabilities
 
 

@@ -62,7 +62,7 @@ def open_trained(folder: str | os.PathLike) -> TrainedModel:
     """
     folder = Path(os.path.abspath(folder))
     if not folder.is_dir():
-        raise UserError(f"{folder} is not a folder: pass a run, results/runs/.../seed1, or an exported model")
+        raise UserError(f"{folder} is not a folder: pass a run's folder, results/runs/.../seed1, or an exported model")
     exported = (folder / integrity.NAME).exists()
     checksums = integrity.check_manifest(folder) if exported else {}
     record = _read_record(folder)
@@ -75,7 +75,7 @@ def open_trained(folder: str | os.PathLike) -> TrainedModel:
             f"{folder} is damaged: its {integrity.NAME} does not list {listing(unlisted)}. Export it again."
         )
     if absent := [str(path) for path in trained.files.values() if not path.is_file()]:
-        raise UserError(f"{folder}: {listing(absent)} does not exist: run the workflow again for this model")
+        raise UserError(f"{folder}: {listing(absent)} does not exist: run Snakemake again for this model")
     _check_encoder(trained, checksums)
     return trained
 
@@ -92,7 +92,9 @@ def _read_record(folder: Path) -> dict:
         ) from None
     except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError):
         pass
-    raise UserError(f"{folder}: its run.json is not the record of a training run. Delete it and run again.")
+    raise UserError(
+        f"{folder}: its run.json is not the record of a training run. Delete the file and run Snakemake again."
+    )
 
 
 def _check_location(folder: Path, record: dict) -> None:
@@ -100,8 +102,8 @@ def _check_location(folder: Path, record: dict) -> None:
     expected = RunId(**{key: record[key] for key in IDENTITY}).folder
     if not folder.as_posix().endswith(f"/{expected}"):
         raise UserError(
-            f"{folder} contains the run {expected}, but is not at that path. To use a run elsewhere, export it:"
-            " python workflow/scripts/export.py RUN FOLDER"
+            f"{folder} contains the run {expected}, but is not at that path. Move it back. To use it elsewhere,"
+            " export it from there: python workflow/scripts/export.py RUN FOLDER"
         )
 
 
@@ -129,10 +131,10 @@ def _check_encoder(trained: TrainedModel, checksums: dict[str, str]) -> None:
         if "encoder_sha256" not in trained.record:
             raise UserError(
                 f"{trained.folder} was trained by an older version of the workflow, which did not record its encoder's"
-                " checksum: run the workflow again for this model"
+                " checksum: run Snakemake again for this model"
             )
         if (checksums.get(name) or sha256(weights)) != trained.record["encoder_sha256"]:
             raise UserError(
-                f"{weights} is not the encoder that {trained.folder} was trained on, or is damaged: run the workflow"
+                f"{weights} is not the encoder that {trained.folder} was trained on, or is damaged: run Snakemake"
                 " again for this model"
             )

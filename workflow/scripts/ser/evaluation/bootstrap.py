@@ -1,9 +1,10 @@
-"""Bayesian bootstrap of model differences over seeds and test speakers.
+"""Weighted bootstrap of model differences over seeds and test speakers.
 
 The corpora are fixed. Seeds of a source (its training runs) and speakers of a target are resampled. The bootstrap draws
-weights (Rubin, The Annals of Statistics 9, 1981), so that every draw includes emotions that few speakers have, unless
-there are only two speakers. The concentration is chosen so that the variance of a mean of n is that of n independent
-values, not (n - 1) / n of it. The difference matters for two seeds or six speakers.
+Dirichlet weights, as the Bayesian bootstrap does (Rubin, The Annals of Statistics 9, 1981), so that every draw includes
+emotions that few speakers have, unless there are only two speakers. Their concentration is not Rubin's 1, but such
+that the variance of a mean of n is that of n independent values, not (n - 1) / n of it. The difference matters for two
+seeds or six speakers.
 """
 
 from collections.abc import Mapping, Sequence

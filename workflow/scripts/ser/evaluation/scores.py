@@ -1,4 +1,4 @@
-"""Scores of predictions, one row per run, target, condition and test set."""
+"""Scores of predictions, one row per training run, target, condition and test set."""
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -54,16 +54,16 @@ def read_predictions(
         for (target, condition), group in groupby(read_rows(path), lambda row: (row["target"], row["condition"])):
             if target in targets and condition in conditions:
                 rows, role_of = list(group), roles[target, run.seed]
-                _check_utterances(path, {row["utterance"] for row in rows}, role_of)
+                _check_utterances(path, target, run.seed, {row["utterance"] for row in rows}, role_of)
                 rows = [row | {"role": role_of[row["utterance"]]} for row in rows]
                 yield Predictions(run, target, condition, rows)
 
 
-def _check_utterances(path, predicted: set[str], role_of: Mapping[str, str]) -> None:
+def _check_utterances(path, target: str, seed: int, predicted: set[str], role_of: Mapping[str, str]) -> None:
     if unmatched := sorted(predicted ^ role_of.keys()):
         raise UserError(
-            f"{path} and the split of its target differ in their utterances ({listing(unmatched)}). Delete both and run"
-            " Snakemake again."
+            f"{path} and results/splits/{target}/seed{seed}/target.csv differ in their utterances"
+            f" ({listing(unmatched)}). Delete both files and run Snakemake again."
         )
 
 

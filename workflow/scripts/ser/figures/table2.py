@@ -150,7 +150,7 @@ def draw(detail: pd.DataFrame, titles: dict[str, str], notes: list[str], path) -
     )
     title = caption(detail).partition(";")[0]
     if has_paper:
-        title += "\nbelow, the paper's value (difference: blue higher, orange lower)"
+        title += "\nbelow: the paper's value / difference from it (blue higher, orange lower)"
     figure.axes[0].set_title(title, fontsize=9, pad=8)
     style.add_footnotes(figure, notes)
     style.save(figure, path)
@@ -161,7 +161,7 @@ def text_beside_paper(row) -> str:
     ours = text_of(row, decimals=1)
     if pd.isna(row.paper):
         return ours
-    difference = f" ({row.difference:+.1f})" if pd.notna(row.difference) else ""
+    difference = f" / {row.difference:+.1f}" if pd.notna(row.difference) else ""
     return f"{ours}\n{row.paper:.1f}{difference}".replace("-", "\N{MINUS SIGN}")
 
 

@@ -12,7 +12,7 @@ MIN_CHUNKS = 4
 
 
 class Frames(NamedTuple):
-    """Output of a model's untrained part for one utterance."""
+    """Input of a model's trained layers for one utterance."""
 
     values: torch.Tensor  # float32, (frames, width)
     real: int  # the first `real` frames are the utterance's own; the others are context

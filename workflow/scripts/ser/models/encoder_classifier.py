@@ -20,14 +20,16 @@ from ser.models.classification_head import classifier
 from ser.models.feature_store import Storage
 from ser.models.oom import retry_on_oom
 
-POOLING_BATCH = 16  # utterances; it does not change their vectors
+POOLING_BATCH = 16  # utterances; it changes their vectors by rounding at most
+REMEDY = "Download the checkpoint again, or use another one."
 
 
 class FoundationModel(nn.Module):
     """Encoder, average over an utterance's own frames, classification head.
 
     The layers before the first trained parameter are constant. `read_frames` computes their output once per run, and
-    `forward` starts from it: from the features if everything is trained, else from the frontend's output. A frozen
+    `forward` starts from it: from the normalised waveform or log-mel frames (`features`) if everything is trained, else
+    from the output of the feature extractor (`front_end`: the convolutions). A frozen
     encoder is constant as a whole: `pooled` returns its output for `ser.models.frozen_head`.
 
     Args:
@@ -56,7 +58,7 @@ class FoundationModel(nn.Module):
         return self.head(mean_of_real_frames(self.encoder(frames, lengths), lengths))
 
     def _trained_front_end(self, features, lengths):
-        """Apply the frontend to the batch in training, else to each utterance alone."""
+        """Apply the feature extractor to the batch in training, else to each utterance alone."""
         if self.training:
             return self.encoder.padded_front_end(features, lengths)
         alone = [Frames(own, int(length)) for own, length in zip(features, lengths, strict=True)]
@@ -146,12 +148,14 @@ def assign_weights(module: nn.Module, tensors: dict[str, torch.Tensor], where) -
         missing, unexpected = module.load_state_dict(tensors, strict=False, assign=True)
     except RuntimeError as error:
         details = "; ".join(line.strip() for line in str(error).splitlines()[1:])
-        raise UserError(f"{where}: the weights do not match its config.json: {details}") from error
+        raise UserError(f"{where}: the weights do not match its config.json: {details}. {REMEDY}") from error
     if missing:
-        raise UserError(f"{where}: the weights lack tensors that its config.json describes: {listing(missing)}")
+        raise UserError(
+            f"{where}: the weights lack tensors that its config.json describes: {listing(missing)}. {REMEDY}"
+        )
     parts = {name for name, _ in module.named_children()}
     if unexpected := [name for name in unexpected if name.partition(".")[0] in parts]:
-        raise UserError(f"{where}: its config.json does not describe the tensors {listing(unexpected)}")
+        raise UserError(f"{where}: its config.json does not describe the tensors {listing(unexpected)}. {REMEDY}")
 
 
 def read_encoder_settings(folder) -> tuple[dict, dict]:
@@ -171,7 +175,9 @@ def encoder_weights(folder) -> dict[str, torch.Tensor]:
     try:
         return load_file(path)
     except SafetensorError as error:
-        raise UserError(f"{path} is damaged and cannot be read ({error}): delete it and run again") from error
+        raise UserError(
+            f"{path} is damaged and cannot be read ({error}). Delete it and run Snakemake again."
+        ) from error
 
 
 def waveform_tensor(waveform: np.ndarray) -> torch.Tensor:

@@ -1,7 +1,7 @@
 """Model families, one module each (CONTRIBUTING.md explains how to add one).
 
 A family's module has `build(settings, encoder)`, which returns a `torch.nn.Module` from padded frames and lengths to
-logits. The model's `read_frames(path, utterances, wanted, storage)` returns the output of its untrained part.
+logits. The model's `read_frames(path, utterances, wanted, storage)` returns the input of its trained layers.
 
 A rule names the family's module among the sources of its job; `of` imports only that module.
 """

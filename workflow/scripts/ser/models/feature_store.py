@@ -10,7 +10,7 @@ import torch
 log = logging.getLogger(__name__)
 
 FLOAT32 = 4  # bytes
-SHARE = 0.5  # of the free memory, for frames; the model and its training use the rest
+SHARE = 0.5  # of the job's memory, or of the GPU's free memory, for frames; the model and its training use the rest
 
 
 class Storage:
@@ -38,7 +38,11 @@ class Storage:
         if size <= self._left:
             self._left -= size
             return torch.empty(frames, width)
-        log.info("%.1f GB of frames do not fit into memory: they are stored in a file in %s", size / 1e9, self._folder)
+        log.info(
+            "%.1f GB of frames do not fit into half of the model's `resources.mem_mb`: they are stored in a file in %s",
+            size / 1e9,
+            self._folder,
+        )
         with tempfile.TemporaryFile(dir=self._folder) as file:
             os.posix_fallocate(file.fileno(), 0, size)  # else a full disk is noticed only when a page is written
             return torch.from_numpy(np.memmap(file, np.float32, "r+", shape=(frames, width)))

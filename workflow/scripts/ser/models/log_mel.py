@@ -1,4 +1,4 @@
-"""Log-mel frames, the frontend of CNN-LSTM."""
+"""Log-mel frames, the input of CNN-LSTM."""
 
 import numpy as np
 

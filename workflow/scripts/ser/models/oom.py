@@ -47,10 +47,15 @@ def retry_on_oom(
         log.warning("out of memory with a batch of %d utterances in %d micro-batches", len(batch), splits)
         if splits >= len(batch) or not divisible:
             longest = max((frames[i] for i in batch), key=lambda utterance: len(utterance.values))
+            if divisible:
+                raise UserError(
+                    f"memory does not suffice for {longest.title} ({problem}). Let fewer jobs run at a time (`--cores`,"
+                    " `--resources gpu=1`), leave out or cut utterances of this length, or use a smaller model."
+                )
             raise UserError(
-                f"memory does not suffice for {longest.title} ({problem}). Leave out or cut utterances of this length,"
-                " let fewer jobs run at a time (`--cores`, `--resources gpu=1`), lower the model's `batch_size`, or use"
-                " a smaller model."
+                f"memory does not suffice for a batch of {len(batch)} utterances, the longest of which is"
+                f" {longest.title} ({problem}). Let fewer jobs run at a time (`--cores`, `--resources gpu=1`), leave"
+                " out or cut utterances of this length, or lower the model's `batch_size`, which changes the training."
             )
         splits *= 2
 

@@ -24,10 +24,14 @@ def load_trained_state(model: torch.nn.Module, path: str | os.PathLike) -> None:
     try:
         weights, _ = read_tensors(path)
     except SafetensorError as error:
-        raise UserError(f"{path} is damaged and cannot be read ({error}): delete it and train again") from error
+        raise UserError(
+            f"{path} is damaged and cannot be read ({error}). Delete it and run Snakemake again."
+        ) from error
     expected = trained_state(model)
     if weights.keys() != expected.keys() or any(weights[n].shape != expected[n].shape for n in weights):
-        raise UserError(f"{path} holds weights of another model than the configured one: delete it and train again")
+        raise UserError(
+            f"{path} holds weights of another model than the configured one. Delete it and run Snakemake again."
+        )
     model.load_state_dict(weights, strict=False)
 
 

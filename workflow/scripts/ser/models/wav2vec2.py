@@ -1,8 +1,8 @@
 """wav2vec 2.0 encoders (Baevski et al., 2020): Wav2Vec2, XLSR and MMS.
 
-They are built from transformers' layers. The frontend, seven convolutions over the waveform, processes each utterance
-alone: the base model's group norm uses statistics of the whole input, padding included, so batching waveforms would
-change every output.
+They are built from transformers' layers. The feature extractor (`front_end`), seven convolutions over the waveform,
+processes each utterance alone: the base model's group norm uses statistics of the whole input, padding
+included, so batching waveforms would change every output.
 """
 
 import numpy as np
@@ -54,11 +54,11 @@ def load(config: dict, tensors: dict[str, torch.Tensor], where) -> Wav2Vec2Model
 
 
 class Encoder(nn.Module):
-    """wav2vec 2.0 encoder, split into frontend and transformer layers.
+    """wav2vec 2.0 encoder, split into feature extractor (`front_end`) and transformer layers.
 
     Args:
         model: with its weights.
-        extractor: the checkpoint's feature extractor, which normalises the waveform.
+        extractor: the checkpoint's preprocessor, which normalises the waveform.
     """
 
     feed_forward = ("intermediate_dense", "output_dense")
@@ -78,7 +78,7 @@ class Encoder(nn.Module):
         self._extractor = extractor
 
     def trainable_modules(self) -> list[nn.Module]:
-        """Return all modules except the convolutions."""
+        """Return all modules except the feature extractor; the positional convolution is among them."""
         return [self.projection, self.positions, self.layers, self.norm]
 
     def feature_count(self, samples: int) -> int:

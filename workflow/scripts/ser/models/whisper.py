@@ -51,11 +51,11 @@ def load(config: dict, tensors: dict[str, torch.Tensor], where) -> WhisperEncode
 
 
 class Encoder(nn.Module):
-    """Whisper's encoder, split into frontend and transformer layers.
+    """Whisper's encoder, split into feature extractor (`front_end`) and transformer layers.
 
     Args:
         model: with its weights.
-        extractor: the checkpoint's feature extractor, which computes log-mel frames.
+        extractor: the checkpoint's preprocessor, which computes log-mel frames.
         context: `utterance` or `30s`.
     """
 
@@ -84,7 +84,7 @@ class Encoder(nn.Module):
         return -(-samples // self._extractor.hop_length)
 
     def frame_count(self, samples: int) -> int:
-        """Return how many frames the frontend computes for an utterance."""
+        """Return how many frames the feature extractor computes for an utterance."""
         return -(-self.feature_count(samples) // 2)
 
     def features(self, waveform: np.ndarray) -> Frames:

@@ -1,4 +1,4 @@
-"""Training loop with early-epoch selection and resuming."""
+"""Training loop with selection of the best epoch, and resuming."""
 
 import logging
 import math
@@ -52,7 +52,7 @@ def fine_tune(
     The best epoch has the highest development UAR; a tie is won by the lower loss, then by the earlier epoch. After
     every epoch but the last, the training state is saved to `state_path`. A state with the same fingerprint is resumed,
     any other is ignored. Batch order and dropout of an epoch depend on the seed and the epoch only, so a resumed run
-    gives the same result as an uninterrupted one.
+    gives the same result as an uninterrupted one: on a CPU with the same number of threads, the same bytes.
 
     Args:
         settings: `epochs`, `batch_size`, `learning_rate`, `precision`.
@@ -62,7 +62,9 @@ def fine_tune(
     Raises `UserError` if a class is missing from the training data, or the loss is not finite.
     """
     if missing := [emotion for emotion in EMOTIONS if emotion not in set(train.emotions)]:
-        raise UserError(f"the training data has no {' and no '.join(missing)} utterance: every emotion needs one")
+        raise UserError(
+            f"the training data has no {' and no '.join(missing)} utterance: use a source with all four emotions"
+        )
     updates = Updates(model.to(device), train, settings, device)
     progress = resume.load(state_path, fingerprint, model, updates.optimizer)
     updates.splits, seconds_before = progress.splits, progress.seconds

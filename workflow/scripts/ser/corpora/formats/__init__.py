@@ -126,7 +126,7 @@ def check_names(archive: Archive, corpus: str, expected: set[str], found: set[st
     missing, extra = sorted(expected - found), sorted(found - expected)
     if missing or extra:
         raise UserError(
-            f"{archive.path} does not contain the {len(expected)} files of {corpus}: {len(found)} were found"
+            f"{archive.path} does not contain exactly the {len(expected)} files of {corpus}: {len(found)} were found"
             + (f"; missing: {listing(missing)}" if missing else "")
             + (f"; unknown: {listing(extra)}" if extra else "")
             + ". To use it anyway, set `verify: none` for this corpus."

@@ -94,7 +94,9 @@ def contents(archive: ListedFiles, settings: dict) -> Contents:
             recordings.append(Recording(utterance, row["speaker"], group, gender, emotion, row["file"]))
     paths = Counter(archive.real_path(recording.file) for recording in recordings)
     if duplicates := [path for path, count in paths.items() if count > 1]:
-        raise UserError(f"{archive.path} lists these files more than once: {listing(duplicates)}")
+        raise UserError(
+            f"{archive.path} lists these files more than once: {listing(duplicates)}. Keep one row of each."
+        )
     if absent := [emotion for emotion in EMOTIONS if emotion not in {r.emotion for r in recordings}]:
         raise UserError(f"{archive.path} has no utterances of {' or '.join(absent)}; all four emotions are required")
     left_out = sum(count for label, count in counts.items() if labels[label] is None)
@@ -131,11 +133,11 @@ def _read(path: Path) -> list[dict]:
 
 def _row(path: Path, line: int, columns: list[str], cells: list[str]) -> dict:
     if len(cells) != len(columns):
-        raise UserError(f"{path}, line {line}: {len(cells)} cells instead of {len(columns)}")
+        raise UserError(f"{path}, line {line}: {len(cells)} cells instead of {len(columns)}. Correct the line.")
     row = dict(zip(columns, cells, strict=True))
     names = {column: identity.normalise(row[column]) for column in NAMES if column in row}
     if empty := [column for column in REQUIRED if not names.get(column, row[column])]:
-        raise UserError(f"{path}, line {line}: {', '.join(empty)} is empty")
+        raise UserError(f"{path}, line {line}: {', '.join(empty)} is empty. Fill it in, or delete the line.")
     if missing := [column for column, name in names.items() if name.casefold() in MISSING]:
         raise UserError(
             f"{path}, line {line}: {missing[0]} is {row[missing[0]]!r}, as programs write an empty cell. Fill it in, or"

@@ -37,8 +37,8 @@ def contents(archive: Archive, settings: dict) -> Contents:
     found = match_audio_files(archive, names, "emodb")
     if len(found) == FILES_OF_VERSION_2:
         raise UserError(
-            f"{archive.path} is version 2 of EMODB (816 files), but the paper uses version 1 (535 files). Download"
-            " version 1."
+            f"{archive.path} is version 2 of EMODB (816 files), but this workflow uses version 1 (535 files)."
+            " Download version 1."
         )
     verification = {"level": settings["verify"], "warnings": unknown_file_warnings(names, found)}
     notes = ["without boredom (339 utterances; the paper has 420)"] if settings["boredom"] == "drop" else []

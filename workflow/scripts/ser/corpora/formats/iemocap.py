@@ -8,6 +8,7 @@ counts as happiness, as in the four-class convention of 5531 utterances.
 import re
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections import Counter
+from collections.abc import Mapping
 from contextlib import suppress
 
 from ser.core.errors import UserError, listing
@@ -48,13 +49,14 @@ def contents(archive: Archive, settings: dict) -> Contents:
         raise UserError(f"{archive.path} has no labels in Session*/dialog/EmoEvaluation/*.txt: is the copy complete?")
     if missing := sorted(emotions.keys() - audio.keys()):
         raise UserError(
-            f"{archive.path} lacks the recordings of {len(missing)} labelled utterances: {listing(missing)}"
+            f"{archive.path} lacks the recordings of {len(missing)} labelled utterances: {listing(missing)}."
+            " Complete the copy."
         )
     counts = Counter(emotions.values())
     if settings["verify"] != "none" and counts != COUNTS:
         raise UserError(
-            f"{archive.path} is not the full release: its labels give {dict(sorted(counts.items()))},"
-            f" not {COUNTS}. To use it anyway, set `verify: none` for this corpus."
+            f"{archive.path} is not the full release: its labels give {_listed(counts)}; the full release has"
+            f" {_listed(COUNTS)}. To use it anyway, set `verify: none` for this corpus."
         )
     recordings = []
     for utterance, emotion in emotions.items():
@@ -66,6 +68,10 @@ def contents(archive: Archive, settings: dict) -> Contents:
     if unlabelled := sorted(audio.keys() - labels.keys()):
         warnings.append(f"{len(unlabelled)} utterances have no label and are not used: {listing(unlabelled)}")
     return Contents(recordings, {"level": settings["verify"], "files": len(audio), "warnings": warnings})
+
+
+def _listed(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{counts.get(emotion, 0)} {emotion}" for emotion in COUNTS)
 
 
 def _decoded(content: bytes) -> str:

@@ -45,7 +45,10 @@ def contents(archive: Archive, settings: dict) -> Contents:
     for name, match in found.items():
         folder, emotion, actor = match.groups()
         if folder not in (None, actor):  # some copies have no folders
-            raise UserError(f"{archive.path}: {name} is in the folder of another actor than its file name says")
+            raise UserError(
+                f"{archive.path}: {name} is in the folder of another actor than its file name says."
+                " Correct the copy, or download the corpus again."
+            )
         if emotion in EMOTIONS:
             gender = "male" if int(actor) % 2 else "female"
             recordings.append(Recording(Path(name).stem, actor, actor, gender, EMOTIONS[emotion], name))

@@ -36,7 +36,10 @@ def contents(archive: Archive, settings: dict) -> Contents:
     for name, match in found.items():
         folder, sex, number, _file, letter, _ = match.groups()
         if not folder.startswith(letter):
-            raise UserError(f"{archive.path}: {name} is in the folder of another emotion than its file name says")
+            raise UserError(
+                f"{archive.path}: {name} is in the folder of another emotion than its file name says."
+                " Correct the copy, or download the corpus again."
+            )
         speaker = f"S{sex}{number}"
         gender = "male" if sex == "M" else "female"
         recordings.append(Recording(Path(name).stem, speaker, speaker, gender, EMOTIONS[letter], name))
