@@ -28,10 +28,10 @@ def test_rule_extracts_the_encoder_of_a_local_folder(tmp_path):
     weights = "resources/encoders/checkpoints--small/model.safetensors"
     workflow.run("--cores", "1", weights)
     kept = load_file(workflow.directory / weights)
-    assert kept.keys() == model.wav2vec2.state_dict().keys()
+    assert kept.keys() == model.wav2vec2.state_dict().keys() - {"masked_spec_embed"}
     record = json.loads((workflow.directory / weights).with_name("revision.json").read_text())
     checksum = hashlib.sha256((workflow.directory / weights).read_bytes()).hexdigest()
-    parameters = sum(tensor.numel() for name, tensor in kept.items() if name != "masked_spec_embed")
+    parameters = sum(tensor.numel() for tensor in kept.values())
     assert record == {
         "checkpoint": "checkpoints/small",
         "revision": None,
