@@ -30,13 +30,13 @@ TOKENS = {page: MarkdownIt().enable("table").parse(page.read_text(encoding="utf-
 
 NOT_RUN_HERE = {  # slow, dependent on slow commands, or they run these tests
     "make demo",
-    "make demo PYTHON=python3.11",
     "python3.11 -m venv .venv",
     ".venv/bin/pip install torch==2.13.0 --index-url https://download.pytorch.org/whl/cpu",
     "make test",
     "make test-unit",
     "make lint",
     "make install",
+    "make install PYTHON=python3.11",
     "make reference",
     "make report",
     "make report DIRECTORY=demo",
