@@ -38,6 +38,17 @@ def test_snr_of_the_written_mixture(noises, level, snr_db):
     assert mixture.snr_db == pytest.approx(measured, abs=1e-9)
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_snr_is_reached_where_rounding_makes_it_jump(seed):
+    """Quiet noise with a gain of about 1 and a mean between two integers is rounded alike in every sample."""
+    rng = np.random.default_rng(seed)
+    segment = np.rint(rng.standard_normal(8_000) * 20)
+    segment[rng.permutation(8_000)[: round(abs(0.5 - segment.mean()) * 8_000)]] += np.sign(0.5 - segment.mean())
+    clean = np.rint(rng.standard_normal(8_000) * 20 * 10**0.5).astype(np.int16)
+    mixture = noise.mix_at_snr("utterance", clean, segment.astype(np.int16), 10)
+    assert mixture.snr_db == pytest.approx(10, abs=0.01)
+
+
 @pytest.mark.parametrize("offset", [0, 1_000, -3_000])
 def test_constant_offset_counts_neither_as_speech_nor_as_noise(noises, offset):
     clean = speech(3_000) // 4

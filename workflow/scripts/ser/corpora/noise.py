@@ -82,13 +82,16 @@ def mix_at_snr(utterance: str, speech: np.ndarray, noise: np.ndarray, snr_db: fl
         )
 
     noise_gain = math.sqrt(speech_power / noise_power / 10 ** (snr_db / 10))
-    for _ in range(8):
+    dither = 0.0
+    for attempt in range(16):
         mixture = clean + noise_gain * segment
         gain = min(1.0, FULL_SCALE / np.abs(mixture).max())
-        samples = np.rint(gain * mixture).astype(np.int16)
+        samples = np.clip(np.rint(gain * mixture + dither), -FULL_SCALE, FULL_SCALE).astype(np.int16)
         measured = measured_snr(samples, speech, gain)
         if abs(measured - snr_db) < 1e-4 or math.isinf(measured):
             break
+        if attempt == 8:  # quiet noise with a gain near 1 is rounded alike everywhere, and the ratio jumps
+            dither = generator.uniform(-0.5, 0.5, len(speech))
         noise_gain *= 10 ** ((measured - snr_db) / 20)
     if abs(measured - snr_db) > TOLERANCE:
         raise UserError(
