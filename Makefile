@@ -1,4 +1,4 @@
-# `make demo` and `make test` need Python 3.11, make and a package registry; nothing else.
+# `make demo` and `make test` need Linux, Python 3.11 (`PYTHON=python3.11` if python3 is another version), make, git and a package registry.
 PYTHON ?= python3
 CORES ?= $(shell nproc)
 DIRECTORY ?= .
@@ -13,7 +13,7 @@ help: ## Show this help
 
 install: .venv/installed ## Create the environment .venv from envs/requirements.txt
 
-demo: .venv/installed ## Run the whole workflow on the embedded synthetic demo
+demo: .venv/installed ## Run the whole workflow on synthetic speech, in demo/
 	$(BIN)/snakemake --directory demo --cores $(CORES)
 	@printf '%s\n' "" "Done. Look at demo/results/tables/table2.png, demo/results/figures/ and demo/results/claims.md," \
 		"or write an offline report: make report DIRECTORY=demo"
@@ -25,7 +25,7 @@ plan: ## List remaining jobs, their estimated hours and downloads in DIRECTORY, 
 progress: ## Count finished training runs and prediction jobs in DIRECTORY, with configuration files CONFIG
 	@$(BIN)/python workflow/scripts/progress.py --directory "$(DIRECTORY)" $(if $(CONFIG),--configfile $(CONFIG))
 
-report: ## Write an offline report of the finished results in DIRECTORY, with configuration files CONFIG
+report: ## Write an offline report of DIRECTORY, once all results exist, with configuration files CONFIG
 	$(BIN)/snakemake --directory "$(DIRECTORY)" $(if $(CONFIG),--configfile $(CONFIG)) --report results/report.zip
 	@echo "Unzip $(DIRECTORY)/results/report.zip and open report/report.html."
 
