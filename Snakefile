@@ -38,7 +38,7 @@ rule all:
 
 
 rule corpora:
-    """Download, verify and ingest all corpora, and make their audit pages and results/audit.csv. No model is needed."""
+    """Download, verify, ingest and audit the experiments' corpora (pages and results/audit.csv). No model is needed."""
     input:
         targets.corpora(),
 

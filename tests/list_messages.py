@@ -1,4 +1,4 @@
-"""Print the messages passed directly to errors, logs and print, with file and line.
+"""Print the messages passed directly to errors, logs and print, with file and line (not those collected in lists).
 
 Usage: python tests/list_messages.py
 """

@@ -491,7 +491,7 @@ class TestModelCard:
         finally:
             os.utime(run / "weights.safetensors", (times.st_atime, times.st_mtime))
         assert card.data.eval_results is None
-        assert "None of this run's predictions had been scored when it was exported." in card.text
+        assert "When it was exported, this run had no predictions that were newer than its weights." in card.text
 
     def test_published_corpora_and_checkpoint_with_few_shots(self, workflow):
         """Licences, languages and notes come from the files that ingestion writes."""

@@ -1,6 +1,6 @@
 """Corpora: download, ingestion and audits.
 
-INPUTS  your copy of a corpus, or its published source
+INPUTS  your copy of a corpus, or its published source; for the audit results/splits/, results/fewshot/
 OUTPUTS resources/corpora/{archive}
         results/corpora/{corpus}/utterances.csv, archive.json
         results/corpora/{corpus}/clean/audio.npy
@@ -92,7 +92,7 @@ rule corpus_audit:
 
 
 rule audit:
-    """Collect the audits of all corpora in one table."""
+    """Collect the audits of the experiments' corpora in one table."""
     input:
         audits=inputs.audits(),
     output:

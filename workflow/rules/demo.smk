@@ -1,4 +1,4 @@
-"""Synthetic speech, noise and encoders of the embedded demo, which otherwise runs the code of real experiments.
+"""Synthetic speech, noise and encoders of the demo, which otherwise runs the code of real experiments.
 
 INPUTS  speech/{layout}.yaml: voice, sentences and emotions of a language
         checkpoints/{checkpoint}.yaml: architecture and languages of a tiny encoder

@@ -1,6 +1,8 @@
-"""Pre-trained encoders: checkpoints are downloaded at a pinned revision; only the encoder's weights are kept.
+"""Pre-trained encoders: checkpoints are downloaded at a pinned revision; only the encoder is kept.
 
-INPUTS  a Hugging Face repository, or a local folder in its format; corpora
+The whole download stays in the Hugging Face cache.
+
+INPUTS  a Hugging Face repository, or a local folder in its format; results/corpora/ (pooled vectors)
 OUTPUTS resources/encoders/{encoder}/, results/corpora/{corpus}/{condition}/pooled/{encoding}.npy
 """
 

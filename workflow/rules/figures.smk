@@ -1,6 +1,6 @@
 """Tables, figures and claims.
 
-INPUTS  results/scores/, results/runs/, results/corpora/{corpus}/archive.json
+INPUTS  results/scores/, results/runs/, results/corpora/{corpus}/archive.json, resources/encoders/ (Table I)
 OUTPUTS results/tables/, results/figures/, results/claims.*
 """
 
@@ -215,7 +215,7 @@ use rule figure2 as training_curves with:
 
 
 rule claims:
-    """Verdicts on the paper's claims."""
+    """Verdicts on the paper's claims C0 to C7, and on ours, C8."""
     input:
         confusions=inputs.claimed_confusions(),
         archives=inputs.archives(*experiments.CLAIMED),
@@ -227,7 +227,7 @@ rule claims:
             "results/claims.png",
             caption=targets.caption("claims"),
             category="Claims",
-            labels={"shows": "the paper's claims, tested"},
+            labels={"shows": "claims, tested"},
         ),
     log:
         "results/logs/claims.log",

@@ -14,8 +14,7 @@ def start_jobs_without_a_rate_limit(workflow):
     """Remove Snakemake's limit on job starts per second, whose timers keep the scheduler busy, on one machine.
 
     Snakemake 9.27 limits itself to 100 job starts per second with a timer that wakes the scheduler, and sets another
-    timer at every wake-up (`JobScheduler.schedule`). After some hundred jobs, the scheduler keeps a core busy
-    (docs/reference/benchmarks.md).
+    timer at every wake-up (`JobScheduler.schedule`). After some hundred jobs, the scheduler keeps a core busy.
     """
     if workflow.local_exec:
         workflow.scheduler.job_rate_limiter = None
@@ -27,14 +26,16 @@ def show_licences(dag):
     new = {job.wildcards.corpus for job in jobs if job.name == "corpus"}
     entries = [config["corpora"][corpus] for corpus in config["corpora"] if corpus in new]
     used = [download.corpus_source(entry) for entry in entries if not is_made_by_demo(entry["path"])]
-    if any(job.name in ("noise", "download_noise") for job in jobs) and not is_made_by_demo(Path(config["noise"]["path"] or "", "_")):
+    if any(job.name in ("noise", "download_noise") for job in jobs) and not is_made_by_demo(
+        Path(config["noise"]["path"] or "", "_")
+    ):
         used.append(download.published()["noise"][config["noise"]["format"]])
     show("Licences of the data:", sorted({download.licence_notice(source) for source in used if source}))
 
 
 def warn_missing_local_inputs():
     """Print local inputs that do not exist although their results are in use."""
-    show("Local inputs that do not exist:", local_inputs.missing_with_results(config))
+    show("Local inputs that do not exist; their finished results are used:", local_inputs.missing_with_results(config))
 
 
 def show_jobs_without_record(dag):
@@ -44,8 +45,8 @@ def show_jobs_without_record(dag):
     """
     unknown = {job.name for job in dag.jobs if dag.reason(job).no_metadata and not dag.needrun(job)}
     show(
-        "Finished jobs without recorded settings: an edit of settings or code does not rerun them. To recompute:"
-        " snakemake --forcerun RULE",
+        "Rules with finished jobs without recorded settings: an edit of settings or code does not rerun them. To recompute,"
+        " add to your command: --forcerun RULE",
         sorted(unknown),
     )
 

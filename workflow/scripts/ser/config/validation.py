@@ -280,8 +280,8 @@ def _experiment_problems(experiment: dict, config: dict):
         for target in experiment["targets"]:
             if source != target and {source, target} <= corpora.keys() and _same(corpora[source], corpora[target]):
                 yield (
-                    f"targets: {target!r} holds the same recordings as source {source!r} (both are of format"
-                    f" {corpora[source]['format']}); a target must be another corpus"
+                    f"targets: {target!r} holds the same recordings as source {source!r} (same `path` or"
+                    f" `url`, or both are the published {corpora[source]['format']}); a target must be another corpus"
                 )
     if experiment.get("source") in experiment["targets"]:
         yield f"targets: {experiment['source']!r} is the source; a target must be another corpus"

@@ -36,7 +36,7 @@ def check_manifest(folder: Path) -> dict[str, str]:
     except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError) as error:
         raise _damage_error(folder, [f"{NAME} is not a valid manifest"]) from error
     if outside := sorted(name for name in checksums if not _is_inside(name)):
-        raise UserError(f"{folder}: {NAME} names files outside of the folder: {listing(outside)}")
+        raise UserError(f"{folder}: {NAME} names files outside of the folder: {listing(outside)}. Export it again.")
     compared = {name: _find_problem(folder / name, checksum) for name, checksum in sorted(checksums.items())}
     if problems := [f"{name} {problem}" for name, problem in compared.items() if problem]:
         raise _damage_error(folder, problems)

@@ -90,5 +90,5 @@ def pooled_name(model: Mapping) -> str:
 
 
 def is_made_by_demo(path: str | os.PathLike | None) -> bool:
-    """Return whether a file is created by the embedded demo."""
+    """Return whether a file is created by the demo."""
     return Path(path or "").parts[:2] == ("resources", "demo")

@@ -50,8 +50,8 @@ class Overlap:
 def find_overlaps(utterances: Sequence[str], waveforms: Sequence[np.ndarray]) -> list[Overlap]:
     """Find the pairs of utterances that share a recording.
 
-    A pair matches over its whole overlap, of at least 0.5 s, or in a passage of at least 1.25 s. The result is
-    sorted. For a recording that occurs many times, it has enough pairs to link all copies.
+    A pair matches over its whole overlap, of at least 0.5 s, or in a passage of 1 s, compared every 0.25 s. The
+    result is sorted. For a recording that occurs many times, it has enough pairs to link all copies.
 
     Args:
         waveforms: int16, shape (samples,), one per utterance.

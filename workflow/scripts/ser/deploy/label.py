@@ -148,8 +148,8 @@ class Classifier:
         probabilities = inference.probabilities(self._model, frames, BATCH, self._device)
         if not np.isfinite(probabilities).all():
             raise UserError(
-                f"{self._folder}: predicted probabilities contain NaN or infinity, since training diverged. Train the"
-                " model with a lower `learning_rate`."
+                f"{self._folder}: predicted probabilities contain NaN or infinity. Training diverged, or the weights"
+                " are damaged. Train the model again. If it happens again, lower the model's `learning_rate`."
             )
         return probabilities
 
@@ -169,7 +169,7 @@ def find_audio(paths: Iterable[Path]) -> list[Path]:
         elif path.exists():
             found[path] = None
         else:
-            raise UserError(f"{path} does not exist")
+            raise UserError(f"{path} does not exist: pass audio files or folders")
     return list(found)
 
 

@@ -93,7 +93,8 @@ def _read_record(folder: Path) -> dict:
     except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError):
         pass
     raise UserError(
-        f"{folder}: its run.json is not the record of a training run. Delete the file and run Snakemake again."
+        f"{folder}: its run.json is not the record of a training run. Delete the file and run Snakemake again; if it is"
+        " an exported model, export it again."
     )
 
 
@@ -135,6 +136,6 @@ def _check_encoder(trained: TrainedModel, checksums: dict[str, str]) -> None:
             )
         if (checksums.get(name) or sha256(weights)) != trained.record["encoder_sha256"]:
             raise UserError(
-                f"{weights} is not the encoder that {trained.folder} was trained on, or is damaged: run Snakemake"
-                " again for this model"
+                f"{weights} is not the encoder that {trained.folder} was trained on, or is damaged. Restore the"
+                " encoder, or train again: add `--forcerun finetune` to your Snakemake command."
             )

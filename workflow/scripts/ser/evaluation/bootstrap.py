@@ -1,4 +1,4 @@
-"""Weighted bootstrap of model differences over seeds and test speakers.
+"""Weighted bootstrap of model differences over seeds and the target's speakers.
 
 The corpora are fixed. Seeds of a source (its training runs) and speakers of a target are resampled. The bootstrap draws
 Dirichlet weights, as the Bayesian bootstrap does (Rubin, The Annals of Statistics 9, 1981), so that every draw includes

@@ -1,4 +1,6 @@
-"""Tests of the paper's claims. The decision rules are fixed here and do not depend on results.
+"""Tests of the paper's claims (C0 to C7) and of ours (C8).
+
+The decision rules are fixed here and do not depend on results.
 
 An effect is the mean over cells (pairs, or targets) of a paired difference in UAR points. Its 95 % confidence interval
 (`evaluation.bootstrap`) generalises to new seeds and new speakers of these corpora, not to other corpora.
@@ -34,15 +36,15 @@ COVERAGE = {
 }  # % of 95 % intervals that contain the true effect, simulated (docs/reference/statistics.md)
 EXPLANATION = (
     "An effect is the mean over cells (pairs, or targets) of a paired difference in UAR points. Its 95 % confidence"
-    " interval is a bootstrap over seeds and test speakers, conditional on these corpora. In simulations with five"
-    " seeds, it contained the true effect in "
+    " interval is a bootstrap over seeds and the target's speakers, conditional on these corpora. In simulations with"
+    " assumed spreads (400 of each design) and five seeds, it contained the true effect in "
     + ", ".join(f"{share} % of cases ({name})" for name, share in COVERAGE.items())
-    + "; with two seeds, in 83.5 to 92.5 %. A comparison is supported if its interval is above 0 and at least three"
-    " quarters of its cells agree, and contradicted if its interval is below 0. If the claim is that two models are"
-    " comparable, it is supported if the interval is within the margin, and contradicted if it is outside, on either"
-    " side. Otherwise it is inconclusive, and always so with one seed. A claim is supported if all its comparisons are"
-    " tested and supported, contradicted if any is contradicted, not tested if none was tested, and otherwise"
-    " inconclusive."
+    + "; with two seeds, in 83.5 to 92.5 %. A comparison is supported if its interval is above 0, and so is the"
+    " difference in at least three quarters of its cells, and contradicted if its interval is below 0. If the claim"
+    " is that two models are comparable, it is supported if the interval is within the margin, and contradicted if it"
+    " is outside, on either side. Otherwise it is inconclusive, and always so with one seed. A claim is supported if"
+    " all its comparisons are tested and supported, contradicted if any is contradicted, not tested if none was"
+    " tested, and otherwise inconclusive."
 )
 SINGLE_SEED = "one seed: the interval covers speakers only, so there is no verdict"
 ABSENT = " does not include "  # between an experiment and the models that it lacks

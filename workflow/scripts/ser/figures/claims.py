@@ -30,7 +30,7 @@ def make(inputs, outputs, settings: dict) -> None:
 def markdown(table: pd.DataFrame, notes: list[str]) -> str:
     """Return one line per claim with its verdict, then the comparisons, then the method."""
     by_claim = [(claim, rows, rows.iloc[0]) for claim, rows in table.groupby("claim")]
-    lines = ["# The paper's claims", "", *(f"**{note}**\n" for note in notes)]
+    lines = ["# Claims: C0 to C7 of the paper, C8 of this workflow", "", *(f"**{note}**\n" for note in notes)]
     lines += [f"- **{claim}: {first.claim_verdict}.** {first.statement}." for claim, _, first in by_claim]
     lines += ["", "## Comparisons"]
     for claim, rows, first in by_claim:

@@ -1,4 +1,4 @@
-"""Hashes of imported modules and user folders, which Snakemake does not track.
+"""Hashes of what Snakemake does not track itself: imported modules and user folders.
 
 A module is hashed as parsed code, without comments, docstrings, formatting, log messages and messages of raised errors,
 since they cannot change a result. Plumbing modules are not hashed. The hash is part of each rule's param

@@ -46,10 +46,12 @@ def load(path: Path, fingerprint: str, model: nn.Module, optimizer: torch.optim.
     try:
         tensors, metadata = read_tensors(path)
     except SafetensorError as error:
-        log.warning("%s is damaged (%s): starting at the first epoch", path, error)
+        log.warning("the training state %s is damaged (%s): starting at the first epoch", path, error)
         return Progress()
     if metadata["fingerprint"] != fingerprint:
-        log.info("%s was saved with other settings, code or inputs: starting at the first epoch", path)
+        log.info(
+            "the training state %s was saved with other settings, code or inputs: starting at the first epoch", path
+        )
         return Progress()
     groups: dict[str, dict] = {"model": {}, "best": {}, "optimizer": {}}
     for name, value in tensors.items():

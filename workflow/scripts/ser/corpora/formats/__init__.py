@@ -116,8 +116,11 @@ def match_audio_files(archive: Archive, names: list[str], corpus_format: str) ->
         f"{archive.path} is not an archive of format {corpus_format!r}: none of its {len(audio)} audio files has a"
         " name of this format"
         + (f" (it contains, for example, {listing(audio, 3)})" if audio else "")
-        + (f". It looks like format {others[0]!r}: correct `format` or `path` of the corpus" if others else "")
-        + "."
+        + (
+            f". It looks like format {others[0]!r}: correct `format` or `path` of the corpus."
+            if others
+            else ". Correct `path` or `format`."
+        )
     )
 
 

@@ -1,7 +1,7 @@
 """Your own corpus: a CSV table of audio files, speakers and emotions.
 
-Required columns: `file` (relative to the CSV's folder, or absolute; any format and rate that libsndfile
-reads), `speaker` and `emotion`. Optional columns: `gender` (female, male or empty) and `group` (kept whole by
+Required columns: `file` (relative to the CSV's folder, or absolute; WAV, FLAC, MP3, Ogg or AIFF, at any
+rate), `speaker` and `emotion`. Optional columns: `gender` (female, male or empty) and `group` (kept whole by
 splits, such as a session; the speaker by default).
 """
 
