@@ -89,6 +89,17 @@ class TestRejected:
             with pytest.raises(UserError, match=rf"contains '{re.escape(again)}' twice"):
                 Archive(path).scan()
 
+    def test_joined_archives_are_rejected(self, tmp_path, tone):
+        """Only the members of one of the two would be found."""
+        for name in ("a", "b"):
+            as_tar(tmp_path / f"{name}.tar", {f"{name}.wav": tone}, mode="w")
+            write_archive(tmp_path / f"{name}.zip", [(f"{name}.wav", tone)])
+        for kind in ("tar", "zip"):
+            joined = b"".join((tmp_path / f"{name}.{kind}").read_bytes() for name in ("a", "b"))
+            (tmp_path / f"joined.{kind}").write_bytes(joined)
+            with pytest.raises(UserError, match="is damaged or cut short"):
+                Archive(tmp_path / f"joined.{kind}").scan()
+
     @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE])
     def test_links_and_devices_in_a_tar_are_rejected(self, tmp_path, kind):
         with tarfile.open(tmp_path / "corpus.tar.gz", "w:gz") as archive:

@@ -151,6 +151,20 @@ class TestLength:
         expected, _ = soundfile.read(io.BytesIO(content), dtype="float32")
         np.testing.assert_allclose(audio.decode(content, "a"), expected * 32768, atol=2)
 
+    @pytest.mark.parametrize("size", [100, 60_000])
+    def test_mp3_with_a_tag(self, mp3, size):
+        """Cover art makes tags long; a title may hold the word by which the length is found."""
+        length = bytes((size >> shift) & 127 for shift in (21, 14, 7, 0))
+        tag = b"ID3\3\0\0" + length + b"TIT2 Info".ljust(size, b"\0")
+        assert len(audio.decode(tag + mp3, "a")) == 320_000
+        assert len(audio.decode(tag + mp3 + mp3, "a")) == pytest.approx(640_000, abs=6_000)
+
+    def test_ogg_with_a_damaged_page_is_rejected(self):
+        ogg = bytearray(encode(np.random.default_rng(0).uniform(-0.5, 0.5, 160_000), "OGG", subtype="OPUS"))
+        ogg[len(ogg) // 2] ^= 255
+        with pytest.raises(UserError, match=r"a (is cut short|cannot be read)"):
+            audio.decode(bytes(ogg), "a")
+
     def test_concatenated_mp3_is_read_to_its_end(self, mp3):
         assert len(audio.decode(mp3 + mp3, "both")) == pytest.approx(640_000, abs=6_000)
 
@@ -238,6 +252,27 @@ class TestSilence:
         alone = audio.decode(wav_bytes(tone(16_000), subtype="PCM_16"), "mono")
         both = wav_bytes(np.stack([dead, tone(16_000), 0.1 * tone(16_000)], axis=1), subtype="PCM_16")
         np.testing.assert_array_equal(audio.decode(both, "three channels"), alone)
+
+    @pytest.mark.parametrize(
+        "dead",
+        [
+            7e-4 * np.sin(np.arange(32_000) / 50),
+            5e-4 * np.random.default_rng(0).standard_normal(32_000),
+            np.where(np.arange(32_000) == 9_000, 0.5, 0),
+            np.linspace(-0.01, 0.01, 32_000),
+        ],
+        ids=["hum", "open input", "click", "drift"],
+    )
+    def test_channel_with_hum_noise_or_a_click_is_dead(self, dead):
+        alone = audio.decode(wav_bytes(tone(32_000), subtype="PCM_16"), "mono")
+        both = wav_bytes(np.stack([dead, tone(32_000)], axis=1), subtype="PCM_16")
+        np.testing.assert_array_equal(audio.decode(both, "stereo"), alone)
+
+    def test_recording_that_is_silent_at_16_khz_is_rejected(self):
+        """A tone above the band that is kept."""
+        whine = 0.1 * np.sin(2 * np.pi * 15_000 * np.arange(48_000) / 48_000)
+        with pytest.raises(UserError, match="is silent"):
+            audio.decode(wav_bytes(whine, 48_000), "a")
 
 
 def test_arrays_are_written_completely(tmp_path):

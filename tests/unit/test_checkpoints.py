@@ -144,6 +144,36 @@ class TestPublishedKinds:
         with pytest.raises(UserError, match="does not exist, although the index of the weights names it"):
             checkpoints.read_encoder(tmp_path, "wav2vec2")
 
+    @pytest.mark.parametrize(
+        ("change", "message"),
+        [
+            (lambda tensor: tensor * torch.nan, "weights that are quantised, NaN, infinite or all zero"),
+            (lambda tensor: tensor * 0, "weights that are quantised, NaN, infinite or all zero"),
+            (lambda tensor: tensor.to(torch.int8), "weights that are quantised, NaN, infinite or all zero"),
+        ],
+        ids=["NaN", "zero", "int8"],
+    )
+    def test_unusable_weights_are_rejected(self, tmp_path, change, message):
+        save(Wav2Vec2ForCTC(Wav2Vec2Config(**SMALL_WAV2VEC2)), tmp_path, "safetensors")
+        tensors, name = load_file(tmp_path / "model.safetensors"), "wav2vec2.encoder.layers.0.attention.k_proj.weight"
+        save_file(tensors | {name: change(tensors[name])}, tmp_path / "model.safetensors")
+        with pytest.raises(UserError, match=message):
+            checkpoints.read_encoder(tmp_path, "wav2vec2")
+
+    def test_adapter_beside_its_base_is_rejected(self, tmp_path):
+        save(Wav2Vec2ForCTC(Wav2Vec2Config(**SMALL_WAV2VEC2)), tmp_path, "safetensors")
+        (tmp_path / "adapter_config.json").write_text("{}")
+        with pytest.raises(UserError, match=r"has adapter_config\.json.*Merge them"):
+            checkpoints.read_encoder(tmp_path, "wav2vec2")
+
+    @pytest.mark.parametrize("key", ["quantization_config", "transformers_weights"])
+    def test_other_weights_by_the_config_are_rejected(self, tmp_path, key):
+        save(Wav2Vec2ForCTC(Wav2Vec2Config(**SMALL_WAV2VEC2)), tmp_path, "safetensors")
+        config = json.loads((tmp_path / "config.json").read_text())
+        (tmp_path / "config.json").write_text(json.dumps(config | {key: "other"}))
+        with pytest.raises(UserError, match=f"has {key}, which is not supported"):
+            checkpoints.read_encoder(tmp_path, "wav2vec2")
+
     def test_pointer_of_git_lfs_is_named(self, tmp_path):
         save(Wav2Vec2ForCTC(Wav2Vec2Config(**SMALL_WAV2VEC2)), tmp_path, "safetensors")
         (tmp_path / "model.safetensors").write_text(
@@ -290,6 +320,11 @@ class TestHub:
         folder, _ = self.locate()
         assert sorted(hub.served) == ["config.json", "preprocessor_config.json", "pytorch_model.bin"]
         assert checkpoints.read_encoder(folder, "wav2vec2")
+
+    def test_folder_of_the_repositorys_name_is_not_used_for_a_revision(self, hub, tmp_path, monkeypatch):
+        (tmp_path / Hub.REPOSITORY).mkdir(parents=True)
+        monkeypatch.chdir(tmp_path)
+        assert self.locate()[1] == hub.COMMIT
 
     def test_offline_with_a_filled_cache(self, hub, monkeypatch):
         online, served = self.locate(), len(hub.served)

@@ -19,6 +19,11 @@ SAME = {
     "soft hyphen": ("Anna", "An\u00adna"),
     "no-break space": ("Anna B", "Anna\u00a0B"),
     "full width": ("A1", "\uff21\uff11"),
+    "dashes": ("spk-1", "spk\u20111"),
+    "minus sign": ("spk-1", "spk\u22121"),
+    "apostrophes": ("O'Neil", "O\u2019Neil"),
+    "variation selector": ("Anna", "Anna\ufe0f"),
+    "filler": ("Anna", "An\u3164na"),
     "blanks": ("Anna B", "  Anna  B\t"),
 }
 
@@ -31,7 +36,7 @@ def test_names_that_look_the_same_are_one(case, first):
 
 
 def test_names_that_differ_stay_different():
-    names = ["Anna", "anna", "3", "03", "Jos\u00e9", "Jose", "\u0639\u0644\u06cc", "\u0639\u0644\u064a"]
+    names = ["Anna", "anna", "3", "03", "Jos\u00e9", "Jose", "\u0639\u0644\u06cc", "\u0639\u0644\u064a", "a_b", "a b"]
     assert len({identity.normalise(name) for name in names}) == len(names)
 
 
@@ -41,6 +46,8 @@ def test_names_that_differ_stay_different():
         (["3", "03", "4"], "'03' and '3'"),
         (["3", "3.0"], "'3' and '3.0'"),
         (["SM1", "sm01"], "'SM1' and 'sm01'"),
+        (["spk_1", "spk 1", "spk-01"], "'spk 1' and 'spk-01' and 'spk_1'"),
+        (["\u0639\u0644\u06cc", "\u0639\u0644\u064a"], "'\u0639\u0644\u064a' and '\u0639\u0644\u06cc'"),
         (["Anna", "ANNA"], "'ANNA' and 'Anna'"),
         (["3", "\u0663"], "'3' and '\u0663'"),
         (["1", "10", "100", "1.5", "1.05", "SM1", "SM10", "a1b2", "a12b"], None),
@@ -87,7 +94,9 @@ def test_no_split_separates_spellings_of_a_name(tmp_path, case, column):
 
 def test_similar_speakers_are_warned_of_at_ingestion(tmp_path):
     *_, about = ingest.ingest(write_corpus(tmp_path, ["3", "03", "B"]), SETTINGS)
-    assert any("speakers that differ only in case or number format" in w for w in about["verification"]["warnings"])
+    assert any(
+        "speakers that differ only in case, separators or number format" in w for w in about["verification"]["warnings"]
+    )
 
 
 def test_labels_are_compared_in_the_normal_form(tmp_path):
@@ -96,10 +105,29 @@ def test_labels_are_compared_in_the_normal_form(tmp_path):
     assert {row["emotion"] for row in rows} == set(EMOTIONS)
 
 
-@pytest.mark.parametrize("speaker", ["nan", "NaN", "<NA>", "None", "null", "n/a", "\u200b", " "])
+@pytest.mark.parametrize("speaker", ["nan", "NaN", "<NA>", "None", "null", "n/a", "#REF!", "\\N", "-", "\u200b", " "])
 def test_empty_speakers_are_rejected(tmp_path, speaker):
     with pytest.raises(UserError, match=r"mine\.csv, line \d+: speaker is (empty|.* as programs write an empty cell)"):
         ingest.ingest(write_corpus(tmp_path, ["A", speaker]), SETTINGS)
+
+
+@pytest.mark.parametrize("header", ["Group", "GROUP ", "group\u200b", "group"])
+def test_optional_columns_are_found_in_any_spelling(tmp_path, header):
+    path = write_corpus(tmp_path, ["s1", "s2", "s3", "s4"], group=lambda i: "AABB"[i])
+    path.write_text(path.read_text(encoding="utf-8").replace("group", header, 1), encoding="utf-8")
+    rows, _, about = ingest.ingest(path, SETTINGS)
+    assert {row["group"] for row in rows} == {"A", "B"}
+    assert about["verification"]["warnings"] == []
+
+
+def test_unused_columns_and_unclear_speakers_are_warned_of(tmp_path):
+    path = write_corpus(tmp_path, ["unknown", "B"], group=lambda i: "AB"[i])
+    path.write_text(path.read_text(encoding="utf-8").replace("group", "session", 1), encoding="utf-8")
+    *_, about = ingest.ingest(path, SETTINGS)
+    assert about["verification"]["warnings"] == [
+        "columns that are not used: session",
+        "'unknown' counts as one speaker",
+    ]
 
 
 def test_one_recording_with_two_emotions_is_warned_of(tmp_path):

@@ -274,6 +274,17 @@ class TestWindows:
         assert len(rows) == 2 + 41 - 11
         assert len(run_label(run, short, "--window", "0.5")) == 5
 
+    def test_no_window_is_longer_than_whispers_input(self, workflow, long, capsys):
+        """A recording of 32 s is one utterance for other models, of up to 35 s."""
+        samples, rate = soundfile.read(long, dtype="int16")
+        soundfile.write(long, samples[: 32 * rate], rate)
+        assert [row["end"] for row in run_label(run_of(workflow, "xlsr"), long)] == ["32.000"]
+        rows = run_label(run_of(workflow, "whisper"), long)
+        assert [row["end"] for row in rows] == ["10.000", "15.000", "20.000", "25.000", "32.000"]
+        short = workflow.directory / "German/audio/4-sad.wav"
+        assert len(run_label(run_of(workflow, "whisper"), short, long, "--whole", status=3)) == 1
+        assert "long.wav is longer than this encoder's limit of 30 s: leave out --whole" in capsys.readouterr().err
+
     @pytest.mark.parametrize(
         ("model", "options", "message"),
         [
@@ -304,17 +315,20 @@ class TestBrokenFiles:
         soundfile.write(folder / "silent.wav", np.zeros(16_000), 16_000)
         (folder / "empty.mp3").touch()
         (folder / "telephone.m4a").write_bytes(b"\0\0\0\x20ftypM4A ")
+        (folder / "browser.webm").write_bytes(b"\x1a\x45\xdf\xa3")
+        # too loud for silence as a whole, but not in any window
+        soundfile.write(folder / "drift.wav", np.linspace(-0.01, 0.01, 40 * 16_000) ** 3, 16_000)
         return folder
 
     def test_unreadable_files_are_reported_and_skipped(self, workflow, mixed, capsys):
         rows = run_label(run_of(workflow, "cnn-lstm"), mixed, status=3)
         errors = capsys.readouterr().err
-        bad = ("cut.wav", "text.flac", "silent.wav", "empty.mp3", "telephone.m4a")
+        bad = ("cut.wav", "text.flac", "silent.wav", "empty.mp3", "telephone.m4a", "browser.webm", "drift.wav")
         assert len(rows) == 20
         assert not {Path(row["file"]).name for row in rows} & {*bad}
         for name in bad:
             assert f"label: skipped: {mixed / name} " in errors
-        assert "5 of 25 files were skipped" in errors
+        assert "7 of 27 files were skipped" in errors
 
     def test_no_output_without_readable_files(self, workflow, mixed, output):
         output.write_text("from before")

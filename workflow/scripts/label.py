@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     trained = open_trained(options.run)
     device = choose_device(int(torch.cuda.is_available()))
     classifier = label.Classifier(trained, device)
-    classifier.check(cutting)
+    cutting = classifier.check(cutting)
     sizes = {file: file.stat().st_size for file in recordings}
     skipped = []
     with tqdm(total=sum(sizes.values()), unit="B", unit_scale=True, desc="classified") as bar:

@@ -13,22 +13,37 @@ from ser.core.errors import listing
 NUMBER = re.compile(r"(?<![\d.])0*(\d+?)(?:\.0+)?(?![\d.])")  # with leading zeros, and a fraction of zeros
 
 
+DASHES = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\uff0d"), "-")
+APOSTROPHES = dict.fromkeys(map(ord, "\u2018\u2019\u02bc\uff07"), "'")
+# characters without a picture that are neither control nor format characters
+INVISIBLE = dict.fromkeys(
+    [0x34F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x180B, 0x180C, 0x180D, 0x180F, 0x2800, 0x3164, 0xFFA0, 0xFFFC]
+)
+INVISIBLE |= dict.fromkeys([*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)])  # variation selectors
+ARABIC = {ord("\u064a"): "\u06cc", ord("\u0649"): "\u06cc", ord("\u0643"): "\u06a9", ord("\u0640"): None}
+
+
 def normalise(name: str) -> str:
-    """Return a name in Unicode NFKC, without invisible format characters and with single blanks inside only."""
-    compatible = unicodedata.normalize("NFKC", name)
+    """Return a name in Unicode NFKC, without invisible characters, with one dash, apostrophe and blank."""
+    compatible = unicodedata.normalize("NFKC", name.translate(INVISIBLE)).translate(DASHES | APOSTROPHES | INVISIBLE)
     visible = (c for c in compatible if c.isspace() or unicodedata.category(c) not in ("Cc", "Cf"))
     return " ".join("".join(visible).split())
 
 
 def similar_names(kind: str, names: Iterable[str]) -> list[str]:
-    """Return a warning if names differ only in case or in how a number is written (3, 03, 3.0).
+    """Return a warning if names differ only in case, in separators, or in how a number or letter is written.
+
+    Examples are 3, 03 and 3.0; spk_1 and spk 1; Arabic and Persian forms of a letter.
 
     Args:
         kind: what the names are, in the plural.
     """
     alike = defaultdict(set)
     for name in names:
-        western = "".join(str(unicodedata.decimal(character, character)) for character in name.casefold())
+        folded = re.sub(r"[ _-]+", " ", name.casefold().translate(ARABIC)).strip(" '")
+        western = "".join(str(unicodedata.decimal(character, character)) for character in folded)
         alike[NUMBER.sub(r"\1", western)].add(name)
     pairs = [" and ".join(map(repr, sorted(found))) for _, found in sorted(alike.items()) if len(found) > 1]
-    return [f"{kind} that differ only in case or number format count as different: {listing(pairs)}"] * bool(pairs)
+    return [
+        f"{kind} that differ only in case, separators or number format count as different: {listing(pairs)}"
+    ] * bool(pairs)

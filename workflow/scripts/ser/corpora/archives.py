@@ -127,6 +127,8 @@ class Archive:
 
     def _walk_zip(self):
         with zipfile.ZipFile(self.path) as file:
+            if min((member.header_offset for member in file.infolist()), default=0):
+                raise zipfile.BadZipFile("data precedes the first member, as if two archives were joined")
             for member in file.infolist():
                 if stat.S_ISLNK(member.external_attr >> 16):
                     self._raise_link_error(member.filename)
@@ -140,8 +142,9 @@ class Archive:
                     yield member.name, member.size, lambda member=member: file.extractfile(member).read()
                 elif not member.isdir():
                     self._raise_link_error(member.name)
-            while file.fileobj.read(1 << 20):  # the checksum is at the end of the compressed stream
-                pass
+            while rest := file.fileobj.read(1 << 20):  # the checksum is at the end of the compressed stream
+                if rest.strip(b"\0"):
+                    raise tarfile.ReadError("data follows the last member that can be read")
 
     def _raise_link_error(self, name: str):
         raise UserError(f"{self.path}: member {name!r} is a link or a device. Remove it.")

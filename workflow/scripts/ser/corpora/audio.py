@@ -22,6 +22,14 @@ MAX_MISSING = 0.01  # seconds by which a recording may be shorter or longer than
 MIN_RATE, MAX_RATE = 4_000, 768_000  # Hz
 MAX_PEAK = 2.0  # of floating-point samples, which are clipped at 1; larger values are not in the range -1 to 1
 BLOCK = 1 << 20  # frames decoded at once
+READABLE = (".wav", ".wave", ".bwf", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".aif", ".aiff", ".aifc")
+# Suffixes of other audio, which is reported and not ignored.
+AUDIO_SUFFIXES = (
+    *READABLE,
+    *(".m4a", ".aac", ".wma", ".amr", ".au", ".caf", ".w64", ".rf64", ".webm", ".mp4", ".3gp", ".mov", ".mka", ".mp2"),
+    *(".wv", ".sph", ".spx", ".ape", ".ac3"),
+)
+AUDIBLE = 10 ** (-30 / 20)  # a channel with a level below this share of the loudest is dead
 CONTAINERS = ("WAV", "WAVEX", "FLAC", "MP3", "OGG", "AIFF")  # by libsndfile's names; OGG is Vorbis or Opus
 UNKNOWN_FRAMES = 1 << 36  # frame counts from here on mean that the header has no length
 UNKNOWN_BYTES = 0x7FFFF000  # sizes from here on mean "unknown" in the headers of streams, as SoX and ffmpeg write them
@@ -33,8 +41,8 @@ CONVERT = "Convert it to WAV or FLAC."
 def decode(content: bytes, name: str) -> np.ndarray:
     """Decode WAV, FLAC, MP3, Ogg (Vorbis, Opus) or AIFF to 16 kHz mono, with libsndfile.
 
-    Takes the first channel that is not silent, since the mean of EMOVO's two microphones would comb-filter, and
-    resamples with soxr's HQ filter, librosa's default. An MP3 without a length in its header is decoded to its end.
+    Takes the first channel with sound, since the mean of EMOVO's two microphones would comb-filter, and resamples
+    with soxr's HQ filter, librosa's default. An MP3 without a length in its header is decoded to its end.
 
     Returns int16 of shape (samples,). Raises `UserError`, naming the file, if it cannot be decoded, is of another
     container, is shorter or longer than its header says, empty, silent or shorter than 25 ms, contains NaN or
@@ -43,9 +51,10 @@ def decode(content: bytes, name: str) -> np.ndarray:
     if content.startswith(LFS_POINTER):
         raise UserError(f"{name} is a pointer of Git LFS, not the recording. Run `git lfs pull` where it comes from.")
     try:
-        waveform, rate, floating = _read_checked(content, name)
+        channels, rate, floating = _read_checked(content, name)
     except (soundfile.LibsndfileError, RuntimeError, ValueError, TypeError) as error:
         raise UserError(f"{name} cannot be read as audio ({error}): it is damaged or in an unknown format") from error
+    waveform = first_live_channel(channels, rate)
     if not np.isfinite(waveform).all():
         raise UserError(f"{name} contains samples that are NaN or infinite")
     if floating and (peak := np.abs(waveform).max()) > MAX_PEAK:
@@ -54,7 +63,26 @@ def decode(content: bytes, name: str) -> np.ndarray:
         waveform = soxr.resample(waveform, rate, SAMPLE_RATE, quality="HQ")
     if len(waveform) < SHORTEST:
         raise UserError(f"{name} is only {len(waveform) / SAMPLE_RATE * 1000:.0f} ms long; at least 25 ms are needed")
+    if is_silent(waveform):
+        raise UserError(f"{name} is silent: its level is below -70 dB of full scale")
     return np.clip(np.rint(waveform * 32768.0), -32768, 32767).astype(np.int16)
+
+
+def first_live_channel(channels: np.ndarray, rate: int) -> np.ndarray:
+    """Return the first channel whose level is within 30 dB of the loudest.
+
+    The level is that of the loud parts, the 98th percentile over frames of 25 ms without their mean, so that neither a
+    click nor a drift counts.
+
+    Args:
+        channels: (samples, channels).
+    """
+    if channels.shape[1] == 1:
+        return channels[:, 0]
+    frame = max(1, min(rate // 40, len(channels)))
+    frames = channels[: len(channels) // frame * frame].reshape(-1, frame, channels.shape[1])
+    levels = np.nan_to_num(np.quantile(frames.std(axis=1), 0.98, axis=0))
+    return channels[:, np.argmax(levels >= AUDIBLE * levels.max())]
 
 
 def is_silent(waveform: np.ndarray) -> bool:
@@ -63,9 +91,9 @@ def is_silent(waveform: np.ndarray) -> bool:
 
 
 def _read_checked(content: bytes, name: str) -> tuple[np.ndarray, int, bool]:
-    """Return one channel of a recording, its sample rate, and whether it has floating-point samples.
+    """Return a recording as (samples, channels), its sample rate, and whether its samples are floating-point.
 
-    Raises `UserError` if the header and the contents differ in their length, or all channels are silent.
+    Raises `UserError` if it is in another container, is empty, or differs from its header in its length.
     """
     with soundfile.SoundFile(io.BytesIO(content)) as file:
         container, rate, frames, report = file.format, file.samplerate, file.frames, file.extra_info
@@ -75,19 +103,14 @@ def _read_checked(content: bytes, name: str) -> tuple[np.ndarray, int, bool]:
             raise UserError(f"{name} has a sample rate of {rate} Hz in its header: it is damaged")
         if container == "FLAC" and frames >= UNKNOWN_FRAMES:
             raise UserError(f"{name} has no length in its header, as if it was written to a pipe. {CONVERT}")
-        waveform = _read_channel(file, 0)
-    read = _read_file
-    if container == "MP3" and len(streamed := _read_mp3_stream(content, 0)) > frames + MP3_DELAY:
-        read, waveform = _read_mp3_stream, streamed  # without a length in the header, or several MP3s in one file
+        channels = _read_to_end(file)
+    if container == "MP3" and len(streamed := _read_mp3_stream(content)) > frames + MP3_DELAY:
+        channels = streamed  # without a length in the header, or several MP3s in one file
     else:
-        _check_length(content, name, container, len(waveform), frames, rate, report)
-    if not waveform.size:
+        _check_length(content, name, container, len(channels), frames, rate, report)
+    if not channels.size:
         raise UserError(f"{name} contains no audio")
-    for channel in range(1, file.channels):
-        waveform = read(content, channel) if is_silent(waveform) else waveform
-    if is_silent(waveform):
-        raise UserError(f"{name} is silent: its level is below -70 dB of full scale")
-    return waveform, rate, file.subtype in ("FLOAT", "DOUBLE")
+    return channels, rate, file.subtype in ("FLOAT", "DOUBLE")
 
 
 def _check_length(content: bytes, name: str, container: str, read: int, frames: int, rate: int, report: str) -> None:
@@ -111,16 +134,14 @@ def _check_length(content: bytes, name: str, container: str, read: int, frames: 
         raise UserError(f"{name} is cut short: its last page is missing")
 
 
-def _read_file(content: bytes, channel: int) -> np.ndarray:
-    with soundfile.SoundFile(io.BytesIO(content)) as file:
-        return _read_channel(file, channel)
+def _read_to_end(file: soundfile.SoundFile) -> np.ndarray:
+    """Read (samples, channels) to the end, whatever the header says of the length.
 
-
-def _read_channel(file: soundfile.SoundFile, channel: int) -> np.ndarray:
-    """Read one channel to its end, whatever the header says of its length."""
-    blocks = [np.zeros(0, np.float32)]
-    while len(block := file.read(BLOCK, dtype="float32", always_2d=True)):
-        blocks.append(block[:, channel])
+    A short block is the last one: after it soundfile seeks, and would read the end again.
+    """
+    blocks = [file.read(BLOCK, dtype="float32", always_2d=True)]
+    while len(blocks[-1]) == BLOCK:
+        blocks.append(file.read(BLOCK, dtype="float32", always_2d=True))
     return np.concatenate(blocks)
 
 
@@ -162,13 +183,19 @@ def _count_flac_frames(content: bytes) -> int:
     return counted
 
 
-def _read_mp3_stream(content: bytes, channel: int) -> np.ndarray:
-    """Decode one channel of an MP3 to its end.
+def _read_mp3_stream(content: bytes) -> np.ndarray:
+    """Decode an MP3 as (samples, channels) to its end.
 
     libsndfile estimates the length of an MP3 whose first frame has none, and stops there, but not if it reads from a
-    pipe. A length in the first frame is hidden from it.
+    pipe. A length in the first frame is hidden from it, and so are leading ID3v2 tags, which it cannot skip in a pipe
+    (their size is in 4 bytes of 7 bits at offset 6).
     """
-    tag = re.search(rb"Xing|Info|VBRI", content[: 1 << 16])
+    while content.startswith(b"ID3"):
+        high, *others = content[6:10]
+        for byte in others:
+            high = high << 7 | byte
+        content = content[10 + high :]
+    tag = re.search(rb"Xing|Info|VBRI", content[:4096])
     hidden = content[: tag.start()] + bytes(4) + content[tag.end() :] if tag else content
     reader, writer = os.pipe()
 
@@ -180,7 +207,7 @@ def _read_mp3_stream(content: bytes, channel: int) -> np.ndarray:
     thread.start()
     try:
         with soundfile.SoundFile(reader) as file:
-            return _read_channel(file, channel)
+            return _read_to_end(file)
     finally:
         thread.join()
 

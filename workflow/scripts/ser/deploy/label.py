@@ -3,7 +3,7 @@
 import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ import torch
 from ser.core.constants import EMOTIONS, SAMPLE_RATE
 from ser.core.errors import UserError
 from ser.core.files import files_under
-from ser.corpora.audio import SHORTEST, as_float, decode, is_silent
+from ser.corpora.audio import AUDIO_SUFFIXES, READABLE, SHORTEST, as_float, decode, is_silent
 from ser.deploy.trained import TrainedModel
 from ser.models import families, trainable_state
 from ser.models.batching import Frames
@@ -20,18 +20,6 @@ from ser.models.log_mel import log_mel
 from ser.training import inference
 
 COLUMNS = ("file", "start", "end", "predicted", *EMOTIONS)
-READABLE = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc")
-AUDIO = (
-    *READABLE,
-    ".m4a",
-    ".aac",
-    ".wma",
-    ".amr",
-    ".au",
-    ".caf",
-    ".w64",
-    ".rf64",
-)  # unreadable formats in a folder are reported, not ignored
 WINDOWS_IN_MEMORY = 16  # few, so that progress is visible on a CPU
 BATCH = 4  # windows predicted together; it changes the probabilities by rounding at most
 LONGEST = 35.0  # seconds: longer than all utterances of the corpora (IEMOCAP's longest has 34.1)
@@ -117,13 +105,14 @@ class Classifier:
         if families.name(entry) == families.FROZEN:
             self._frozen = families.load(entry["family"]).build(entry, trained.encoder).to(device).eval()
         self._model.eval()
-
-    def check(self, cutting: Cutting) -> None:
-        """Raise `UserError` if a window is longer than the model's input."""
         encoder = getattr(self._frozen or self._model, "encoder", None)
-        limit = getattr(encoder, "max_samples", np.inf) / SAMPLE_RATE
-        if cutting.window > limit:
-            raise UserError(f"a window of {cutting.window:g} s is too long: this encoder's limit is {limit:g} s")
+        self.limit = getattr(encoder, "max_samples", np.inf) / SAMPLE_RATE  # seconds of input
+
+    def check(self, cutting: Cutting) -> Cutting:
+        """Return the cutting within the length of the model's input. Raises `UserError` if a window is longer."""
+        if cutting.window > self.limit:
+            raise UserError(f"a window of {cutting.window:g} s is too long: this encoder's limit is {self.limit:g} s")
+        return cutting if cutting == WHOLE else replace(cutting, longest=min(cutting.longest, self.limit))
 
     def frames(self, name: str, samples: np.ndarray) -> Frames:
         """Compute the input of the model's trained layers for a waveform.
@@ -174,7 +163,7 @@ def find_audio(paths: Iterable[Path]) -> list[Path]:
 
 
 def _is_audio(path: Path) -> bool:
-    return path.suffix.lower() in AUDIO and not path.name.startswith(".")
+    return path.suffix.lower() in AUDIO_SUFFIXES and not path.name.startswith(".")
 
 
 def classify(
@@ -202,10 +191,16 @@ def _windows(classifier, files, cutting, skip) -> Iterator[Window]:
     for file in files:
         try:
             samples = decode(file.read_bytes(), str(file))
+            if cutting == WHOLE and len(samples) > classifier.limit * SAMPLE_RATE:
+                raise UserError(
+                    f"{file} is longer than this encoder's limit of {classifier.limit:g} s: leave out --whole"
+                )
             # silent windows are left out, as silent recordings are
             audible = [
                 (start, end) for start, end in cutting.windows(len(samples)) if not is_silent(samples[start:end])
             ]
+            if not audible:
+                raise UserError(f"{file} is silent in every window")
             for start, end in audible:
                 frames = classifier.frames(str(file), samples[start:end])
                 yield Window(file, start, end, 1 / len(audible), frames)

@@ -9,7 +9,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from ser.core.errors import UserError
+from ser.core.errors import UserError, listing
 from ser.core.files import is_lfs_pointer
 from ser.models import families
 from ser.models.checkpoint_files import SETTINGS, WEIGHTS, weight_files
@@ -17,6 +17,10 @@ from ser.models.checkpoint_files import SETTINGS, WEIGHTS, weight_files
 # Prefixes of the encoder's tensors in models with a head or decoder; the encoder alone has none.
 PREFIXES = {"wav2vec2": ("wav2vec2.",), "whisper": ("model.encoder.", "encoder.")}
 MODEL_TYPES = {"wav2vec2": "wav2vec2", "whisper": "whisper"}
+
+
+ADAPTER = "adapter_config.json"
+MERGE = "its weights are a base and an adapter. Merge them (`merge_and_unload` in peft) and use the merged checkpoint."
 
 
 def locate(checkpoint: str, revision: str | None) -> tuple[Path, str | None]:
@@ -27,7 +31,7 @@ def locate(checkpoint: str, revision: str | None) -> tuple[Path, str | None]:
 
     Raises `UserError` if the checkpoint or revision does not exist or cannot be reached.
     """
-    if Path(checkpoint).is_dir():
+    if revision is None and Path(checkpoint).is_dir():
         return Path(checkpoint), None
     if revision is None:
         raise UserError(f"{checkpoint} does not exist: set the model's `checkpoint` to a folder or a repository")
@@ -44,6 +48,8 @@ def locate(checkpoint: str, revision: str | None) -> tuple[Path, str | None]:
     try:
         folder = Path(snapshot_download(checkpoint, revision=revision, allow_patterns=[*SETTINGS, "*.index.json"]))
         names = {path.name for path in folder.iterdir()} if HF_HUB_OFFLINE else _hub_files(checkpoint, revision)
+        if ADAPTER in names:
+            raise UserError(f"{where} has {ADAPTER}: {MERGE}")
         wanted = weight_files(folder, names)
         if not wanted:
             raise UserError(f"{where} has no weights in a supported format ({', '.join(WEIGHTS)})")
@@ -83,18 +89,37 @@ def read_encoder(folder: Path, family: str) -> dict[str, torch.Tensor]:
         raise UserError(f"{folder} has no weights (model.safetensors or pytorch_model.bin)")
     prefix = next((p for p in PREFIXES[family] if any(name.startswith(p) for name in tensors)), "")
     kept = {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
-    kept = {name: tensor.float() for name, tensor in kept.items()}  # some are published in half precision
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    encoder = families.load(family).load(config, kept, folder)
-    return {name: tensor.contiguous() for name, tensor in encoder.state_dict().items()}
+    # some are published in half precision
+    encoder = families.load(family).load(config, {name: tensor.float() for name, tensor in kept.items()}, folder)
+    state = encoder.state_dict()
+    if unusable := [name for name, tensor in kept.items() if name in state and not _is_usable(tensor)]:
+        raise UserError(
+            f"{folder} has weights that are quantised, NaN, infinite or all zero: {listing(unusable)}. Download it"
+            " again, or use a checkpoint in floating point."
+        )
+    return {name: tensor.contiguous() for name, tensor in state.items()}
+
+
+def _is_usable(tensor: torch.Tensor) -> bool:
+    """Return whether a tensor is floating-point and finite, and if it is a matrix not zero."""
+    return tensor.is_floating_point() and bool(tensor.isfinite().all()) and (tensor.ndim < 2 or bool(tensor.any()))
 
 
 def check_family(folder: Path, family: str) -> None:
-    """Raise `UserError` unless a checkpoint's `config.json` names this family."""
+    """Raise `UserError` unless a checkpoint's `config.json` names this family, and its weights are whole."""
+    if (folder / ADAPTER).exists():
+        raise UserError(f"{folder} has {ADAPTER}: {MERGE}")
     for name in SETTINGS:
         if not (folder / name).exists():
             raise UserError(f"{folder} has no {name}: it is not a complete checkpoint in Hugging Face format")
-    model_type = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("model_type")
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    for key in ("quantization_config", "transformers_weights"):
+        if key in config:
+            raise UserError(
+                f"{folder}: its config.json has {key}, which is not supported. Use a checkpoint without it."
+            )
+    model_type = config.get("model_type")
     if model_type != MODEL_TYPES[family]:
         raise UserError(
             f"{folder} is a checkpoint of type {model_type!r}, not of family {family!r}: correct the model's entry"

@@ -85,10 +85,11 @@ class Inputs:
 
     def checkpoint(self, wildcards) -> list[str]:
         """Return the files of a local checkpoint folder; none for a repository."""
-        folder = Path(self.model_of_encoder(wildcards.encoder)["checkpoint"])
+        entry = self.model_of_encoder(wildcards.encoder)
+        folder = Path(entry["checkpoint"])
         if is_made_by_demo(folder):
             return [str(folder / name) for name in ("config.json", "preprocessor_config.json", "model.safetensors")]
-        if not folder.is_dir():
+        if "revision" in entry or not folder.is_dir():
             return []
         present = {path.name for path in folder.iterdir()}
         used = [*checkpoint_files.SETTINGS, *checkpoint_files.WEIGHTS, *checkpoint_files.weight_files(folder, present)]

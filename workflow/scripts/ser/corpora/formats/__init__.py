@@ -19,9 +19,9 @@ from ser.core import identity
 from ser.core.errors import UserError, listing
 from ser.core.paths import ROOT
 from ser.corpora.archives import Archive
+from ser.corpora.audio import AUDIO_SUFFIXES
 
 PUBLISHED = ("emodb", "emovo", "iemocap", "ravdess", "urdu")
-AUDIO_SUFFIXES = (".wav", ".flac", ".mp3", ".ogg", ".aiff")
 CHECKSUMS = {"emodb": "resources/emodb-v1-sha256.tsv", "urdu": "resources/urdu-sha256.tsv"}
 
 

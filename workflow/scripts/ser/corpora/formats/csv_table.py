@@ -19,7 +19,24 @@ from ser.corpora.formats import Contents, Recording
 
 REQUIRED = ("file", "speaker", "emotion")
 NAMES = ("speaker", "group", "emotion")
-MISSING = ("nan", "<na>", "none", "null", "n/a", "#n/a")  # as spreadsheets and pandas write an empty cell
+# as spreadsheets, databases and pandas write an empty or failed cell
+MISSING = (
+    "nan",
+    "<na>",
+    "none",
+    "null",
+    "(null)",
+    "\\n",
+    "n/a",
+    "n.a.",
+    "#n/a",
+    "#ref!",
+    "#value!",
+    "undefined",
+    "-",
+    "?",
+)
+UNCLEAR = ("na", "unknown")  # may be a name, or an empty cell
 GENDERS = {"": "", "f": "female", "female": "female", "m": "male", "male": "male"}
 
 
@@ -99,8 +116,12 @@ def contents(archive: ListedFiles, settings: dict) -> Contents:
         )
     if absent := [emotion for emotion in EMOTIONS if emotion not in {r.emotion for r in recordings}]:
         raise UserError(f"{archive.path} has no utterances of {' or '.join(absent)}; all four emotions are required")
+    unused = sorted({*archive.rows[0]} - {*REQUIRED, *NAMES, "gender", "line"})
+    unclear = sorted({row["speaker"] for row in archive.rows if row["speaker"].casefold() in UNCLEAR})
     left_out = sum(count for label, count in counts.items() if labels[label] is None)
     warnings = [f"{left_out} files are left out because of `labels`"] * bool(left_out)
+    warnings += [f"columns that are not used: {listing(unused)}"] * bool(unused)
+    warnings += [f"{listing(map(repr, unclear))} counts as one speaker"] * bool(unclear)
     return Contents(recordings, {"level": "table", "files": len(archive.rows), "warnings": warnings})
 
 
@@ -119,7 +140,7 @@ def _read(path: Path) -> list[dict]:
             lines = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if any(map(str.strip, row))]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"{path} cannot be read as a CSV in UTF-8 ({error})") from error
-    columns = lines[0][1] if lines else []
+    columns = [identity.normalise(column).casefold() for column in lines[0][1]] if lines else []
     missing = [column for column in REQUIRED if column not in columns]
     if missing or len(lines) < 2:
         raise UserError(
