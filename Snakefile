@@ -1,6 +1,6 @@
 """Cross-language speech emotion recognition: from corpora to tables, figures and claims.
 
-The included files follow the data flow: helpers, the demo's inputs, then one or more files per stage.
+The included files follow the data flow: helpers, the demo's inputs, then the other stages of docs/explanation/design.md.
 """
 
 from snakemake.utils import min_version

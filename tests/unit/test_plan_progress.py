@@ -68,7 +68,7 @@ class TestPlan:
     def test_jobs_and_hours(self):
         jobs = [job("finetune", model="m")] * 3 + [job("finetune", model="n"), job("corpus", corpus="A")]
         assert plan.report(jobs, {("finetune", "m"): 1800}).splitlines() == [
-            "rule      model  jobs  hours, sequentially",
+            "rule      model  jobs  total hours",
             "corpus           1",
             "finetune  m      3     1.50",
             "finetune  n      1     not measured yet",

@@ -225,7 +225,7 @@ def test_jobs_without_recorded_settings_are_listed(workflow):
     shutil.rmtree(workflow.directory / ".snakemake" / "metadata")
     (workflow.directory / SCORES).unlink()
     output = workflow.run("--cores", "1", SCORES).stdout
-    assert re.search(r"without recorded settings.*--forcerun RULE\n  - corpus\n", output)
+    assert re.search(r"Snakemake has no record of how.*--forcerun RULE\n  - corpus\n", output)
 
 
 def test_only_temporary_files_of_the_output_are_removed(tmp_path):

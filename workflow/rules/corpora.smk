@@ -1,6 +1,6 @@
 """Corpora: download, ingestion and audits.
 
-INPUTS  your copy of a corpus, or its published source; for the audit results/splits/, results/fewshot/
+INPUTS  your copy of a corpus, or its published source; for the audit also results/splits/, results/fewshot/
 OUTPUTS resources/corpora/{archive}
         results/corpora/{corpus}/utterances.csv, archive.json
         results/corpora/{corpus}/clean/audio.npy

@@ -29,7 +29,7 @@ rule encoder:
 
 
 rule pooled:
-    """Compute a frozen encoder's pooled vectors (the average of its frames, one vector per utterance).
+    """Compute a frozen encoder's pooled vectors (the average over time of its output, one per utterance).
 
     All training runs of a classification head on this encoder use them.
     """

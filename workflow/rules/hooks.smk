@@ -11,7 +11,7 @@ from ser.core.surroundings import blanks_in_paths, missing_caches
 
 
 def start_jobs_without_a_rate_limit(workflow):
-    """Remove Snakemake's limit on job starts per second, whose timers keep the scheduler busy, on one machine.
+    """On one machine, remove Snakemake's limit on job starts per second, whose timers keep the scheduler busy.
 
     Snakemake 9.27 limits itself to 100 job starts per second with a timer that wakes the scheduler, and sets another
     timer at every wake-up (`JobScheduler.schedule`). After some hundred jobs, the scheduler keeps a core busy.
@@ -34,19 +34,16 @@ def show_licences(dag):
 
 
 def warn_missing_local_inputs():
-    """Print local inputs that do not exist although their results are in use."""
-    show("Local inputs that do not exist; their finished results are used:", local_inputs.missing_with_results(config))
+    """Print local inputs that do not exist, but whose results do and are used."""
+    show("Missing local inputs; what was already made from them is used:", local_inputs.missing_with_results(config))
 
 
 def show_jobs_without_record(dag):
-    """Print rules with finished jobs whose settings Snakemake has not recorded.
-
-    An edit of settings or code does not rerun them.
-    """
+    """Print rules with finished jobs whose settings Snakemake has not recorded."""
     unknown = {job.name for job in dag.jobs if dag.reason(job).no_metadata and not dag.needrun(job)}
     show(
-        "Rules with finished jobs without recorded settings: an edit of settings or code does not rerun them. To recompute,"
-        " add to your command: --forcerun RULE",
+        "Snakemake has no record of how results of these rules were made: an edit of settings or code does not rerun their"
+        " jobs. To recompute them, add to your command: --forcerun RULE",
         sorted(unknown),
     )
 

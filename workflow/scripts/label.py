@@ -4,7 +4,7 @@ Usage: python workflow/scripts/label.py RUN FILES_OR_FOLDERS... [--output labels
 
 RUN is results/runs/{model}/{source}-to-{target}/{shots}-shot/seed{seed}, or the folder of an exported model.
 docs/how-to/trained-model.md describes the output and the cutting of long recordings. The exit status is 0 if every
-file was classified, 1 if nothing was written, 3 if some files were skipped.
+file was classified, 3 if some files were skipped, 2 if options are wrong, and 1 after any other error.
 """
 
 import argparse

@@ -56,7 +56,7 @@ def report(jobs: Sequence[Job], seconds: Mapping[Kind, float]) -> str:
     if not jobs:
         return "Nothing to do."
     counts = Counter((job.rule, job.wildcards.get("model", "")) for job in jobs)
-    rows = [("rule", "model", "jobs", "hours, sequentially")]
+    rows = [("rule", "model", "jobs", "total hours")]
     rows += [(*kind, str(count), _hours(kind, count, seconds)) for kind, count in sorted(counts.items())]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows]

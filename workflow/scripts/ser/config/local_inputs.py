@@ -23,7 +23,7 @@ def check_local_inputs(config: Mapping) -> None:
 
 def missing_with_results(config: Mapping) -> list[str]:
     """Return messages about local inputs that do not exist, but whose results do."""
-    return [f"{problem}; its existing results are used" for problem, _, has_results in _missing(config) if has_results]
+    return [problem for problem, _, has_results in _missing(config) if has_results]
 
 
 def _missing(config: Mapping) -> Iterator[tuple[str, str, bool]]:

@@ -12,7 +12,8 @@ def blanks_in_paths() -> list[str]:
     """Return messages about paths with a blank, which Snakemake does not quote when it starts a job."""
     paths = {"repository": ROOT, "Python environment": Path(sys.prefix)}
     return [
-        f"The path of the {name} contains a blank: {path}. Every job would fail: move it to a path without blanks."
+        f"The path of the {name} contains a blank: {path}. Every job would fail. Move the repository to a path without"
+        " blanks, and install the environment again (an environment cannot be moved)."
         for name, path in paths.items()
         if " " in str(path)
     ]

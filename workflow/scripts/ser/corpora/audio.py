@@ -49,7 +49,10 @@ def decode(content: bytes, name: str) -> np.ndarray:
     infinity, or is far beyond full scale.
     """
     if content.startswith(LFS_POINTER):
-        raise UserError(f"{name} is a pointer of Git LFS, not the recording. Run `git lfs pull` where it comes from.")
+        raise UserError(
+            f"{name} is a pointer of Git LFS, not the recording. Run `git lfs pull` in its repository,"
+            " and copy it again."
+        )
     try:
         channels, rate, floating = _read_checked(content, name)
     except (soundfile.LibsndfileError, RuntimeError, ValueError, TypeError) as error:

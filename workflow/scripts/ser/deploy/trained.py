@@ -75,7 +75,9 @@ def open_trained(folder: str | os.PathLike) -> TrainedModel:
             f"{folder} is damaged: its {integrity.NAME} does not list {listing(unlisted)}. Export it again."
         )
     if absent := [str(path) for path in trained.files.values() if not path.is_file()]:
-        raise UserError(f"{folder}: {listing(absent)} does not exist: run Snakemake again for this model")
+        raise UserError(
+            f"{folder}: {listing(absent)} does not exist: run Snakemake again, with the missing file as target"
+        )
     _check_encoder(trained, checksums)
     return trained
 
@@ -132,10 +134,14 @@ def _check_encoder(trained: TrainedModel, checksums: dict[str, str]) -> None:
         if "encoder_sha256" not in trained.record:
             raise UserError(
                 f"{trained.folder} was trained by an older version of the workflow, which did not record its encoder's"
-                " checksum: run Snakemake again for this model"
+                f" checksum. Train it again: {_forcerun(trained)}."
             )
         if (checksums.get(name) or sha256(weights)) != trained.record["encoder_sha256"]:
             raise UserError(
                 f"{weights} is not the encoder that {trained.folder} was trained on, or is damaged. Restore the"
-                " encoder, or train again: add `--forcerun finetune` to your Snakemake command."
+                f" encoder, or train this run again: {_forcerun(trained)}."
             )
+
+
+def _forcerun(trained: TrainedModel) -> str:
+    return f"add `--forcerun {trained.run.folder}/weights.safetensors` to your Snakemake command"

@@ -39,14 +39,14 @@ EXPLANATION = (
     " interval is a bootstrap over seeds and the target's speakers, conditional on these corpora. In simulations with"
     " assumed spreads (400 of each design) and five seeds, it contained the true effect in "
     + ", ".join(f"{share} % of cases ({name})" for name, share in COVERAGE.items())
-    + "; with two seeds, in 83.5 to 92.5 %. A comparison is supported if its interval is above 0, and so is the"
-    " difference in at least three quarters of its cells, and contradicted if its interval is below 0. If the claim"
-    " is that two models are comparable, it is supported if the interval is within the margin, and contradicted if it"
-    " is outside, on either side. Otherwise it is inconclusive, and always so with one seed. A claim is supported if"
-    " all its comparisons are tested and supported, contradicted if any is contradicted, not tested if none was"
-    " tested, and otherwise inconclusive."
+    + "; with two seeds, in 83.5 to 92.5 %. Other numbers of seeds were not simulated. A comparison is supported if"
+    " its interval is above 0, and so is the difference in at least three quarters of its cells, and contradicted if"
+    " its interval is below 0. If the claim is that two models are comparable, it is supported if the interval is"
+    " within the margin, and contradicted if it is outside, on either side. Otherwise it is inconclusive, and always"
+    " so with one seed. A claim is supported if all its comparisons are tested and supported, contradicted if any is"
+    " contradicted, not tested if none was tested, and otherwise inconclusive."
 )
-SINGLE_SEED = "one seed: the interval covers speakers only, so there is no verdict"
+SINGLE_SEED = "one seed: the interval covers speakers only, so the verdict is inconclusive"
 ABSENT = " does not include "  # between an experiment and the models that it lacks
 AGREEING = 0.75  # minimum share of cells whose difference has the claimed sign
 RESTS_ON = {"table2": "Table II", "figure2": "Figure 2", "figure3": "Figure 3", "random_init": "random initialisation"}

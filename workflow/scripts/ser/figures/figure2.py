@@ -1,4 +1,4 @@
-"""Figure 2: UAR by number of few-shot examples, on the same test speakers."""
+"""Figure 2: UAR by number of few-shot examples, for each seed on the same test speakers."""
 
 import matplotlib.pyplot as plt
 import numpy as np

@@ -131,7 +131,9 @@ def _read_weights(path: Path) -> dict[str, torch.Tensor]:
     if not path.is_file():
         raise UserError(f"{path} does not exist, although the index of the weights names it: copy or download it again")
     if is_lfs_pointer(path):
-        raise UserError(f"{path} is a pointer of Git LFS, not the weights. Run `git lfs pull` where it comes from.")
+        raise UserError(
+            f"{path} is a pointer of Git LFS, not the weights. Run `git lfs pull` in its repository, and copy it again."
+        )
     try:
         if path.suffix == ".safetensors":
             return load_file(path)

@@ -44,18 +44,24 @@ def retry_on_oom(
         # outside the handler, which would keep the attempt's tensors alive
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
-        log.warning("out of memory with a batch of %d utterances in %d micro-batches", len(batch), splits)
+        log.warning(
+            "out of memory with a batch of %d utterances in %d micro-batches; it is split further if possible",
+            len(batch),
+            splits,
+        )
         if splits >= len(batch) or not divisible:
             longest = max((frames[i] for i in batch), key=lambda utterance: len(utterance.values))
             if divisible:
                 raise UserError(
                     f"memory does not suffice for {longest.title} ({problem}). Let fewer jobs run at a time (`--cores`,"
-                    " `--resources gpu=1`), leave out or cut utterances of this length, or use a smaller model."
+                    " `--resources gpu=1`; on Slurm, raise the model's `resources.mem_mb`), leave out or cut utterances"
+                    " of this length, or use a smaller model."
                 )
             raise UserError(
                 f"memory does not suffice for a batch of {len(batch)} utterances, the longest of which is"
-                f" {longest.title} ({problem}). Let fewer jobs run at a time (`--cores`, `--resources gpu=1`), leave"
-                " out or cut utterances of this length, or lower the model's `batch_size`, which changes the training."
+                f" {longest.title} ({problem}). Let fewer jobs run at a time (`--cores`, `--resources gpu=1`; on"
+                " Slurm, raise the model's `resources.mem_mb`), leave out or cut utterances of this length, or lower"
+                " the model's `training.batch_size`, which changes its results."
             )
         splits *= 2
 

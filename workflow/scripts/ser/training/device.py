@@ -29,7 +29,7 @@ def choose_device(claimed: int) -> torch.device:
     if claimed:
         log.warning(
             "No GPU is visible: running on the CPU. Without a GPU, set `device: cpu` to run as many jobs at once as"
-            " cores, if memory suffices. On a cluster with GPUs, set their partition in the profile."
+            " cores, if memory suffices. On Slurm, check that the job got a GPU (`set-resources` in the profile)."
         )
     _limit_memory()
     return torch.device("cpu")

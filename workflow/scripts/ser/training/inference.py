@@ -20,7 +20,7 @@ def probabilities(
     """Predict class probabilities, in the order of the frames.
 
     In float32 they do not depend on the batches. Returns float64 of shape (utterances, 4), columns as `EMOTIONS`.
-    Raises `UserError` if the GPU's memory does not suffice for one utterance.
+    Raises `UserError` if memory does not suffice for one utterance.
     """
     model.eval()
 
