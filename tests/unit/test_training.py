@@ -282,7 +282,7 @@ class TestMemory:
             raise torch.OutOfMemoryError("CUDA out of memory.")
 
         monkeypatch.setattr(model, "forward", out_of_memory)
-        with pytest.raises(UserError, match="lower the model's `training.batch_size`"):
+        with pytest.raises(UserError, match=r"lower the model's `training\.batch_size`"):
             updates.make(np.arange(16), seed=1)
 
     def test_prediction_in_micro_batches(self):
