@@ -127,7 +127,7 @@ VARIABLE_MP3 = {"subtype": "MPEG_LAYER_III", "bitrate_mode": "VARIABLE", "compre
 
 
 class TestLength:
-    """What a header says of the length is compared with the contents, in both directions."""
+    """Comparison of the length in a header with the contents, in both directions."""
 
     @pytest.fixture(scope="class")
     @classmethod
