@@ -7,6 +7,7 @@ import pandas as pd
 
 from ser.core import files
 from ser.core.paths import CLEAN, RESOURCES
+from ser.evaluation import confusions
 from ser.evaluation.intervals import mean_over_seeds, read_scores
 from ser.figures import style
 
@@ -17,7 +18,8 @@ def make(inputs, outputs, settings: dict) -> None:
     """Write a table of UARs in every format and draw it."""
     notes = style.archive_notes(inputs.archives)
     scores = read_scores(inputs.scores)
-    cells = detail(scores, settings["experiment"], notes, settings["label"])
+    counts = confusions.read([inputs.confusions])
+    cells = detail(scores, counts, settings["experiment"], notes, settings["label"])
     for path, table in ((outputs.csv, wide(cells)), (outputs.detail, cells)):
         with files.atomic_write(path) as temporary:
             table.to_csv(temporary, index=False, float_format="%.4f")
@@ -35,11 +37,14 @@ def paper_values() -> pd.Series:
     return long.set_index(["source", "target", "model"])["paper"]
 
 
-def detail(scores: pd.DataFrame, experiment: dict, notes: dict[str, str], label: str | None = None) -> pd.DataFrame:
+def detail(
+    scores: pd.DataFrame, counts: pd.DataFrame, experiment: dict, notes: dict[str, str], label: str | None = None
+) -> pd.DataFrame:
     """Return one row per cell, in the configuration's order.
 
     Args:
         scores: rows of `scores.csv`.
+        counts: rows of `confusions.csv`.
         experiment: models, sources and targets.
         notes: corpus -> note on its comparability.
         label: the configuration's label, if any.
@@ -58,7 +63,7 @@ def detail(scores: pd.DataFrame, experiment: dict, notes: dict[str, str], label:
         ],
         columns=["source", "target", "model"],
     )
-    table = cells.merge(mean_over_seeds(wanted, list(cells)), how="left", on=list(cells))
+    table = cells.merge(mean_over_seeds(wanted, counts, list(cells)), how="left", on=list(cells))
     table["seeds"] = table["seeds"].fillna(0).astype(int)
     table = table.merge(paper_values().reset_index(), how="left", on=list(cells))
     table["difference"] = table["uar"] - table["paper"]
@@ -82,7 +87,7 @@ def text_of(row, decimals: int = 2) -> str:
     """Return a cell's mean UAR and, with enough seeds, half its 95 % confidence interval."""
     if pd.isna(row.uar):
         return "not run"
-    margin = f" \N{PLUS-MINUS SIGN} {row.high - row.uar:.{decimals}f}" if row.seeds >= style.MIN_SEEDS else ""
+    margin = f" \N{PLUS-MINUS SIGN} {(row.high - row.low) / 2:.{decimals}f}" if row.seeds >= style.MIN_SEEDS else ""
     return f"{row.uar:.{decimals}f}{margin}"
 
 

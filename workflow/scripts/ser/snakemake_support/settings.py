@@ -196,7 +196,7 @@ class Settings:
     def claims(self) -> dict:
         """Return the experiments, models and languages that the claims refer to."""
         roles = self._config["claims"]
-        named = {roles["baseline"], roles["random"], roles["english"], *roles["multilingual"]}
+        named = {name for role in roles.values() for name in ([role] if isinstance(role, str) else role)}
         entries = {name: self._config["models"][name] for name in sorted(named & self._config["models"].keys())}
         kept = ("checkpoint", "weights")
         return self._figure(
@@ -207,7 +207,7 @@ class Settings:
             titles=self._titles(entries),
             models={name: {key: entry[key] for key in kept if key in entry} for name, entry in entries.items()},
             languages={name: corpus["language"] for name, corpus in self._config["corpora"].items()},
-            experiments={name: self._config["experiments"][name] for name in CLAIMED},
+            experiments={name: self._config["experiments"].get(name) for name in CLAIMED},
         )
 
     def provenance(self) -> dict:
