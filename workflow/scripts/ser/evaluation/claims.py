@@ -6,7 +6,7 @@ Verdicts rest on the primary contrasts of all claims together; other comparisons
 the rules. They are fixed here and do not depend on results.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -367,6 +367,13 @@ def verdict(low: float, high: float) -> str:
     return "supported" if low > 0 else "contradicted" if high < 0 else "inconclusive"
 
 
+def joint_verdict(verdicts: Collection[str]) -> str:
+    """Return the verdict on a claim from those on its primary contrasts."""
+    if "contradicted" in verdicts:
+        return "contradicted"
+    return "supported" if set(verdicts) == {"supported"} else "inconclusive"
+
+
 def claim_verdict(claim: str, rows: pd.DataFrame) -> tuple[str, str]:
     """Return the verdict on a claim from its comparisons, and the reason if there is none."""
     primary = rows[rows["primary"]] if claim not in DESCRIPTIVE else rows
@@ -376,9 +383,7 @@ def claim_verdict(claim: str, rows: pd.DataFrame) -> tuple[str, str]:
         return "no verdict", DESCRIPTIVE[claim]
     if "no verdict" in set(primary["verdict"]):
         return "no verdict", _listed(primary["note"])
-    if "contradicted" in set(primary["verdict"]):
-        return "contradicted", ""
-    return ("supported" if set(primary["verdict"]) == {"supported"} else "inconclusive"), ""
+    return joint_verdict(set(primary["verdict"])), ""
 
 
 def _listed(notes: Iterable[str]) -> str:
