@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
@@ -230,7 +231,7 @@ def all_counts(uar: Callable, seeds: int, replication: int) -> dict[str, pd.Data
 
 
 def power(name: str, simulations: int, seeds: int = 5, draws: int = 1000) -> pd.DataFrame:
-    """Return verdict, effect and interval of every primary contrast, and C2's interval, by replication."""
+    """Return effect, p value and verdict of every primary contrast, and C2's least margin, by replication."""
     configured = settings()
     tested = [one for one in claims.comparisons(configured) if one.primary]
     equivalence = next(one for one in claims.comparisons(configured) if one.claim == "C2")
@@ -242,29 +243,37 @@ def power(name: str, simulations: int, seeds: int = 5, draws: int = 1000) -> pd.
             scores[one.experiment].estimate(one.terms(claims.cells_of(configured["experiments"][one.experiment])))
             for one in (*tested, equivalence)
         ]
-        limits = [*bootstrap.simultaneous_intervals(estimates[:-1]), bootstrap.interval(estimates[-1])]
-        for one, estimate, (low, high) in zip((*tested, equivalence), estimates, limits, strict=True):
-            rows.append((one.claim, one.title, i, estimate.effect, low, high, claims.verdict(low, high)))
-    return pd.DataFrame(rows, columns=["claim", "comparison", "replication", "effect", "low", "high", "verdict"])
+        p_values = [*bootstrap.corrected_p_values(estimates[:-1]), np.nan]
+        for one, estimate, p in zip((*tested, equivalence), estimates, p_values, strict=True):
+            found = claims.verdict(estimate.effect, p)
+            level = (1 - bootstrap.CONFIDENCE) / len(tested)
+            least = (
+                stats.t.isf(level / 2, estimate.freedom) * estimate.draws.std()
+            )  # if no other contrast differs from 0
+            margin = max(map(abs, bootstrap.interval(estimate)))
+            rows.append((one.claim, one.title, i, estimate.effect, p, found, least, margin))
+    columns = ["claim", "comparison", "replication", "effect", "p", "verdict", "least", "margin"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def report_power(simulations: int) -> None:
     """Print verdict rates by world, and least detectable differences without any difference."""
     names = [claim for claim in claims.STATEMENTS if claim not in claims.DESCRIPTIVE]
     print("| world | verdict | " + " | ".join(names) + " | any |\n|---|---|" + "---:|" * (len(names) + 1))
+    nothing = pd.DataFrame()
     for name in WORLDS:
         found = power(name, simulations)
-        found = found[found["claim"].isin(names)] if name != "no difference" else (nothing := found)
+        nothing = found if name == "no difference" else nothing
         by_claim = found[found["claim"].isin(names)].groupby(["replication", "claim"])["verdict"]
         verdicts = by_claim.agg(claims.joint_verdict).unstack()
         for verdict in ("supported", "contradicted"):
             shares = [(verdicts[claim] == verdict).mean() for claim in names]
             shares.append((verdicts == verdict).any(axis=1).mean())
             print(f"| {name} | {verdict} | " + " | ".join(f"{100 * share:.0f}" for share in shares) + " |", flush=True)
-    print("\n| claim | contrast | half of the interval | found in 80 % |\n|---|---|---:|---:|")
-    for (claim, title), rows in nothing.groupby(["claim", "comparison"]):
-        half = (rows["high"] - rows["low"]).mean() / 2
-        print(f"| {claim} | {title} | {half:.1f} | {half + 0.84 * rows['effect'].std():.1f} |")
+    print("\n| claim | contrast | least difference found in 80 % |\n|---|---|---:|")
+    for (claim, title), rows in nothing[nothing["claim"].isin(names)].groupby(["claim", "comparison"]):
+        print(f"| {claim} | {title} | {rows['least'].mean() + 0.84 * rows['effect'].std():.1f} |")
+    print(f"\nC2: median of the least margin {nothing.loc[nothing['claim'] == 'C2', 'margin'].median():.1f}")
 
 
 def main():

@@ -3,7 +3,7 @@
 The corpora are fixed. Seeds of a source (its training runs) and speakers of a target are resampled by random weights,
 as in the Bayesian bootstrap (Rubin, The Annals of Statistics 9, 1981). Speakers are drawn within emotions: an emotion
 that few speakers have varies as the mean of that few. A speaker or seed has the same random numbers in every
-experiment, so that all estimates are drawn jointly.
+experiment.
 
 Intervals are expanded for few seeds and speakers by Student's t (Hesterberg, "What Teachers Should Know about the
 Bootstrap", The American Statistician 69, 2015), with Satterthwaite's degrees of freedom (Biometrics Bulletin 2, 1946).
@@ -209,20 +209,14 @@ def interval(estimate: Estimate) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def simultaneous_intervals(estimates: Sequence[Estimate]) -> list[tuple[float, float]]:
-    """Return intervals that together contain all true values with probability `CONFIDENCE`.
+def corrected_p_values(estimates: Sequence[Estimate]) -> np.ndarray:
+    """Return two-sided p values of effects of 0, corrected together by Holm's method.
 
-    The largest of the studentised absolute deviations is drawn jointly; its quantile gives the level of a single
-    interval, which is the effect and Student's t times the bootstrap standard error.
+    Student's t of the effect over the bootstrap standard error (Holm, Scandinavian Journal of Statistics 6, 1979).
     """
-    errors = [estimate.draws.std() for estimate in estimates]
-    deviations = [
-        abs(estimate.draws - estimate.draws.mean()) / max(error, NEGLIGIBLE)
-        for estimate, error in zip(estimates, errors, strict=True)
-    ]
-    tail = stats.norm.sf(np.quantile(np.max(deviations, axis=0), CONFIDENCE)) if estimates else 0.5
-    margins = [stats.t.isf(tail, estimate.freedom) * error for estimate, error in zip(estimates, errors, strict=True)]
-    return [
-        (estimate.effect - margin, estimate.effect + margin)
-        for estimate, margin in zip(estimates, margins, strict=True)
-    ]
+    ratios = [abs(estimate.effect) / max(estimate.draws.std(), NEGLIGIBLE) for estimate in estimates]
+    p = 2 * stats.t.sf(ratios, [estimate.freedom for estimate in estimates])
+    order = np.argsort(p)
+    corrected = np.empty(len(p))
+    corrected[order] = np.minimum(1, np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)))
+    return corrected

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from ser.evaluation.bootstrap import Arm, Estimate, Scores, Term, interval, simultaneous_intervals
+from ser.evaluation.bootstrap import CONFIDENCE, Arm, Estimate, Scores, Term, corrected_p_values, interval
 from ser.models import pretraining_data
 
 STATEMENTS = {
@@ -35,12 +35,12 @@ MIN_SEEDS = 5  # for a verdict
 MIN_CONVERGED = 0.9  # share of a model's runs, for a verdict on it
 EXPLANATION = (
     "The effect of a primary contrast is the mean over the claim's models, over pairs or targets, and over numbers of"
-    " examples above 0, of a paired difference in UAR points. The intervals of all primary contrasts hold together, at"
-    " 95 %, for new seeds and new speakers of these corpora. Supported: the interval is above 0. Contradicted: it is"
-    " below 0. Otherwise inconclusive. A claim with two primary contrasts is supported if both are, and contradicted if"
-    f" one is. There is no verdict with fewer than {MIN_SEEDS} seeds, nor if one of the models compared converged in"
-    f" less than {100 * MIN_CONVERGED:.0f} % of its training runs. Other comparisons are descriptive: each"
-    " has a 95 % interval of its own, and no verdict."
+    " examples above 0, of a paired difference in UAR points. Intervals are at 95 %, for new seeds and new speakers of"
+    " these corpora. Supported: the effect is above 0; contradicted: it is below 0; both with a p value of at most"
+    f" {1 - CONFIDENCE:.2f}, corrected by Holm's method over all primary contrasts; otherwise inconclusive. A claim"
+    " with two primary contrasts is supported if both are, and contradicted if one is. There is no verdict with fewer than"
+    f" {MIN_SEEDS} seeds, nor if one of the models compared converged in less than {100 * MIN_CONVERGED:.0f} % of its"
+    " training runs. Other comparisons are descriptive: they have no verdict."
 )
 ABSENT = " does not include "  # between an experiment and the models that it lacks
 LABELS = {
@@ -61,6 +61,7 @@ COLUMNS = (
     "effect",
     "low",
     "high",
+    "p",
     "verdict",
     "cells",
     "agreeing",
@@ -295,26 +296,28 @@ def test(
         scores: rows of `scores.csv` by configured experiment, for `converged`.
         options: `draws` of the bootstrap.
 
-    Returns frames with `COLUMNS` and `CELL_COLUMNS`. Effects, intervals and margins are in UAR points. Primary
-    comparisons have simultaneous intervals and a verdict, others an interval of their own. A comparison that could not
-    be tested has neither; its `note` gives the reason.
+    Returns frames with `COLUMNS` and `CELL_COLUMNS`. Effects, intervals and margins are in UAR points; `p` is corrected
+    over all primary contrasts that get a verdict. A comparison that could not be tested has none of them; its `note`
+    gives the reason, also of primary contrasts without a verdict.
     """
     drawn = {name: Scores(frame, TEST_SETS.get(name, "all"), **options) for name, frame in counts.items()}
+    converged = {name: _converged(frame) for name, frame in scores.items()}
     every = comparisons(settings)
     found = {one: _estimates(one, settings, drawn[one.experiment]) for one in every if not one.obstacle}
-    primary = [one for one in found if one.primary]
-    together = simultaneous_intervals([found[one][0] for one in primary])
-    limits = {one: interval(found[one][0]) for one in found} | dict(zip(primary, together, strict=True))
-    converged = {name: _converged(frame) for name, frame in scores.items()}
+    refused = {
+        one: _refusal(one, found[one][0], converged[one.experiment], _namer(settings)) for one in found if one.primary
+    }
+    judged = [one for one, reason in refused.items() if not reason]
+    p_values = dict(zip(judged, corrected_p_values([found[one][0] for one in judged]), strict=True))
     rows = []
     for one in every:
-        row = {"claim": one.claim, "statement": STATEMENTS[one.claim], "comparison": one.title}
-        row |= {"primary": one.primary, "verdict": "", "rests_on": LABELS[one.experiment], "note": one.obstacle or ""}
+        row = {"claim": one.claim, "statement": STATEMENTS[one.claim], "comparison": one.title, "primary": one.primary}
+        row |= {"verdict": "", "rests_on": LABELS[one.experiment], "note": one.obstacle or refused.get(one, "")}
         if one in found:
-            row |= _measured(one, *found[one], *limits[one])
-        if one in found and one.primary:
-            row["note"] = _refusal(one, row["seeds"], converged[one.experiment], _namer(settings))
-            row["verdict"] = "no verdict" if row["note"] else verdict(row["low"], row["high"])
+            row |= _measured(one, *found[one])
+        if one in refused:
+            row["p"] = p_values.get(one, np.nan)
+            row["verdict"] = "no verdict" if refused[one] else verdict(row["effect"], row["p"])
         rows.append(row)
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     verdicts = {claim: claim_verdict(claim, own) for claim, own in table.groupby("claim")}
@@ -332,11 +335,12 @@ def _estimates(comparison: Comparison, settings: Mapping, scores: Scores) -> tup
     return scores.estimate(comparison.terms(pairs)), by_pair
 
 
-def _measured(comparison: Comparison, estimate: Estimate, by_pair: Mapping, low: float, high: float) -> dict:
+def _measured(comparison: Comparison, estimate: Estimate, by_pair: Mapping) -> dict:
     """Return effect, interval, and number of pairs or targets that agree with the claim."""
     effects = {pair: one.effect for pair, one in by_pair.items()}
     base = np.mean([effects[pair] for pair in comparison.beside]) if comparison.beside else 0.0
     chosen = [effect - base for pair, effect in effects.items() if pair not in comparison.beside]
+    low, high = interval(estimate)
     return {
         "effect": estimate.effect,
         "low": low,
@@ -354,17 +358,21 @@ def _converged(scores: pd.DataFrame) -> pd.Series:
     return runs.groupby("model")["converged"].mean()
 
 
-def _refusal(comparison: Comparison, seeds: int, converged: pd.Series, name) -> str:
+def _refusal(comparison: Comparison, estimate: Estimate, converged: pd.Series, name) -> str:
     """Return why a primary contrast gets no verdict, empty if it gets one."""
+    seeds = len(estimate.by_seed)
     if seeds < MIN_SEEDS:
         return f"{seeds} seed{'s' if seeds > 1 else ''}"
-    low = [model for model in comparison.models if converged[model] < MIN_CONVERGED]
-    return "; ".join(f"{100 * converged[model]:.0f} % of {name(model)}'s runs converged" for model in low)
+    shares = {name(model): converged[model] for model in comparison.models}
+    low = [f"{title} {100 * share:.0f} %" for title, share in shares.items() if share < MIN_CONVERGED]
+    return f"too few runs converged: {', '.join(low)}" if low else ""
 
 
-def verdict(low: float, high: float) -> str:
+def verdict(effect: float, p: float) -> str:
     """Return the verdict on a difference that is claimed to be positive."""
-    return "supported" if low > 0 else "contradicted" if high < 0 else "inconclusive"
+    if p > 1 - CONFIDENCE:
+        return "inconclusive"
+    return "supported" if effect > 0 else "contradicted"
 
 
 def joint_verdict(verdicts: Collection[str]) -> str:

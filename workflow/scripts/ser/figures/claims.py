@@ -47,14 +47,14 @@ def markdown(table: pd.DataFrame, notes: list[str]) -> str:
         lines.append(f"| {first.claim} | **{first.claim_verdict}**{verdict_reason(first)} | {first.statement} |")
     lines += ["", "## Primary contrasts", ""]
     primary = table[table["primary"] & table["effect"].notna()]
-    lines += rows_of(primary, "interval, simultaneous") if len(primary) else ["None could be tested."]
+    lines += rows_of(primary) if len(primary) else ["None could be tested."]
     lines += ["", claims.EXPLANATION, "", "## Other comparisons", "", "Descriptive: no verdict rests on them."]
     for claim, rows in table.groupby("claim"):
         other = rows[~rows["primary"] & rows["effect"].notna()]
         said = not_tested(rows)
         if len(other) or said:
             lines += ["", f"### {claim}: {rows['statement'].iloc[0]}", ""]
-            lines += rows_of(other, "95 % interval") if len(other) else []
+            lines += rows_of(other) if len(other) else []
             lines += ["", said] if said else []
     return "\n".join([*lines, ""])
 
@@ -64,10 +64,10 @@ def verdict_reason(row) -> str:
     return f": {escaped(row.reason)}" if row.reason else ""
 
 
-def rows_of(rows: pd.DataFrame, interval: str) -> list[str]:
+def rows_of(rows: pd.DataFrame) -> list[str]:
     """Return comparisons as a Markdown table."""
     lines = [
-        f"| claim | comparison | effect | {interval} | pairs or targets above 0 | verdict or note | rests on |",
+        "| claim | comparison | effect | 95 % interval | pairs or targets above 0 | verdict or note | rests on |",
         "|---|---|---:|---:|---:|---|---|",
     ]
     for row in rows.itertuples():
@@ -84,10 +84,15 @@ def texts_of(row) -> tuple[str, str]:
 
 
 def verdict_or_note(row) -> str:
-    """Return the verdict on a primary contrast, or C2's least margin."""
+    """Return the verdict on a primary contrast with its p value, or C2's least margin."""
     if pd.notna(row.margin):
         return f"least margin: {row.margin:.1f} points"
-    return row.verdict
+    return f"{row.verdict} ({p_text(row)})" if pd.notna(row.p) else row.verdict
+
+
+def p_text(row) -> str:
+    """Return a corrected p value as text."""
+    return "p < 0.001" if row.p < 0.001 else f"p = {row.p:.3f}"
 
 
 def not_tested(rows: pd.DataFrame) -> str:
@@ -114,8 +119,8 @@ def escaped(text: str) -> str:
 
 WIDTH, INCH_PER_LINE = 8.0, 0.19
 TEXT = 0.4  # left edge of comparisons, inches
-AXES = (4.55, 1.85)  # left edge and width
-COLUMNS = {"effect": 6.85, "interval": 7.95}  # right edges
+AXES = (4.55, 1.4)  # left edge and width
+COLUMNS = {"effect": 6.35, "95 % interval": 7.3, "p, Holm": 7.95}  # right edges
 
 
 def draw(table: pd.DataFrame, notes: list[str], path) -> None:
@@ -125,7 +130,7 @@ def draw(table: pd.DataFrame, notes: list[str], path) -> None:
     """
     style.set_style()
     blocks = [(rows.iloc[0], shown(rows)) for _, rows in table.groupby("claim")]
-    lines = 1 + sum(len(heading(first)) + 0.5 + sum(len(text) for text, _ in rows) for first, rows in blocks)
+    lines = 1 + sum(0.5 + sum(map(len, heading(first))) + sum(len(text) for text, _ in rows) for first, rows in blocks)
     figure = plt.figure(figsize=(WIDTH, INCH_PER_LINE * lines))
     axes = figure.add_axes((AXES[0] / WIDTH, 0, AXES[1] / WIDTH, 1))
     page = figure.add_axes((0, 0, 1, 1), sharey=axes, frameon=False)
@@ -136,12 +141,14 @@ def draw(table: pd.DataFrame, notes: list[str], path) -> None:
     y = 0.5
     for first, rows in blocks:
         y += 0.5
-        titles = heading(first)
-        page.axhspan(y, y + len(titles), color="0.93", zorder=0)
-        for line, text in enumerate(titles):
-            colour = COLOURS.get(first.claim_verdict, GREY) if line == 0 else "black"
-            weight = "bold" if line == 0 else "normal"
-            page.text(0.05, y + 0.5, text, va="center", fontsize=8, fontweight=weight, color=colour)
+        verdict, statement = heading(first)
+        page.axhspan(y, y + len(verdict) + len(statement), color="0.93", zorder=0)
+        colour = COLOURS.get(first.claim_verdict, GREY)
+        for text, look in (
+            *((line, {"fontweight": "bold", "color": colour}) for line in verdict),
+            *((line, {}) for line in statement),
+        ):
+            page.text(0.05, y + 0.5, text, va="center", fontsize=8, **look)
             y += 1
         for text, row in rows:
             for line in text:
@@ -159,9 +166,9 @@ def draw(table: pd.DataFrame, notes: list[str], path) -> None:
     style.save(figure, path)
 
 
-def heading(first) -> list[str]:
-    """Return a claim's verdict and, on lines of their own, its statement."""
-    return [f"{first.claim}  {verdict_text(first)}", *textwrap.wrap(first.statement, 120)]
+def heading(first) -> tuple[list[str], list[str]]:
+    """Return the lines of a claim's verdict and of its statement."""
+    return textwrap.wrap(f"{first.claim}  {verdict_text(first)}", 105), textwrap.wrap(first.statement, 120)
 
 
 def shown(rows: pd.DataFrame) -> list[tuple[list[str], object]]:
@@ -174,7 +181,8 @@ def shown(rows: pd.DataFrame) -> list[tuple[list[str], object]]:
 def draw_comparison(axes, page, y: float, row) -> None:
     """Draw a comparison's interval, and write its numbers."""
     colour = COLOURS.get(row.verdict, GREY)
-    for right, text in zip(COLUMNS.values(), texts_of(row), strict=True):
+    p = p_text(row).removeprefix("p ").removeprefix("= ") if pd.notna(row.p) else ""
+    for right, text in zip(COLUMNS.values(), (*texts_of(row), p), strict=True):
         page.text(right, y, text.replace("-", "\N{MINUS SIGN}"), ha="right", va="center", fontsize=8)
     axes.plot([row.low, row.high], [y, y], color=colour, linewidth=1.4)
     axes.plot(row.effect, y, marker=MARKERS.get(row.verdict, "D"), color=colour, markersize=4.5)
