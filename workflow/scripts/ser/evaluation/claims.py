@@ -38,9 +38,9 @@ EXPLANATION = (
     " examples above 0, of a paired difference in UAR points. Intervals are at 95 %, for new seeds and new speakers of"
     " these corpora. Supported: the effect is above 0; contradicted: it is below 0; both with a p value of at most"
     f" {1 - CONFIDENCE:.2f}, corrected by Holm's method over all primary contrasts; otherwise inconclusive. A claim"
-    " with two primary contrasts is supported if both are, and contradicted if one is. There is no verdict with fewer than"
-    f" {MIN_SEEDS} seeds, nor if one of the models compared converged in less than {100 * MIN_CONVERGED:.0f} % of its"
-    " training runs. Other comparisons are descriptive: they have no verdict."
+    " with two primary contrasts is supported if both are, and contradicted if one is. There is no verdict with fewer"
+    f" than {MIN_SEEDS} seeds, nor if one of the models compared converged in less than {100 * MIN_CONVERGED:.0f} % of"
+    " its training runs. Other comparisons are descriptive: they have no verdict."
 )
 ABSENT = " does not include "  # between an experiment and the models that it lacks
 LABELS = {
