@@ -447,7 +447,7 @@ def compare_gradients(checkpoint, model, plain):
         )
 
 
-SETTINGS = {"epochs": 2, "batch_size": 4, "learning_rate": 1.0e-3, "precision": "float32"}
+SETTINGS = {"epochs": 2, "patience": None, "batch_size": 4, "learning_rate": 1.0e-3, "precision": "float32"}
 
 
 def fine_tuned(model, folder, waveforms, seed=1):

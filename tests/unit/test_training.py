@@ -22,7 +22,7 @@ from ser.training import autocast, inference, loop, run_record
 from ser.training.data import Examples
 
 CPU = torch.device("cpu")
-SETTINGS = {"epochs": 4, "batch_size": 16, "learning_rate": 1.0e-3, "precision": "float32"}
+SETTINGS = {"epochs": 4, "patience": None, "batch_size": 16, "learning_rate": 1.0e-3, "precision": "float32"}
 
 
 def learnable_examples(count, seed=0):
@@ -131,6 +131,21 @@ class TestTraining:
         assert best((50, 1.0), (60, 2.0), (55, 0.1)) == 2  # UAR first
         assert best((50, 1.0), (50, 0.9), (50, 0.95)) == 2  # then loss
         assert best((50, 1.0), (50, 1.0)) == 1  # then the earlier
+
+    def test_patience_ends_training_and_resuming_does_not_extend_it(self, tmp_path, monkeypatch):
+        settings = SETTINGS | {"epochs": 9, "patience": 2}
+        losses = iter([0.9, 0.7, 0.8, 0.7, 0.1])
+        monkeypatch.setattr(loop, "evaluate", lambda *arguments: {"dev_loss": next(losses), "dev_uar": 50.0})
+        progress = run(tmp_path, settings)
+        assert [row["dev_loss"] for row in progress.history] == [0.9, 0.7, 0.8, 0.7]  # an equal loss is no improvement
+        assert progress.best_epoch == 2
+        assert run(tmp_path, settings).history == progress.history  # from the state saved in the last epoch
+        assert next(losses) == 0.1
+
+    @pytest.mark.parametrize(("patience", "expected"), [(None, False), (1, True), (2, True), (3, False), (4, False)])
+    def test_convergence(self, patience, expected):
+        history = [{"dev_loss": loss} for loss in (0.5, 0.3, 0.4, 0.35)]
+        assert loop.has_converged(history, patience) == expected
 
     def test_missing_class_is_rejected(self, tmp_path):
         examples = learnable_examples(16)

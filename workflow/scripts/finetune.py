@@ -71,7 +71,7 @@ def main(snakemake):
         progress=progress,
         model=model,
         train=train,
-        seconds_of_audio=seconds * settings["training"]["epochs"],
+        seconds_of_audio=seconds * progress.epochs_done,
         device=device,
     )
     files.write_json(snakemake.output.run, record)
