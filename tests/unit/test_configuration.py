@@ -44,6 +44,35 @@ def test_open_configuration_is_accepted():
     assert validation.load(config)["experiments"]["figure2"]["source"] == "RAVDESS"
 
 
+class TestLike:
+    """Models with the settings of another."""
+
+    def test_keys_except_the_title_are_inherited(self):
+        variants = {
+            "long": {"like": "xlsr", "title": "long", "training": {"epochs": 9}},
+            "frozen": {"like": "long", "title": "frozen", "tuning": {"method": "frozen"}},
+        }
+        models = validation.load(edited({f"models__{name}": entry for name, entry in variants.items()}))["models"]
+        assert models["frozen"] == models["xlsr"] | {
+            "title": "frozen",
+            "tuning": {"method": "frozen"},
+            "training": models["xlsr"]["training"] | {"epochs": 9},
+        }
+
+    @pytest.mark.parametrize(
+        ("edits", "message"),
+        [
+            ({"models__X": {"like": "xslr", "title": "x"}}, r"models\.X\.like: 'xslr' .* did you mean 'xlsr'"),
+            ({"models__X": {"like": "xlsr"}}, r"models\.X: required key 'title' is missing"),
+            ({"models__X": {"like": "Y"}, "models__Y": {"like": "X"}}, r"models\.Y\.like: 'X' is like 'Y' itself"),
+            ({"models__X": {"like": ["xlsr"]}}, r"models\.X\.like: \['xlsr'\] is not among the models"),
+        ],
+    )
+    def test_mistakes_are_reported(self, edits, message):
+        with pytest.raises(UserError, match=message):
+            validation.load(edited(edits))
+
+
 def corpus(**entry):
     return {"format": "table", "language": "x"} | entry
 
@@ -297,8 +326,12 @@ def test_reference_matches_the_schema():
 
 def test_defaults_and_overrides():
     config = validation.load(edited({"models__xlsr__training": {"learning_rate": 5.0e-5}, "few_shot": ...}))
-    assert config["models"]["xlsr"]["training"] == PAPER["training"] | {"deterministic": False, "learning_rate": 5.0e-5}
-    assert config["models"]["mms"]["training"] == PAPER["training"] | {"deterministic": False}
+    assert config["models"]["xlsr"]["training"] == PAPER["training"] | {
+        "deterministic": False,
+        "patience": None,
+        "learning_rate": 5.0e-5,
+    }
+    assert config["models"]["mms"]["training"] == PAPER["training"] | {"deterministic": False, "patience": None}
     assert config["few_shot"] == {"pool_per_emotion": 50}
     assert config["device"] == "auto"
     assert config["corpora"]["EMOVO"]["verify"] == "names"

@@ -46,6 +46,8 @@ def load(config: Mapping) -> dict:
     `UserError` listing every mistake with its key and what is allowed.
     """
     config = _plain(config)
+    if isinstance(models := config.get("models"), dict):
+        config["models"] = {name: _with_inherited(name, models) for name in models}
     errors = sorted(Strict(schema.schema()).iter_errors(config), key=lambda error: list(map(str, error.path)))
     if errors:
         raise_problems([message for error in errors for message in _explain(error)])
@@ -59,6 +61,22 @@ def load(config: Mapping) -> dict:
         if "labels" in corpus:
             corpus["labels"] = {str(label): emotion for label, emotion in corpus["labels"].items()}  # as in a CSV
     return config
+
+
+def _with_inherited(name: str, models: Mapping[str, dict], inheriting: tuple[str, ...] = ()) -> dict:
+    """Return a model's entry with all other keys, except `title`, of the model that it is `like`."""
+    entry = models[name]
+    if not isinstance(entry, dict) or "like" not in entry:
+        return entry
+    other = entry["like"]
+    if not isinstance(other, str) or not isinstance(models.get(other), dict):
+        raise_problems([f"models.{name}.like: {other!r} is not among the models; {_nearest(str(other), models)}"])
+    if other in (name, *inheriting):
+        raise_problems([f"models.{name}.like: {other!r} is like {name!r} itself: write out the keys of one of the two"])
+    inherited = _with_inherited(other, models, (name, *inheriting))
+    return {key: value for key, value in inherited.items() if key != "title"} | {
+        key: value for key, value in entry.items() if key != "like"
+    }
 
 
 def recorded_model(entry: Mapping) -> dict:
