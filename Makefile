@@ -30,7 +30,7 @@ report: ## Write an offline report of DIRECTORY, once all results exist, with co
 	@echo "Unzip $(DIRECTORY)/results/report.zip and open report/report.html."
 
 # three processes on two cores, since one of them mostly waits for Slurm
-test: .venv/installed ## Run all tests, or those in TESTS
+test: .venv/installed ## Run all tests that the machine allows, or those in TESTS
 	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder $(TESTS)
 
 test-unit: .venv/installed ## Run the unit tests

@@ -190,7 +190,12 @@ TYPICAL_MISTAKES = [  # edits of the paper's configuration, and the full error m
     ),
     (
         {"models__xlsr__revision": "main"},
-        "models.xlsr.revision: 'main' is not allowed; it must be a commit of 40 hexadecimal digits",
+        "models.xlsr.revision: 'main' is not allowed; it must be a commit of 40 hexadecimal digits or null",
+    ),
+    (
+        {"models__xlsr__checkpoint": "resources/my/encoder"},
+        "models.xlsr.revision: resources/my/encoder is a local folder, which has no revision: remove it, or set it to"
+        " null",
     ),
     (
         {"models__xlsr__tuning__bottleneck": 64},
@@ -326,12 +331,9 @@ def test_reference_matches_the_schema():
 
 def test_defaults_and_overrides():
     config = validation.load(edited({"models__xlsr__training": {"learning_rate": 5.0e-5}, "few_shot": ...}))
-    assert config["models"]["xlsr"]["training"] == PAPER["training"] | {
-        "deterministic": False,
-        "patience": None,
-        "learning_rate": 5.0e-5,
-    }
-    assert config["models"]["mms"]["training"] == PAPER["training"] | {"deterministic": False, "patience": None}
+    defaults = PAPER["training"] | {"deterministic": False, "patience": None}
+    assert config["models"]["xlsr"]["training"] == defaults | {"learning_rate": 5.0e-5}
+    assert config["models"]["mms"]["training"] == defaults
     assert config["few_shot"] == {"pool_per_emotion": 50}
     assert config["device"] == "auto"
     assert config["corpora"]["EMOVO"]["verify"] == "names"
@@ -354,8 +356,9 @@ def test_parameters_of_methods_have_defaults(method, complete):
     assert config["models"]["xlsr"]["tuning"] == {"method": method} | complete
 
 
-def test_local_checkpoint_needs_no_revision():
-    local = {"models__xlsr__checkpoint": "resources/my/encoder", "models__xlsr__revision": ...}
+@pytest.mark.parametrize("revision", [..., None])
+def test_local_checkpoint_has_no_revision(revision):
+    local = {"models__xlsr__checkpoint": "resources/my/encoder", "models__xlsr__revision": revision}
     assert "revision" not in validation.load(edited(local))["models"]["xlsr"]
 
 

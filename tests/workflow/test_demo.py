@@ -252,7 +252,7 @@ class TestInterrupted:
             run = KilledRun(demo, "cnn-lstm")
             module.write_text(code.replace('named_generator("batches"', 'named_generator("edited"'), encoding="utf-8")
             demo.run("--cores", "1", run.target)
-            assert "was saved with other settings, code or inputs: starting at the first epoch" in run.log()
+            assert "was saved with other settings, code, inputs or device: starting at the first epoch" in run.log()
             assert "resuming" not in run.log()
         finally:
             demo.configure(before)

@@ -53,6 +53,9 @@ def load(config: Mapping) -> dict:
         raise_problems([message for error in errors for message in _explain(error)])
     unknown_roles = list(_unknown_roles(config))
     _with_defaults(schema.schema()).validate(config)
+    for model in config["models"].values():
+        if model.get("revision", "") is None:
+            del model["revision"]
     if problems := [*unknown_roles, *_contradictions(config)]:
         raise_problems(problems)
     for model in config["models"].values():
@@ -260,6 +263,8 @@ def _model_problems(model: dict):
             f"revision: {model['checkpoint']} is not a local folder; if it is a Hugging Face repository, set revision"
             " to one of its commits"
         )
+    elif "revision" in model and _is_path(model["checkpoint"]):
+        yield f"revision: {model['checkpoint']} is a local folder, which has no revision: remove it, or set it to null"
     if "tuning" not in model:
         yield f"tuning: required for family {model['family']}, for example {{method: lora, rank: 16}}"
     else:
@@ -270,7 +275,12 @@ def _model_problems(model: dict):
 
 def is_local(checkpoint: str) -> bool:
     """Return whether a checkpoint is a local path, not a Hugging Face repository."""
-    return Path(checkpoint).is_dir() or checkpoint.startswith((".", "/", "~")) or checkpoint.count("/") > 1
+    return Path(checkpoint).is_dir() or _is_path(checkpoint)
+
+
+def _is_path(checkpoint: str) -> bool:
+    """Return whether a checkpoint's name cannot be that of a repository, `owner/name`."""
+    return checkpoint.startswith((".", "/", "~")) or checkpoint.count("/") > 1
 
 
 def _tuning_problems(tuning: dict, weights: str):

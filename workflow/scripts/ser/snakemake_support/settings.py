@@ -28,7 +28,7 @@ def uses(script: str, *sources: str, **values) -> dict:
 
 
 def in_key_order(value):
-    """Sort dictionaries at every depth, so that key order never causes a rerun."""
+    """Sort dictionaries at every depth, so that the order of keys never causes a rerun."""
     if isinstance(value, Mapping):
         return {key: in_key_order(value[key]) for key in sorted(value)}
     return [in_key_order(item) for item in value] if isinstance(value, list) else value
@@ -52,8 +52,8 @@ class Settings:
     def download(self, wildcards, output) -> dict:
         """Return an archive's source, and its corpus with the weakest verification.
 
-        Snakemake does not track params that are functions of the output, so changing a mirror or the wording of a
-        licence does not repeat the download. Downloads are verified at ingestion.
+        Snakemake does not track params that are functions of the output, so changing one `url` to another, or the
+        wording of a licence, does not repeat the download. Downloads are verified at ingestion.
         """
         corpora = self._inputs.downloads[wildcards.archive]
         entries = [self._config["corpora"][name] for name in corpora]
