@@ -145,7 +145,7 @@ TYPICAL_MISTAKES = [  # edits of the paper's configuration, and the full error m
     (
         {"models__xlsr__tuning__rnak": 8},
         "models.xlsr.tuning.rnak: unknown key; did you mean 'rank'? allowed are alpha, bottleneck, length, method,"
-        " rank",
+        " modules, rank",
     ),
     (
         {"experiments__figure2__shot": [50]},
@@ -180,8 +180,8 @@ TYPICAL_MISTAKES = [  # edits of the paper's configuration, and the full error m
     ),
     (
         {"models__xlsr__tuning": "lora"},
-        "models.xlsr.tuning: 'lora' is not allowed; it must be keys with values (method, rank, alpha, bottleneck,"
-        " length)",
+        "models.xlsr.tuning: 'lora' is not allowed; it must be keys with values (method, rank, alpha, modules,"
+        " bottleneck, length)",
     ),
     (
         {"models__xlsr__revision": ...},
@@ -199,7 +199,7 @@ TYPICAL_MISTAKES = [  # edits of the paper's configuration, and the full error m
     ),
     (
         {"models__xlsr__tuning__bottleneck": 64},
-        "models.xlsr.tuning.bottleneck: method lora has no such parameter; allowed are rank, alpha",
+        "models.xlsr.tuning.bottleneck: method lora has no such parameter; allowed are rank, alpha, modules",
     ),
     (
         {"corpora__EMODB__format": "emo-db"},
@@ -346,7 +346,7 @@ def test_defaults_and_overrides():
     [
         ("frozen", {}),
         ("full", {}),
-        ("lora", {"rank": 16, "alpha": 16}),
+        ("lora", {"rank": 16, "alpha": 16, "modules": "feed-forward"}),
         ("adapter", {"bottleneck": 128}),
         ("prompt", {"length": 5}),
     ],

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +34,7 @@ def learnable_examples(count, seed=0):
     for utterance, emotion in zip(frames, emotions, strict=True):
         band = 16 * EMOTIONS.index(emotion)
         utterance.values[:, band : band + 16] += 0.5
-    return Examples(frames, emotions)
+    return Examples(frames, emotions, [own.real for own in frames])
 
 
 def run(tmp_path, settings=SETTINGS, seed=1, fingerprint="same", train=None):
@@ -150,7 +151,9 @@ class TestTraining:
     def test_missing_class_is_rejected(self, tmp_path):
         examples = learnable_examples(16)
         few = [i for i, emotion in enumerate(examples.emotions) if emotion not in ("sad", "happy")]
-        train = Examples([examples.frames[i] for i in few], [examples.emotions[i] for i in few])
+        train = Examples(
+            *([values[i] for i in few] for values in (examples.frames, examples.emotions, examples.samples))
+        )
         with pytest.raises(UserError, match="no happy and no sad"):
             run(tmp_path, train=train)
 
@@ -326,7 +329,7 @@ class TestMemory:
         for own in examples.frames:
             mapped.append(Frames(storage.allocate(*own.values.shape).copy_(own.values), own.real))
         assert in_file(mapped[0].values)
-        assert_same(run(tmp_path, train=Examples(mapped, examples.emotions)), whole)
+        assert_same(run(tmp_path, train=replace(examples, frames=mapped)), whole)
 
     def test_full_disk_is_reported_at_once(self, tmp_path):
         with small_disk(tmp_path / "small"), pytest.raises(OSError, match="No space left"):

@@ -136,6 +136,7 @@ class TestLabels:
         ("family", "change"),
         [
             *((family, {"tuning": {"method": m}}) for family in ("wav2vec2", "whisper") for m in TUNING if m != "lora"),
+            *((f, {"tuning": {"method": "lora", "modules": "attention"}}) for f in ("wav2vec2", "whisper")),
             *((f, {"tuning": {"method": "full"}, "weights": "random"}) for f in ("wav2vec2", "whisper")),
             *(("whisper", {"tuning": {"method": m}, "context": "30s"}) for m in ("lora", "frozen")),
         ],

@@ -69,7 +69,7 @@ def fine_tune(
     updates = Updates(model.to(device), train, settings, device)
     progress = resume.load(state_path, fingerprint, model, updates.optimizer)
     updates.splits, seconds_before = progress.splits, progress.seconds
-    lengths = [len(frames.values) for frames in train.frames]
+    lengths = train.samples
 
     remaining = range(progress.epochs_done + 1, settings["epochs"] + 1)
     for epoch in tqdm(remaining, "training", unit="epoch", disable=None, leave=False):
