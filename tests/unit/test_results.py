@@ -22,7 +22,9 @@ def rows_of(values, **identity):
     return [fixed | {"seed": seed, "uar": uar} for seed, uar in enumerate(values, 1)]
 
 
-COLUMNS = ("target", "condition", "utterance", "emotion", "predicted")
+COLUMNS = ("target", "condition", "utterance", "emotion", "predicted", *EMOTIONS)
+SPEAKER_OF = {"T": {f"u{i}": f"0{i // 4}" for i in range(8)}}
+TRAINING = {"selected_epoch": 3, "epochs": 5, "train_loss": 0.25, "converged": True}
 
 
 class TestScores:
@@ -38,40 +40,57 @@ class TestScores:
             right = [(f"u{i}", EMOTIONS[i % 4], EMOTIONS[i % 4] if i < 6 else "angry") for i in range(8)]
             rows = [("T", "clean", *row) for row in right] + [("T", "noisy", row[0], row[1], "sad") for row in right]
             paths.append(tmp_path / f"results/predictions/{run.path}.csv")
-            files.write_rows(paths[-1], COLUMNS, [*rows, ("U", "clean", "v0", "sad", "sad")])
+            rows = [(*row, *(0.7 if row[-1] == e else 0.1 for e in EMOTIONS)) for row in rows]
+            files.write_rows(paths[-1], COLUMNS, [*rows, ("U", "clean", "v0", "sad", "sad", 0, 0, 0, 1)])
+            files.write_json(tmp_path / run.folder / "run.json", TRAINING)
         return lambda *conditions: list(scores.read_predictions(paths, [split], ["T"], conditions))
+
+    @pytest.fixture
+    def score(self, read, tmp_path):
+        """Return a function that reads and scores the runs."""
+        training = scores.read_training(tmp_path.glob("results/runs/**/run.json"))
+        return lambda *conditions: scores.score_all(read(*conditions), SPEAKER_OF, training)
 
     def test_only_targets_and_conditions_of_the_experiment_are_read(self, read):
         found = [(one.run.shots, one.target, one.condition) for one in read("clean")]
         assert found == [(0, "T", "clean"), (50, "T", "clean")]
         assert len(read("clean", "noisy")) == 4
 
-    def test_test_sets(self, read):
-        result = {(row["shots"], row["condition"], row["test_set"]): row for row in scores.score_all(read("clean"))}
+    def test_test_sets(self, score):
+        result = {(row["shots"], row["condition"], row["test_set"]): row for row in score("clean")}
         # `all` would include few-shot examples
         assert set(result) == {(0, "clean", "all"), (0, "clean", "test"), (50, "clean", "test")}
         assert result[0, "clean", "all"]["n"] == 8
         assert float(result[0, "clean", "all"]["uar"]) == pytest.approx(75)
         assert float(result[50, "clean", "test"]["uar"]) == pytest.approx(50)
         assert result[50, "clean", "test"]["n"] == 4
-        noisy = [row for row in scores.score_all(read("clean", "noisy")) if row["condition"] == "noisy"]
+        noisy = [row for row in score("clean", "noisy") if row["condition"] == "noisy"]
         assert {float(row["uar"]) for row in noisy} == {25}
+        assert {float(row["largest_share"]) for row in noisy} == {100}
+
+    def test_row_has_every_measure_and_how_the_run_was_trained(self, score):
+        """Speaker 00 is right four times of four, speaker 01 twice: neutral and sad are taken for angry."""
+        row = score("clean")[0]
+        assert set(row) == set(scores.COLUMNS)
+        expected = {"accuracy": 75, "macro_f1": 100 * (2 / 3 + 1 + 2 / 3 + 2 / 3) / 4}
+        expected |= {"speaker_recall": 75, "largest_share": 50, "auc": 100 * (5 / 6 + 1 + 3 / 4 + 3 / 4) / 4}
+        assert {name: float(row[name]) for name in expected} == pytest.approx(expected, abs=1e-4)
+        assert [row[name] for name in scores.TRAINING] == [3, 5, "0.250000", 1]
 
     def test_split_of_other_utterances_is_rejected(self, read, tmp_path):
         files.write_rows(tmp_path / "results/splits/T/seed1/target.csv", ("utterance", "role"), [("u0", "test")])
         with pytest.raises(UserError, match=r"seed1\.csv and results/splits/T/seed1/target\.csv differ .*u1, u2"):
             read("clean")
 
-    def test_merging_keeps_each_run_once(self, read, tmp_path):
-        rows = scores.score_all(read("clean"))
+    def test_merging_keeps_each_run_once(self, score, tmp_path):
+        rows = score("clean")
         for name in ("a", "b"):
             files.write_rows(tmp_path / name, scores.COLUMNS, rows)
         merged = scores.merged([tmp_path / "a", tmp_path / "b"])
         assert [row["test_set"] for row in merged] == [row["test_set"] for row in rows]
 
     def test_counts_by_speaker(self, read, tmp_path):
-        speaker_of = {"T": {f"u{i}": f"0{i // 4}" for i in range(8)}}
-        counted = confusions.count(read("clean"), speaker_of)
+        counted = confusions.count(read("clean"), SPEAKER_OF)
         found = [(row["shots"], row["role"], row["speaker"], row["emotion"], row["angry"]) for row in counted]
         assert found == [
             *((0, "pool", "00", emotion, int(emotion == "angry")) for emotion in EMOTIONS),

@@ -190,6 +190,10 @@ class Inputs:
         targets = self._config["experiments"][wildcards.experiment]["targets"]
         return [f"results/corpora/{target}/utterances.csv" for target in targets]
 
+    def scored_runs(self, wildcards) -> list[str]:
+        """Return the records of the training runs that an experiment scores."""
+        return [f"{run.folder}/run.json" for run in self._experiments.runs(wildcards.experiment)]
+
     def all_scores(self) -> list[str]:
         """Return the score files of all experiments."""
         return [f"results/scores/{name}.csv" for name in self._experiments.configured]
