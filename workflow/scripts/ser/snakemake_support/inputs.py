@@ -16,6 +16,7 @@ from ser.models import checkpoint_files, families
 CAPTIONED = {  # result with a generated caption -> the file that the caption reads
     "table1": "results/tables/table1.csv",
     "table2": "results/tables/table2_detail.csv",
+    "table2_converged": "results/tables/table2_converged_detail.csv",
     "figure2": "results/figures/figure2.csv",
     "figure3": "results/figures/figure3.csv",
     "confusion": "results/figures/confusion.csv",
