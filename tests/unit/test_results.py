@@ -260,7 +260,7 @@ def test_measures_by_cell_and_by_model(tmp_path):
     row = table.iloc[0]
     assert len(table) == 1
     assert row[["Model", "UAR", "AUC", "training loss"]].tolist() == ["CNN-LSTM", "47.5", "75.0", "0.300"]
-    assert row[["cells, last epoch best", "cells collapsed"]].tolist() == ["1 of 2", "1 of 2"]
+    assert row[["last epoch best", "collapsed"]].tolist() == ["1 of 2", "1 of 2"]
     measures.draw(table, ["demo"], tmp_path / "drawn.png")
     assert plt.imread(tmp_path / "drawn.png").std() > 0.02
 

@@ -24,14 +24,14 @@ HEADINGS = {
     "selected_epoch": "selected epoch",
     "epochs": "epochs trained",
     "train_loss": "training loss",
-    "last_epoch_best": "cells, last epoch best",
-    "collapsed": "cells collapsed",
+    "last_epoch_best": "last epoch best",
+    "collapsed": "collapsed",
 }
 CAPTION = (
     "Means over pairs and seeds; scores in %. AUC: each emotion against the others. Recall by speaker: UAR of each"
     " speaker over the emotions that the speaker has. Largest share: of the class predicted most often; a run with more"
-    f" than {COLLAPSED:.0f} % is collapsed. Training loss: of the last epoch trained. Cells are counted if at least"
-    " half of their seeds are collapsed, or had their best epoch last"
+    f" than {COLLAPSED:.0f} % is collapsed. Training loss: of the last epoch trained. The last two columns count the"
+    " cells of which at least half of the seeds had their best epoch last, or are collapsed"
 )
 
 
@@ -87,7 +87,7 @@ def draw(table: pd.DataFrame, notes: Sequence[str], path) -> None:
     style.set_style()
     cells = [[textwrap.fill(row[0], 16), *row[1:]] for row in table.to_numpy().tolist()]
     header = [textwrap.fill(heading, 10) for heading in table.columns]
-    figure = style.draw_table(cells, header, [1.4, *[0.75] * (len(header) - 1)], row_height=0.42)
-    figure.axes[0].set_title(textwrap.fill(f"{CAPTION}.", 110), fontsize=8, fontweight="normal", loc="left", pad=8)
+    figure = style.draw_table(cells, header, [1.4, *[0.75] * (len(header) - 1)], row_height=0.36)
+    figure.axes[0].set_title(textwrap.fill(f"{CAPTION}.", 160), fontsize=8, fontweight="normal", loc="left", pad=8)
     style.add_footnotes(figure, notes)
     style.save(figure, path)

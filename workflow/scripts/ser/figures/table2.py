@@ -15,8 +15,11 @@ PAPER = RESOURCES / "paper-table2.csv"
 CELL = ["source", "target", "model"]
 TRAINING = ["selected_epoch", "epochs", "train_loss", *measures.COUNTS]
 MARKS = {  # column of the detail -> mark of cells where it counts at least half of the seeds, and its meaning
-    "last_epoch_best": ("\N{DAGGER}", "best epoch was the last, so longer training may help"),
-    "collapsed": ("\N{DOUBLE DAGGER}", f"more than {COLLAPSED:.0f} % of the predictions are one class"),
+    "last_epoch_best": ("\N{DAGGER}", "in at least half of the seeds, the best epoch was the last"),
+    "collapsed": (
+        "\N{DOUBLE DAGGER}",
+        f"in at least half of the seeds, more than {COLLAPSED:.0f} % of the predictions are one class",
+    ),
 }
 
 
@@ -129,8 +132,7 @@ def caption(table: pd.DataFrame) -> list[str]:
 
 def marks_explained(table: pd.DataFrame) -> list[str]:
     """Return the meaning of each mark in the table."""
-    used = [f"{mark} {meaning}" for name, (mark, meaning) in MARKS.items() if measures.mostly(table, name).any()]
-    return [f"{'; '.join(used)} (at least half of the seeds)"] if used else []
+    return [f"{mark} {meaning}" for name, (mark, meaning) in MARKS.items() if measures.mostly(table, name).any()]
 
 
 def markdown(table: pd.DataFrame, titles: Mapping[str, str], notes: Sequence[str]) -> str:
