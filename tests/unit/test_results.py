@@ -237,6 +237,8 @@ def test_table2_in_markdown_and_latex():
     markdown = table2.markdown(detail, titles, ["synthetic | demo"]).splitlines()
     assert markdown[0].startswith("UAR (%), mean of 2 to 3 seeds \N{PLUS-MINUS SIGN} 95 % confidence interval; in")
     assert "\N{DAGGER}" not in markdown[0]
+    converged = table2.detail(frame.assign(converged=frame["seed"] == 1), EXPERIMENT, {})
+    assert ", 40 % of them trained to convergence" in table2.caption(converged)[0]
     assert markdown[-1] == "| URDU | EMODB | not run (51.82) | 60.00 (55.22) |"
     assert markdown[-2] == "| EMODB | URDU | 52.00 \N{PLUS-MINUS SIGN} 4.97 (54.15) | not run (59.01) |"
     latex = table2.latex(detail, titles, ["100 % synthetic"])
@@ -260,7 +262,7 @@ def test_measures_by_cell_and_by_model(tmp_path):
     row = table.iloc[0]
     assert len(table) == 1
     assert row[["Model", "UAR", "AUC", "training loss"]].tolist() == ["CNN-LSTM", "47.5", "75.0", "0.300"]
-    assert row[["last epoch best", "collapsed"]].tolist() == ["1 of 2", "1 of 2"]
+    assert row[["last epoch best", "converged", "collapsed"]].tolist() == ["1 of 2", "0 of 2", "1 of 2"]
     measures.draw(table, ["demo"], tmp_path / "drawn.png")
     assert plt.imread(tmp_path / "drawn.png").std() > 0.02
 

@@ -24,14 +24,16 @@ HEADINGS = {
     "selected_epoch": "selected epoch",
     "epochs": "epochs trained",
     "train_loss": "training loss",
+    "converged": "converged",
     "last_epoch_best": "last epoch best",
     "collapsed": "collapsed",
 }
 CAPTION = (
     "Means over pairs and seeds; scores in %. AUC: each emotion against the others. Recall by speaker: UAR of each"
-    " speaker over the emotions that the speaker has. Largest share: of the class predicted most often; a run with more"
-    f" than {COLLAPSED:.0f} % is collapsed. Training loss: of the last epoch trained. The last two columns count the"
-    " cells of which at least half of the seeds had their best epoch last, or are collapsed"
+    " speaker over the emotions that the speaker has (chance is not 25 where they are few). Largest share: of the class"
+    f" predicted most often; a run with more than {COLLAPSED:.0f} % is collapsed. Training loss: of the last epoch"
+    " trained. The last three columns count the cells of which at least half of the seeds converged, had their best"
+    " epoch last, or are collapsed"
 )
 
 
@@ -77,7 +79,7 @@ def texts(cells: pd.DataFrame, titles: Mapping[str, str]) -> pd.DataFrame:
     rows = []
     for model, own in cells.groupby("model", sort=False):
         row = {name: f"{own[name].mean():.{3 if name == 'train_loss' else 1}f}" for name in MEANS}
-        row |= {name: f"{mostly(own, name).sum()} of {len(own)}" for name in ("last_epoch_best", "collapsed")}
+        row |= {name: f"{mostly(own, name).sum()} of {len(own)}" for name in COUNTS}
         rows.append({"Model": titles[model]} | {heading: row[name] for name, heading in HEADINGS.items()})
     return pd.DataFrame(rows, columns=["Model", *HEADINGS.values()])
 
@@ -87,7 +89,7 @@ def draw(table: pd.DataFrame, notes: Sequence[str], path) -> None:
     style.set_style()
     cells = [[textwrap.fill(row[0], 16), *row[1:]] for row in table.to_numpy().tolist()]
     header = [textwrap.fill(heading, 10) for heading in table.columns]
-    figure = style.draw_table(cells, header, [1.4, *[0.75] * (len(header) - 1)], row_height=0.36)
+    figure = style.draw_table(cells, header, [1.4, *[0.8] * (len(header) - 1)], row_height=0.36)
     figure.axes[0].set_title(textwrap.fill(f"{CAPTION}.", 160), fontsize=8, fontweight="normal", loc="left", pad=8)
     style.add_footnotes(figure, notes)
     style.save(figure, path)

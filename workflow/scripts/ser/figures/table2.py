@@ -127,7 +127,10 @@ def caption(table: pd.DataFrame) -> list[str]:
     count = f"{few}" if few == many else f"{few} to {many}"
     interval = " \N{PLUS-MINUS SIGN} 95 % confidence interval" if many >= style.MIN_SEEDS else ""
     paper = ["in brackets, the paper's value"] if table["paper"].notna().any() else []
-    return [f"UAR (%), mean of {count} seed{'' if many == 1 else 's'}{interval}", *paper, *marks_explained(table)]
+    share = 100 * table["converged"].sum() / max(1, table["seeds"].sum())
+    converged = f", {share:.0f} % of them trained to convergence" if share else ""
+    first = f"UAR (%), mean of {count} seed{'' if many == 1 else 's'}{converged}{interval}"
+    return [first, *paper, *marks_explained(table)]
 
 
 def marks_explained(table: pd.DataFrame) -> list[str]:
