@@ -9,7 +9,7 @@ BIN := .venv/bin
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 11
 	@printf '%s\n' "" "To make one result: $(BIN)/snakemake NAME --cores $(CORES) (add -n for a dry run). NAME is one of" \
-		"  corpora audit table1 table2 figure2 figure3 claims confusion recall training_curves scores provenance"
+		"  corpora audit table1 table2 table2_converged figure2 figure3 claims confusion recall training_curves scores provenance"
 
 install: .venv/installed ## Create the environment .venv from envs/requirements.txt
 
@@ -30,7 +30,7 @@ report: ## Write an offline report of DIRECTORY, once all results exist, with co
 	@echo "Unzip $(DIRECTORY)/results/report.zip and open report/report.html."
 
 # three processes on two cores, since one of them mostly waits for Slurm
-test: .venv/installed ## Run all tests, or those in TESTS
+test: .venv/installed ## Run all tests that the machine allows, or those in TESTS
 	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder $(TESTS)
 
 test-unit: .venv/installed ## Run the unit tests

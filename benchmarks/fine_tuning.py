@@ -350,7 +350,7 @@ def run_ours(case: dict, device) -> dict:
     if case.get("predicts", True):  # before training, which may round weights
         predict = epoch.estimate(timed(lambda batch: forward(batch, "float32"), epoch.batches, device))
         in_training = epoch.estimate(timed(lambda batch: forward(batch, precision), epoch.batches, device))
-    examples = Examples(frames, [EMOTIONS[i % 4] for i in range(len(frames))])
+    examples = Examples(frames, [EMOTIONS[i % 4] for i in range(len(frames))], epoch.samples)
     updates = loop.Updates(model, examples, {"learning_rate": 1e-4, "precision": precision}, device)
     model.train()
     taken = timed(lambda batch: updates.make(batch, seed=1), epoch.batches, device)
@@ -376,7 +376,7 @@ def operations(model, examples, batches) -> int:
     meta = torch.device("meta")
     frames = [own._replace(values=own.values.to(meta)) for own in examples.frames]
     settings = {"learning_rate": 1e-4, "precision": "float32"}
-    updates = Updates(model.to(meta), Examples(frames, examples.emotions), settings, meta)
+    updates = Updates(model.to(meta), Examples(frames, examples.emotions, examples.samples), settings, meta)
     with FlopCounterMode(display=False) as counter:
         for batch in batches:
             updates.make(batch, seed=1)

@@ -25,7 +25,8 @@ SMALL_WAV2VEC2 = {
     "num_codevectors_per_group": 4,
 }
 GROUP_NORM = {"feat_extract_norm": "group"}  # wav2vec2-base
-LAYER_NORM = {"feat_extract_norm": "layer", "do_stable_layer_norm": True, "conv_bias": True}  # XLSR and MMS
+# wav2vec2-large-lv60, XLSR and MMS
+LAYER_NORM = {"feat_extract_norm": "layer", "do_stable_layer_norm": True, "conv_bias": True}
 SMALL_WHISPER = {
     "d_model": 32,
     "encoder_layers": 2,

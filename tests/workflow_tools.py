@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from copy import copy
 from pathlib import Path
 
+import preloaded_snakemake
 import pytest
 import yaml
 
@@ -83,7 +84,15 @@ class Workflow:
 
     def planned(self, *arguments: str) -> list[tuple[str, dict[str, str]]]:
         """Return rule and wildcards of every planned job except `all`."""
-        return [(job.rule, job.wildcards) for job in parse(self.run("--dry-run", *arguments).stdout)]
+        return [(job.rule, job.wildcards) for job in parse(self.dry_run(*arguments).stdout)]
+
+    def dry_run(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess:
+        """Do what `run --dry-run` does, faster."""
+        command = ["--directory", str(self.directory), "--dry-run", *arguments]
+        status, output = preloaded_snakemake.run(command, self.repository, self.environment)
+        if check and status:
+            raise AssertionError(output[-6000:])
+        return subprocess.CompletedProcess(command, status, output)
 
     def rules_planned(self, *arguments: str) -> Counter:
         """Return the number of planned jobs by rule."""

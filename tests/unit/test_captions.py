@@ -17,14 +17,20 @@ def write(path, rows):
 
 
 def test_table2_caption_states_the_means(tmp_path):
+    fixed = {"paper": None, "difference": None, "seeds": 2, "last_epoch_best": 1, "collapsed": 0, "converged": 2}
     rows = [
-        {"source": s, "target": "C", "model": m, "uar": uar, "paper": None, "difference": None}
+        {"source": s, "target": "C", "model": m, "uar": uar, **fixed}
         for s, m, uar in (("A", "cnn-lstm", 30), ("B", "cnn-lstm", 40), ("A", "xlsr", 50), ("B", "xlsr", 51))
     ]
     text = captions.render("table2.rst", [write(tmp_path / "t.csv", rows)], **COMMON)
     assert "mean over 2 seeds" in text
     assert "Mean over the 2 pairs:\nCNN-LSTM 35.0 and XLSR 50.5; chance is 25 %." in text
     assert "paper" not in text
+    assert "longer training may help:\n4 of 4." in text
+    assert text.endswith("are one class): 0.")
+    converged = captions.render("table2_converged.rst", [tmp_path / "t.csv"], **COMMON)
+    assert "CNN-LSTM 35.0 and XLSR 50.5 on average over the 2 pairs" in converged
+    assert "in 8 of 8 combinations" in converged
     with_paper = [row | {"paper": 29, "difference": row["uar"] - 29} for row in rows]
     text = captions.render("table2.rst", [write(tmp_path / "t.csv", with_paper)], **COMMON)
     assert "Mean difference from the paper (here minus paper): CNN-LSTM 6.0 and XLSR 21.5 points." in text

@@ -44,6 +44,35 @@ def test_open_configuration_is_accepted():
     assert validation.load(config)["experiments"]["figure2"]["source"] == "RAVDESS"
 
 
+class TestLike:
+    """Models with the settings of another."""
+
+    def test_keys_except_the_title_are_inherited(self):
+        variants = {
+            "long": {"like": "xlsr", "title": "long", "training": {"epochs": 9}},
+            "frozen": {"like": "long", "title": "frozen", "tuning": {"method": "frozen"}},
+        }
+        models = validation.load(edited({f"models__{name}": entry for name, entry in variants.items()}))["models"]
+        assert models["frozen"] == models["xlsr"] | {
+            "title": "frozen",
+            "tuning": {"method": "frozen"},
+            "training": models["xlsr"]["training"] | {"epochs": 9},
+        }
+
+    @pytest.mark.parametrize(
+        ("edits", "message"),
+        [
+            ({"models__X": {"like": "xslr", "title": "x"}}, r"models\.X\.like: 'xslr' .* did you mean 'xlsr'"),
+            ({"models__X": {"like": "xlsr"}}, r"models\.X: required key 'title' is missing"),
+            ({"models__X": {"like": "Y"}, "models__Y": {"like": "X"}}, r"models\.Y\.like: 'X' is like 'Y' itself"),
+            ({"models__X": {"like": ["xlsr"]}}, r"models\.X\.like: \['xlsr'\] is not among the models"),
+        ],
+    )
+    def test_mistakes_are_reported(self, edits, message):
+        with pytest.raises(UserError, match=message):
+            validation.load(edited(edits))
+
+
 def corpus(**entry):
     return {"format": "table", "language": "x"} | entry
 
@@ -116,7 +145,7 @@ TYPICAL_MISTAKES = [  # edits of the paper's configuration, and the full error m
     (
         {"models__xlsr__tuning__rnak": 8},
         "models.xlsr.tuning.rnak: unknown key; did you mean 'rank'? allowed are alpha, bottleneck, length, method,"
-        " rank",
+        " modules, rank",
     ),
     (
         {"experiments__figure2__shot": [50]},
@@ -151,8 +180,8 @@ TYPICAL_MISTAKES = [  # edits of the paper's configuration, and the full error m
     ),
     (
         {"models__xlsr__tuning": "lora"},
-        "models.xlsr.tuning: 'lora' is not allowed; it must be keys with values (method, rank, alpha, bottleneck,"
-        " length)",
+        "models.xlsr.tuning: 'lora' is not allowed; it must be keys with values (method, rank, alpha, modules,"
+        " bottleneck, length)",
     ),
     (
         {"models__xlsr__revision": ...},
@@ -161,11 +190,16 @@ TYPICAL_MISTAKES = [  # edits of the paper's configuration, and the full error m
     ),
     (
         {"models__xlsr__revision": "main"},
-        "models.xlsr.revision: 'main' is not allowed; it must be a commit of 40 hexadecimal digits",
+        "models.xlsr.revision: 'main' is not allowed; it must be a commit of 40 hexadecimal digits or null",
+    ),
+    (
+        {"models__xlsr__checkpoint": "resources/my/encoder"},
+        "models.xlsr.revision: resources/my/encoder is a local folder, which has no revision: remove it, or set it to"
+        " null",
     ),
     (
         {"models__xlsr__tuning__bottleneck": 64},
-        "models.xlsr.tuning.bottleneck: method lora has no such parameter; allowed are rank, alpha",
+        "models.xlsr.tuning.bottleneck: method lora has no such parameter; allowed are rank, alpha, modules",
     ),
     (
         {"corpora__EMODB__format": "emo-db"},
@@ -297,8 +331,9 @@ def test_reference_matches_the_schema():
 
 def test_defaults_and_overrides():
     config = validation.load(edited({"models__xlsr__training": {"learning_rate": 5.0e-5}, "few_shot": ...}))
-    assert config["models"]["xlsr"]["training"] == PAPER["training"] | {"deterministic": False, "learning_rate": 5.0e-5}
-    assert config["models"]["mms"]["training"] == PAPER["training"] | {"deterministic": False}
+    defaults = PAPER["training"] | {"deterministic": False, "patience": None}
+    assert config["models"]["xlsr"]["training"] == defaults | {"learning_rate": 5.0e-5}
+    assert config["models"]["mms"]["training"] == defaults
     assert config["few_shot"] == {"pool_per_emotion": 50}
     assert config["device"] == "auto"
     assert config["corpora"]["EMOVO"]["verify"] == "names"
@@ -311,7 +346,7 @@ def test_defaults_and_overrides():
     [
         ("frozen", {}),
         ("full", {}),
-        ("lora", {"rank": 16, "alpha": 16}),
+        ("lora", {"rank": 16, "alpha": 16, "modules": "feed-forward"}),
         ("adapter", {"bottleneck": 128}),
         ("prompt", {"length": 5}),
     ],
@@ -321,8 +356,9 @@ def test_parameters_of_methods_have_defaults(method, complete):
     assert config["models"]["xlsr"]["tuning"] == {"method": method} | complete
 
 
-def test_local_checkpoint_needs_no_revision():
-    local = {"models__xlsr__checkpoint": "resources/my/encoder", "models__xlsr__revision": ...}
+@pytest.mark.parametrize("revision", [..., None])
+def test_local_checkpoint_has_no_revision(revision):
+    local = {"models__xlsr__checkpoint": "resources/my/encoder", "models__xlsr__revision": revision}
     assert "revision" not in validation.load(edited(local))["models"]["xlsr"]
 
 

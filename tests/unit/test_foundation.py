@@ -22,15 +22,18 @@ from transformers import (
 from ser.config.validation import TUNING
 from ser.core.constants import EMOTIONS
 from ser.core.errors import UserError
+from ser.core.files import write_rows
 from ser.models import checkpoints, families, trainable_state
 from ser.models.adaptation import AdaptedLinear, PromptedLayer
 from ser.models.batching import Frames, mean_of_real_frames, pad
 from ser.models.feature_store import Storage
 from ser.models.frozen_head import FrozenEncoderHead
+from ser.models.log_mel import BANDS, frame_count
 from ser.training import inference, loop, run_record
-from ser.training.data import Examples
+from ser.training.data import Examples, read_examples
 
 CPU, META = torch.device("cpu"), torch.device("meta")
+METHODS = [*TUNING, "lora on attention"]
 RATE = 16_000
 
 # The architectures at small size, and at full width with 2 instead of 12 or 24 layers.
@@ -74,9 +77,10 @@ class Checkpoint:
             self.extractor = WhisperFeatureExtractor.from_pretrained(self.published)
             self.reference = WhisperModel.from_pretrained(self.published).encoder.eval()
 
-    def build(self, method="frozen", weights="pretrained", context="utterance", **parameters):
-        """Return the workflow's model of this checkpoint."""
-        tuning = TUNING[method] | {"method": method} | parameters
+    def build(self, method="frozen", weights="pretrained", context="utterance"):
+        """Return the workflow's model of this checkpoint, fine-tuned with one of `METHODS`."""
+        method, _, modules = method.partition(" on ")
+        tuning = TUNING[method] | {"method": method} | ({"modules": modules} if modules else {})
         settings = {"family": self.family, "weights": weights, "context": context, "tuning": tuning}
         return families.load(self.family).build(settings, self.encoder).eval()
 
@@ -217,7 +221,7 @@ class TestBatches:
             (alone,) = states_of(model, [own])
             assert_close(1e-5, states, alone, f"batched, against alone: {small.name}, 30 s")
 
-    @pytest.mark.parametrize("method", TUNING)
+    @pytest.mark.parametrize("method", METHODS)
     def test_probabilities_with_every_method(self, small, method, tmp_path):
         model = small.build(method)
         perturb(model.head)
@@ -253,15 +257,20 @@ def perturb_slightly(model):
                     parameter.add_(torch.randn_like(parameter) * 0.1)
 
 
-def read(model, folder, waveforms, wanted=None) -> list[Frames]:
-    """Return frames of a corpus of these waveforms."""
+def write_audio(folder, waveforms) -> list[dict]:
+    """Write audio.npy of a corpus of these waveforms, and return its rows."""
     samples = [(waveform * 32768).astype(np.int16) for waveform in waveforms]
     np.save(folder / "audio.npy", np.concatenate(samples))
     starts = np.cumsum([0, *map(len, samples)])
-    rows = [
-        {"utterance": str(i), "start": str(start), "samples": str(len(own))}
+    return [
+        {"utterance": str(i), "emotion": EMOTIONS[i % 4], "start": str(start), "samples": str(len(own))}
         for i, (start, own) in enumerate(zip(starts, samples, strict=False))
     ]
+
+
+def read(model, folder, waveforms, wanted=None) -> list[Frames]:
+    """Return frames of a corpus of these waveforms."""
+    rows = write_audio(folder, waveforms)
     wanted = wanted or {row["utterance"] for row in rows}
     return model.read_frames(folder / "audio.npy", rows, wanted, Storage(CPU, 1e9, folder))
 
@@ -269,7 +278,7 @@ def read(model, folder, waveforms, wanted=None) -> list[Frames]:
 class TestSteps:
     """Training steps that never wait for the device."""
 
-    @pytest.mark.parametrize("method", [*TUNING, "random"])
+    @pytest.mark.parametrize("method", [*METHODS, "random"])
     def test_step_never_waits_for_the_device(self, small, method, tmp_path):
         """Run on PyTorch's meta device, where reading a value is an error."""
         options = {"method": "full", "weights": "random"} if method == "random" else {"method": method}
@@ -282,12 +291,14 @@ class TestSteps:
         assert one_step(families.load("cnn-lstm").build({}), frames).device == META
 
     @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
-    @pytest.mark.parametrize("method", TUNING)
+    @pytest.mark.parametrize("method", METHODS)
     def test_gpu_step_never_waits_for_the_device(self, small, method, tmp_path):
         """Make CUDA raise an error on synchronisation, after a warm-up step."""
         model, device = small.build(method), torch.device("cuda")
         frames = [Frames(own.values.to(device), own.real) for own in read(model, tmp_path, utterances())]
-        updates = loop.Updates(model.to(device).train(), Examples(frames, [*EMOTIONS, "sad"]), SETTINGS, device)
+        updates = loop.Updates(
+            model.to(device).train(), Examples(frames, [*EMOTIONS, "sad"], range(5)), SETTINGS, device
+        )
         updates.make(np.arange(5), seed=1)
         torch.cuda.set_sync_debug_mode("error")
         try:
@@ -306,14 +317,14 @@ class TestSteps:
 
 def one_step(model, frames) -> torch.Tensor:
     """Return the loss of one update on the meta device."""
-    examples = Examples(frames, [*EMOTIONS, "sad"])
+    examples = Examples(frames, [*EMOTIONS, "sad"], range(5))
     return loop.Updates(model.to(META).train(), examples, SETTINGS, META).make(np.arange(5), seed=1)
 
 
 class TestTuning:
     """Fine-tuning methods: trained parameters and the output before training."""
 
-    @pytest.mark.parametrize("method", ["adapter", "lora"])
+    @pytest.mark.parametrize("method", ["adapter", "lora", "lora on attention"])
     def test_output_is_unchanged_before_training(self, small, method):
         plain, tuned = small.build("full"), small.build(method)
         frames = fixed_features(plain, utterances())
@@ -322,15 +333,23 @@ class TestTuning:
 
     @pytest.mark.parametrize(
         ("method", "trained"),
-        [("frozen", ()), ("lora", ("lora_A", "lora_B")), ("adapter", ("down", "up")), ("prompt", ("prompt",))],
+        [
+            ("frozen", ()),
+            ("lora", ("lora_A", "lora_B")),
+            ("lora on attention", ("lora_A", "lora_B")),
+            ("adapter", ("down", "up")),
+            ("prompt", ("prompt",)),
+        ],
     )
     def test_only_added_parameters_are_trained(self, small, method, trained):
         model = small.build(method)
         names = {name for name, parameter in model.encoder.named_parameters() if parameter.requires_grad}
         assert all(any(word in name.split(".") for word in trained) for name in names)
         layers = len(model.encoder.layers)
-        count = {"frozen": 0, "lora": 4 * layers, "adapter": 4 * layers, "prompt": layers}[method]
-        assert len(names) == count
+        assert len(names) == layers * {"frozen": 0, "prompt": 1}.get(method, 4)
+        assert sum("q_proj" in name or "v_proj" in name for name in names) == (
+            4 * layers if method == "lora on attention" else 0
+        )
         assert all(parameter.requires_grad for parameter in model.head.parameters())
 
     def test_full_leaves_the_convolutions_frozen(self, small):
@@ -405,13 +424,15 @@ class TestTuning:
         pooled = mean_of_real_frames(hidden, torch.tensor([5, 2]))
         torch.testing.assert_close(pooled, torch.stack([hidden[0].mean(dim=0), hidden[1, :2].mean(dim=0)]))
 
-    def test_lora_gradients_equal_transformers_and_peft(self, checkpoint):
+    @pytest.mark.parametrize("modules", ["feed-forward", "attention"])
+    def test_lora_gradients_equal_transformers_and_peft(self, checkpoint, modules):
         """Compare with peft on the stock model, one utterance at a time."""
         from peft import LoraConfig, get_peft_model
 
-        model = checkpoint.build("lora", context="30s")
+        model = checkpoint.build(f"lora on {modules}", context="30s")
         stock = checkpoint.reference
-        targets = list(model.encoder.feed_forward)
+        feed_forward = ["fc1", "fc2"] if checkpoint.family == "whisper" else ["intermediate_dense", "output_dense"]
+        targets = {"feed-forward": feed_forward, "attention": ["q_proj", "v_proj"]}[modules]
         plain = get_peft_model(stock, LoraConfig(r=16, lora_alpha=16, target_modules=targets, lora_dropout=0.0))
         try:
             compare_gradients(checkpoint, model, plain)
@@ -447,17 +468,22 @@ def compare_gradients(checkpoint, model, plain):
         )
 
 
-SETTINGS = {"epochs": 2, "batch_size": 4, "learning_rate": 1.0e-3, "precision": "float32"}
+SETTINGS = {"epochs": 2, "patience": None, "batch_size": 4, "learning_rate": 1.0e-3, "precision": "float32"}
 
 
-def fine_tuned(model, folder, waveforms, seed=1):
-    examples = Examples(read(model, folder, waveforms), [EMOTIONS[i % 4] for i in range(len(waveforms))])
+def fine_tuned(model, folder, waveforms):
+    emotions = [EMOTIONS[i % 4] for i in range(len(waveforms))]
+    examples = Examples(read(model, folder, waveforms), emotions, list(map(len, waveforms)))
+    return train(model, examples, folder)
+
+
+def train(model, examples, folder):
     return loop.fine_tune(
         model,
         examples,
         examples,
         settings=SETTINGS,
-        seed=seed,
+        seed=1,
         device=CPU,
         state_path=folder / "resume.safetensors",
         fingerprint="same",
@@ -468,7 +494,7 @@ def fine_tuned(model, folder, waveforms, seed=1):
 class TestRuns:
     """Saved and reloaded runs: only trained weights, the same predictions."""
 
-    @pytest.mark.parametrize("method", [*TUNING, "random"])
+    @pytest.mark.parametrize("method", [*METHODS, "random"])
     def test_reloaded_run_gives_the_same_predictions(self, small, method, tmp_path):
         waveforms = [speech(0.5) for _ in range(9)]
         torch.manual_seed(3)
@@ -499,7 +525,7 @@ class TestRuns:
         assert (np.abs(expected - expected[0]) > 1e-6).any()
 
     def test_every_trained_parameter_changes(self, small, tmp_path):
-        for method in TUNING:
+        for method in METHODS:
             model = small.build(method)
             before = {name: value.clone() for name, value in model.named_parameters()}
             fine_tuned(model, tmp_path, [speech(0.5) for _ in range(8)])
@@ -509,13 +535,14 @@ class TestRuns:
                 if not name.endswith("k_proj.bias"):
                     assert torch.equal(parameter, before[name]) != parameter.requires_grad, (method, name)
 
-    def test_interrupted_equals_uninterrupted(self, tmp_path, monkeypatch):
+    @pytest.mark.parametrize("method", ["lora", "lora on attention"])
+    def test_interrupted_equals_uninterrupted(self, method, tmp_path, monkeypatch):
         checkpoint, waveforms = Checkpoint("layer norm", tmp_path), [speech(0.5) for _ in range(9)]
 
         def run(name):
             (tmp_path / name).mkdir(exist_ok=True)
             torch.manual_seed(5)
-            return fine_tuned(checkpoint.build("lora"), tmp_path / name, waveforms)
+            return fine_tuned(checkpoint.build(method), tmp_path / name, waveforms)
 
         whole, evaluate = run("whole"), loop.evaluate
         epochs = iter([evaluate])
@@ -528,6 +555,38 @@ class TestRuns:
         assert resumed.history == whole.history
         for name, tensor in whole.best_weights.items():
             assert torch.equal(tensor, resumed.best_weights[name]), name
+
+    def test_every_model_sees_the_same_batches(self, tmp_path, monkeypatch):
+        """Frozen encoders, LoRA and CNN-LSTM: one vector, 50 and 100 frames per second."""
+        checkpoint = Checkpoint("Whisper", tmp_path)
+        lengths = np.random.default_rng(1).permutation(np.arange(400, 4400, 100))
+        rows = write_audio(tmp_path, [speech(length / RATE) for length in lengths])
+        write_rows(tmp_path / "utterances.csv", rows[0], rows)
+        np.save(tmp_path / "pooled.npy", np.zeros((len(rows), 32), np.float32))
+        np.save(tmp_path / "log_mel.npy", np.zeros((sum(map(frame_count, lengths)), BANDS), np.float32))
+        models = {
+            "pooled.npy": FrozenEncoderHead(32, 0),
+            "audio.npy": checkpoint.build("lora"),
+            "log_mel.npy": families.load("cnn-lstm").build({}),
+        }
+        batches = {path: [] for path in models}
+        for path, model in models.items():
+            names = [row["utterance"] for row in rows]
+            examples = read_examples(
+                model, tmp_path / path, tmp_path / "utterances.csv", names, Storage(CPU, 1e9, tmp_path)
+            )
+            with monkeypatch.context() as patched:
+                seen = batches[path]
+                patched.setattr(
+                    loop.Updates,
+                    "make",
+                    lambda _, batch, seed, seen=seen: seen.append(batch.tolist()) or torch.zeros(()),
+                )
+                patched.setattr(loop, "evaluate", lambda *_: {"dev_loss": 1.0, "dev_uar": 25.0})
+                train(model, examples, tmp_path)
+            (tmp_path / "resume.safetensors").unlink()
+        assert len(batches["pooled.npy"]) == 2 * len(rows) / SETTINGS["batch_size"]
+        assert batches["pooled.npy"] == batches["audio.npy"] == batches["log_mel.npy"]
 
     def test_only_requested_utterances_are_read(self, small, tmp_path):
         model, waveforms = small.build("lora"), utterances()

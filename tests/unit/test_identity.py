@@ -95,7 +95,7 @@ def test_no_split_separates_spellings_of_a_name(tmp_path, case, column):
 def test_similar_speakers_are_warned_of_at_ingestion(tmp_path):
     *_, about = ingest.ingest(write_corpus(tmp_path, ["3", "03", "B"]), SETTINGS)
     assert any(
-        "speakers that differ only in case, separators or number format" in w for w in about["verification"]["warnings"]
+        "speakers that differ only in case, separators, number format" in w for w in about["verification"]["warnings"]
     )
 
 

@@ -149,6 +149,11 @@ class TestInputs:
         records = inputs.run_records()
         assert len(records) == len(set(records)) == 435
 
+    def test_scores_read_the_record_of_each_scored_run(self, inputs):
+        records = inputs.scored_runs(w(experiment="figure3"))
+        assert len(records) == len(set(records)) == 5 * 5
+        assert records[0] == "results/runs/cnn-lstm/IEMOCAP-to-any/0-shot/seed1/run.json"
+
     def test_one_record_of_each_model_and_encoder(self, config, inputs):
         assert len(inputs.one_record_per_model()) == len(config["models"])
         assert len(inputs.encoder_records()) == 4
@@ -182,6 +187,7 @@ class TestExperiments:
         assert Experiments(config).models == ["xlsr-frozen", "xlsr-adapter", "xlsr-prompt", "xlsr"]
 
 
+NOTING = {"table2", "comparison table"}  # they note that the recipe is not the paper's
 RUN = run_wildcards(RunId("xlsr", "IEMOCAP", "any", 0, 1))
 ALL_SETTINGS = {
     "corpus": lambda s: s.corpus(w(corpus="EMODB")),
@@ -194,7 +200,8 @@ ALL_SETTINGS = {
     "predict": lambda s: s.predict(RUN),
     "score": lambda s: s.score(w(experiment="figure3")),
     "table1": lambda s: s.table1(),
-    "table2": lambda s: s.table2(),
+    "table2": lambda s: s.table("table2"),
+    "measures": lambda s: s.measures(w(experiment="table2")),
     "comparison table": lambda s: s.comparison_table(w(experiment="tuning")),
     "comparison figure": lambda s: s.comparison_figure(w(experiment="tuning")),
     "figure2": lambda s: s.figure("figure2"),
@@ -268,11 +275,31 @@ class TestSettings:
         changed = copy.deepcopy(config)
         changed["models"]["xlsr"]["training"]["epochs"] = 6
         different = {rule for rule, make in ALL_SETTINGS.items() if make(Settings(changed)) != make(settings)}
-        assert different == {"finetune", "provenance"}
+        assert different == {"finetune", "provenance", *NOTING}
         changed = copy.deepcopy(config)
         changed["conditions"]["noisy"]["snr_db"] = 5
         different = {rule for rule, make in ALL_SETTINGS.items() if make(Settings(changed)) != make(settings)}
         assert different == {"noise", "provenance"}
+
+    def test_differences_from_the_paper(self, config, settings):
+        """The values of the paper stand beside the configured table2; anything else is said in words."""
+        assert settings.table("table2")["differences"] == {}
+        changed = copy.deepcopy(config)
+        changed["corpora"]["IEMOCAP"]["format"] = "ravdess"
+        changed["corpora"]["EMODB"] |= {"path": "mine.zip"}
+        models = changed["models"]
+        models["cnn-lstm"]["training"] |= {"epochs": 100, "patience": 10}
+        models["wav2vec2"]["tuning"] = {"method": "frozen"}
+        models["xlsr"] |= {"weights": "random", "title": "renamed"}
+        models["whisper"]["checkpoint"] = "openai/whisper-base"
+        models["mms-converged"] = models["mms"] | {"training": {"epochs": 100}}
+        assert Settings(changed).table("table2")["differences"] == {
+            "IEMOCAP": "format ravdess, not iemocap",
+            "cnn-lstm": "epochs 100, not 5; patience 10, not null",
+            "wav2vec2": "method frozen, not lora",
+            "whisper": "checkpoint openai/whisper-base, not openai/whisper-medium",
+            "xlsr": "weights random, not pretrained",
+        }
 
     def test_settings_reflect_files_of_a_folder_and_of_a_table(self, config, tmp_path):
         write_tree(
@@ -329,6 +356,7 @@ class TestTargets:
             "results/provenance.json",
             "results/tables/table1.png",
             "results/tables/table2_detail.csv",
+            "results/tables/table2_measures.png",
             "results/tables/tuning.tex",
             "results/figures/figure3.pdf",
             "results/figures/confusion.csv",
@@ -337,7 +365,18 @@ class TestTargets:
             "results/captions/overview.rst",
         } <= set(found)
 
+    def test_converged_table(self, config):
+        config = config | {"experiments": config["experiments"] | {"table2_converged": config["experiments"]["table2"]}}
+        targets = Targets(config)
+        assert {"results/tables/table2_converged.tex", "results/tables/table2_converged_measures.md"} <= {
+            *targets.everything()
+        }
+        assert "table2_converged" in targets.captions()
+        (read,) = Inputs(config).captioned(w(result="table2_converged"))
+        assert read in targets.everything()
+
     def test_captions(self, config):
+        config = config | {"experiments": config["experiments"] | {"table2_converged": None}}
         names = ["table1", "table2", "figure2", "figure3", "confusion", "recall", "training", "claims", "overview"]
         targets = Targets(config)
         assert targets.captions() == names

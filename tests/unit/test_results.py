@@ -1,5 +1,7 @@
 """Scores, tables and figures of made-up predictions with known results."""
 
+import re
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -10,7 +12,7 @@ from ser.core.constants import EMOTIONS
 from ser.core.errors import UserError
 from ser.core.paths import RunId
 from ser.evaluation import confusions, intervals, learning_curves, scores
-from ser.figures import comparison, figure2, figure3, style, table2
+from ser.figures import comparison, figure2, figure3, measures, style, table2
 
 EXPERIMENT = {"models": ["cnn-lstm", "xlsr"], "sources": ["EMODB", "URDU"], "targets": ["EMODB", "URDU"]}
 
@@ -18,7 +20,8 @@ EXPERIMENT = {"models": ["cnn-lstm", "xlsr"], "sources": ["EMODB", "URDU"], "tar
 def rows_of(values, **identity):
     """Return scores of seeds 1, 2, ... with given UARs."""
     fixed = {"model": "cnn-lstm", "source": "EMODB", "target": "URDU", "shots": 0, "condition": "clean"}
-    fixed |= {"test_set": "all", "n": 400, "accuracy": 0.0} | identity
+    fixed |= {"test_set": "all", "n": 400} | dict.fromkeys(scores.MEASURES, 0.0)
+    fixed |= {"selected_epoch": 3, "epochs": 5, "train_loss": 0.5, "converged": 0} | identity
     return [fixed | {"seed": seed, "uar": uar} for seed, uar in enumerate(values, 1)]
 
 
@@ -35,12 +38,14 @@ def counts_of(scored):
     return pd.DataFrame(rows)
 
 
-def detail_of(scored, notes):
+def detail_of(scored, notes, experiment=EXPERIMENT, **options):
     """Return the cells of Table II."""
-    return table2.detail(scored, counts_of(scored), EXPERIMENT, notes)
+    return table2.detail(scored, counts_of(scored), experiment, notes, **options)
 
 
-COLUMNS = ("target", "condition", "utterance", "emotion", "predicted")
+COLUMNS = ("target", "condition", "utterance", "emotion", "predicted", *EMOTIONS)
+SPEAKER_OF = {"T": {f"u{i}": f"0{i // 4}" for i in range(8)}}
+TRAINING = {"selected_epoch": 3, "epochs": 5, "train_loss": 0.25, "converged": True}
 
 
 class TestScores:
@@ -56,40 +61,57 @@ class TestScores:
             right = [(f"u{i}", EMOTIONS[i % 4], EMOTIONS[i % 4] if i < 6 else "angry") for i in range(8)]
             rows = [("T", "clean", *row) for row in right] + [("T", "noisy", row[0], row[1], "sad") for row in right]
             paths.append(tmp_path / f"results/predictions/{run.path}.csv")
-            files.write_rows(paths[-1], COLUMNS, [*rows, ("U", "clean", "v0", "sad", "sad")])
+            rows = [(*row, *(0.7 if row[-1] == e else 0.1 for e in EMOTIONS)) for row in rows]
+            files.write_rows(paths[-1], COLUMNS, [*rows, ("U", "clean", "v0", "sad", "sad", 0, 0, 0, 1)])
+            files.write_json(tmp_path / run.folder / "run.json", TRAINING)
         return lambda *conditions: list(scores.read_predictions(paths, [split], ["T"], conditions))
+
+    @pytest.fixture
+    def score(self, read, tmp_path):
+        """Return a function that reads and scores the runs."""
+        training = scores.read_training(tmp_path.glob("results/runs/**/run.json"))
+        return lambda *conditions: scores.score_all(read(*conditions), SPEAKER_OF, training)
 
     def test_only_targets_and_conditions_of_the_experiment_are_read(self, read):
         found = [(one.run.shots, one.target, one.condition) for one in read("clean")]
         assert found == [(0, "T", "clean"), (50, "T", "clean")]
         assert len(read("clean", "noisy")) == 4
 
-    def test_test_sets(self, read):
-        result = {(row["shots"], row["condition"], row["test_set"]): row for row in scores.score_all(read("clean"))}
+    def test_test_sets(self, score):
+        result = {(row["shots"], row["condition"], row["test_set"]): row for row in score("clean")}
         # `all` would include few-shot examples
         assert set(result) == {(0, "clean", "all"), (0, "clean", "test"), (50, "clean", "test")}
         assert result[0, "clean", "all"]["n"] == 8
         assert float(result[0, "clean", "all"]["uar"]) == pytest.approx(75)
         assert float(result[50, "clean", "test"]["uar"]) == pytest.approx(50)
         assert result[50, "clean", "test"]["n"] == 4
-        noisy = [row for row in scores.score_all(read("clean", "noisy")) if row["condition"] == "noisy"]
+        noisy = [row for row in score("clean", "noisy") if row["condition"] == "noisy"]
         assert {float(row["uar"]) for row in noisy} == {25}
+        assert {float(row["largest_share"]) for row in noisy} == {100}
+
+    def test_row_has_every_measure_and_how_the_run_was_trained(self, score):
+        """Speaker 00 is right four times of four, speaker 01 twice: neutral and sad are taken for angry."""
+        row = score("clean")[0]
+        assert set(row) == set(scores.COLUMNS)
+        expected = {"accuracy": 75, "macro_f1": 100 * (2 / 3 + 1 + 2 / 3 + 2 / 3) / 4}
+        expected |= {"speaker_recall": 75, "largest_share": 50, "auc": 100 * (5 / 6 + 1 + 3 / 4 + 3 / 4) / 4}
+        assert {name: float(row[name]) for name in expected} == pytest.approx(expected, abs=1e-4)
+        assert [row[name] for name in scores.TRAINING] == [3, 5, "0.250000", 1]
 
     def test_split_of_other_utterances_is_rejected(self, read, tmp_path):
         files.write_rows(tmp_path / "results/splits/T/seed1/target.csv", ("utterance", "role"), [("u0", "test")])
         with pytest.raises(UserError, match=r"seed1\.csv and results/splits/T/seed1/target\.csv differ .*u1, u2"):
             read("clean")
 
-    def test_merging_keeps_each_run_once(self, read, tmp_path):
-        rows = scores.score_all(read("clean"))
+    def test_merging_keeps_each_run_once(self, score, tmp_path):
+        rows = score("clean")
         for name in ("a", "b"):
             files.write_rows(tmp_path / name, scores.COLUMNS, rows)
         merged = scores.merged([tmp_path / "a", tmp_path / "b"])
         assert [row["test_set"] for row in merged] == [row["test_set"] for row in rows]
 
     def test_counts_by_speaker(self, read, tmp_path):
-        speaker_of = {"T": {f"u{i}": f"0{i // 4}" for i in range(8)}}
-        counted = confusions.count(read("clean"), speaker_of)
+        counted = confusions.count(read("clean"), SPEAKER_OF)
         found = [(row["shots"], row["role"], row["speaker"], row["emotion"], row["angry"]) for row in counted]
         assert found == [
             *((0, "pool", "00", emotion, int(emotion == "angry")) for emotion in EMOTIONS),
@@ -129,7 +151,7 @@ class TestTable2:
     @pytest.fixture
     def detail(self):
         frame = pd.DataFrame(rows_of([50, 54]) + rows_of([59, 61], model="xlsr", source="URDU", target="EMODB"))
-        return detail_of(frame, {"EMODB": "altered excerpts, not comparable"})
+        return detail_of(frame, {"EMODB": "", "URDU": ""})
 
     def test_values(self, detail):
         cells = detail.set_index(["source", "target", "model"])
@@ -152,8 +174,34 @@ class TestTable2:
         assert wide["cnn-lstm"].tolist()[0] == 52
         assert np.isnan(wide["cnn-lstm"].tolist()[1])
 
-    def test_notes_are_in_every_affected_row(self, detail):
-        assert set(detail["note"]) == {"EMODB: altered excerpts, not comparable"}
+    def test_paper_is_left_out_beside_what_is_not_comparable(self):
+        """A difference in settings is noted only where the paper has a value."""
+        experiment = {"models": ["cnn-lstm", "xlsr", "mine"], "sources": ["EMODB"], "targets": ["URDU", "EMOVO", "T"]}
+        archives, differences = {"EMODB": "", "EMOVO": "altered", "T": "altered"}, {"xlsr": "epochs 20, not 5"}
+        notes = table2.all_notes(experiment, archives, differences | {"mms": "epochs 9, not 5"})
+        assert notes == archives | {"xlsr": "epochs 20, not 5"}
+        cells = detail_of(pd.DataFrame(rows_of([50])), notes, experiment, label="demo").set_index(["target", "model"])
+        assert cells["paper"].dropna().to_dict() == {("URDU", "cnn-lstm"): 54.15}
+        assert cells.loc[("EMOVO", "xlsr"), "note"] == "demo; EMOVO: altered; xlsr: epochs 20, not 5"
+        assert cells.loc[("URDU", "mine"), "note"] == "demo"
+        unlike = table2.all_notes(experiment | {"targets": ["T"]}, archives, differences)
+        assert unlike == archives
+
+    @pytest.mark.parametrize(
+        ("seeds", "text"),
+        [
+            ([(5, 10), (5, 10), (3, 10)], "52.0\N{DAGGER}"),
+            ([(3, 90), (5, 90), (3, 80)], "52.0\N{DOUBLE DAGGER}"),
+            ([(3, 80), (5, 81), (3, 80)], "52.0"),
+        ],
+    )
+    def test_half_of_the_seeds_decide_on_marks(self, seeds, text):
+        rows = [
+            row | {"selected_epoch": epoch, "largest_share": share}
+            for row, (epoch, share) in zip(rows_of([50, 52, 54]), seeds, strict=True)
+        ]
+        row = next(detail_of(pd.DataFrame(rows), {}).itertuples())
+        assert re.sub(" \N{PLUS-MINUS SIGN} [0-9.]+", "", table2.text_of(row, 1)) == text
 
     def test_scores_on_test_speakers_are_excluded(self):
         frame = pd.DataFrame(rows_of([50]) + rows_of([90], test_set="test") + rows_of([90], shots=50, test_set="test"))
@@ -209,6 +257,10 @@ def test_table2_in_markdown_and_latex():
     detail = detail_of(frame, {})
     titles = {"cnn-lstm": "CNN-LSTM", "xlsr": "XLSR_53"}
     markdown = table2.markdown(detail, titles, ["synthetic | demo"]).splitlines()
+    assert markdown[0].startswith("UAR (%), mean of 2 seeds \N{PLUS-MINUS SIGN} 95 % confidence interval; in")
+    assert "\N{DAGGER}" not in markdown[0]
+    converged = detail_of(frame.assign(converged=frame["seed"] == 1), {})
+    assert ", 50 % of them trained to convergence" in table2.caption(converged)[0]
     half = f"{(detail['high'] - detail['low'])[0] / 2:.2f}"
     assert markdown[-2] == f"| EMODB | URDU | 52.00 \N{PLUS-MINUS SIGN} {half} (54.15) | not run (59.01) |"
     latex = table2.latex(detail, titles, ["100 % synthetic"])
@@ -217,6 +269,26 @@ def test_table2_in_markdown_and_latex():
     assert rf"52.00 $\pm$ {half} (54.15)" in latex
     one = detail_of(pd.DataFrame(rows_of([50])), {})
     assert table2.markdown(one, titles, []).splitlines()[-2] == "| EMODB | URDU | 50.00 (54.15) | not run (59.01) |"
+
+
+def test_measures_by_cell_and_by_model(tmp_path):
+    frame = pd.DataFrame(
+        rows_of([50, 60], auc=70.0, selected_epoch=5, largest_share=90.0)
+        + rows_of([40], source="URDU", target="EMODB", auc=80.0, train_loss=0.1)
+        + rows_of([99], shots=50, test_set="test")
+    )
+    cells = measures.summary(frame, EXPERIMENT)
+    assert cells[[*measures.CELL, "seeds", "uar", *measures.COUNTS]].values.tolist() == [
+        ["EMODB", "URDU", "cnn-lstm", 2, 55, 2, 0, 2],
+        ["URDU", "EMODB", "cnn-lstm", 1, 40, 0, 0, 0],
+    ]
+    table = measures.texts(cells, {"cnn-lstm": "CNN-LSTM"})
+    row = table.iloc[0]
+    assert len(table) == 1
+    assert row[["Model", "UAR", "AUC", "training loss"]].tolist() == ["CNN-LSTM", "47.5", "75.0", "0.300"]
+    assert row[["last epoch best", "converged", "collapsed"]].tolist() == ["1 of 2", "0 of 2", "1 of 2"]
+    measures.draw(table, ["demo"], tmp_path / "drawn.png")
+    assert plt.imread(tmp_path / "drawn.png").std() > 0.02
 
 
 def test_confusion_matrix_of_known_counts():
@@ -262,13 +334,23 @@ def test_figures_are_drawn_with_missing_runs(tmp_path, figure):
 
 
 def test_footnotes_are_on_figures_and_in_their_data(tmp_path):
-    notes = style.footnotes("synthetic demo", {"EMODB": "altered", "URDU": ""})
-    assert notes == ["synthetic demo", "EMODB: altered"]
+    notes = style.footnotes("synthetic demo", {"EMODB": "altered", "URDU": "", "A": "x", "B": "x"})
+    assert notes == ["synthetic demo", "EMODB: altered", "A, B: x"]
+    notes = notes[:2]
     figure = plt.figure()
     style.add_footnotes(figure, notes)
     assert "synthetic demo" in figure.texts[-1].get_text()
     style.write_drawn(pd.DataFrame({"uar": [50.0]}), notes, tmp_path / "drawn.csv")
     assert "synthetic demo; EMODB: altered" in (tmp_path / "drawn.csv").read_text()
+
+
+def test_unverified_contents_are_noted(tmp_path):
+    found = {"A": {"level": "none", "note": "altered"}, "B": {"level": "names"}, "C": {"level": "none"}}
+    paths = [tmp_path / corpus / "archive.json" for corpus in found]
+    for path, verification in zip(paths, found.values(), strict=True):
+        files.write_json(path, {"verification": verification})
+    notes = style.archive_notes(paths)
+    assert notes == {"A": "altered; contents not verified", "B": "", "C": "contents not verified"}
 
 
 def test_equal_figures_have_equal_bytes(tmp_path):

@@ -7,7 +7,7 @@ import yaml
 from conftest import ROOT
 
 from ser.figures import table1
-from ser.models import pretraining_data
+from ser.models import checkpoints, pretraining_data
 
 MODELS = {
     "cnn-lstm": {"family": "cnn-lstm"},
@@ -39,7 +39,10 @@ def table():
     counts = {name: {"total": 100 + i, "encoder": 10 + i, "trained": i} for i, name in enumerate(MODELS)}
     counts["cnn-lstm"]["encoder"] = 0
     runs = [{"model": name, "parameters": count} for name, count in counts.items()]
-    encoders = {ENGLISH_ONLY: {"width": 768, "layers": 12}, XLSR: {"width": 1024, "layers": 24}}
+    encoders = {
+        ENGLISH_ONLY: {"width": 768, "layers": 12, "dropout": [0.0, 0.1]},
+        XLSR: {"width": 1024, "layers": 24, "dropout": [0.1]},
+    }
     titles = {name: name.upper() for name in MODELS}
     return table1.rows(MODELS, order, titles, runs, encoders, LANGUAGES)
 
@@ -60,6 +63,7 @@ class TestRows:
         assert cells.loc["random", ["hidden_size", "layers"]].tolist() == [768, 12]
         assert cells.loc["cnn-lstm", ["hidden_size", "layers"]].isna().all()
         assert cells.loc["cnn-lstm", ["tuning", "checkpoint"]].tolist() == ["full", ""]
+        assert cells.loc[["xlsr", "wav2vec2", "cnn-lstm"], "dropout"].tolist() == ["0.1", "0, 0.1", ""]
 
     def test_pretrained_random_and_unknown(self, table):
         cells = table.set_index("model").loc[list(MODELS)]
@@ -79,6 +83,24 @@ class TestRows:
     def test_drawing(self, table, tmp_path):
         table1.draw(table, LANGUAGES, ["synthetic demo"], tmp_path / "table1.png")
         assert plt.imread(tmp_path / "table1.png").std() > 0.02
+
+
+@pytest.mark.parametrize(
+    ("family", "config", "expected"),
+    [
+        ("whisper", {}, [0]),
+        ("whisper", {"dropout": 0.1, "attention_dropout": 0.0, "decoder_layerdrop": 0.3}, [0, 0.1]),
+        ("wav2vec2", {"final_dropout": 0.9, "layerdrop": 0.5}, [0, 0.1]),
+        (
+            "wav2vec2",
+            {"hidden_dropout": 0.2, "attention_dropout": 0.2, "activation_dropout": 0.2, "feat_proj_dropout": 0.2},
+            [0.2],
+        ),
+    ],
+)
+def test_dropouts_of_the_encoder_only(family, config, expected):
+    """The transformers defaults fill what a `config.json` leaves out."""
+    assert checkpoints.dropouts(config, family) == expected
 
 
 class TestLanguagesSeen:

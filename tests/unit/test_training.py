@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ from ser.training import autocast, inference, loop, run_record
 from ser.training.data import Examples
 
 CPU = torch.device("cpu")
-SETTINGS = {"epochs": 4, "batch_size": 16, "learning_rate": 1.0e-3, "precision": "float32"}
+SETTINGS = {"epochs": 4, "patience": None, "batch_size": 16, "learning_rate": 1.0e-3, "precision": "float32"}
 
 
 def learnable_examples(count, seed=0):
@@ -33,7 +34,7 @@ def learnable_examples(count, seed=0):
     for utterance, emotion in zip(frames, emotions, strict=True):
         band = 16 * EMOTIONS.index(emotion)
         utterance.values[:, band : band + 16] += 0.5
-    return Examples(frames, emotions)
+    return Examples(frames, emotions, [own.real for own in frames])
 
 
 def run(tmp_path, settings=SETTINGS, seed=1, fingerprint="same", train=None):
@@ -132,10 +133,27 @@ class TestTraining:
         assert best((50, 1.0), (50, 0.9), (50, 0.95)) == 2  # then loss
         assert best((50, 1.0), (50, 1.0)) == 1  # then the earlier
 
+    def test_patience_ends_training_and_resuming_does_not_extend_it(self, tmp_path, monkeypatch):
+        settings = SETTINGS | {"epochs": 9, "patience": 2}
+        losses = iter([0.9, 0.7, 0.8, 0.7, 0.1])
+        monkeypatch.setattr(loop, "evaluate", lambda *arguments: {"dev_loss": next(losses), "dev_uar": 50.0})
+        progress = run(tmp_path, settings)
+        assert [row["dev_loss"] for row in progress.history] == [0.9, 0.7, 0.8, 0.7]  # an equal loss is no improvement
+        assert progress.best_epoch == 2
+        assert run(tmp_path, settings).history == progress.history  # from the state saved in the last epoch
+        assert next(losses) == 0.1
+
+    @pytest.mark.parametrize(("patience", "expected"), [(None, False), (1, True), (2, True), (3, False), (4, False)])
+    def test_convergence(self, patience, expected):
+        history = [{"dev_loss": loss} for loss in (0.5, 0.3, 0.4, 0.35)]
+        assert loop.has_converged(history, patience) == expected
+
     def test_missing_class_is_rejected(self, tmp_path):
         examples = learnable_examples(16)
         few = [i for i, emotion in enumerate(examples.emotions) if emotion not in ("sad", "happy")]
-        train = Examples([examples.frames[i] for i in few], [examples.emotions[i] for i in few])
+        train = Examples(
+            *([values[i] for i in few] for values in (examples.frames, examples.emotions, examples.samples))
+        )
         with pytest.raises(UserError, match="no happy and no sad"):
             run(tmp_path, train=train)
 
@@ -311,7 +329,7 @@ class TestMemory:
         for own in examples.frames:
             mapped.append(Frames(storage.allocate(*own.values.shape).copy_(own.values), own.real))
         assert in_file(mapped[0].values)
-        assert_same(run(tmp_path, train=Examples(mapped, examples.emotions)), whole)
+        assert_same(run(tmp_path, train=replace(examples, frames=mapped)), whole)
 
     def test_full_disk_is_reported_at_once(self, tmp_path):
         with small_disk(tmp_path / "small"), pytest.raises(OSError, match="No space left"):

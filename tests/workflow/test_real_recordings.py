@@ -1,7 +1,7 @@
 """Whole workflow on real German and Urdu speech, if it is available.
 
-SER_REAL_CORPORA is the path of a folder with URDU-Dataset-4b546d4.zip and emodb-339.zip (EMODB's original recordings of
-the four emotions).
+SER_REAL_CORPORA is the path of a folder with URDU-Dataset-4b546d4.zip and emodb-339.zip (EMODB's recordings of the four
+emotions, without boredom).
 """
 
 import os
@@ -14,6 +14,8 @@ from conftest import ROOT
 from workflow_tools import Workflow
 
 from ser.core.files import read_json, read_rows
+from ser.corpora import formats
+from ser.corpora.archives import Archive
 
 FOLDER = os.environ.get("SER_REAL_CORPORA")
 pytestmark = pytest.mark.skipif(not FOLDER, reason="SER_REAL_CORPORA is not set: no real recordings available")
@@ -38,6 +40,13 @@ def test_corpora_are_as_published(experiment):
     assert audits["URDU"]["emotions"] == dict.fromkeys(("angry", "happy", "neutral", "sad"), 100)
     assert audits["URDU"]["speakers"] == 29
     assert audits["URDU"]["speaker_only_uar"] == 96
+
+
+def test_emodb_recordings_equal_the_published_checksums():
+    archive = Archive(Path(FOLDER, "emodb-339.zip"))
+    found = formats.match_audio_files(archive, archive.scan()[0], "emodb")
+    assert len(found) == 339
+    assert formats.altered_files(archive, found, formats.published_files("emodb"), "names") == {}
 
 
 def test_urdu_is_verified_and_its_overlaps_are_found(experiment):

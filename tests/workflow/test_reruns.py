@@ -19,7 +19,7 @@ OF_AUDIT = ("corpus_audit audit", {})
 OF_SCORES = [("scores claims provenance", {}), ("caption", {"result": {"overview", "claims"}})]
 OF_TABLE2 = [
     ("score", {"experiment": "table2"}),
-    ("table2 confusion recall", {}),
+    ("table2 measures confusion recall", {}),
     ("caption", {"result": {"table2", "confusion", "recall"}}),
 ]
 OF_HISTORIES = [("training_curves", {}), ("caption", {"result": "training"})]
@@ -32,7 +32,8 @@ OF_PREDICTIONS = [*OF_SCORES, *OF_TABLE2, *OF_FIGURE2, *OF_FIGURE3, *OF_TUNING, 
 OF_RUNS = [*OF_PREDICTIONS, *OF_HISTORIES, *OF_TABLE1]
 CAPTIONS = ("caption", {})  # all state the number of seeds and the titles of the models
 DRAWN = [
-    ("table1 table2 figure2 figure3 confusion recall training_curves claims comparison_table comparison_figure", {}),
+    ("table1 table2 measures figure2 figure3 confusion recall training_curves claims", {}),
+    ("comparison_table comparison_figure", {}),
     OF_AUDIT,
     CAPTIONS,
 ]
@@ -160,7 +161,7 @@ EDITS = {
     "a model's title": (
         changes("models.xlsr.title=other"),
         [
-            ("table1 table2 confusion recall training_curves claims provenance", {}),
+            ("table1 table2 measures confusion recall training_curves claims provenance", {}),
             ("comparison_table comparison_figure", {"experiment": "tuning"}),
             CAPTIONS,
         ],

@@ -136,6 +136,7 @@ class TestLabels:
         ("family", "change"),
         [
             *((family, {"tuning": {"method": m}}) for family in ("wav2vec2", "whisper") for m in TUNING if m != "lora"),
+            *((f, {"tuning": {"method": "lora", "modules": "attention"}}) for f in ("wav2vec2", "whisper")),
             *((f, {"tuning": {"method": "full"}, "weights": "random"}) for f in ("wav2vec2", "whisper")),
             *(("whisper", {"tuning": {"method": m}, "context": "30s"}) for m in ("lora", "frozen")),
         ],
@@ -372,6 +373,9 @@ class TestBrokenFiles:
         result = subprocess.run(command, cwd=tmp_path, env=ONE_THREAD, capture_output=True, text=True)
         assert result.returncode == 1
         assert result.stderr.startswith(f"label: {tmp_path} has no run.json: it is not a training run, or")
+        for options in (["--whole", "--hop", "3"], ["--window", "0.001"], ["--output", str(tmp_path)], ["--unknown"]):
+            result = subprocess.run([*command, *options], cwd=tmp_path, env=ONE_THREAD, capture_output=True, text=True)
+            assert result.returncode == 2, result.stderr
 
 
 class TestExport:
@@ -567,7 +571,7 @@ class TestRuns:
         with pytest.raises(UserError, match=rf"{encoder} is not the encoder that {run} was trained on, or is damaged"):
             open_trained(run)
         encoder.unlink()
-        with pytest.raises(UserError, match=rf"{encoder} does not exist: run Snakemake again"):
+        with pytest.raises(UserError, match=rf"{encoder} does not exist\. Compute it with"):
             open_trained(run)
 
     def test_moved_or_missing_run_is_rejected(self, results):

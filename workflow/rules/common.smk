@@ -19,7 +19,7 @@ from ser.snakemake_support.targets import Targets
 try:
     validation.check_duplicate_keys(workflow.configfiles)
     config = validation.load(config)
-    if workflow.is_main_process:  # cluster nodes may not have access to local inputs
+    if workflow.is_main_process:  # once, not in every job
         local_inputs.check_local_inputs(config)
 except UserError as error:
     raise WorkflowError(str(error)) from None

@@ -45,7 +45,7 @@ rule corpus:
 
 
 rule overlaps:
-    """Find pairs of utterances that share a recording, which no split may separate."""
+    """Find pairs of utterances that overlap, which no split may separate."""
     input:
         utterances="results/corpora/{corpus}/utterances.csv",
         audio=f"results/corpora/{{corpus}}/{CLEAN}/audio.npy",

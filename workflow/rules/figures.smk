@@ -7,7 +7,9 @@ OUTPUTS results/tables/, results/figures/, results/claims.*
 
 # `use rule` does not inherit `localrule`.
 localrules:
+    table2_converged,
     comparison_table,
+    measures,
     figure3,
     comparison_figure,
     confusion,
@@ -62,9 +64,54 @@ rule table2:
     conda:
         "../../envs/ser.yaml"
     params:
-        settings=settings.table2(),
+        settings=settings.table("table2"),
     script:
         "../scripts/figure.py"
+
+
+# Table II with models trained to convergence.
+use rule table2 as table2_converged with:
+    input:
+        scores="results/scores/table2_converged.csv",
+        confusions="results/scores/table2_converged_confusions.csv",
+        archives=inputs.archives("table2_converged"),
+    output:
+        csv="results/tables/table2_converged.csv",
+        detail="results/tables/table2_converged_detail.csv",
+        markdown="results/tables/table2_converged.md",
+        latex="results/tables/table2_converged.tex",
+        png=report(
+            "results/tables/table2_converged.png",
+            caption=targets.caption("table2_converged"),
+            category="Tables",
+            labels={"table": "II, converged", "shows": "UAR across languages"},
+        ),
+    log:
+        "results/logs/table2_converged.log",
+    params:
+        settings=settings.table("table2_converged"),
+
+
+# All scores of Table II, and how training went.
+use rule table2 as measures with:
+    input:
+        scores="results/scores/{experiment}.csv",
+        archives=inputs.archives_of_experiment,
+    output:
+        csv="results/tables/{experiment}_measures.csv",
+        markdown="results/tables/{experiment}_measures.md",
+        png=report(
+            "results/tables/{experiment}_measures.png",
+            caption="../report/measures.rst",
+            category="Tables",
+            labels={"table": "{experiment}", "shows": "all measures"},
+        ),
+    log:
+        "results/logs/measures/{experiment}.log",
+    wildcard_constraints:
+        experiment=names(experiments.TABLES),
+    params:
+        settings=settings.measures,
 
 
 # The same table for the experiments on random initialisation and fine-tuning methods.

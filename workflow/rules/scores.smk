@@ -1,6 +1,6 @@
 """Scores of predictions.
 
-INPUTS  results/predictions/, results/splits/, results/corpora/{corpus}/utterances.csv
+INPUTS  results/predictions/, results/runs/, results/splits/, results/corpora/{corpus}/utterances.csv
 OUTPUTS results/scores/{experiment}.csv, {experiment}_confusions.csv, results/scores.csv
 """
 
@@ -11,6 +11,7 @@ rule score:
         predictions=inputs.predictions,
         test_sets=inputs.test_sets,
         utterances=inputs.scored_utterances,
+        runs=inputs.scored_runs,
     output:
         scores="results/scores/{experiment}.csv",
         confusions="results/scores/{experiment}_confusions.csv",

@@ -33,6 +33,7 @@ def main(snakemake):
         "parameters": model.encoder_parameters,
         "width": model.encoder.hidden_size,
         "layers": len(model.encoder.layers),
+        "dropout": checkpoints.dropouts(files.read_json(outputs.config), settings["family"]),
     }
     files.write_json(outputs.revision, record)
 

@@ -20,6 +20,7 @@ def main(snakemake):
     wildcards, inputs, settings = snakemake.wildcards, snakemake.input, snakemake.params.settings
     if settings["training"]["deterministic"]:
         autocast.make_deterministic()
+    autocast.use_full_float32()
     device = choose_device(snakemake.resources.gpu)
     seed = int(wildcards.seed)
     run_name = f"{wildcards.model}, {wildcards.source} to {wildcards.target}, {wildcards.shots} shots, seed {seed}"
@@ -71,7 +72,7 @@ def main(snakemake):
         progress=progress,
         model=model,
         train=train,
-        seconds_of_audio=seconds * settings["training"]["epochs"],
+        seconds_of_audio=seconds * progress.epochs_done,
         device=device,
     )
     files.write_json(snakemake.output.run, record)

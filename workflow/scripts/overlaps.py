@@ -1,4 +1,4 @@
-"""Find utterances of a corpus that share a recording, wholly or in part."""
+"""Find utterances of a corpus that overlap, wholly or in part."""
 
 from dataclasses import asdict, fields
 

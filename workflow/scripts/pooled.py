@@ -6,12 +6,14 @@ from ser.core import files
 from ser.corpora import audio
 from ser.models import families
 from ser.snakemake_support import script
+from ser.training import autocast
 from ser.training.device import choose_device, frame_storage, parent_folder
 
 
 def main(snakemake):
     torch.set_num_threads(snakemake.threads)
     settings = snakemake.params.settings
+    autocast.use_full_float32()
     device = choose_device(snakemake.resources.gpu)
     family = families.load(settings["model"]["family"])
     model = family.build(settings["model"], parent_folder(snakemake.input.encoder)).to(device)

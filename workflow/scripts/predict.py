@@ -7,13 +7,14 @@ from ser.core import files
 from ser.core.errors import UserError
 from ser.models import families, trainable_state
 from ser.snakemake_support import script
-from ser.training import inference
+from ser.training import autocast, inference
 from ser.training.device import choose_device, frame_storage, parent_folder
 
 
 def main(snakemake):
     torch.set_num_threads(snakemake.threads)
     inputs, settings = snakemake.input, snakemake.params.settings
+    autocast.use_full_float32()
     device = choose_device(snakemake.resources.gpu)
     model = families.of(settings["model"]).build(settings["model"], parent_folder(inputs.encoder))
     trainable_state.load_trained_state(model.to(device), inputs.weights)

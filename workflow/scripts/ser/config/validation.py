@@ -46,11 +46,16 @@ def load(config: Mapping) -> dict:
     `UserError` listing every mistake with its key and what is allowed.
     """
     config = _plain(config)
+    if isinstance(models := config.get("models"), dict):
+        config["models"] = {name: _with_inherited(name, models) for name in models}
     errors = sorted(Strict(schema.schema()).iter_errors(config), key=lambda error: list(map(str, error.path)))
     if errors:
         raise_problems([message for error in errors for message in _explain(error)])
     unknown_roles = list(_unknown_roles(config))
     _with_defaults(schema.schema()).validate(config)
+    for model in config["models"].values():
+        if model.get("revision", "") is None:
+            del model["revision"]
     if problems := [*unknown_roles, *_contradictions(config)]:
         raise_problems(problems)
     for model in config["models"].values():
@@ -59,6 +64,22 @@ def load(config: Mapping) -> dict:
         if "labels" in corpus:
             corpus["labels"] = {str(label): emotion for label, emotion in corpus["labels"].items()}  # as in a CSV
     return config
+
+
+def _with_inherited(name: str, models: Mapping[str, dict], inheriting: tuple[str, ...] = ()) -> dict:
+    """Return a model's entry with all other keys, except `title`, of the model that it is `like`."""
+    entry = models[name]
+    if not isinstance(entry, dict) or "like" not in entry:
+        return entry
+    other = entry["like"]
+    if not isinstance(other, str) or not isinstance(models.get(other), dict):
+        raise_problems([f"models.{name}.like: {other!r} is not among the models; {_nearest(str(other), models)}"])
+    if other in (name, *inheriting):
+        raise_problems([f"models.{name}.like: {other!r} is like {name!r} itself: write out the keys of one of the two"])
+    inherited = _with_inherited(other, models, (name, *inheriting))
+    return {key: value for key, value in inherited.items() if key != "title"} | {
+        key: value for key, value in entry.items() if key != "like"
+    }
 
 
 def recorded_model(entry: Mapping) -> dict:
@@ -242,6 +263,8 @@ def _model_problems(model: dict):
             f"revision: {model['checkpoint']} is not a local folder; if it is a Hugging Face repository, set revision"
             " to one of its commits"
         )
+    elif "revision" in model and _is_path(model["checkpoint"]):
+        yield f"revision: {model['checkpoint']} is a local folder, which has no revision: remove it, or set it to null"
     if "tuning" not in model:
         yield f"tuning: required for family {model['family']}, for example {{method: lora, rank: 16}}"
     else:
@@ -252,7 +275,12 @@ def _model_problems(model: dict):
 
 def is_local(checkpoint: str) -> bool:
     """Return whether a checkpoint is a local path, not a Hugging Face repository."""
-    return Path(checkpoint).is_dir() or checkpoint.startswith((".", "/", "~")) or checkpoint.count("/") > 1
+    return Path(checkpoint).is_dir() or _is_path(checkpoint)
+
+
+def _is_path(checkpoint: str) -> bool:
+    """Return whether a checkpoint's name cannot be that of a repository, `owner/name`."""
+    return checkpoint.startswith((".", "/", "~")) or checkpoint.count("/") > 1
 
 
 def _tuning_problems(tuning: dict, weights: str):

@@ -24,7 +24,7 @@ ARABIC = {ord("\u064a"): "\u06cc", ord("\u0649"): "\u06cc", ord("\u0643"): "\u06
 
 
 def normalise(name: str) -> str:
-    """Return a name in Unicode NFKC, without invisible characters, with one dash, apostrophe and blank."""
+    """Return a name in Unicode NFKC, without invisible characters, with one kind of dash, apostrophe and blank."""
     compatible = unicodedata.normalize("NFKC", name.translate(INVISIBLE)).translate(DASHES | APOSTROPHES | INVISIBLE)
     visible = (c for c in compatible if c.isspace() or unicodedata.category(c) not in ("Cc", "Cf"))
     return " ".join("".join(visible).split())
@@ -45,5 +45,6 @@ def similar_names(kind: str, names: Iterable[str]) -> list[str]:
         alike[NUMBER.sub(r"\1", western)].add(name)
     pairs = [" and ".join(map(repr, sorted(found))) for _, found in sorted(alike.items()) if len(found) > 1]
     return [
-        f"{kind} that differ only in case, separators or number format count as different: {listing(pairs)}"
+        f"{kind} that differ only in case, separators, number format, or Arabic and Persian letters count as different:"
+        f" {listing(pairs)}"
     ] * bool(pairs)

@@ -1,4 +1,4 @@
-"""Checks that no speaker, group or recording is on both sides of a split."""
+"""Checks that no speaker, group or overlapping pair of utterances is on both sides of a split."""
 
 from collections.abc import Mapping, Sequence
 
@@ -26,7 +26,7 @@ def read_split(split, utterances, overlaps) -> dict[str, str]:
 def check_no_leak(rows: Sequence[dict], overlaps: Sequence[dict], roles: Mapping[str, str], split: str) -> None:
     """Raise `UserError` if a split leaks or is incomplete.
 
-    A split leaks if a speaker, a group or a recording is on both sides.
+    A split leaks if a speaker, a group or an overlapping pair of utterances is on both sides.
     """
     check_complete(rows, roles, split)
     for column in ("speaker", "group"):
@@ -41,8 +41,8 @@ def check_no_leak(rows: Sequence[dict], overlaps: Sequence[dict], roles: Mapping
         one, other = overlap["utterance"], overlap["other"]
         if roles[one] != roles[other]:
             raise UserError(
-                f"{split} leaks: {one} ({roles[one]}) and {other} ({roles[other]}) share"
-                f" {float(overlap['seconds']):.2f} s of the same recording. {REMEDY}"
+                f"{split} leaks: {one} ({roles[one]}) and {other} ({roles[other]}) overlap by"
+                f" {float(overlap['seconds']):.2f} s. {REMEDY}"
             )
 
 

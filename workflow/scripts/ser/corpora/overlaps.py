@@ -1,4 +1,4 @@
-"""Detection of utterances that share a recording, wholly or in part.
+"""Detection of utterances that overlap: they contain the same stretch of sound.
 
 The method follows Haitsma and Kalker, "A highly robust audio fingerprinting system" (ISMIR 2002). Every 10 ms, a
 32-bit word encodes where energy rises over neighbouring bands and frames. Words shared at one lag make a pair a
@@ -48,7 +48,7 @@ class Overlap:
 
 
 def find_overlaps(utterances: Sequence[str], waveforms: Sequence[np.ndarray]) -> list[Overlap]:
-    """Find the pairs of utterances that share a recording.
+    """Find the pairs of utterances that overlap.
 
     A pair matches over its whole overlap, of at least 0.5 s, or in a passage of 1 s, compared every 0.25 s. The
     result is sorted. For a recording that occurs many times, it has enough pairs to link all copies.

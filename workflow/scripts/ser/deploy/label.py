@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from ser.core.constants import EMOTIONS, SAMPLE_RATE
-from ser.core.errors import UserError
+from ser.core.errors import OptionError, UserError
 from ser.core.files import files_under
 from ser.corpora.audio import AUDIO_SUFFIXES, READABLE, SHORTEST, as_float, decode, is_silent
 from ser.deploy.trained import TrainedModel
@@ -30,7 +30,7 @@ WINDOW = 10.0  # seconds, for longer recordings
 class Cutting:
     """Cutting of recordings into windows.
 
-    All values are in seconds. Raises `UserError` for an invalid window or hop.
+    All values are in seconds. Raises `OptionError` for an invalid window or hop.
 
     Args:
         longest: recordings up to this length are classified as one utterance.
@@ -45,9 +45,9 @@ class Cutting:
     def __post_init__(self):
         least = SHORTEST / SAMPLE_RATE
         if not self.window >= least:
-            raise UserError(f"a window of {self.window:g} s is too short: set --window to at least {least} s")
+            raise OptionError(f"a window of {self.window:g} s is too short: set --window to at least {least} s")
         if not least <= self.hop <= self.window:
-            raise UserError(
+            raise OptionError(
                 f"a hop of {self.hop:g} s is not allowed for windows of {self.window:g} s: set --hop to at least"
                 f" {least} s and at most the window"
             )
@@ -109,9 +109,9 @@ class Classifier:
         self.limit = getattr(encoder, "max_samples", np.inf) / SAMPLE_RATE  # seconds of input
 
     def check(self, cutting: Cutting) -> Cutting:
-        """Return the cutting within the length of the model's input. Raises `UserError` if a window is longer."""
+        """Return the cutting within the length of the model's input. Raises `OptionError` if a window is longer."""
         if cutting.window > self.limit:
-            raise UserError(f"a window of {cutting.window:g} s is too long: this encoder's limit is {self.limit:g} s")
+            raise OptionError(f"a window of {cutting.window:g} s is too long: this encoder's limit is {self.limit:g} s")
         return cutting if cutting == WHOLE else replace(cutting, longest=min(cutting.longest, self.limit))
 
     def frames(self, name: str, samples: np.ndarray) -> Frames:

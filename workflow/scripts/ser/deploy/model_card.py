@@ -10,7 +10,7 @@ from ser.core.files import read_json, read_rows
 from ser.core.paths import encoder_name
 from ser.corpora import download
 from ser.deploy.trained import TrainedModel
-from ser.evaluation import scores
+from ser.evaluation import confusions, scores
 from ser.figures import captions
 from ser.models import pretraining_data
 from ser.snakemake_support import provenance
@@ -85,7 +85,10 @@ def scores_of_run(trained: TrainedModel) -> list[dict]:
     rows = read_rows(file)
     targets = {row["target"] for row in rows} & {path.parts[-3] for path in splits}
     conditions = {row["condition"] for row in rows}
-    return scores.score_all(scores.read_predictions([file], splits, targets, conditions))
+    corpora = trained.directory / "results" / "corpora"
+    speakers = {target: confusions.speakers_of(corpora / target / "utterances.csv") for target in targets}
+    training = scores.read_training([trained.folder / "run.json"])
+    return scores.score_all(scores.read_predictions([file], splits, targets, conditions), speakers, training)
 
 
 def _corpus(directory: Path, name: str, role: str) -> dict:

@@ -74,9 +74,10 @@ def open_trained(folder: str | os.PathLike) -> TrainedModel:
         raise UserError(
             f"{folder} is damaged: its {integrity.NAME} does not list {listing(unlisted)}. Export it again."
         )
-    if absent := [str(path) for path in trained.files.values() if not path.is_file()]:
+    if absent := [path.relative_to(trained.directory) for path in trained.files.values() if not path.is_file()]:
         raise UserError(
-            f"{folder}: {listing(absent)} does not exist: run Snakemake again, with the missing file as target"
+            f"{folder}: {listing(absent)} does not exist. Compute it with your Snakemake command, followed by"
+            f" {absent[0]}"
         )
     _check_encoder(trained, checksums)
     return trained

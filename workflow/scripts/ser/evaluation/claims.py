@@ -142,7 +142,7 @@ def comparisons(settings: Mapping) -> list[Comparison]:
 
 def pairs_experiment(experiments: Mapping) -> str:
     """Return the experiment that claims on all pairs rest on."""
-    return "table2_converged" if experiments.get("table2_converged") else "table2"
+    return "table2_converged" if experiments["table2_converged"] else "table2"
 
 
 def _models_against(claim: str, experiment: str, models: Sequence[str], arms, name, title: str) -> Iterator[Comparison]:

@@ -1,17 +1,25 @@
 """Scores of predictions, one row per training run, target, condition and test set."""
 
 import re
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
+import numpy as np
+from sklearn.metrics import f1_score, roc_auc_score
+
+from ser.core.constants import EMOTIONS
 from ser.core.errors import UserError, listing
-from ser.core.files import read_rows
+from ser.core.files import read_json, read_rows
 from ser.core.metrics import accuracy, unweighted_average_recall
 from ser.core.paths import RunId
 
-COLUMNS = ("model", "source", "target", "shots", "condition", "test_set", "seed", "n", "uar", "accuracy")
+MEASURES = ("uar", "accuracy", "auc", "macro_f1", "speaker_recall", "largest_share")  # all in %
+TRAINING = ("selected_epoch", "epochs", "train_loss", "converged")  # of the training run, from `run.json`
+COLUMNS = ("model", "source", "target", "shots", "condition", "test_set", "seed", "n", *MEASURES, *TRAINING)
+COLLAPSED = 80.0  # largest share (%) above which a model is said to predict one class
 SPLIT = re.compile(r"splits/(?P<target>[^/]+)/seed(?P<seed>\d+)/target\.csv$")
 
 
@@ -76,26 +84,93 @@ def read_roles(splits: Sequence[str | Path]) -> dict[tuple[str, int], dict[str, 
     return found
 
 
-def score_all(predictions: Iterable[Predictions]) -> list[dict]:
+def read_training(paths: Iterable[str | Path]) -> dict[RunId, dict]:
+    """Return the `TRAINING` columns of every run, from its `run.json`."""
+    found = {}
+    for path in paths:
+        record = read_json(path)
+        found[RunId.parse(path)] = {
+            **{name: record[name] for name in ("selected_epoch", "epochs")},
+            "train_loss": f"{record['train_loss']:.6f}",
+            "converged": int(record["converged"]),
+        }
+    return found
+
+
+def score_all(
+    predictions: Iterable[Predictions], speaker_of: Mapping[str, Mapping[str, str]], training: Mapping[RunId, dict]
+) -> list[dict]:
     """Score predictions on all utterances and on each seed's test speakers.
 
     A few-shot run is scored on `test` only, since `all` contains its few-shot examples.
+
+    Args:
+        speaker_of: target -> utterance -> speaker.
+        training: the `TRAINING` columns of every run.
     """
     scores = []
     for one in predictions:
         test_sets = {"test": one.test_rows} if one.run.shots else {"all": one.rows, "test": one.test_rows}
-        scores += [one.identity | {"test_set": name} | score(rows) for name, rows in test_sets.items()]
+        for name, rows in test_sets.items():
+            measured = score(rows, [speaker_of[one.target][row["utterance"]] for row in rows])
+            scores.append(one.identity | {"test_set": name} | measured | training[one.run])
     return sorted(scores, key=sort_key)
 
 
-def score(rows: Sequence[dict]) -> dict:
-    """Return `n`, UAR and accuracy (%) of rows with `emotion` and `predicted`."""
+def score(rows: Sequence[dict], speakers: Sequence[str]) -> dict:
+    """Return `n` and the `MEASURES` in %.
+
+    Args:
+        rows: rows with `emotion`, `predicted`, and the probability of every emotion.
+        speakers: the speaker of each row.
+    """
     truth, predicted = [row["emotion"] for row in rows], [row["predicted"] for row in rows]
-    return {
-        "n": len(rows),
-        "uar": f"{unweighted_average_recall(truth, predicted):.6f}",
-        "accuracy": f"{accuracy(truth, predicted):.6f}",
+    measured = {
+        "uar": unweighted_average_recall(truth, predicted),
+        "accuracy": accuracy(truth, predicted),
+        "auc": macro_auc(truth, np.array([[float(row[emotion]) for emotion in EMOTIONS] for row in rows])),
+        "macro_f1": macro_f1(truth, predicted),
+        "speaker_recall": speaker_recall(truth, predicted, speakers),
+        "largest_share": largest_share(predicted),
     }
+    return {"n": len(rows)} | {name: f"{value:.6f}" for name, value in measured.items()}
+
+
+def macro_auc(truth: Sequence[str], probabilities: np.ndarray) -> float:
+    """Return the area under the ROC curve in %: each emotion against the others, mean over those that occur.
+
+    It is the probability that an utterance of the emotion gets a higher probability of it than another utterance does,
+    so it does not depend on the decisions; chance is 50.
+
+    Args:
+        probabilities: shape (utterances, emotions).
+    """
+    truth = np.asarray(truth)
+    each = [
+        roc_auc_score(truth == e, column) for e, column in zip(EMOTIONS, probabilities.T, strict=True) if e in truth
+    ]
+    return 100 * float(np.mean(each))
+
+
+def macro_f1(truth: Sequence[str], predicted: Sequence[str]) -> float:
+    """Return the mean F1 in % over the emotions that occur in `truth`."""
+    return 100 * float(f1_score(truth, predicted, labels=sorted(set(truth)), average="macro", zero_division=0))
+
+
+def speaker_recall(truth: Sequence[str], predicted: Sequence[str], speakers: Sequence[str]) -> float:
+    """Return the UAR of every speaker, over the emotions that this speaker has, averaged over speakers, in %.
+
+    Every speaker has equal weight, whatever the number of utterances. Where speakers have a single emotion (URDU), it
+    is their mean recall, and chance is not 25.
+    """
+    truth, predicted, speakers = map(np.asarray, (truth, predicted, speakers))
+    own = [speakers == speaker for speaker in np.unique(speakers)]
+    return float(np.mean([unweighted_average_recall(truth[rows], predicted[rows]) for rows in own]))
+
+
+def largest_share(predicted: Sequence[str]) -> float:
+    """Return the share in % of the class that is predicted most often."""
+    return 100 * max(Counter(predicted).values()) / len(predicted)
 
 
 def merged(paths: Sequence[str | Path]) -> list[dict]:

@@ -1,6 +1,7 @@
 """Common style and helpers of tables and figures."""
 
 import os
+import textwrap
 from collections.abc import Mapping, Sequence
 
 import matplotlib
@@ -44,8 +45,11 @@ def limit_to_percentages(axes) -> None:
 
 
 def footnotes(label: str | None, notes: Mapping[str, str]) -> list[str]:
-    """Return the notes of a table or figure: the label, and notes on corpora."""
-    return ([label] if label else []) + [f"{corpus}: {note}" for corpus, note in notes.items() if note]
+    """Return the notes of a table or figure: the label, and notes on corpora or models."""
+    names: dict[str, list[str]] = {}
+    for name, note in notes.items():
+        names.setdefault(note, []).append(name)
+    return ([label] if label else []) + [f"{', '.join(noted)}: {note}" for note, noted in names.items() if note]
 
 
 def write_drawn(frame: pd.DataFrame, notes: Sequence[str], path: str | os.PathLike) -> None:
@@ -60,7 +64,7 @@ def add_footnotes(figure: Figure, lines: Sequence[str], below: float = 0.22) -> 
         figure.text(
             0.5,
             -below / figure.get_figheight(),
-            " \N{MIDDLE DOT} ".join(lines),
+            textwrap.fill(" \N{MIDDLE DOT} ".join(lines), max(50, int(11 * figure.get_figwidth()))),
             ha="center",
             va="top",
             fontsize=11,
@@ -100,8 +104,21 @@ def save(figure: Figure, *paths: str | os.PathLike) -> None:
 
 
 def archive_notes(paths: Sequence[str]) -> dict[str, str]:
-    """Read corpus -> note from `results/corpora/{corpus}/archive.json`."""
-    return {str(path).split("/")[-2]: read_json(path)["verification"].get("note", "") for path in paths}
+    """Read corpus -> note from `results/corpora/{corpus}/archive.json`, empty if the corpus is as published."""
+    verifications = {str(path).split("/")[-2]: read_json(path)["verification"] for path in paths}
+    return {
+        corpus: "; ".join(filter(None, [found.get("note"), "contents not verified" * (found["level"] == "none")]))
+        for corpus, found in verifications.items()
+    }
+
+
+def markdown_table(table: pd.DataFrame, caption: str, notes: Sequence[str]) -> str:
+    """Return a table of texts in Markdown, below its caption and notes; numbers are aligned to the right."""
+    words = [name for name in table.columns if name in ("Source", "Target", "Model")]
+    rules = ["---" if name in words else "---:" for name in table.columns]
+    rows = [list(table.columns), rules, *table.to_numpy().tolist()]
+    lines = ["| " + " | ".join(str(cell).replace("|", "\\|") for cell in row) + " |" for row in rows]
+    return "\n".join([caption, *(f"\n**{note}**" for note in notes), "", *lines]) + "\n"
 
 
 def draw_table(

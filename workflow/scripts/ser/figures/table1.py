@@ -29,7 +29,7 @@ def columns(languages: Sequence[str]) -> list[str]:
     return [
         *("model", "title", "family", "checkpoint", "revision", "tuning", "pretraining_data", "hours", "languages"),
         *(f"seen_{language}" for language in languages),
-        *("parameters", "encoder_parameters", "trained_parameters", "hidden_size", "layers", "source"),
+        *("parameters", "encoder_parameters", "trained_parameters", "hidden_size", "layers", "dropout", "source"),
     ]
 
 
@@ -46,7 +46,7 @@ def rows(
     Args:
         models: model entries of the configuration.
         runs: one `run.json` per model, with its numbers of parameters: total, of the encoder as published, and trained.
-        encoders: checkpoint -> its `revision.json`, with the transformer's hidden size and layers.
+        encoders: checkpoint -> its `revision.json`, with the transformer's hidden size, layers and dropout.
         languages: languages of the corpora. Their columns say whether pre-training included them: `yes`, `no`,
             `unknown`, or empty without pre-training.
     """
@@ -76,6 +76,7 @@ def rows(
                 "trained_parameters": parameters[name]["trained"],
                 "hidden_size": encoder.get("width"),
                 "layers": encoder.get("layers"),
+                "dropout": ", ".join(f"{probability:g}" for probability in encoder.get("dropout", [])),
                 "source": known.get("source", ""),
             }
         )
@@ -94,6 +95,7 @@ def draw(table: pd.DataFrame, languages: list[str], notes: list[str], path) -> N
             row.languages,
             *(SEEN[table.loc[row.Index, f"seen_{language}"]] for language in languages),
             f"{row.layers} x {row.hidden_size}" if pd.notna(row.layers) else "",
+            row.dropout,
             f"{row.parameters / 1e6:.2f}",
             f"{row.encoder_parameters / 1e6:.2f}" if row.encoder_parameters else "",
             f"{row.trained_parameters / 1e6:.2f}",
@@ -109,13 +111,14 @@ def draw(table: pd.DataFrame, languages: list[str], notes: list[str], path) -> N
         "Languages",
         *(f"{language}\nseen" for language in languages),
         "Layers x\nhidden size",
+        "Dropout",
         "Parameters\n(million)",
         "of which\nencoder",
         "of which\ntrained",
     ]
     style.set_style()
     language_widths = [max(0.8, 0.1 * len(language)) for language in languages]
-    widths = [1.8, 3.0, 2.7, 0.8, 1.0, *language_widths, 1.1, 1.1, 0.9, 0.9]
+    widths = [1.8, 3.0, 2.7, 0.8, 1.0, *language_widths, 1.1, 0.8, 1.1, 0.9, 0.9]
     figure = style.draw_table(cells, header, widths, row_height=max(0.4, 0.19 * lines))
     style.add_footnotes(figure, notes)
     style.save(figure, path)

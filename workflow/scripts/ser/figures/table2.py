@@ -1,4 +1,4 @@
-"""Table II: mean UAR of every model on every source-target pair, beside the paper's."""
+"""Table II: mean UAR of every model on every source-target pair, beside the paper's where it is comparable."""
 
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -9,25 +9,35 @@ from ser.core import files
 from ser.core.paths import CLEAN, RESOURCES
 from ser.evaluation import confusions
 from ser.evaluation.intervals import mean_over_seeds, read_scores
-from ser.figures import style
+from ser.evaluation.scores import COLLAPSED
+from ser.figures import measures, style
 
 PAPER = RESOURCES / "paper-table2.csv"
+CELL = ["source", "target", "model"]
+TRAINING = ["selected_epoch", "epochs", "train_loss", *measures.COUNTS]
+MARKS = {  # column of the detail -> mark of cells where it counts at least half of the seeds, and its meaning
+    "last_epoch_best": ("\N{DAGGER}", "in at least half of the seeds, the best epoch was the last"),
+    "collapsed": (
+        "\N{DOUBLE DAGGER}",
+        f"in at least half of the seeds, more than {COLLAPSED:.0f} % of the predictions are one class",
+    ),
+}
 
 
 def make(inputs, outputs, settings: dict) -> None:
     """Write a table of UARs in every format and draw it."""
-    notes = style.archive_notes(inputs.archives)
-    scores = read_scores(inputs.scores)
+    titles, label = settings["titles"], settings["label"]
+    notes = all_notes(settings["experiment"], style.archive_notes(inputs.archives), settings["differences"])
     counts = confusions.read([inputs.confusions])
-    cells = detail(scores, counts, settings["experiment"], notes, settings["label"])
+    cells = detail(read_scores(inputs.scores), counts, settings["experiment"], notes, label)
     for path, table in ((outputs.csv, wide(cells)), (outputs.detail, cells)):
         with files.atomic_write(path) as temporary:
             table.to_csv(temporary, index=False, float_format="%.4f")
-    texts = settings["titles"], style.footnotes(settings["label"], notes)
+    shown = style.footnotes(label, {titles.get(name, name): note for name, note in notes.items()})
     for path, form in ((outputs.markdown, markdown), (outputs.latex, latex)):
         with files.atomic_write(path) as temporary:
-            temporary.write_text(form(cells, *texts), encoding="utf-8")
-    draw(cells, settings["titles"], style.footnotes(settings["label"], notes), outputs.png)
+            temporary.write_text(form(cells, titles, shown), encoding="utf-8")
+    draw(cells, titles, shown, outputs.png)
 
 
 def paper_values() -> pd.Series:
@@ -35,6 +45,27 @@ def paper_values() -> pd.Series:
     wide = pd.read_csv(PAPER)
     long = wide.melt(["source", "target"], var_name="model", value_name="paper")
     return long.set_index(["source", "target", "model"])["paper"]
+
+
+def cells_of(experiment: Mapping) -> pd.DataFrame:
+    """Return the source, target and model of every cell, in the configuration's order."""
+    pairs = [(source, target) for source in experiment["sources"] for target in experiment["targets"]]
+    cells = [(*pair, model) for pair in pairs if len(set(pair)) == 2 for model in experiment["models"]]
+    return pd.DataFrame(cells, columns=CELL)
+
+
+def all_notes(experiment: Mapping, archives: Mapping[str, str], differences: Mapping[str, str]) -> dict[str, str]:
+    """Return the notes on an experiment's corpora and models.
+
+    Args:
+        archives: corpus -> note on its recordings.
+        differences: corpus or model -> settings that differ from the paper's. They are noted in a table that could
+            otherwise show a value of the paper for this corpus or model.
+    """
+    beside_paper = set(cells_of(experiment).merge(paper_values().reset_index(), on=CELL)[CELL].to_numpy().flat)
+    shown = {name: text for name, text in differences.items() if name in beside_paper}
+    names = dict.fromkeys([*archives, *shown])
+    return {name: "; ".join(filter(None, [archives.get(name), shown.get(name)])) for name in names}
 
 
 def detail(
@@ -46,34 +77,26 @@ def detail(
         scores: rows of `scores.csv`.
         counts: rows of `confusions.csv`.
         experiment: models, sources and targets.
-        notes: corpus -> note on its comparability.
+        notes: corpus or model -> why it is not comparable with the paper's.
         label: the configuration's label, if any.
 
-    Columns: source, target, model, uar, seeds, std, low, high, n, paper, difference, note. A cell without runs has no
-    UAR; a cell that the paper lacks has no value of the paper.
+    Columns: source, target, model, uar, seeds, std, low, high, n, paper, difference; selected_epoch, epochs and
+    train_loss (means), last_epoch_best, converged and collapsed (numbers of seeds); note. A cell without runs has no
+    UAR. A cell that the paper lacks, or whose corpora or model have a note, has no value of the paper.
     """
     wanted = scores[(scores["shots"] == 0) & (scores["condition"] == CLEAN) & (scores["test_set"] == "all")]
-    cells = pd.DataFrame(
-        [
-            (source, target, model)
-            for source in experiment["sources"]
-            for target in experiment["targets"]
-            if source != target
-            for model in experiment["models"]
-        ],
-        columns=["source", "target", "model"],
-    )
-    table = cells.merge(mean_over_seeds(wanted, counts, list(cells)), how="left", on=list(cells))
-    table["seeds"] = table["seeds"].fillna(0).astype(int)
-    table = table.merge(paper_values().reset_index(), how="left", on=list(cells))
+    table = cells_of(experiment).merge(mean_over_seeds(wanted, counts, CELL), how="left", on=CELL)
+    table = table.merge(measures.summary(scores, experiment)[[*CELL, *TRAINING]], how="left", on=CELL)
+    numbers = ["seeds", *measures.COUNTS]
+    table[numbers] = table[numbers].fillna(0).astype(int)
+    table = table.merge(paper_values().reset_index(), how="left", on=CELL)
+    own_notes = [
+        {name: notes.get(name, "") for name in cell} for cell in table[CELL].itertuples(index=False, name=None)
+    ]
+    table["paper"] = table["paper"].where([not any(own.values()) for own in own_notes])
     table["difference"] = table["uar"] - table["paper"]
-    table["note"] = [
-        "; ".join(style.footnotes(label, {corpus: notes.get(corpus, "") for corpus in (row.source, row.target)}))
-        for row in table.itertuples()
-    ]
-    return table[
-        ["source", "target", "model", "uar", "seeds", "std", "low", "high", "n", "paper", "difference", "note"]
-    ]
+    table["note"] = ["; ".join(style.footnotes(label, own)) for own in own_notes]
+    return table[[*CELL, "uar", "seeds", "std", "low", "high", "n", "paper", "difference", *TRAINING, "note"]]
 
 
 def wide(table: pd.DataFrame) -> pd.DataFrame:
@@ -84,11 +107,12 @@ def wide(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def text_of(row, decimals: int = 2) -> str:
-    """Return a cell's mean UAR and, with enough seeds, half its 95 % confidence interval."""
+    """Return a cell's mean UAR and, with enough seeds, half its 95 % confidence interval, then its marks."""
     if pd.isna(row.uar):
         return "not run"
     margin = f" \N{PLUS-MINUS SIGN} {(row.high - row.low) / 2:.{decimals}f}" if row.seeds >= style.MIN_SEEDS else ""
-    return f"{row.uar:.{decimals}f}{margin}"
+    marks = "".join(mark for name, (mark, _) in MARKS.items() if measures.mostly(row, name))
+    return f"{row.uar:.{decimals}f}{margin}{marks}"
 
 
 def texts(table: pd.DataFrame, titles: Mapping[str, str]) -> pd.DataFrame:
@@ -101,22 +125,27 @@ def texts(table: pd.DataFrame, titles: Mapping[str, str]) -> pd.DataFrame:
     return wide.rename(columns={"source": "Source", "target": "Target", **titles})
 
 
-def caption(table: pd.DataFrame) -> str:
-    """Return a description of the cells."""
+def caption(table: pd.DataFrame) -> list[str]:
+    """Return a description of the cells, and of the paper's values and each mark if there are any."""
     seeds = table.loc[table["seeds"] > 0, "seeds"]
     few, many = (seeds.min(), seeds.max()) if len(seeds) else (0, 0)
     count = f"{few}" if few == many else f"{few} to {many}"
     interval = " \N{PLUS-MINUS SIGN} 95 % confidence interval" if many >= style.MIN_SEEDS else ""
-    paper = "; in brackets, the paper's value" if table["paper"].notna().any() else ""
-    return f"UAR (%), mean of {count} seed{'' if many == 1 else 's'}{interval}{paper}"
+    paper = ["in brackets, the paper's value"] if table["paper"].notna().any() else []
+    share = 100 * table["converged"].sum() / max(1, table["seeds"].sum())
+    converged = f", {share:.0f} % of them trained to convergence" if share else ""
+    first = f"UAR (%), mean of {count} seed{'' if many == 1 else 's'}{converged}{interval}"
+    return [first, *paper, *marks_explained(table)]
+
+
+def marks_explained(table: pd.DataFrame) -> list[str]:
+    """Return the meaning of each mark in the table."""
+    return [f"{mark} {meaning}" for name, (mark, meaning) in MARKS.items() if measures.mostly(table, name).any()]
 
 
 def markdown(table: pd.DataFrame, titles: Mapping[str, str], notes: Sequence[str]) -> str:
     """Return the table in Markdown."""
-    wide = texts(table, titles)
-    rows = [list(wide.columns), ["---", "---", *["---:"] * (wide.shape[1] - 2)], *wide.to_numpy().tolist()]
-    lines = ["| " + " | ".join(str(cell).replace("|", "\\|") for cell in row) + " |" for row in rows]
-    return "\n".join([caption(table) + ".", *(f"\n**{note}**" for note in notes), "", *lines]) + "\n"
+    return style.markdown_table(texts(table, titles), "; ".join(caption(table)) + ".", notes)
 
 
 def latex(table: pd.DataFrame, titles: Mapping[str, str], notes: Sequence[str]) -> str:
@@ -124,7 +153,7 @@ def latex(table: pd.DataFrame, titles: Mapping[str, str], notes: Sequence[str]) 
     wide = texts(table, titles).map(_latex_text).rename(columns=_latex_text)
     columns = "ll" + "r" * (wide.shape[1] - 2)
     body = wide.style.hide(axis="index").to_latex(hrules=True, column_format=columns)
-    said = _latex_text(". ".join([caption(table), *notes]) + ".")
+    said = _latex_text(". ".join(["; ".join(caption(table)), *notes]) + ".")
     return f"\\begin{{table}}\n\\caption{{{said}}}\n\\centering\n{body}\\end{{table}}\n"
 
 
@@ -132,6 +161,7 @@ def _latex_text(text: str) -> str:
     """Escape LaTeX's special characters."""
     special = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
     special |= {character: f"\\{character}" for character in "&%$#_{}"} | {"\N{PLUS-MINUS SIGN}": r"$\pm$"}
+    special |= {"\N{DAGGER}": r"\dag{}", "\N{DOUBLE DAGGER}": r"\ddag{}"}
     return "".join(special.get(character, character) for character in text)
 
 
@@ -153,10 +183,10 @@ def draw(detail: pd.DataFrame, titles: dict[str, str], notes: list[str], path) -
     figure = style.draw_table(
         cells, header, widths=[0.85, 0.85, *[1.0] * len(models)], colours=colours, row_height=0.4 if has_paper else 0.3
     )
-    title = caption(detail).partition(";")[0]
-    if has_paper:
-        title += "\nbelow: the paper's value / difference from it (blue higher, orange lower)"
-    figure.axes[0].set_title(title, fontsize=9, pad=8)
+    paper = ["below: the paper's value / difference from it (blue higher, orange lower)"] if has_paper else []
+    lines = [caption(detail)[0], *paper, *marks_explained(detail)]
+    wrapped = [textwrap.fill(line, int(15 * figure.get_figwidth())) for line in lines]
+    figure.axes[0].set_title("\n".join(wrapped), fontsize=9, pad=8)
     style.add_footnotes(figure, notes)
     style.save(figure, path)
 

@@ -12,7 +12,8 @@ def apply_method(encoder: nn.Module, tuning: dict) -> None:
 
     Args:
         encoder: with `layers`, a `ModuleList`; `feed_forward`, the names of the two linear modules of a layer's
-            feed-forward block; `hidden_size`; and `trainable_modules()`, the modules after its convolutions.
+            feed-forward block; `attention`, the names of its query and value projections; `hidden_size`; and
+            `trainable_modules()`, the modules after its convolutions.
         tuning: `method` and its parameters.
     """
     encoder.requires_grad_(False)
@@ -23,7 +24,8 @@ def apply_method(encoder: nn.Module, tuning: dict) -> None:
             for module in encoder.trainable_modules():
                 module.requires_grad_(True)
         case "lora":
-            _add_lora(encoder.layers, encoder.feed_forward, tuning["rank"], tuning["alpha"])
+            modules = {"feed-forward": encoder.feed_forward, "attention": encoder.attention}[tuning["modules"]]
+            _add_lora(encoder.layers, modules, tuning["rank"], tuning["alpha"])
         case "adapter":
             for layer in encoder.layers:
                 _add_adapter(layer, encoder.feed_forward[1], tuning["bottleneck"])
@@ -33,7 +35,10 @@ def apply_method(encoder: nn.Module, tuning: dict) -> None:
 
 
 def _add_lora(layers: nn.Module, targets: tuple[str, str], rank: int, alpha: float) -> None:
-    """Add LoRA (Hu et al., 2022) to both feed-forward linears, as in PEFT-SER."""
+    """Add LoRA (Hu et al., 2022) to two linear modules of every layer.
+
+    PEFT-SER adds it to both feed-forward linears, Hu et al. to the query and value projections.
+    """
     from peft import LoraConfig, inject_adapter_in_model
 
     config = LoraConfig(r=rank, lora_alpha=alpha, target_modules=list(targets), lora_dropout=0.0, bias="none")

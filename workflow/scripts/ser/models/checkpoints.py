@@ -18,6 +18,7 @@ from ser.models.checkpoint_files import SETTINGS, WEIGHTS, weight_files
 PREFIXES = {"wav2vec2": ("wav2vec2.",), "whisper": ("model.encoder.", "encoder.")}
 MODEL_TYPES = {"wav2vec2": "wav2vec2", "whisper": "whisper"}
 
+DROPOUTS = ("hidden_dropout", "dropout", "attention_dropout", "activation_dropout", "feat_proj_dropout")
 
 ADAPTER = "adapter_config.json"
 MERGE = "its weights are a base and an adapter. Merge them (`merge_and_unload` in peft) and use the merged checkpoint."
@@ -99,6 +100,12 @@ def read_encoder(folder: Path, family: str) -> dict[str, torch.Tensor]:
             " again, or use a checkpoint in floating point."
         )
     return {name: tensor.contiguous() for name, tensor in state.items()}
+
+
+def dropouts(config: dict, family: str) -> list[float]:
+    """Return the distinct dropout probabilities inside an encoder, sorted, from its `config.json`."""
+    settings = families.load(family).encoder_config(config)
+    return sorted({float(getattr(settings, name)) for name in DROPOUTS if hasattr(settings, name)})
 
 
 def _is_usable(tensor: torch.Tensor) -> bool:

@@ -13,6 +13,14 @@ from ser.models.batching import Frames
 
 Result = TypeVar("Result")
 log = logging.getLogger(__name__)
+MORE_ON_GPU = (
+    "Let fewer jobs run at a time on a GPU (`--resources gpu=1`), use one with more memory (on Slurm, `gpu_model` in"
+    " the profile)"
+)
+MORE_ON_CPU = (
+    "Let fewer jobs run at a time (`--cores`), use a machine with more memory (on Slurm, raise the model's"
+    " `resources.mem_mb`)"
+)
 
 
 def retry_on_oom(
@@ -41,6 +49,7 @@ def retry_on_oom(
             if not is_out_of_memory(error):
                 raise
             problem = str(error).splitlines()[0]
+            remedy = MORE_ON_GPU if isinstance(error, torch.OutOfMemoryError) else MORE_ON_CPU
         # outside the handler, which would keep the attempt's tensors alive
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
@@ -53,15 +62,13 @@ def retry_on_oom(
             longest = max((frames[i] for i in batch), key=lambda utterance: len(utterance.values))
             if divisible:
                 raise UserError(
-                    f"memory does not suffice for {longest.title} ({problem}). Let fewer jobs run at a time (`--cores`,"
-                    " `--resources gpu=1`; on Slurm, raise the model's `resources.mem_mb`), leave out or cut utterances"
-                    " of this length, or use a smaller model."
+                    f"memory does not suffice for {longest.title} ({problem}). {remedy}, leave out or cut utterances of"
+                    " this length, or use a smaller model."
                 )
             raise UserError(
                 f"memory does not suffice for a batch of {len(batch)} utterances, the longest of which is"
-                f" {longest.title} ({problem}). Let fewer jobs run at a time (`--cores`, `--resources gpu=1`; on"
-                " Slurm, raise the model's `resources.mem_mb`), leave out or cut utterances of this length, or lower"
-                " the model's `training.batch_size`, which changes its results."
+                f" {longest.title} ({problem}). {remedy}, leave out or cut utterances of this length, or lower the"
+                " model's `training.batch_size`, which changes its results."
             )
         splits *= 2
 

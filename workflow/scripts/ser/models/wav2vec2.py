@@ -1,4 +1,4 @@
-"""wav2vec 2.0 encoders (Baevski et al., 2020): Wav2Vec2, XLSR and MMS.
+"""wav2vec 2.0 encoders (Baevski et al., 2020): Wav2Vec2 (base and large), XLSR and MMS.
 
 They are built from transformers' layers. The feature extractor (`front_end`), seven convolutions over the waveform,
 processes each utterance alone: the base model's group norm uses statistics of the whole input, padding
@@ -62,6 +62,7 @@ class Encoder(nn.Module):
     """
 
     feed_forward = ("intermediate_dense", "output_dense")
+    attention = ("q_proj", "v_proj")
     feature_width = 1
 
     def __init__(self, model: Wav2Vec2Model, extractor: Wav2Vec2FeatureExtractor):

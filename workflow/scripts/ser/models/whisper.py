@@ -60,6 +60,7 @@ class Encoder(nn.Module):
     """
 
     feed_forward = ("fc1", "fc2")
+    attention = ("q_proj", "v_proj")
 
     def __init__(self, model: WhisperEncoder, extractor: WhisperFeatureExtractor, context: str):
         super().__init__()

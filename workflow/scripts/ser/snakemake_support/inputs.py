@@ -16,6 +16,7 @@ from ser.models import checkpoint_files, families
 CAPTIONED = {  # result with a generated caption -> the file that the caption reads
     "table1": "results/tables/table1.csv",
     "table2": "results/tables/table2_detail.csv",
+    "table2_converged": "results/tables/table2_converged_detail.csv",
     "figure2": "results/figures/figure2.csv",
     "figure3": "results/figures/figure3.csv",
     "confusion": "results/figures/confusion.csv",
@@ -189,6 +190,10 @@ class Inputs:
         """Return the utterance tables of the targets that an experiment scores."""
         targets = self._config["experiments"][wildcards.experiment]["targets"]
         return [f"results/corpora/{target}/utterances.csv" for target in targets]
+
+    def scored_runs(self, wildcards) -> list[str]:
+        """Return the records of the training runs that an experiment scores."""
+        return [f"{run.folder}/run.json" for run in self._experiments.runs(wildcards.experiment)]
 
     def all_scores(self) -> list[str]:
         """Return the score files of all experiments."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 
-from ser.config import local_inputs
+from ser.config import local_inputs, paper
 from ser.config.experiments import CLAIMED, Experiments, conditions_of
 from ser.core.errors import UserError
 from ser.core.files import files_under
@@ -28,7 +28,7 @@ def uses(script: str, *sources: str, **values) -> dict:
 
 
 def in_key_order(value):
-    """Sort dictionaries at every depth, so that key order never causes a rerun."""
+    """Sort dictionaries at every depth, so that the order of keys never causes a rerun."""
     if isinstance(value, Mapping):
         return {key: in_key_order(value[key]) for key in sorted(value)}
     return [in_key_order(item) for item in value] if isinstance(value, list) else value
@@ -52,8 +52,8 @@ class Settings:
     def download(self, wildcards, output) -> dict:
         """Return an archive's source, and its corpus with the weakest verification.
 
-        Snakemake does not track params that are functions of the output, so changing a mirror or the wording of a
-        licence does not repeat the download. Downloads are verified at ingestion.
+        Snakemake does not track params that are functions of the output, so changing one `url` to another, or the
+        wording of a licence, does not repeat the download. Downloads are verified at ingestion.
         """
         corpora = self._inputs.downloads[wildcards.archive]
         entries = [self._config["corpora"][name] for name in corpora]
@@ -166,13 +166,20 @@ class Settings:
             languages=sorted({corpus["language"] for corpus in corpora}),
         )
 
-    def table2(self) -> dict:
-        """Return the settings of Table II."""
-        return self._experiment_figure("table2", "table2", "resources/paper-table2.csv")
+    def table(self, experiment: str) -> dict:
+        """Return the settings of a table of UARs, with what its models and corpora do not share with the paper's."""
+        models = (self._config["experiments"][experiment] or {"models": []})["models"]
+        entries = {name: self._config["corpora"][name] for name in self._experiments.corpora(experiment)}
+        differences = paper.differences(entries | {name: self._config["models"][name] for name in models})
+        return self._experiment_figure("table2", experiment, "resources/paper-table2.csv", differences=differences)
 
     def comparison_table(self, wildcards) -> dict:
         """Return the settings of a comparison's table."""
-        return self._experiment_figure("table2", wildcards.experiment, "resources/paper-table2.csv")
+        return self.table(wildcards.experiment)
+
+    def measures(self, wildcards) -> dict:
+        """Return the settings of an experiment's table of measures."""
+        return self._experiment_figure("measures", wildcards.experiment)
 
     def comparison_figure(self, wildcards) -> dict:
         """Return the settings of a comparison's figure."""
@@ -207,7 +214,7 @@ class Settings:
             titles=self._titles(entries),
             models={name: {key: entry[key] for key in kept if key in entry} for name, entry in entries.items()},
             languages={name: corpus["language"] for name, corpus in self._config["corpora"].items()},
-            experiments={name: self._config["experiments"].get(name) for name in CLAIMED},
+            experiments={name: self._config["experiments"][name] for name in CLAIMED},
         )
 
     def provenance(self) -> dict:
@@ -243,11 +250,11 @@ class Settings:
             "experiment": next(iter(self._experiments.configured)),
         }
 
-    def _experiment_figure(self, module: str, experiment: str, *files: str) -> dict:
+    def _experiment_figure(self, module: str, experiment: str, *files: str, **values) -> dict:
         """Return the settings of a table or figure of an experiment, which may be null."""
         entry = self._config["experiments"][experiment]
         shown = {"titles": self._titles(entry["models"])} if entry else {}
-        return self._figure(module, *files, label=self._config["label"], experiment=entry, **shown)
+        return self._figure(module, *files, label=self._config["label"], experiment=entry, **shown, **values)
 
     def _figure(self, module: str, *files: str, **values) -> dict:
         return uses("figure.py", f"workflow/scripts/ser/figures/{module}.py", *files, module=module, **values)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from ser.config.experiments import COMPARISONS, Experiments
+from ser.config.experiments import COMPARISONS, TABLES, Experiments
 from ser.snakemake_support.inputs import CAPTIONED, Inputs
 
 CLAIMS = ["results/claims.csv", "results/claims_cells.csv", "results/claims.md", "results/claims.png"]
@@ -29,7 +29,8 @@ class Targets:
         configured = self._experiments.configured
         if not configured:
             return []
-        tables = ["table1", *(name for name in ("table2", *COMPARISONS) if name in configured)]
+        tables = ["table1", *(name for name in (*TABLES, *COMPARISONS) if name in configured)]
+        measures = [f"{name}_measures" for name in TABLES if name in configured]
         figures = [name for name in ("figure2", "figure3", *COMPARISONS) if name in configured]
         figures += ["confusion", "recall", "training"] if "table2" in configured else []
         return [
@@ -40,6 +41,7 @@ class Targets:
             *(CLAIMS if self._inputs.claimed_confusions() else []),
             *(f"results/tables/{name}.{kind}" for name in tables for kind in ("csv", "png")),
             *(f"results/tables/{name}{kind}" for name in tables[1:] for kind in ("_detail.csv", ".md", ".tex")),
+            *(f"results/tables/{name}.{kind}" for name in measures for kind in ("csv", "md", "png")),
             *(f"results/figures/{name}.{kind}" for name in figures for kind in ("csv", "png", "pdf")),
         ]
 
@@ -54,7 +56,7 @@ class Targets:
         if not configured:
             return []
         needs = {"table1": True, "claims": bool(self._inputs.claimed_confusions())}
-        needs |= {name: name in configured for name in ("figure2", "figure3")}
+        needs |= {name: name in configured for name in ("table2_converged", "figure2", "figure3")}
         return [name for name in CAPTIONED if needs.get(name, "table2" in configured)] + ["overview"]
 
     @staticmethod

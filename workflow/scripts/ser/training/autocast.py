@@ -6,6 +6,11 @@ from contextlib import nullcontext
 import torch
 
 
+def use_full_float32() -> None:
+    """Compute float32 convolutions on a GPU in full precision, as on a CPU, not in TF32."""
+    torch.backends.cudnn.allow_tf32 = False
+
+
 def uses_bfloat16(device: torch.device, precision: str) -> bool:
     """Return whether a training run uses bfloat16; `auto` uses it on CUDA only."""
     return precision == "bfloat16" or (precision == "auto" and device.type == "cuda")

@@ -1,4 +1,4 @@
-"""Training and development examples: frames and emotions of utterances."""
+"""Training and development examples."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,10 +14,11 @@ from ser.models.feature_store import Storage
 
 @dataclass(frozen=True)
 class Examples:
-    """Frames and emotions of utterances."""
+    """Frames, emotions and numbers of samples of utterances."""
 
     frames: Sequence[Frames]
     emotions: Sequence[str]
+    samples: Sequence[int]  # of the audio: unlike the length of `frames`, the same for every model
 
     @property
     def labels(self) -> np.ndarray:
@@ -29,7 +30,8 @@ def read_examples(model: nn.Module, frames_path, utterances_path, wanted: Sequen
     """Read the wanted utterances of one corpus, in the corpus's order."""
     rows, chosen = read_rows(utterances_path), set(wanted)
     frames = model.read_frames(frames_path, rows, chosen, storage)
-    return Examples(frames, [row["emotion"] for row in rows if row["utterance"] in chosen])
+    kept = [row for row in rows if row["utterance"] in chosen]
+    return Examples(frames, [row["emotion"] for row in kept], [int(row["samples"]) for row in kept])
 
 
 def total_seconds(utterances_path, wanted: Sequence[str]) -> float:
@@ -40,4 +42,6 @@ def total_seconds(utterances_path, wanted: Sequence[str]) -> float:
 
 def concatenate(first: Examples, second: Examples) -> Examples:
     """Concatenate two sets of examples."""
-    return Examples([*first.frames, *second.frames], [*first.emotions, *second.emotions])
+    return Examples(
+        [*first.frames, *second.frames], [*first.emotions, *second.emotions], [*first.samples, *second.samples]
+    )

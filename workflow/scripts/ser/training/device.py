@@ -21,7 +21,6 @@ _claims = []  # open lock files: the lock ends with the process, even if it is k
 def choose_device(claimed: int) -> torch.device:
     """Return the least used GPU if one was requested and is visible, else the CPU."""
     if claimed and torch.cuda.is_available():
-        torch.backends.cudnn.allow_tf32 = False  # full float32 precision, as on a CPU
         indices = range(torch.cuda.device_count())
         device = torch.device("cuda", claim_gpu([str(torch.cuda.get_device_properties(i).uuid) for i in indices]))
         torch.cuda.set_device(device)

@@ -49,13 +49,14 @@ def fine_tune(
 ) -> Progress:
     """Train with Adam and cross-entropy, and keep the best epoch.
 
-    The best epoch has the highest development UAR; a tie is won by the lower loss, then by the earlier epoch. After
-    every epoch but the last, the training state is saved to `state_path`. A state with the same fingerprint is resumed,
+    The best epoch has the highest development UAR; a tie is won by the lower loss, then by the earlier epoch. Training
+    ends after `epochs`, or once the development loss has not improved for `patience` epochs. After every epoch but the
+    last, the training state is saved to `state_path`. A state with the same fingerprint is resumed,
     any other is ignored. Batch order and dropout of an epoch depend on the seed and the epoch only, so a resumed run
     gives the same result as an uninterrupted one: on a CPU with the same number of threads, the same bytes.
 
     Args:
-        settings: `epochs`, `batch_size`, `learning_rate`, `precision`.
+        settings: `epochs`, `patience` (None trains all epochs), `batch_size`, `learning_rate`, `precision`.
         seed: the run's seed.
         started: start time of the job, from `time.perf_counter()`.
 
@@ -68,10 +69,12 @@ def fine_tune(
     updates = Updates(model.to(device), train, settings, device)
     progress = resume.load(state_path, fingerprint, model, updates.optimizer)
     updates.splits, seconds_before = progress.splits, progress.seconds
-    lengths = [len(frames.values) for frames in train.frames]
+    lengths = train.samples
 
     remaining = range(progress.epochs_done + 1, settings["epochs"] + 1)
     for epoch in tqdm(remaining, "training", unit="epoch", disable=None, leave=False):
+        if has_converged(progress.history, settings["patience"]):
+            break
         batches = random_batches(lengths, settings["batch_size"], named_generator("batches", seed, epoch))
         model.train()
         total_loss = torch.zeros((), device=device)
@@ -149,6 +152,12 @@ def evaluate(model: nn.Module, dev: Examples, settings: dict, device: torch.devi
     loss = float(np.mean(-np.log(np.maximum(true_probabilities, 1e-30))))
     classes = [EMOTIONS[i] for i in predicted.argmax(axis=1)]
     return {"dev_loss": loss, "dev_uar": unweighted_average_recall(dev.emotions, classes)}
+
+
+def has_converged(history: Sequence[dict], patience: int | None) -> bool:
+    """Return whether the development loss has not improved in the last `patience` epochs; None: never."""
+    losses = [row["dev_loss"] for row in history]
+    return patience is not None and len(losses) > patience and min(losses[-patience:]) >= min(losses[:-patience])
 
 
 def is_best(history: Sequence[dict]) -> bool:

@@ -50,7 +50,8 @@ def load(path: Path, fingerprint: str, model: nn.Module, optimizer: torch.optim.
         return Progress()
     if metadata["fingerprint"] != fingerprint:
         log.info(
-            "the training state %s was saved with other settings, code or inputs: starting at the first epoch", path
+            "the training state %s was saved with other settings, code, inputs or device: starting at the first epoch",
+            path,
         )
         return Progress()
     groups: dict[str, dict] = {"model": {}, "best": {}, "optimizer": {}}

@@ -3,6 +3,7 @@
 Each format is a module with
 
 - `PATTERN`: regular expression for the paths of its audio files;
+- `LABELS`: the same for its files of labels, if it has any;
 - `contents(archive, settings)`: returns its four-class recordings after verifying the archive.
 """
 
@@ -31,7 +32,7 @@ class Recording:
 
     utterance: str
     speaker: str
-    group: str  # kept whole by splits: the speaker, or a session whose speakers share recordings
+    group: str  # kept whole by splits: the speaker, or a session whose speakers are recorded together
     gender: str  # "female", "male", or "" where unknown
     emotion: str  # one of `EMOTIONS`
     file: str  # path inside the archive

@@ -96,8 +96,8 @@ def contents(archive: ListedFiles, settings: dict) -> Contents:
     if unknown := sorted(counts.keys() - labels.keys()):
         raise UserError(
             f"{archive.path}: column `emotion` contains {listing(map(repr, unknown))}, but must be one of"
-            f" {', '.join(EMOTIONS)}. Map other labels to these in the corpus's `labels`, or to null to leave them"
-            f' out: labels: {{"{unknown[0]}": {EMOTIONS[0]}}}'
+            f" {', '.join(EMOTIONS)}. Map each other label to one of these in the corpus's `labels`, or to null to"
+            f' leave its files out, for example labels: {{"{unknown[0]}": null}}'
         )
     recordings, names = [], _utterance_names([row["file"] for row in archive.rows])
     for row, utterance in zip(archive.rows, names, strict=True):

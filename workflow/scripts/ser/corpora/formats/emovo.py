@@ -1,8 +1,8 @@
 """EMOVO, Italian emotional speech (Costantini et al., LREC 2014).
 
 A file name is emotion, speaker and sentence: `rab-f1-b1.wav`. 587 of the 588 files are stereo, from two
-microphones about 0.5 ms apart. Their mean would comb-filter the speech, so ingestion takes the first
-channel of every corpus.
+microphones about 0.5 ms apart. Their mean would comb-filter the speech, so ingestion takes one channel of
+every corpus, the first with sound (`audio.first_live_channel`).
 """
 
 from pathlib import Path

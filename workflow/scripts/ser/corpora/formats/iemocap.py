@@ -26,7 +26,7 @@ def contents(archive: Archive, settings: dict) -> Contents:
     """Return the 5531 four-class recordings.
 
     The speaker is the session and the letter in the last part of the utterance's name; the dialogue's prefix
-    only tells who wore the motion-capture markers. Partners share recordings, so a session is a group.
+    only tells who wore the motion-capture markers. Partners are recorded together, so a session is a group.
 
     Raises `UserError` if a labelled utterance has no recording, or a count differs from the full release.
     """

@@ -1,0 +1,45 @@
+"""Settings behind the paper's Table II, and how a configuration differs from them.
+
+The recipe is the one that the paper prints for the foundation models. It names no checkpoint but Wav2Vec2-base, and no
+fine-tuning method for Table II: those here are our reading (docs/reference/protocol.md).
+"""
+
+from collections.abc import Mapping
+
+from ser.config.schema import to_yaml
+
+RECIPE = {"epochs": 5, "batch_size": 16, "learning_rate": 1.0e-4, "patience": None}
+ENCODER = {"weights": "pretrained", "method": "lora", **RECIPE}
+PAPER = {
+    "IEMOCAP": {"format": "iemocap"},
+    "EMODB": {"format": "emodb"},
+    "EMOVO": {"format": "emovo"},
+    "URDU": {"format": "urdu"},
+    "cnn-lstm": {"family": "cnn-lstm", **RECIPE},
+    "wav2vec2": {"checkpoint": "facebook/wav2vec2-base", **ENCODER},
+    "xlsr": {"checkpoint": "facebook/wav2vec2-large-xlsr-53", **ENCODER},
+    "whisper": {"checkpoint": "openai/whisper-medium", **ENCODER},
+    "mms": {"checkpoint": "facebook/mms-300m", **ENCODER},
+}
+
+
+def differences(entries: Mapping[str, Mapping]) -> dict[str, str]:
+    """Return name -> settings that differ from the paper's, for example `epochs 20, not 5`.
+
+    Names that the paper's Table II does not have, and entries without a difference, are left out. Whether boredom or
+    silence was left out of a corpus, and whether its recordings are the published ones, is in its `archive.json`.
+
+    Args:
+        entries: corpora and models of the configuration by name, after `validation.load`.
+    """
+    found = {name: _differences(entries[name], expected) for name, expected in PAPER.items() if name in entries}
+    return {name: text for name, text in found.items() if text}
+
+
+def _differences(entry: Mapping, expected: Mapping) -> str:
+    flat = {**entry, **entry.get("tuning", {}), **entry.get("training", {})}
+    return "; ".join(
+        f"{key} {to_yaml(flat.get(key))}, not {to_yaml(value)}"
+        for key, value in expected.items()
+        if flat.get(key) != value
+    )
