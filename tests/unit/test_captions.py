@@ -37,18 +37,19 @@ def test_table2_caption_states_the_means(tmp_path):
 
 
 def test_claims_and_overview_captions_state_the_verdicts(tmp_path):
-    verdicts = {"C0": "supported", "C1": "supported", "C3": "contradicted"}
+    verdicts = {"C0": ("supported", ""), "C1": ("supported", ""), "C3": ("contradicted", "")}
+    verdicts |= {"C4": ("no verdict", "2 seeds")}
     path = write(
         tmp_path / "claims.csv",
         [
-            {"claim": c, "statement": f"It is {c}", "claim_verdict": v, "verdict": "not tested" if c == "C1" else v}
-            for c, v in verdicts.items()
+            {"claim": c, "statement": f"It is {c}", "claim_verdict": v, "verdict": v * (v != "no verdict"), "reason": r}
+            for c, (v, r) in verdicts.items()
         ],
     )
     text = captions.render("claims.rst", [path], **COMMON)
-    assert "- **C1: supported.** It is C1.\n- **C3: contradicted.** It is C3.\n" in text
+    assert "- **C3: contradicted.** It is C3.\n- **C4: no verdict (2 seeds).** It is C4.\n" in text
     assert "(synthetic demo)" in text
-    assert "2 of 3 comparisons were tested" in text
+    assert "rest on the 3 contrasts" in text
     scores = [
         {"model": m, "shots": shots, "condition": "clean", "test_set": "all", "uar": uar}
         for m, shots, uar in (("cnn-lstm", 0, 30), ("xlsr", 0, 50), ("xlsr", 50, 99))
@@ -58,7 +59,7 @@ def test_claims_and_overview_captions_state_the_verdicts(tmp_path):
     text = captions.render("overview.rst", [write(tmp_path / "s.csv", scores), path], **COMMON, **more)
     assert "3 training runs with 2 seeds, scored on 7 combinations of run, target and condition: CNN-LSTM and X" in text
     assert "CNN-LSTM 30.0 and XLSR 50.0." in text
-    assert "C0 and C1 are supported; C3 is contradicted." in " ".join(text.split())
+    assert "C0 and C1 are supported; C3 is contradicted; C4 gets no verdict." in " ".join(text.split())
     page = publish_parts(text, writer="html", settings_overrides={"halt_level": 2})["html_body"]
     assert "<strong>synthetic demo</strong>" in page
 
@@ -67,7 +68,12 @@ def test_template_with_an_undefined_variable_fails(tmp_path):
     with pytest.raises(jinja2.UndefinedError):
         captions.render(
             "claims.rst",
-            [write(tmp_path / "c.csv", [{"claim": "C0", "claim_verdict": "supported", "verdict": "supported"}])],
+            [
+                write(
+                    tmp_path / "c.csv",
+                    [{"claim": "C0", "claim_verdict": "supported", "verdict": "supported", "reason": ""}],
+                )
+            ],
         )
 
 

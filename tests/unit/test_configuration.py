@@ -229,8 +229,8 @@ TYPICAL_MISTAKES = [  # edits of the paper's configuration, and the full error m
     ),
     (
         {"claims": {"multilangual": ["xlsr"]}},
-        "claims.multilangual: unknown key; did you mean 'multilingual'? allowed are baseline, english, margin,"
-        " multilingual, random",
+        "claims.multilangual: unknown key; did you mean 'multilingual'? allowed are baseline, english,"
+        " multilingual, pretrained, random",
     ),
     (
         {"claims": {"english": "wav2vec"}},
@@ -238,7 +238,7 @@ TYPICAL_MISTAKES = [  # edits of the paper's configuration, and the full error m
     ),
     (
         {"claims": {"english": "xlsr"}},
-        "claims: 'xlsr' has two roles; baseline, random, english and multilingual must be different models",
+        "claims: 'xlsr' has two roles; only english and pretrained may be the same model",
     ),
     (
         {"conditions__noisy__environments": ["DKITCHN"]},

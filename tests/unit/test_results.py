@@ -1,5 +1,7 @@
 """Scores, tables and figures of made-up predictions with known results."""
 
+import re
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -21,6 +23,24 @@ def rows_of(values, **identity):
     fixed |= {"test_set": "all", "n": 400} | dict.fromkeys(scores.MEASURES, 0.0)
     fixed |= {"selected_epoch": 3, "epochs": 5, "train_loss": 0.5, "converged": 0} | identity
     return [fixed | {"seed": seed, "uar": uar} for seed, uar in enumerate(values, 1)]
+
+
+def counts_of(scored):
+    """Return counts of two speakers whose recalls are 2 points below and above the UAR."""
+    run = ["model", "source", "target", "shots", "condition", "seed"]
+    rows = []
+    for row in scored.drop_duplicates(run).to_dict("records"):
+        for speaker, shift in (("a", -2), ("b", 2)):
+            for i, emotion in enumerate(EMOTIONS):
+                correct = round(row["uar"]) + shift
+                found = dict.fromkeys(EMOTIONS, 0) | {emotion: correct, EMOTIONS[i - 1]: 100 - correct}
+                rows.append({k: row[k] for k in run} | {"role": "test", "speaker": speaker, "emotion": emotion} | found)
+    return pd.DataFrame(rows)
+
+
+def detail_of(scored, notes, experiment=EXPERIMENT, **options):
+    """Return the cells of Table II."""
+    return table2.detail(scored, counts_of(scored), experiment, notes, **options)
 
 
 COLUMNS = ("target", "condition", "utterance", "emotion", "predicted", *EMOTIONS)
@@ -106,20 +126,23 @@ class TestScores:
 
 
 class TestSummaries:
-    """Means and t intervals over seeds."""
+    """Means over seeds, and intervals for new seeds and speakers."""
 
-    def test_interval_uses_students_t(self):
+    def test_values(self):
         frame = pd.DataFrame(rows_of([50, 52, 54, 56, 58]))
-        row = intervals.mean_over_seeds(frame, ["model"]).iloc[0]
-        assert (row["uar"], row["seeds"]) == (54, 5)
+        row = intervals.mean_over_seeds(frame, counts_of(frame), ["model"]).iloc[0]
+        assert (row["uar"], row["seeds"], row["each"]) == (54, 5, "50.00 52.00 54.00 56.00 58.00")
         assert row["std"] == pytest.approx(np.sqrt(10))
-        margin = 2.776445 * np.sqrt(10) / np.sqrt(5)  # Student's t, 4 degrees of freedom
-        assert (row["low"], row["high"]) == pytest.approx((54 - margin, 54 + margin), abs=1e-5)
+        # variances 10 / 5 of seeds and 8 / 2 of speakers, with 4 degrees of freedom and 1: 36 / (4 / 4 + 16 / 1) = 2.1
+        margin = 4.1 * np.sqrt(6)
+        assert (row["high"] - row["low"]) / 2 < margin
+        assert row["low"] < 52 < 56 < row["high"]
 
-    def test_one_seed_has_no_interval(self):
-        row = intervals.mean_over_seeds(pd.DataFrame(rows_of([50])), ["model"]).iloc[0]
-        assert row["uar"] == 50
-        assert row[["std", "low", "high"]].isna().all()
+    def test_interval_of_one_seed_is_over_speakers(self):
+        frame = pd.DataFrame(rows_of([50]))
+        row = intervals.mean_over_seeds(frame, counts_of(frame), ["model"]).iloc[0]
+        assert (row["low"], row["uar"], row["high"]) == (pytest.approx(48), 50, pytest.approx(52))
+        assert np.isnan(row["std"])
 
 
 class TestTable2:
@@ -127,8 +150,8 @@ class TestTable2:
 
     @pytest.fixture
     def detail(self):
-        frame = pd.DataFrame(rows_of([50, 54]) + rows_of([60], model="xlsr", source="URDU", target="EMODB"))
-        return table2.detail(frame, EXPERIMENT, {"EMODB": "", "URDU": ""})
+        frame = pd.DataFrame(rows_of([50, 54]) + rows_of([59, 61], model="xlsr", source="URDU", target="EMODB"))
+        return detail_of(frame, {"EMODB": "", "URDU": ""})
 
     def test_values(self, detail):
         cells = detail.set_index(["source", "target", "model"])
@@ -157,7 +180,7 @@ class TestTable2:
         archives, differences = {"EMODB": "", "EMOVO": "altered", "T": "altered"}, {"xlsr": "epochs 20, not 5"}
         notes = table2.all_notes(experiment, archives, differences | {"mms": "epochs 9, not 5"})
         assert notes == archives | {"xlsr": "epochs 20, not 5"}
-        cells = table2.detail(pd.DataFrame(rows_of([50])), experiment, notes, "demo").set_index(["target", "model"])
+        cells = detail_of(pd.DataFrame(rows_of([50])), notes, experiment, label="demo").set_index(["target", "model"])
         assert cells["paper"].dropna().to_dict() == {("URDU", "cnn-lstm"): 54.15}
         assert cells.loc[("EMOVO", "xlsr"), "note"] == "demo; EMOVO: altered; xlsr: epochs 20, not 5"
         assert cells.loc[("URDU", "mine"), "note"] == "demo"
@@ -177,12 +200,12 @@ class TestTable2:
             row | {"selected_epoch": epoch, "largest_share": share}
             for row, (epoch, share) in zip(rows_of([50, 52, 54]), seeds, strict=True)
         ]
-        row = next(table2.detail(pd.DataFrame(rows), EXPERIMENT, {}).itertuples())
-        assert table2.text_of(row, 1).replace(" \N{PLUS-MINUS SIGN} 5.0", "") == text
+        row = next(detail_of(pd.DataFrame(rows), {}).itertuples())
+        assert re.sub(" \N{PLUS-MINUS SIGN} [0-9.]+", "", table2.text_of(row, 1)) == text
 
     def test_scores_on_test_speakers_are_excluded(self):
         frame = pd.DataFrame(rows_of([50]) + rows_of([90], test_set="test") + rows_of([90], shots=50, test_set="test"))
-        detail = table2.detail(frame, EXPERIMENT, {})
+        detail = detail_of(frame, {})
         assert detail["uar"].dropna().tolist() == [50]
 
     def test_paper_table_is_complete(self):
@@ -198,14 +221,14 @@ def test_figure2_points_share_test_speakers():
         + rows_of([50, 60], shots=50, test_set="test")
         + rows_of([99], shots=100, test_set="test")
     )
-    points = figure2.points(frame, experiment)
+    points = figure2.points(frame, counts_of(frame), experiment)
     assert points[["shots", "uar"]].values.tolist() == [[0, 35], [50, 55]]
 
 
 def test_figure3_pairs_clean_and_noisy_runs():
     experiment = {"models": ["cnn-lstm", "xlsr"], "source": "EMODB", "targets": ["URDU"], "condition": "noisy"}
-    frame = pd.DataFrame(rows_of([60, 70]) + rows_of([50, 64], condition="noisy") + rows_of([55], model="xlsr"))
-    bars = figure3.bars(frame, experiment).set_index(["model", "condition"])
+    frame = pd.DataFrame(rows_of([60, 70]) + rows_of([50, 64], condition="noisy") + rows_of([55, 55], model="xlsr"))
+    bars = figure3.bars(frame, counts_of(frame), experiment).set_index(["model", "condition"])
     assert bars.loc[("cnn-lstm", "noisy"), "loss"] == 8
     assert np.isnan(bars.loc[("cnn-lstm", "clean"), "loss"])
     assert ("xlsr", "noisy") not in bars.index
@@ -215,36 +238,37 @@ def test_comparison_excludes_other_pairs_and_models():
     experiment = {"models": ["xlsr", "cnn-lstm"], "sources": ["URDU", "EMODB"], "targets": ["EMODB", "URDU"]}
     frame = pd.DataFrame(
         rows_of([40, 50])
-        + rows_of([60], model="xlsr", source="URDU", target="EMODB")
+        + rows_of([60, 60], model="xlsr", source="URDU", target="EMODB")
         + rows_of([99], model="mms")
         + rows_of([99], target="EMOVO")
         + rows_of([99], condition="noisy")
         + rows_of([99], test_set="test")
         + rows_of([99], shots=50)
     )
-    cells = comparison.cells(frame, experiment)
+    cells = comparison.cells(frame, counts_of(frame), experiment)
     assert cells[["model", "source", "target", "uar", "seeds"]].values.tolist() == [
-        ["xlsr", "URDU", "EMODB", 60, 1],
+        ["xlsr", "URDU", "EMODB", 60, 2],
         ["cnn-lstm", "EMODB", "URDU", 45, 2],
     ]
 
 
 def test_table2_in_markdown_and_latex():
-    """The interval is shown from three seeds on."""
-    frame = pd.DataFrame(rows_of([50, 52, 54]) + rows_of([59, 61], model="xlsr", source="URDU", target="EMODB"))
-    detail = table2.detail(frame, EXPERIMENT, {})
+    frame = pd.DataFrame(rows_of([50, 54]) + rows_of([59, 61], model="xlsr", source="URDU", target="EMODB"))
+    detail = detail_of(frame, {})
     titles = {"cnn-lstm": "CNN-LSTM", "xlsr": "XLSR_53"}
     markdown = table2.markdown(detail, titles, ["synthetic | demo"]).splitlines()
-    assert markdown[0].startswith("UAR (%), mean of 2 to 3 seeds \N{PLUS-MINUS SIGN} 95 % confidence interval; in")
+    assert markdown[0].startswith("UAR (%), mean of 2 seeds \N{PLUS-MINUS SIGN} 95 % confidence interval; in")
     assert "\N{DAGGER}" not in markdown[0]
-    converged = table2.detail(frame.assign(converged=frame["seed"] == 1), EXPERIMENT, {})
-    assert ", 40 % of them trained to convergence" in table2.caption(converged)[0]
-    assert markdown[-1] == "| URDU | EMODB | not run (51.82) | 60.00 (55.22) |"
-    assert markdown[-2] == "| EMODB | URDU | 52.00 \N{PLUS-MINUS SIGN} 4.97 (54.15) | not run (59.01) |"
+    converged = detail_of(frame.assign(converged=frame["seed"] == 1), {})
+    assert ", 50 % of them trained to convergence" in table2.caption(converged)[0]
+    half = f"{(detail['high'] - detail['low'])[0] / 2:.2f}"
+    assert markdown[-2] == f"| EMODB | URDU | 52.00 \N{PLUS-MINUS SIGN} {half} (54.15) | not run (59.01) |"
     latex = table2.latex(detail, titles, ["100 % synthetic"])
     assert r"Source & Target & CNN-LSTM & XLSR\_53 \\" in latex
     assert r"100 \% synthetic" in latex
-    assert r"52.00 $\pm$ 4.97 (54.15)" in latex
+    assert rf"52.00 $\pm$ {half} (54.15)" in latex
+    one = detail_of(pd.DataFrame(rows_of([50])), {})
+    assert table2.markdown(one, titles, []).splitlines()[-2] == "| EMODB | URDU | 50.00 (54.15) | not run (59.01) |"
 
 
 def test_measures_by_cell_and_by_model(tmp_path):
@@ -299,13 +323,13 @@ def test_figures_are_drawn_with_missing_runs(tmp_path, figure):
     noisy = few | {"condition": "noisy"}
     match figure:
         case "table2":
-            table2.draw(table2.detail(frame, EXPERIMENT, {}), titles, ["demo"], path)
+            table2.draw(detail_of(frame, {}), titles, ["demo"], path)
         case "comparison":
-            comparison.draw(comparison.cells(frame, EXPERIMENT), EXPERIMENT, titles, ["demo"], path)
+            comparison.draw(comparison.cells(frame, counts_of(frame), EXPERIMENT), EXPERIMENT, titles, ["demo"], path)
         case "figure2":
-            figure2.draw(figure2.points(frame, few), few, titles, ["demo"], path)
+            figure2.draw(figure2.points(frame, counts_of(frame), few), few, titles, ["demo"], path)
         case "figure3":
-            figure3.draw(figure3.bars(frame, noisy), noisy, titles, ["demo"], path)
+            figure3.draw(figure3.bars(frame, counts_of(frame), noisy), noisy, titles, ["demo"], path)
     assert plt.imread(path).shape[0] > 300
 
 

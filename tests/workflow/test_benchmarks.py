@@ -11,7 +11,7 @@ from conftest import ROOT
 TABLE = re.compile(r"(\|[^\n]+\|\n)\|[-:|]+\|\n(\|[^\n]+\|\n)+")
 SMALLEST = {  # arguments, and rows of the first table
     "corpus.py": (["--every", "100"], 4),
-    "interval_coverage.py": (["--simulations", "2"], 6),
+    "claims_simulation.py": (["coverage", "--simulations", "2"], 24),
     "scale.py": (["--factors", "1"], 1),
 }
 RUN = re.compile(r"python benchmarks/(\w+\.py)")

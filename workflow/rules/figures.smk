@@ -45,6 +45,7 @@ rule table2:
     """Table II: UAR of every model on every source-target pair, beside the paper's."""
     input:
         scores="results/scores/table2.csv",
+        confusions="results/scores/table2_confusions.csv",
         archives=inputs.archives("table2"),
     output:
         csv="results/tables/table2.csv",
@@ -72,6 +73,7 @@ rule table2:
 use rule table2 as table2_converged with:
     input:
         scores="results/scores/table2_converged.csv",
+        confusions="results/scores/table2_converged_confusions.csv",
         archives=inputs.archives("table2_converged"),
     output:
         csv="results/tables/table2_converged.csv",
@@ -116,6 +118,7 @@ use rule table2 as measures with:
 use rule table2 as comparison_table with:
     input:
         scores="results/scores/{experiment}.csv",
+        confusions="results/scores/{experiment}_confusions.csv",
         archives=inputs.archives_of_experiment,
     output:
         csv="results/tables/{experiment}.csv",
@@ -140,6 +143,7 @@ rule figure2:
     """Figure 2: UAR by number of few-shot examples."""
     input:
         scores="results/scores/figure2.csv",
+        confusions="results/scores/figure2_confusions.csv",
         archives=inputs.archives("figure2"),
     output:
         csv="results/figures/figure2.csv",
@@ -165,6 +169,7 @@ rule figure2:
 use rule figure2 as figure3 with:
     input:
         scores="results/scores/figure3.csv",
+        confusions="results/scores/figure3_confusions.csv",
         archives=inputs.archives("figure3"),
     output:
         csv="results/figures/figure3.csv",
@@ -185,6 +190,7 @@ use rule figure2 as figure3 with:
 use rule figure2 as comparison_figure with:
     input:
         scores="results/scores/{experiment}.csv",
+        confusions="results/scores/{experiment}_confusions.csv",
         archives=inputs.archives_of_experiment,
     output:
         csv="results/figures/{experiment}.csv",
@@ -261,10 +267,11 @@ use rule figure2 as training_curves with:
 
 
 rule claims:
-    """Verdicts on the paper's claims C0 to C7, and on ours, C8."""
+    """Verdicts on the paper's claims, and a description of ours (C8)."""
     input:
+        scores=inputs.claimed_scores(),
         confusions=inputs.claimed_confusions(),
-        archives=inputs.archives(*experiments.CLAIMED),
+        archives=inputs.claimed_archives(),
     output:
         csv="results/claims.csv",
         cells="results/claims_cells.csv",

@@ -8,7 +8,7 @@ from ser.core.paths import CLEAN, RunId
 
 EXPERIMENTS = ("table2", "table2_converged", "figure2", "figure3", "random_init", "tuning")
 TABLES = ("table2", "table2_converged")  # readings of Table II, each with a table of all measures
-CLAIMED = ("table2", "figure2", "figure3", "random_init")  # used to test claims
+CLAIMED = ("table2_converged", "table2", "figure2", "figure3", "random_init")  # used to test claims
 COMPARISONS = ("random_init", "tuning")  # shown in a table and a figure of the same name
 
 
@@ -79,6 +79,12 @@ class Experiments:
         for prediction in self.predictions():
             first.setdefault(prediction.model, prediction.run)
         return {model: first[model] for model in self.models if model in first}
+
+    @property
+    def claimed(self) -> list[str]:
+        """Experiments that claims rest on; of the readings of Table II, the converged one if it is configured."""
+        replaced = "table2" if "table2_converged" in self.configured else None
+        return [name for name in CLAIMED if name in self.configured and name != replaced]
 
     def _chosen(self, names: Iterable[str]) -> list[dict]:
         return [entry for name, entry in self.configured.items() if not names or name in names]

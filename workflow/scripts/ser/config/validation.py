@@ -203,7 +203,7 @@ def _unknown_roles(config: dict):
     """Yield a message for each unknown model in `claims`, except for its defaults."""
     for role, named in config.get("claims", {}).items():
         for name in named if isinstance(named, list) else [named]:
-            if role != "margin" and name not in config["models"]:
+            if name not in config["models"]:
                 yield f"claims.{role}: {name!r} is not among the models; {_nearest(name, config['models'])}"
 
 
@@ -228,9 +228,9 @@ def _contradictions(config: dict):
                         f" {config['noise']['format']}; {_nearest(environment, known)}"
                     )
     roles = config["claims"]
-    named = [roles["baseline"], roles["random"], roles["english"], *roles["multilingual"]]
+    named = [roles["baseline"], roles["random"], *{roles["english"], roles["pretrained"]}, *roles["multilingual"]]
     for name in sorted({name for name in named if named.count(name) > 1}):
-        yield f"claims: {name!r} has two roles; baseline, random, english and multilingual must be different models"
+        yield f"claims: {name!r} has two roles; only english and pretrained may be the same model"
     for name, experiment in config["experiments"].items():
         if experiment is not None:
             yield from (f"experiments.{name}.{problem}" for problem in _experiment_problems(experiment, config))

@@ -1,23 +1,30 @@
-"""Weighted bootstrap of model differences over seeds and the target's speakers.
+"""Weighted bootstrap of UARs over seeds and the target's speakers, and its intervals.
 
-The corpora are fixed. Seeds of a source (its training runs) and speakers of a target are resampled. The bootstrap draws
-Dirichlet weights, as the Bayesian bootstrap does (Rubin, The Annals of Statistics 9, 1981), so that every draw includes
-emotions that few speakers have, unless there are only two speakers. Their concentration is not Rubin's 1, but such
-that the variance of a mean of n is that of n independent values, not (n - 1) / n of it. The difference matters for two
-seeds or six speakers.
+The corpora are fixed. Seeds of a source (its training runs) and speakers of a target are resampled by random weights,
+as in the Bayesian bootstrap (Rubin, The Annals of Statistics 9, 1981). Speakers are drawn within emotions: an emotion
+that few speakers have varies as the mean of that few. A speaker or seed has the same random numbers in every
+experiment.
+
+Intervals are expanded for few seeds and speakers by Student's t (Hesterberg, "What Teachers Should Know about the
+Bootstrap", The American Statistician 69, 2015), with Satterthwaite's degrees of freedom (Biometrics Bulletin 2, 1946).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
+from scipy import special, stats
 
+from ser.core.constants import EMOTIONS
 from ser.core.paths import CLEAN
 from ser.core.seeding import named_generator
 from ser.evaluation.confusions import correct_and_total
 
 DRAWS = 10_000
+CONFIDENCE = 0.95  # level of all confidence intervals
+NEGLIGIBLE = 1e-9  # instead of 0, so that a recall is defined even if only speakers who are not drawn have the emotion
 
 
 @dataclass(frozen=True)
@@ -29,15 +36,55 @@ class Arm:
     condition: str = CLEAN
 
 
-def draw_weights(count: int, draws: int, generator: np.random.Generator) -> np.ndarray:
-    """Draw weights that sum to 1, of shape (draws, count).
+@dataclass(frozen=True)
+class Term:
+    """UAR of an arm on a pair, and its coefficient in a sum."""
+
+    coefficient: float
+    arm: Arm
+    source: str
+    target: str
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Weighted sum of UARs, mean over seeds.
+
+    Attributes:
+        effect: the sum as measured, in UAR points.
+        by_seed: the sum by seed, shape (seeds,).
+        draws: the sum in every bootstrap draw, shape (draws,).
+        freedom: Satterthwaite's degrees of freedom of the variance of `draws`; NaN if it cannot be estimated.
+    """
+
+    effect: float
+    by_seed: np.ndarray
+    draws: np.ndarray
+    freedom: float
+
+
+def weights(numbers: np.ndarray) -> np.ndarray:
+    """Return random weights of n units that sum to 1, of shape (draws, n).
+
+    Args:
+        numbers: uniform random numbers in (0, 1) of the same shape.
 
     They follow a symmetric Dirichlet with concentration (n - 2) / n, for which the variance of a weighted mean of n
-    values is their sample variance over n. Of two values, each draw selects one; a single value has all the weight.
+    values is their sample variance over n. Of two units, each draw selects one; a single unit has all the weight.
     """
+    count = numbers.shape[1]
     if count < 3:
-        return np.eye(count)[generator.integers(count, size=draws)]
-    return generator.dirichlet(np.full(count, (count - 2) / count), draws)
+        drawn = np.where(numbers == numbers.max(axis=1, keepdims=True), 1, NEGLIGIBLE)
+    else:
+        drawn = special.gammaincinv((count - 2) / count, numbers)
+    return drawn / drawn.sum(axis=1, keepdims=True)
+
+
+@lru_cache(maxsize=256)
+def drawn_weights(kind: str, corpus: str, names: tuple, draws: int) -> np.ndarray:
+    """Return weights (draws, names) of a corpus's seeds or speakers; a name always has the same random numbers."""
+    numbers = [named_generator(kind, corpus, name).random(draws) for name in names]
+    return weights(np.stack(numbers, axis=1))
 
 
 class Scores:
@@ -52,88 +99,124 @@ class Scores:
     def __init__(self, counts: pd.DataFrame, test_set: str, draws: int = DRAWS):
         counts = counts if test_set == "all" else counts[counts["role"] == "test"]
         self._counts = dict(list(counts.groupby(["model", "source", "target", "shots", "condition"])))
-        self._speakers = {target: sorted(rows["speaker"].unique()) for target, rows in counts.groupby("target")}
-        self._seeds = sorted(int(seed) for seed in counts["seed"].unique())
+        voices = counts[["target", "speaker", "emotion"]].drop_duplicates().groupby("target")
+        self._voices = dict(list(voices))
+        self._speakers = {target: sorted(rows["speaker"].unique()) for target, rows in voices}
+        self._speaker_freedom = {target: speaker_freedom(rows["emotion"].value_counts()) for target, rows in voices}
+        self.seeds = sorted(int(seed) for seed in counts["seed"].unique())
         self._draws = draws
         self._uars: dict = {}
-        self._weights: dict[tuple[str, str], np.ndarray] = {}
-
-    def seeds(self, arms: Sequence[Arm], source: str, target: str) -> list[int]:
-        """Return the seeds for which all arms have results on this pair."""
-        results = [self._rows(arm, source, target) for arm in arms]
-        if any(rows is None for rows in results):
-            return []
-        return sorted(set.intersection(*({int(seed) for seed in rows["seed"]} for rows in results)))
+        self._speaker_weights: dict[str, np.ndarray] = {}
 
     def uar(self, arm: Arm, source: str, target: str) -> tuple[np.ndarray, np.ndarray]:
         """Return the UAR in % by seed, and by draw of speakers and seed.
 
-        Their shapes are (seeds,) and (draws, seeds). The seeds are those of all arms together. The UAR is NaN for seeds
-        without a result.
+        Their shapes are (seeds,) and (draws, seeds).
         """
-        key = (arm, source, target)
+        key = (arm.model, source, target, arm.shots, arm.condition)
         if key not in self._uars:
-            correct, total = correct_and_total(self._rows(arm, source, target), self._seeds, self._speakers[target])
-            equal = np.ones((1, len(self._speakers[target])))
+            correct, total = correct_and_total(self._counts[key], self.seeds, self._speakers[target])
+            equal = np.ones((1, *total.shape[1:]))
             self._uars[key] = (
                 mean_recall(equal, correct, total)[0],
                 mean_recall(self.speaker_weights(target), correct, total),
             )
         return self._uars[key]
 
+    def estimate(self, terms: Iterable[Term]) -> Estimate:
+        """Return a weighted sum of UARs, its bootstrap draws and their degrees of freedom."""
+        measured: dict[tuple[str, str], np.ndarray] = {}
+        drawn: dict[tuple[str, str], np.ndarray] = {}
+        for term in terms:
+            pair, uar = (term.source, term.target), self.uar(term.arm, term.source, term.target)
+            measured[pair] = measured.get(pair, 0) + term.coefficient * uar[0]
+            drawn[pair] = drawn.get(pair, 0) + term.coefficient * uar[1]
+        draws = sum((self.seed_weights(source) * uar).sum(axis=1) for (source, _), uar in drawn.items())
+        by_seed = sum(measured.values())
+        return Estimate(float(by_seed.mean()), by_seed, draws, self._freedom(measured, drawn))
+
+    def _freedom(self, measured: dict, drawn: dict) -> float:
+        """Return (sum of variances)² / sum of (variance² / degrees of freedom), by source and target."""
+        components, count = [], len(self.seeds)
+        for source in {source for source, _ in measured} if count > 1 else ():
+            by_seed = sum(uar for pair, uar in measured.items() if pair[0] == source)
+            components.append((by_seed.var(ddof=1) / count, count - 1))
+        for target in {target for _, target in drawn}:
+            by_draw = sum(uar.mean(axis=1) for pair, uar in drawn.items() if pair[1] == target)
+            if freedom := self._speaker_freedom[target]:
+                components.append((by_draw.var(), freedom))
+        total = sum(variance for variance, _ in components)
+        if total < NEGLIGIBLE:
+            return np.inf if components else np.nan
+        return total**2 / sum(variance**2 / freedom for variance, freedom in components)
+
     def seed_weights(self, source: str) -> np.ndarray:
         """Return weights of seeds (draws, seeds), the same for all targets."""
-        return self._cached_weights("repetitions", source, len(self._seeds))  # the name seeds the generator
+        return drawn_weights("seeds", source, tuple(self.seeds), self._draws)
 
     def speaker_weights(self, target: str) -> np.ndarray:
-        """Return weights of speakers (draws, speakers), the same for all models."""
-        return self._cached_weights("speakers", target, len(self._speakers[target]))
+        """Return weights of speakers in emotions (draws, speakers, emotions), the same for all models.
 
-    def _cached_weights(self, name: str, corpus: str, count: int) -> np.ndarray:
-        if (name, corpus) not in self._weights:
-            self._weights[name, corpus] = draw_weights(count, self._draws, named_generator(name, corpus))
-        return self._weights[name, corpus]
+        They sum to 1 over the speakers who have the emotion.
+        """
+        if target not in self._speaker_weights:
+            speakers = self._speakers[target]
+            found = np.zeros((self._draws, len(speakers), len(EMOTIONS)))
+            for emotion, rows in self._voices[target].groupby("emotion"):
+                have = tuple(sorted(rows["speaker"]))
+                at = [speakers.index(speaker) for speaker in have]
+                found[:, at, EMOTIONS.index(emotion)] = drawn_weights("speakers", target, have, self._draws)
+            self._speaker_weights[target] = found
+        return self._speaker_weights[target]
 
-    def _rows(self, arm: Arm, source: str, target: str) -> pd.DataFrame | None:
-        return self._counts.get((arm.model, source, target, arm.shots, arm.condition))
+
+def speaker_freedom(speakers: Sequence[int]) -> float:
+    """Return degrees of freedom: the harmonic mean over emotions of their number of speakers minus 1.
+
+    Emotions of a single speaker, whose recall has no variance, are left out; 0 if all are.
+    """
+    freedom = np.array([count - 1 for count in speakers if count > 1])
+    return len(freedom) / (1 / freedom).sum() if len(freedom) else 0.0
 
 
 def mean_recall(weights: np.ndarray, correct: np.ndarray, total: np.ndarray) -> np.ndarray:
     """Return the UAR in % with weighted speakers.
 
     Args:
-        weights: shape (draws, speakers).
+        weights: shape (draws, speakers, emotions).
         correct, total: shape (seeds, speakers, emotions).
 
-    Returns shape (draws, seeds): the mean recall over the emotions that occur, NaN if none does.
+    Returns shape (draws, seeds): the mean recall over the emotions that occur.
     """
-    weighted_correct, weighted_total = (np.einsum("ds,kse->dke", weights, counts) for counts in (correct, total))
-    with np.errstate(invalid="ignore"):
-        recalls = weighted_correct / weighted_total
-    occurs = np.isfinite(recalls)
-    with np.errstate(invalid="ignore"):
-        return 100 * np.where(occurs, recalls, 0).sum(axis=2) / occurs.sum(axis=2)
+    weighted_correct, weighted_total = (
+        np.stack([weights[:, :, e] @ counts[:, :, e].T for e in range(counts.shape[2])]) for counts in (correct, total)
+    )
+    occurs = (total.sum(axis=1) > 0).T[:, None]
+    recalls = np.divide(weighted_correct, weighted_total, out=np.zeros_like(weighted_total), where=occurs)
+    return 100 * recalls.sum(axis=0) / occurs.sum(axis=0)
 
 
-def difference(
-    scores: Scores, terms: Sequence[tuple[int, Arm]], source: str, target: str
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return a signed sum of UARs on one pair, by seed, and its mean by draw.
+def interval(estimate: Estimate) -> tuple[float, float]:
+    """Return the expanded percentile interval of an estimate at `CONFIDENCE`.
 
-    Returns arrays of shape (seeds,) and (draws,). Seeds that lack an arm are left out.
+    Its tails have the probability that the standard normal distribution has beyond the quantile of Student's t. NaN if
+    the degrees of freedom are unknown.
     """
-    pairs = [(sign, *scores.uar(arm, source, target)) for sign, arm in terms]
-    measured = sum(sign * uar for sign, uar, _ in pairs)
-    drawn = sum(sign * uar for sign, _, uar in pairs)
-    weights = scores.seed_weights(source) * np.isfinite(drawn)
-    mean = (weights * np.nan_to_num(drawn)).sum(axis=1) / weights.sum(axis=1)
-    return measured[np.isfinite(measured)], mean
+    if np.isnan(estimate.freedom):
+        return np.nan, np.nan
+    tail = stats.norm.cdf(stats.t.ppf((1 - CONFIDENCE) / 2, estimate.freedom))
+    low, high = np.quantile(estimate.draws, [tail, 1 - tail])
+    return float(low), float(high)
 
 
-def contrast(cells: Mapping[tuple[str, str], np.ndarray], chosen: frozenset | None = None) -> np.ndarray:
-    """Return the mean over cells, or of the chosen cells minus that of the others."""
-    if chosen is None:
-        return np.mean(list(cells.values()), axis=0)
-    inside = [value for cell, value in cells.items() if cell in chosen]
-    outside = [value for cell, value in cells.items() if cell not in chosen]
-    return np.mean(inside, axis=0) - np.mean(outside, axis=0)
+def corrected_p_values(estimates: Sequence[Estimate]) -> np.ndarray:
+    """Return two-sided p values of effects of 0, corrected together by Holm's method.
+
+    Student's t of the effect over the bootstrap standard error (Holm, Scandinavian Journal of Statistics 6, 1979).
+    """
+    ratios = [abs(estimate.effect) / max(estimate.draws.std(), NEGLIGIBLE) for estimate in estimates]
+    p = 2 * stats.t.sf(ratios, [estimate.freedom for estimate in estimates])
+    order = np.argsort(p)
+    corrected = np.empty(len(p))
+    corrected[order] = np.minimum(1, np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)))
+    return corrected

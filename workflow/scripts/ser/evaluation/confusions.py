@@ -72,11 +72,8 @@ def recalls(counts: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
 def correct_and_total(rows: pd.DataFrame, seeds: Sequence[int], speakers: Sequence[str]) -> tuple[np.ndarray, ...]:
     """Count correct and all predictions, each of shape (seeds, speakers, emotions)."""
     correct, total = np.zeros((2, len(seeds), len(speakers), len(EMOTIONS)))
-    at = (
-        rows["seed"].map({seed: i for i, seed in enumerate(seeds)}).to_numpy(),
-        rows["speaker"].map({speaker: i for i, speaker in enumerate(speakers)}).to_numpy(),
-        rows["emotion"].map({emotion: i for i, emotion in enumerate(EMOTIONS)}).to_numpy(),
-    )
+    columns = {"seed": seeds, "speaker": speakers, "emotion": EMOTIONS}
+    at = tuple(pd.Index(names).get_indexer(rows[column]) for column, names in columns.items())
     predicted = rows[list(EMOTIONS)].to_numpy()
     np.add.at(correct, at, predicted[np.arange(len(rows)), at[2]])
     np.add.at(total, at, predicted.sum(axis=1))

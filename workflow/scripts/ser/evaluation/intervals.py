@@ -4,9 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
-CONFIDENCE = 0.95  # level of all confidence intervals; simulated coverage is of this level
+from ser.evaluation.bootstrap import Arm, Scores, Term, interval
 
 
 def read_scores(path) -> pd.DataFrame:
@@ -15,31 +14,25 @@ def read_scores(path) -> pd.DataFrame:
     return pd.read_csv(path, dtype={name: str for name in names}, keep_default_na=False)
 
 
-def mean_over_seeds(scores: pd.DataFrame, cell: Sequence[str]) -> pd.DataFrame:
-    """Return the mean UAR of every cell over its seeds.
+def mean_over_seeds(scores: pd.DataFrame, counts: pd.DataFrame, cell: Sequence[str]) -> pd.DataFrame:
+    """Return the mean UAR of every cell over its seeds, with its confidence interval.
 
     Args:
-        scores: rows of `scores.csv`.
+        scores: rows of `scores.csv`, of one test set.
+        counts: rows of `confusions.csv` of the same predictions.
         cell: columns that identify a cell, for example model, source and target.
 
     Returns one row per cell: its columns, then `uar` (mean), `seeds` (number of seeds), `std` (sample
-    standard deviation), `low` and `high` (95 % Student's t interval), `n` (utterances scored, the mean
-    if seeds differ) and `each` (the UAR of every seed, as text). With one seed, `std`, `low` and `high`
-    are NaN.
+    standard deviation over seeds, NaN with one), `n` (utterances scored, the mean if seeds differ), `each` (the UAR of
+    every seed, as text), and `low` and `high` (95 % interval for new seeds and new speakers of the target,
+    `bootstrap.interval`; with one seed, for new speakers only).
     """
     grouped = scores.groupby(list(cell), sort=False, observed=True)
     summary = grouped.agg(uar=("uar", "mean"), seeds=("uar", "size"), std=("uar", "std"), n=("n", "mean"))
     summary["each"] = grouped["uar"].agg(lambda values: " ".join(f"{value:.2f}" for value in values))
-    several = summary["seeds"] > 1
-    quantile = stats.t.ppf((1 + CONFIDENCE) / 2, summary["seeds"].where(several) - 1)
-    margin = quantile * summary["std"] / np.sqrt(summary["seeds"])
-    summary["low"], summary["high"] = summary["uar"] - margin, summary["uar"] + margin
+    drawn = Scores(counts, scores["test_set"].iloc[0]) if len(scores) else None
+    firsts = grouped.first().reset_index()  # a cell is one arm on one pair
+    arms = [(Arm(row.model, row.shots, row.condition), row.source, row.target) for row in firsts.itertuples()]
+    limits = [interval(drawn.estimate([Term(1, *arm)])) for arm in arms]
+    summary[["low", "high"]] = np.reshape(limits, (-1, 2))
     return summary.reset_index()
-
-
-def t_interval(values: np.ndarray) -> tuple[float, float]:
-    """Return the 95 % Student's t interval of a mean over seeds, or NaN for one seed."""
-    if len(values) < 2:
-        return float("nan"), float("nan")
-    margin = stats.t.ppf((1 + CONFIDENCE) / 2, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values))
-    return float(np.mean(values) - margin), float(np.mean(values) + margin)

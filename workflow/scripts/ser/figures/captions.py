@@ -36,7 +36,19 @@ def render(template: str, results: Sequence[str | Path], **settings) -> str:
 
 def read(path: str | Path) -> pd.DataFrame:
     """Read a CSV, with names as strings even if they look like numbers."""
-    names = ("model", "title", "source", "target", "claim", "verdict", "claim_verdict", "condition", "test_set", "note")
+    names = (
+        "model",
+        "title",
+        "source",
+        "target",
+        "claim",
+        "verdict",
+        "claim_verdict",
+        "reason",
+        "condition",
+        "test_set",
+        "note",
+    )
     columns = pd.read_csv(path, nrows=0).columns
     numbers = {column: [""] for column in columns if column not in names}
     return pd.read_csv(path, dtype=dict.fromkeys(names, str), keep_default_na=False, na_values=numbers)

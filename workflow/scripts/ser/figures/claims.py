@@ -7,16 +7,19 @@ import pandas as pd
 
 from ser.core import files
 from ser.evaluation import claims, confusions
+from ser.evaluation.intervals import read_scores
 from ser.figures import captions, style
 
-COLOURS = {"supported": "#0173b2", "contradicted": "#d55e00", "inconclusive": "0.35", "not tested": "0.6"}
-MARKERS = {"supported": "o", "contradicted": "X", "inconclusive": "D"}
+GREY = "0.35"
+COLOURS = {"supported": "#0173b2", "contradicted": "#d55e00"}
+MARKERS = {"supported": "o", "contradicted": "X"}
 
 
 def make(inputs, outputs, settings: dict) -> None:
     """Test the claims, write the verdicts and draw them."""
-    paths = {path.split("/")[-1].removesuffix("_confusions.csv"): path for path in inputs.confusions}
-    table, cells = claims.test(settings, {name: confusions.read([path]) for name, path in paths.items()})
+    scores = {_experiment(path, ".csv"): read_scores(path) for path in inputs.scores}
+    counts = {_experiment(path, "_confusions.csv"): confusions.read([path]) for path in inputs.confusions}
+    table, cells = claims.test(settings, counts, scores)
     notes = style.footnotes(settings["label"], style.archive_notes(inputs.archives))
     for path, frame in ((outputs.csv, table), (outputs.cells, cells)):
         labelled = frame.assign(label="; ".join(notes))
@@ -27,31 +30,69 @@ def make(inputs, outputs, settings: dict) -> None:
     draw(table, notes, outputs.png)
 
 
+def _experiment(path: str, ending: str) -> str:
+    return path.split("/")[-1].removesuffix(ending)
+
+
+def verdict_text(row) -> str:
+    """Return a claim's verdict, with the reason if there is none."""
+    return f"{row.claim_verdict}: {row.reason}" if row.reason else row.claim_verdict
+
+
 def markdown(table: pd.DataFrame, notes: list[str]) -> str:
-    """Return one line per claim with its verdict, then the comparisons, then the method."""
-    by_claim = [(claim, rows, rows.iloc[0]) for claim, rows in table.groupby("claim")]
-    lines = ["# Claims: C0 to C7 of the paper, C8 of this workflow", "", *(f"**{note}**\n" for note in notes)]
-    lines += [f"- **{claim}: {first.claim_verdict}.** {first.statement}." for claim, _, first in by_claim]
-    lines += ["", "## Comparisons"]
-    for claim, rows, first in by_claim:
-        lines += ["", f"### {claim}: {first.claim_verdict}", "", f"{first.statement}."]
-        if (tested := rows[rows["effect"].notna()]).size:
-            lines += [
-                "",
-                "| comparison | effect | 95 % interval | cells agreeing | verdict | rests on | note |",
-                "|---|---:|---:|---:|---|---|---|",
-            ]
-            lines += ["| " + " | ".join(map(escaped, texts_of(row))) + " |" for row in tested.itertuples()]
-        if sentence := not_tested(rows):
-            lines += ["", sentence]
-    return "\n".join([*lines, "", "## How verdicts are reached", "", claims.EXPLANATION, ""])
+    """Return the verdicts with their primary contrasts, then the method, then the other comparisons."""
+    lines = ["# Claims: C0 to C7 and C9 of the paper, C8 of this workflow", "", *(f"**{note}**\n" for note in notes)]
+    lines += ["| claim | verdict | statement |", "|---|---|---|"]
+    for first in table.drop_duplicates("claim").itertuples():
+        lines.append(f"| {first.claim} | **{first.claim_verdict}**{verdict_reason(first)} | {first.statement} |")
+    lines += ["", "## Primary contrasts", ""]
+    primary = table[table["primary"] & table["effect"].notna()]
+    lines += rows_of(primary) if len(primary) else ["None could be tested."]
+    lines += ["", claims.EXPLANATION, "", "## Other comparisons", "", "Descriptive: no verdict rests on them."]
+    for claim, rows in table.groupby("claim"):
+        other = rows[~rows["primary"] & rows["effect"].notna()]
+        said = not_tested(rows)
+        if len(other) or said:
+            lines += ["", f"### {claim}: {rows['statement'].iloc[0]}", ""]
+            lines += rows_of(other) if len(other) else []
+            lines += ["", said] if said else []
+    return "\n".join([*lines, ""])
 
 
-def texts_of(row) -> list[str]:
-    """Return the columns of a tested comparison as text."""
-    verdict = row.verdict + (f" (would hold within {row.margin:.2f})" if pd.notna(row.margin) else "")
-    effect, interval = f"{row.effect:+.1f}", f"{row.low:+.1f} to {row.high:+.1f}"
-    return [row.comparison, effect, interval, f"{row.agreeing:.0f} of {row.cells:.0f}", verdict, row.rests_on, row.note]
+def verdict_reason(row) -> str:
+    """Return the reason for no verdict, as the rest of a table's cell."""
+    return f": {escaped(row.reason)}" if row.reason else ""
+
+
+def rows_of(rows: pd.DataFrame) -> list[str]:
+    """Return comparisons as a Markdown table."""
+    lines = [
+        "| claim | comparison | effect | 95 % interval | pairs or targets above 0 | verdict or note | rests on |",
+        "|---|---|---:|---:|---:|---|---|",
+    ]
+    for row in rows.itertuples():
+        effect, limits = texts_of(row)
+        agreeing = f"{row.agreeing:.0f} of {row.cells:.0f}"
+        cells = [row.claim, escaped(row.comparison), effect, limits, agreeing, verdict_or_note(row), row.rests_on]
+        lines.append("| " + " | ".join(cells) + " |")
+    return lines
+
+
+def texts_of(row) -> tuple[str, str]:
+    """Return effect and interval of a comparison as text."""
+    return f"{row.effect:+.1f}", f"{row.low:+.1f} to {row.high:+.1f}"
+
+
+def verdict_or_note(row) -> str:
+    """Return the verdict on a primary contrast with its p value, or C2's least margin."""
+    if pd.notna(row.margin):
+        return f"least margin: {row.margin:.1f} points"
+    return f"{row.verdict} ({p_text(row)})" if pd.notna(row.p) else row.verdict
+
+
+def p_text(row) -> str:
+    """Return a corrected p value as text."""
+    return "p < 0.001" if row.p < 0.001 else f"p = {row.p:.3f}"
 
 
 def not_tested(rows: pd.DataFrame) -> str:
@@ -77,79 +118,71 @@ def escaped(text: str) -> str:
 
 
 WIDTH, INCH_PER_LINE = 8.0, 0.19
-AXES = (2.95, 1.75)  # left edge and width, inches
-COLUMNS = {"effect": 5.15, "95 % interval": 6.3, "cells": 6.92}  # right edges, inches
-VERDICT = 7.02  # left edge, inches
-BEHIND_TEXT = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}
+TEXT = 0.4  # left edge of comparisons, inches
+AXES = (4.55, 1.4)  # left edge and width
+COLUMNS = {"effect": 6.35, "95 % interval": 7.3, "p, Holm": 7.95}  # right edges
 
 
 def draw(table: pd.DataFrame, notes: list[str], path) -> None:
-    """Draw effects, confidence intervals and verdicts of all comparisons, for the width of a page."""
+    """Draw the verdicts with their primary contrasts, for the width of a page.
+
+    Claims without a verdict by rule have their descriptive comparisons instead.
+    """
     style.set_style()
-    below = explanation(table)
-    lines = 2 + sum(2 + len(wrapped(rows)) for _, rows in table.groupby("claim"))
+    blocks = [(rows.iloc[0], shown(rows)) for _, rows in table.groupby("claim")]
+    lines = 1 + sum(0.5 + sum(map(len, heading(first))) + sum(len(text) for text, _ in rows) for first, rows in blocks)
     figure = plt.figure(figsize=(WIDTH, INCH_PER_LINE * lines))
     axes = figure.add_axes((AXES[0] / WIDTH, 0, AXES[1] / WIDTH, 1))
     page = figure.add_axes((0, 0, 1, 1), sharey=axes, frameon=False)
     page.set(xlim=(0, WIDTH), ylim=(lines, 0))
     page.axis("off")
     for title, right in COLUMNS.items():
-        page.text(right, 0.7, title, ha="right", va="center", fontsize=8, fontweight="bold")
-    page.text(VERDICT, 0.7, "verdict", va="center", fontsize=8, fontweight="bold")
-    y = 1.0
-    for claim, rows in table.groupby("claim"):
-        y += 1
-        first = rows.iloc[0]
-        heading = f"{claim}  {first.statement} ({' and '.join(rows['rests_on'].unique())})"
-        page.axhspan(y - 0.5, y + 0.5, color="0.93", zorder=0)
-        page.text(0, y, heading, va="center", fontsize=7.5, fontweight="bold")
-        page.text(
-            VERDICT,
-            y,
-            first.claim_verdict,
-            va="center",
-            fontsize=8,
-            fontweight="bold",
-            color=COLOURS[first.claim_verdict],
-        )
-        for text, row in wrapped(rows):
+        page.text(right, 0.4, title, ha="right", va="center", fontsize=8, fontweight="bold")
+    y = 0.5
+    for first, rows in blocks:
+        y += 0.5
+        verdict, statement = heading(first)
+        page.axhspan(y, y + len(verdict) + len(statement), color="0.93", zorder=0)
+        colour = COLOURS.get(first.claim_verdict, GREY)
+        for text, look in (
+            *((line, {"fontweight": "bold", "color": colour}) for line in verdict),
+            *((line, {}) for line in statement),
+        ):
+            page.text(0.05, y + 0.5, text, va="center", fontsize=8, **look)
             y += 1
-            page.text(0.1, y, text, va="center", fontsize=8, bbox=BEHIND_TEXT, zorder=0.5)
-            if row is not None:
-                draw_comparison(axes, page, y, row)
-        y += 1
+        for text, row in rows:
+            for line in text:
+                page.text(TEXT, y + 0.5, line, va="center", fontsize=8)
+                y += 1
+            draw_comparison(axes, page, y - 0.5, row)
     axes.axvline(0, color="0.3", linewidth=1)
     axes.axis("on" if table["effect"].notna().any() else "off")
     axes.set_yticks([])
     axes.tick_params(labelsize=8)
     axes.set_xlabel("difference in UAR points", fontsize=8)
+    below = "\n".join(textwrap.wrap(claims.EXPLANATION, 138))
     figure.text(0, -0.5 / figure.get_figheight(), below, va="top", fontsize=7.5)
     style.add_footnotes(figure, notes, below=0.7 + 0.13 * (below.count("\n") + 1))
     style.save(figure, path)
 
 
-def wrapped(rows: pd.DataFrame) -> list[tuple[str, object]]:
-    """Return the lines of a claim: text, and the comparison that is drawn beside it or None."""
-    lines = []
-    for row in rows[rows["effect"].notna()].itertuples():
-        *before, last = textwrap.wrap(row.comparison, 46)
-        lines += [(text, None) for text in before] + [(last, row)]
-    return lines + [(text, None) for text in textwrap.wrap(not_tested(rows), 120)]
+def heading(first) -> tuple[list[str], list[str]]:
+    """Return the lines of a claim's verdict and of its statement."""
+    return textwrap.wrap(f"{first.claim}  {verdict_text(first)}", 105), textwrap.wrap(first.statement, 120)
+
+
+def shown(rows: pd.DataFrame) -> list[tuple[list[str], object]]:
+    """Return the lines of text of each comparison to draw, and the comparison."""
+    tested = rows[rows["effect"].notna()]
+    drawn = tested[tested["primary"]] if tested["primary"].any() else tested
+    return [(textwrap.wrap(row.comparison, 68), row) for row in drawn.itertuples()]
 
 
 def draw_comparison(axes, page, y: float, row) -> None:
-    """Draw a comparison's interval, and write its numbers and verdict."""
-    colour = COLOURS[row.verdict]
-    for right, text in zip(COLUMNS.values(), texts_of(row)[1:4], strict=True):
+    """Draw a comparison's interval, and write its numbers."""
+    colour = COLOURS.get(row.verdict, GREY)
+    p = p_text(row).removeprefix("p ").removeprefix("= ") if pd.notna(row.p) else ""
+    for right, text in zip(COLUMNS.values(), (*texts_of(row), p), strict=True):
         page.text(right, y, text.replace("-", "\N{MINUS SIGN}"), ha="right", va="center", fontsize=8)
-    page.text(VERDICT, y, row.verdict, va="center", fontsize=8, color=colour)
     axes.plot([row.low, row.high], [y, y], color=colour, linewidth=1.4)
-    axes.plot(row.effect, y, marker=MARKERS[row.verdict], color=colour, markersize=4.5)
-
-
-def explanation(table: pd.DataFrame) -> str:
-    """Return an explanation of the figure, with the notes of its comparisons."""
-    tested = table[table["effect"].notna()]
-    said = [f"{row.note[0].upper()}{row.note[1:]}." for row in tested.itertuples() if row.note]
-    said += [f"{row.claim} would hold within {row.margin:.2f} points." for row in tested.itertuples() if row.margin > 0]
-    return "\n".join(textwrap.wrap(" ".join([claims.EXPLANATION, *dict.fromkeys(said)]), 138))
+    axes.plot(row.effect, y, marker=MARKERS.get(row.verdict, "D"), color=colour, markersize=4.5)

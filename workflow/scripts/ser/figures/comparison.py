@@ -4,6 +4,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 
 from ser.core.paths import CLEAN
+from ser.evaluation import confusions
 from ser.evaluation.intervals import mean_over_seeds, read_scores
 from ser.figures import style
 
@@ -12,13 +13,14 @@ COLUMNS = ["model", "source", "target", "uar", "low", "high", "std", "seeds", "n
 
 def make(inputs, outputs, settings: dict) -> None:
     """Write the cells of a comparison and draw them."""
-    drawn = cells(read_scores(inputs.scores), settings["experiment"])
+    counts = confusions.read([inputs.confusions])
+    drawn = cells(read_scores(inputs.scores), counts, settings["experiment"])
     notes = style.footnotes(settings["label"], style.archive_notes(inputs.archives))
     style.write_drawn(drawn, notes, outputs.csv)
     draw(drawn, settings["experiment"], settings["titles"], notes, outputs.png, outputs.pdf)
 
 
-def cells(scores: pd.DataFrame, experiment: dict) -> pd.DataFrame:
+def cells(scores: pd.DataFrame, counts: pd.DataFrame, experiment: dict) -> pd.DataFrame:
     """Return the values drawn, one row per model and pair that has runs."""
     wanted = scores[
         (scores["shots"] == 0)
@@ -28,7 +30,7 @@ def cells(scores: pd.DataFrame, experiment: dict) -> pd.DataFrame:
         & scores["source"].isin(experiment["sources"])
         & scores["target"].isin(experiment["targets"])
     ]
-    summary = mean_over_seeds(wanted, ["model", "source", "target"])
+    summary = mean_over_seeds(wanted, counts, ["model", "source", "target"])
     orders = {"model": experiment["models"], "source": experiment["sources"], "target": experiment["targets"]}
     for column, order in orders.items():
         summary[column] = pd.Categorical(summary[column], order, ordered=True)

@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 
 from ser.core.paths import CLEAN
+from ser.evaluation import confusions
 from ser.evaluation.intervals import mean_over_seeds, read_scores
 from ser.figures import style
 
@@ -13,13 +14,14 @@ COLUMNS = ["target", "model", "shots", "uar", "low", "high", "std", "seeds", "n"
 
 def make(inputs, outputs, settings: dict) -> None:
     """Write the points of Figure 2 and draw them."""
-    drawn = points(read_scores(inputs.scores), settings["experiment"])
+    counts = confusions.read([inputs.confusions])
+    drawn = points(read_scores(inputs.scores), counts, settings["experiment"])
     notes = style.footnotes(settings["label"], style.archive_notes(inputs.archives))
     style.write_drawn(drawn, notes, outputs.csv)
     draw(drawn, settings["experiment"], settings["titles"], notes, outputs.png, outputs.pdf)
 
 
-def points(scores: pd.DataFrame, experiment: dict) -> pd.DataFrame:
+def points(scores: pd.DataFrame, counts: pd.DataFrame, experiment: dict) -> pd.DataFrame:
     """Return the points drawn, one row each, in configuration order.
 
     Every point, including 0 shots, is scored on its seed's test speakers, so that points differ only in the few-shot
@@ -33,7 +35,7 @@ def points(scores: pd.DataFrame, experiment: dict) -> pd.DataFrame:
         & scores["target"].isin(experiment["targets"])
         & scores["shots"].isin(experiment["shots"])
     ]
-    summary = mean_over_seeds(wanted, ["target", "model", "shots"])
+    summary = mean_over_seeds(wanted, counts, ["target", "model", "shots"])
     for column, order in (("target", experiment["targets"]), ("model", experiment["models"])):
         summary[column] = pd.Categorical(summary[column], order, ordered=True)
     return summary.sort_values(["target", "model", "shots"])[COLUMNS].reset_index(drop=True)

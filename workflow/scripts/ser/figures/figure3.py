@@ -5,7 +5,9 @@ import numpy as np
 import pandas as pd
 
 from ser.core.paths import CLEAN
-from ser.evaluation.intervals import mean_over_seeds, read_scores, t_interval
+from ser.evaluation import confusions
+from ser.evaluation.bootstrap import Arm, Scores, Term, interval
+from ser.evaluation.intervals import mean_over_seeds, read_scores
 from ser.figures import style
 
 LOSS = ["loss", "loss_low", "loss_high"]
@@ -14,17 +16,18 @@ COLUMNS = ["target", "model", "condition", "uar", "low", "high", "std", "seeds",
 
 def make(inputs, outputs, settings: dict) -> None:
     """Write the bars of Figure 3 and draw them."""
-    drawn = bars(read_scores(inputs.scores), settings["experiment"])
+    counts = confusions.read([inputs.confusions])
+    drawn = bars(read_scores(inputs.scores), counts, settings["experiment"])
     notes = style.footnotes(settings["label"], style.archive_notes(inputs.archives))
     style.write_drawn(drawn, notes, outputs.csv)
     draw(drawn, settings["experiment"], settings["titles"], notes, outputs.png, outputs.pdf)
 
 
-def bars(scores: pd.DataFrame, experiment: dict) -> pd.DataFrame:
+def bars(scores: pd.DataFrame, counts: pd.DataFrame, experiment: dict) -> pd.DataFrame:
     """Return the bars drawn, one row each, in configuration order.
 
-    `loss`, in the noisy rows, is the mean over seeds of clean minus noisy in UAR points, with its t interval. It is
-    paired: both are predictions of one run.
+    `loss`, in the noisy rows, is the mean over seeds of clean minus noisy in UAR points, with its confidence
+    interval. It is paired: both are predictions of one run.
     """
     conditions = [CLEAN, experiment["condition"]]
     wanted = scores[
@@ -35,15 +38,14 @@ def bars(scores: pd.DataFrame, experiment: dict) -> pd.DataFrame:
         & scores["model"].isin(experiment["models"])
         & scores["target"].isin(experiment["targets"])
     ]
-    summary = mean_over_seeds(wanted, ["target", "model", "condition"])
-    by_condition = wanted.pivot(index=["target", "model", "seed"], columns="condition", values="uar").reindex(
-        columns=conditions
-    )
-    losses = (by_condition[CLEAN] - by_condition[experiment["condition"]]).dropna().groupby(["target", "model"])
-    paired = pd.DataFrame(
-        [(*key, values.mean(), *t_interval(values.to_numpy())) for key, values in losses],
-        columns=["target", "model", *LOSS],
-    )
+    summary = mean_over_seeds(wanted, counts, ["target", "model", "condition"])
+    drawn, source = Scores(counts, "all"), experiment["source"]
+    lost = ((1, CLEAN), (-1, experiment["condition"]))
+    losses = []
+    for target, model in wanted.loc[wanted["condition"] != CLEAN, ["target", "model"]].drop_duplicates().to_numpy():
+        loss = drawn.estimate(Term(sign, Arm(model, condition=condition), source, target) for sign, condition in lost)
+        losses.append((target, model, loss.effect, *interval(loss)))
+    paired = pd.DataFrame(losses, columns=["target", "model", *LOSS])
     summary = summary.merge(paired, how="left", on=["target", "model"])
     summary.loc[summary["condition"] == CLEAN, LOSS] = float("nan")
     orders = {"target": experiment["targets"], "model": experiment["models"], "condition": conditions}
@@ -117,4 +119,4 @@ def change_text(bar: pd.Series) -> str:
     change = f"{-bar['loss']:+.1f}"
     if bar["seeds"] < style.MIN_SEEDS or pd.isna(bar["loss_high"]):
         return change
-    return f"{change}\n\N{PLUS-MINUS SIGN}{bar['loss_high'] - bar['loss']:.1f}"
+    return f"{change}\n\N{PLUS-MINUS SIGN}{(bar['loss_high'] - bar['loss_low']) / 2:.1f}"

@@ -18,7 +18,7 @@ from ser.core.files import atomic_write, read_json
 
 CHANCE = 100 / len(EMOTIONS)  # UAR in % of any prediction that ignores the speech
 DOTS_PER_INCH = 300
-MIN_SEEDS = 3  # to draw an interval: that of two seeds spans 12.7 standard errors either way
+MIN_SEEDS = 2  # to show an interval: that of one seed is over speakers only, without the variance between training runs
 LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">")
 
@@ -39,7 +39,7 @@ def model_styles(models: Sequence[str]) -> tuple[dict[str, tuple], dict[str, str
 
 
 def limit_to_percentages(axes) -> None:
-    """Limit the y-axis to 0 to 100, which t intervals of few seeds may exceed."""
+    """Limit the y-axis to 0 to 100, which intervals may exceed."""
     low, high = axes.get_ylim()
     axes.set_ylim(max(0, low), min(100, high))
 
@@ -75,8 +75,8 @@ def add_footnotes(figure: Figure, lines: Sequence[str], below: float = 0.22) -> 
 
 def intervals(rows: pd.DataFrame) -> list:
     """Return the margins of 95 % intervals, NaN for fewer than `MIN_SEEDS` seeds."""
-    enough = rows["seeds"] >= MIN_SEEDS
-    return [(rows["uar"] - rows["low"]).where(enough), (rows["high"] - rows["uar"]).where(enough)]
+    margins = (rows["uar"] - rows["low"], rows["high"] - rows["uar"])
+    return [margin.clip(lower=0).where(rows["seeds"] >= MIN_SEEDS) for margin in margins]
 
 
 def draw_seeds(axes, positions, rows: pd.DataFrame, **style) -> None:

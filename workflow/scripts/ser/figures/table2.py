@@ -7,6 +7,7 @@ import pandas as pd
 
 from ser.core import files
 from ser.core.paths import CLEAN, RESOURCES
+from ser.evaluation import confusions
 from ser.evaluation.intervals import mean_over_seeds, read_scores
 from ser.evaluation.scores import COLLAPSED
 from ser.figures import measures, style
@@ -27,7 +28,8 @@ def make(inputs, outputs, settings: dict) -> None:
     """Write a table of UARs in every format and draw it."""
     titles, label = settings["titles"], settings["label"]
     notes = all_notes(settings["experiment"], style.archive_notes(inputs.archives), settings["differences"])
-    cells = detail(read_scores(inputs.scores), settings["experiment"], notes, label)
+    counts = confusions.read([inputs.confusions])
+    cells = detail(read_scores(inputs.scores), counts, settings["experiment"], notes, label)
     for path, table in ((outputs.csv, wide(cells)), (outputs.detail, cells)):
         with files.atomic_write(path) as temporary:
             table.to_csv(temporary, index=False, float_format="%.4f")
@@ -66,11 +68,14 @@ def all_notes(experiment: Mapping, archives: Mapping[str, str], differences: Map
     return {name: "; ".join(filter(None, [archives.get(name), shown.get(name)])) for name in names}
 
 
-def detail(scores: pd.DataFrame, experiment: dict, notes: dict[str, str], label: str | None = None) -> pd.DataFrame:
+def detail(
+    scores: pd.DataFrame, counts: pd.DataFrame, experiment: dict, notes: dict[str, str], label: str | None = None
+) -> pd.DataFrame:
     """Return one row per cell, in the configuration's order.
 
     Args:
         scores: rows of `scores.csv`.
+        counts: rows of `confusions.csv`.
         experiment: models, sources and targets.
         notes: corpus or model -> why it is not comparable with the paper's.
         label: the configuration's label, if any.
@@ -80,10 +85,10 @@ def detail(scores: pd.DataFrame, experiment: dict, notes: dict[str, str], label:
     UAR. A cell that the paper lacks, or whose corpora or model have a note, has no value of the paper.
     """
     wanted = scores[(scores["shots"] == 0) & (scores["condition"] == CLEAN) & (scores["test_set"] == "all")]
-    table = cells_of(experiment).merge(mean_over_seeds(wanted, CELL), how="left", on=CELL)
+    table = cells_of(experiment).merge(mean_over_seeds(wanted, counts, CELL), how="left", on=CELL)
     table = table.merge(measures.summary(scores, experiment)[[*CELL, *TRAINING]], how="left", on=CELL)
-    counts = ["seeds", *measures.COUNTS]
-    table[counts] = table[counts].fillna(0).astype(int)
+    numbers = ["seeds", *measures.COUNTS]
+    table[numbers] = table[numbers].fillna(0).astype(int)
     table = table.merge(paper_values().reset_index(), how="left", on=CELL)
     own_notes = [
         {name: notes.get(name, "") for name in cell} for cell in table[CELL].itertuples(index=False, name=None)
@@ -105,7 +110,7 @@ def text_of(row, decimals: int = 2) -> str:
     """Return a cell's mean UAR and, with enough seeds, half its 95 % confidence interval, then its marks."""
     if pd.isna(row.uar):
         return "not run"
-    margin = f" \N{PLUS-MINUS SIGN} {row.high - row.uar:.{decimals}f}" if row.seeds >= style.MIN_SEEDS else ""
+    margin = f" \N{PLUS-MINUS SIGN} {(row.high - row.low) / 2:.{decimals}f}" if row.seeds >= style.MIN_SEEDS else ""
     marks = "".join(mark for name, (mark, _) in MARKS.items() if measures.mostly(row, name))
     return f"{row.uar:.{decimals}f}{margin}{marks}"
 

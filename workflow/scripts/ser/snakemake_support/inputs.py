@@ -8,7 +8,7 @@ from snakemake.exceptions import WorkflowError
 from snakemake.io import ancient
 
 from ser.config import local_inputs
-from ser.config.experiments import CLAIMED, Experiments
+from ser.config.experiments import Experiments
 from ser.core.paths import CLEAN, ENCODER_FILES, RunId, encoder_folder, encoder_name, is_made_by_demo, pooled_name
 from ser.corpora import download
 from ser.models import checkpoint_files, families
@@ -218,7 +218,16 @@ class Inputs:
 
     def claimed_confusions(self) -> list[str]:
         """Return the confusion counts of all experiments that test claims."""
-        return [f"results/scores/{name}_confusions.csv" for name in CLAIMED if name in self._experiments.configured]
+        return [f"results/scores/{name}_confusions.csv" for name in self._experiments.claimed]
+
+    def claimed_scores(self) -> list[str]:
+        """Return the scores of the same experiments."""
+        return [f"results/scores/{name}.csv" for name in self._experiments.claimed]
+
+    def claimed_archives(self) -> list[str]:
+        """Return the archive records of the corpora of the same experiments."""
+        claimed = self._experiments.claimed
+        return self.archives(*claimed) if claimed else []
 
     def run_records(self) -> list[str]:
         """Return the records of all training runs."""

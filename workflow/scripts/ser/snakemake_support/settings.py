@@ -203,7 +203,7 @@ class Settings:
     def claims(self) -> dict:
         """Return the experiments, models and languages that the claims refer to."""
         roles = self._config["claims"]
-        named = {roles["baseline"], roles["random"], roles["english"], *roles["multilingual"]}
+        named = {name for role in roles.values() for name in ([role] if isinstance(role, str) else role)}
         entries = {name: self._config["models"][name] for name in sorted(named & self._config["models"].keys())}
         kept = ("checkpoint", "weights")
         return self._figure(
