@@ -49,7 +49,7 @@ def test_any_format_and_sampling_rate_is_read(table, tmp_path):
     for waveform in waveforms:
         assert waveform.dtype == np.int16
         assert len(waveform) == pytest.approx(16_000, abs=200)
-    assert about["verification"] == {"level": "table", "files": 4, "warnings": []}
+    assert about["verification"] == {"level": "table", "files": 4, "warnings": [], "note": ""}
     assert len(about["sha256"]) == len(about["recordings_sha256"]) == 64
 
 
