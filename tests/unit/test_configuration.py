@@ -111,7 +111,7 @@ TYPICAL_MISTAKES = [  # edits of the paper's configuration, and the full error m
     (
         {"corpora__EMODB__langauge": "German"},
         "corpora.EMODB.langauge: unknown key; did you mean 'language'? allowed are boredom, format, labels, language,"
-        " path, url, verify",
+        " path, trim_db, url, verify",
     ),
     (
         {"models__xlsr__tuning__rnak": 8},

@@ -273,6 +273,10 @@ class TestSettings:
         changed["conditions"]["noisy"]["snr_db"] = 5
         different = {rule for rule, make in ALL_SETTINGS.items() if make(Settings(changed)) != make(settings)}
         assert different == {"noise", "provenance"}
+        changed = copy.deepcopy(config)
+        changed["corpora"][RUN.source]["trim_db"] = 40
+        different = {rule for rule, make in ALL_SETTINGS.items() if make(Settings(changed)) != make(settings)}
+        assert different == {"finetune", "provenance"}  # `corpus` is of another corpus
 
     def test_settings_reflect_files_of_a_folder_and_of_a_table(self, config, tmp_path):
         write_tree(
@@ -295,7 +299,9 @@ class TestSettings:
         after = found()
         assert before[0] != after[0]
         assert before[1] != after[1]
-        assert Settings(config).corpus(w(corpus="EMOVO")).keys() == {"code", "format", "language", "verify"}
+        assert Settings(config).corpus(w(corpus="EMOVO")).keys() == {
+            *("code", "format", "language", "trim_db", "verify")
+        }
 
     def test_resources_grow_with_every_attempt(self, config, settings):
         assert settings.memory(RUN, 1) == config["models"]["xlsr"]["resources"]["mem_mb"] == 16_000

@@ -60,14 +60,14 @@ def draw(corpus: str, report: dict, rows: Sequence[dict], levels, silence, notes
     style.set_style()
     figure = plt.figure(figsize=(11, 8.5), layout="constrained")
     figure.suptitle(f"{corpus}: corpus audit", fontsize=15, fontweight="bold")
-    facts, panels = figure.subfigures(2, 1, height_ratios=[1, 4.6])
+    facts, panels = figure.subfigures(2, 1, height_ratios=[1.15, 4.45])
     write_facts(facts, report)
     places = [["speakers", "seconds", "levels", "silence"], ["speakers", "splits", "splits", "splits"]]
     axes = panels.subplot_mosaic(places, width_ratios=[1.7, 1, 1, 1])
     draw_speakers(axes["speakers"], report["speaker_emotion"])
     draw_by_emotion(axes["seconds"], rows, [float(row["seconds"]) for row in rows], "seconds", "Duration")
     draw_by_emotion(axes["levels"], rows, levels, "dB, of full scale", "Level")
-    draw_by_emotion(axes["silence"], rows, silence, "%, more than 40 dB below the loudest", "Silence")
+    draw_by_emotion(axes["silence"], rows, silence, "% of the utterance", "Silence")
     draw_splits(axes["splits"], report["splits"])
     style.add_footnotes(figure, notes)
     for text in figure.findobj(Text):
@@ -122,7 +122,7 @@ def coverage(report: dict) -> list[str]:
             never = audit.never_held_out(report, kind)
             utterances = sum(sum(report["speaker_emotion"][speaker].values()) for speaker in never)
             share = f" ({100 * utterances / report['utterances']:.0f} % of the utterances)" if never else ""
-            sentences.append(f"In no {name} set of {seeds} seeds: {listing(never, 10) or 'none'}{share}")
+            sentences.append(f"Speakers in no {name} set ({seeds} seeds): {listing(never, 10) or 'none'}{share}")
     return [*sentences, *report["repeated_splits"]]
 
 
@@ -173,6 +173,7 @@ def draw_by_emotion(axes, rows: Sequence[dict], values: Sequence[float], unit: s
     axes.set_title(title)
     axes.set_ylabel(unit)
     axes.set_xlabel("")
+    axes.tick_params(axis="x", labelsize=8)
 
 
 def draw_splits(axes, splits: Mapping[str, Mapping]) -> None:
