@@ -26,8 +26,8 @@ from ser.core.seeding import named_generator
 log = logging.getLogger(__name__)
 
 DEVELOPMENT_SHARE = (0.15, 0.25)  # least and most, of the source's utterances
-# Of the best split's smallest held-out emotion. With 5 seeds, only EMODB's source splits and URDU's cover clearly more
-# below 0.8, and little is gained below 0.75, where EMODB (339) keeps 9 of 12 utterances (benchmarks/split_coverage.py).
+# Of the best split's smallest held-out emotion. Chosen on five corpora with five seeds: more leaves out speakers of
+# EMODB, less covers hardly more speakers with smaller classes (docs/reference/protocol.md, Splits and seeds).
 SMALLEST_SHARE = 0.75
 
 
