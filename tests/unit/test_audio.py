@@ -2,6 +2,7 @@
 
 import io
 
+import librosa
 import numpy as np
 import pytest
 import soundfile
@@ -286,3 +287,30 @@ def test_arrays_are_written_completely(tmp_path):
     with pytest.raises(ValueError, match="8 rows were written, not 9"):
         audio.write_array(tmp_path / "other.npy", pieces, 9)
     assert not (tmp_path / "other.npy").exists()
+
+
+def spoken(samples: int, *, before: int, after: int) -> np.ndarray:
+    """Return int16 noise of rising and falling level between silence, 60 dB below, with a constant offset."""
+    generator = np.random.default_rng(1)
+    level = np.pad(np.hanning(samples), (before, after)) + 1e-3
+    return (3_000 * level * generator.standard_normal(len(level)) + 500).astype(np.int16)
+
+
+@pytest.mark.parametrize("db", [20, 40])
+def test_trimming_equals_that_of_librosa(db):
+    waveform = spoken(8_000, before=3_000, after=5_000)
+    trimmed = audio.trim_silence(waveform, db)
+    without_offset = audio.as_float(waveform) - audio.as_float(waveform).mean()
+    _, (start, end) = librosa.effects.trim(without_offset, top_db=db, frame_length=400, hop_length=160)
+    np.testing.assert_array_equal(trimmed, waveform[start:end])
+    assert 5_000 < len(trimmed) < 8_000
+    np.testing.assert_array_equal(audio.trim_silence(waveform, 90), waveform)
+
+
+@pytest.mark.parametrize("at", [0, 4_000, 7_999])
+def test_trimming_leaves_25_ms_of_a_click(at):
+    waveform = np.zeros(8_000, np.int16)
+    waveform[at] = 30_000
+    trimmed = audio.trim_silence(waveform, 40)
+    assert audio.SHORTEST <= len(trimmed) < 800
+    assert trimmed.max() == 30_000

@@ -129,7 +129,7 @@ def test_two_entries_of_one_corpus_cannot_form_a_pair(corpora, source, target):
         validation.load(edited(edits))
 
 
-MODELS = "cnn-lstm, wav2vec2, xlsr, whisper, mms, wav2vec2-random, xlsr-frozen, xlsr-adapter, xlsr-prompt"
+MODELS = ", ".join(PAPER["models"])
 TABLE = {"format": "table", "language": "Persian", "path": "data/mine.csv"}
 TYPICAL_MISTAKES = [  # edits of the paper's configuration, and the full error messages
     (
@@ -140,7 +140,7 @@ TYPICAL_MISTAKES = [  # edits of the paper's configuration, and the full error m
     (
         {"corpora__EMODB__langauge": "German"},
         "corpora.EMODB.langauge: unknown key; did you mean 'language'? allowed are boredom, format, labels, language,"
-        " path, url, verify",
+        " path, trim_db, url, verify",
     ),
     (
         {"models__xlsr__tuning__rnak": 8},

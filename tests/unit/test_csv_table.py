@@ -5,6 +5,7 @@ import pytest
 import soundfile
 from conftest import named_generator
 
+from ser.core.constants import EMOTIONS
 from ser.core.errors import UserError
 from ser.core.files import read_rows, write_rows
 from ser.corpora import ingest
@@ -49,8 +50,23 @@ def test_any_format_and_sampling_rate_is_read(table, tmp_path):
     for waveform in waveforms:
         assert waveform.dtype == np.int16
         assert len(waveform) == pytest.approx(16_000, abs=200)
-    assert about["verification"] == {"level": "table", "files": 4, "warnings": []}
+    assert about["verification"] == {"level": "table", "files": 4, "warnings": [], "note": ""}
     assert len(about["sha256"]) == len(about["recordings_sha256"]) == 64
+
+
+def test_silence_is_trimmed_on_request(tmp_path):
+    wave = 0.1 * named_generator("trimmed").standard_normal(16_000)
+    for i, emotion in enumerate(EMOTIONS):
+        padded = np.pad(wave[: 8_000 + 1_600 * i], (4_800, 3_200 * i))
+        soundfile.write(tmp_path / f"{emotion}.wav", padded, 16_000)
+    table = write_table(tmp_path, [(f"{emotion}.wav", i, emotion) for i, emotion in enumerate(EMOTIONS)])
+    rows, waveforms, about = ingest.ingest(table, SETTINGS | {"trim_db": 40})
+    lengths = [len(waveform) for waveform in waveforms]
+    assert lengths == pytest.approx([8_000, 9_600, 11_200, 12_800], abs=600)
+    assert [row["samples"] for row in rows] == lengths
+    assert [float(row["seconds"]) for row in rows] == pytest.approx([n / 16_000 for n in lengths], abs=1e-4)
+    assert [row["start"] for row in rows] == [0, *np.cumsum(lengths)[:-1]]
+    assert about["verification"]["note"] == "leading and trailing silence trimmed (40 dB)"
 
 
 def test_labels_are_mapped_or_left_out(table):

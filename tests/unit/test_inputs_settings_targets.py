@@ -280,6 +280,10 @@ class TestSettings:
         changed["conditions"]["noisy"]["snr_db"] = 5
         different = {rule for rule, make in ALL_SETTINGS.items() if make(Settings(changed)) != make(settings)}
         assert different == {"noise", "provenance"}
+        changed = copy.deepcopy(config)
+        changed["corpora"][RUN.source]["trim_db"] = 40
+        different = {rule for rule, make in ALL_SETTINGS.items() if make(Settings(changed)) != make(settings)}
+        assert different == {"finetune", "provenance"}  # `corpus` is of another corpus
 
     def test_differences_from_the_paper(self, config, settings):
         """The values of the paper stand beside the configured table2; anything else is said in words."""
@@ -322,7 +326,9 @@ class TestSettings:
         after = found()
         assert before[0] != after[0]
         assert before[1] != after[1]
-        assert Settings(config).corpus(w(corpus="EMOVO")).keys() == {"code", "format", "language", "verify"}
+        assert Settings(config).corpus(w(corpus="EMOVO")).keys() == {
+            *("code", "format", "language", "trim_db", "verify")
+        }
 
     def test_resources_grow_with_every_attempt(self, config, settings):
         assert settings.memory(RUN, 1) == config["models"]["xlsr"]["resources"]["mem_mb"] == 16_000

@@ -180,6 +180,11 @@ class TestAudit:
         square = np.tile(np.array([16384, -16384], np.int16), 500)
         assert audit.level_db(square) == pytest.approx(-6.02, abs=0.01)
         assert audit.level_db(np.zeros(10, np.int16)) == -100
+        quiet, quieter = (
+            np.concatenate([square] * 8 + [(square * 10 ** (-db / 20)).astype(np.int16)] * 8) for db in (38, 42)
+        )
+        assert audit.silence_percent(quiet) == pytest.approx(0, abs=1)
+        assert audit.silence_percent(quieter) == pytest.approx(50, abs=2)
 
     def test_clipping_is_a_run_at_full_scale(self):
         loud = np.zeros(100, np.int16)
@@ -210,9 +215,8 @@ class TestAudit:
             waveforms.append(generator.integers(-1_000, 1_000, 8_000).astype(np.int16))
         waveforms[4] = waveforms[3]
         roles = {"u0": "train", "u1": "train", "u2": "dev", "u3": "dev", "u4": "dev"}
-        report = audit.audit(
-            rows, np.concatenate(waveforms), {"format": "x"}, [pair("u3", "u4")], {"source": {"1": roles}, "target": {}}
-        )
+        splits = {"source": {seed: roles for seed in ("1", "2", "10")}, "target": {}}
+        report = audit.audit(rows, np.concatenate(waveforms), {"format": "x"}, [pair("u3", "u4")], splits)
         assert report["genders"] == {"female": 1, "unknown": 1}
         assert report["emotions"] == {"angry": 1, "happy": 1, "neutral": 1, "sad": 2}
         assert report["seconds"] == {"mean": 0.5, "least": 0.5, "median": 0.5, "most": 0.5, "total": 2.5}
@@ -224,5 +228,13 @@ class TestAudit:
         split = report["splits"]["source"]["1"]
         assert split["groups"] == {"dev": ["2"], "train": ["1"]}
         assert split["emotions"]["dev"] == {"angry": 0, "happy": 0, "neutral": 1, "sad": 2}
+        assert audit.never_held_out(report, "source") == ["1"]
+        assert audit.never_held_out(report, "target") == []  # there are no test sets
+        assert [(row["utterances"], row["dev_seeds"], row["test_seeds"]) for row in audit.by_speaker("X", report)] == [
+            (2, 0, None),
+            (3, 3, None),
+        ]
+        assert report["held_out"]["2"] == {"group": "2", "dev": [1, 2, 10], "test": []}
+        assert report["repeated_splits"] == ["As a source, only 1 distinct splits: seeds 1 and 2 and 10 have the same"]
         assert split["speaker_only_uar"] == 0  # the prediction for a new speaker is angry
         assert report["level_db"]["mean"] == pytest.approx(20 * np.log10(1_000 / np.sqrt(3) / 32767), abs=0.2)

@@ -76,46 +76,64 @@ class TestEverySplit:
 
 
 @pytest.mark.parametrize(
-    ("corpus", "smallest"), [("EMODB-420", 21), ("EMODB-339", 12), ("EMOVO", 28), ("URDU", 28), ("RAVDESS", 44)]
+    ("corpus", "best"), [("EMODB-420", 21), ("EMODB-339", 12), ("EMOVO", 28), ("URDU", 28), ("RAVDESS", 44)]
 )
-def test_first_target_splits_are_the_best(corpus, smallest):
+def test_test_sets_have_three_quarters_of_the_largest_smallest_class(corpus, best):
     for seed in SEEDS:
         test = counted(rows_of(corpus), target_roles(corpus, seed), "test")
-        assert min(test[emotion] for emotion in EMOTIONS) == smallest
+        assert 0.75 * best <= min(test[emotion] for emotion in EMOTIONS) <= best
 
 
-@pytest.mark.parametrize("corpus", CORPORA)
-def test_seeds_hold_out_different_groups(corpus):
-    dev = {frozenset(groups_by_role(corpus, source_roles(corpus, seed))["dev"]) for seed in SEEDS}
-    assert len(dev) == len(SEEDS)
-    if corpus != "IEMOCAP":  # its five sessions give fewer distinct test sets of the best size
-        test = {frozenset(groups_by_role(corpus, target_roles(corpus, seed))["test"]) for seed in SEEDS}
-        assert len(test) == len(SEEDS)
+@pytest.mark.parametrize(
+    ("corpus", "never_dev", "never_tested"),
+    [
+        ("IEMOCAP", set(), set()),
+        ("EMODB-420", set(), set()),
+        ("EMODB-339", set(), {"14"}),
+        ("EMOVO", {"f1"}, set()),  # five development sets of one speaker
+        ("URDU", {"SM4", "SM5"}, {"SM5"}),  # SM5 has 72 of 100 neutral utterances
+        ("RAVDESS", set(), set()),
+    ],
+)
+def test_five_seeds_hold_out_almost_every_speaker(corpus, never_dev, never_tested):
+    groups = {row["group"] for row in rows_of(corpus)}
+    for roles_of, role, never in ((source_roles, "dev", never_dev), (target_roles, "test", never_tested)):
+        held_out = [groups_by_role(corpus, roles_of(corpus, seed))[role] for seed in SEEDS]
+        assert groups - set().union(*held_out) == never
+        assert len({*map(frozenset, held_out)}) == len(SEEDS)
 
 
-def test_iemocap_dev_set_is_another_session_per_seed():
+def test_iemocap_dev_set_is_another_session_per_seed(caplog):
     sessions = [groups_by_role("IEMOCAP", source_roles("IEMOCAP", seed))["dev"] for seed in SEEDS]
-    assert sorted(next(iter(s)) for s in sessions if len(s) == 1) == ["Ses01", "Ses02", "Ses03", "Ses04", "Ses05"]
+    assert sorted(map(list, sessions)) == [["Ses01"], ["Ses02"], ["Ses03"], ["Ses04"], ["Ses05"]]
+    assert not caplog.messages
     assert source_roles("IEMOCAP", 6) == source_roles("IEMOCAP", 1)
+    assert "IEMOCAP as a source has only 5 distinct splits: seed 6 repeats the split of seed 1" in caplog.text
 
 
 def test_order_equals_that_of_enumeration():
-    """Enumerate EMODB's splits: each admissible one occurs once, the best first."""
+    """Enumerate EMODB's splits: each is used once, and overlaps least with those before it."""
     _, counts = splits.count_groups(real_rows("EMODB-339"))
     totals = counts.sum(axis=0)
-    admissible = []
+    unused = {}  # subset -> smallest class
     for size in range(1, len(counts)):
         for subset in combinations(range(len(counts)), size):
             held_out = counts[list(subset)].sum(axis=0)
             if (totals - held_out >= 50).all() and held_out.min() >= 1:
-                admissible.append((held_out.min(), subset))
-    assert len(admissible) == 39
-    found = [tuple(splits.nth_best_split(counts, np.full(4, 50), (0, totals.sum()), nth, "target")) for nth in (0, 19)]
-    best = sorted((least for least, _ in admissible), reverse=True)
-    assert [counts[list(subset)].sum(axis=0).min() for subset in found] == [best[0], best[19]]
-    assert set(found) <= {subset for _, subset in admissible}
-    wrapped = splits.nth_best_split(counts, np.full(4, 50), (0, totals.sum()), len(admissible), "target")
-    assert tuple(wrapped) == found[0]
+                unused[subset] = held_out.min()
+    assert len(unused) == 39
+    found = splits.distinct_splits(counts, np.full(4, 50), (0, totals.sum()), 50, "target")
+    assert len(found) == 39
+    assert splits.distinct_splits(counts, np.full(4, 50), (0, totals.sum()), 5, "target") == found[:5]
+
+    def shared(subset, earlier):
+        return sum(counts[sorted({*subset} & {*other})].sum() for other in earlier)
+
+    for k, subset in enumerate(map(tuple, found)):
+        candidates = [s for s, smallest in unused.items() if smallest >= 0.75 * max(unused.values())]
+        assert subset in candidates
+        assert shared(subset, found[:k]) == min(shared(other, found[:k]) for other in candidates)
+        del unused[subset]
 
 
 def test_impossible_split_is_rejected():

@@ -13,6 +13,7 @@ SMALLEST = {  # arguments, and rows of the first table
     "corpus.py": (["--every", "100"], 4),
     "claims_simulation.py": (["coverage", "--simulations", "2"], 24),
     "scale.py": (["--factors", "1"], 1),
+    "split_coverage.py": (["--seeds", "2"], 12),
 }
 RUN = re.compile(r"python benchmarks/(\w+\.py)")
 

@@ -50,13 +50,14 @@ def recording(name: str, seconds: float, rate: int) -> np.ndarray:
 
 
 def write_corpus(folder) -> None:
-    """Write a corpus of five speakers, each in another format, with all emotions."""
+    """Write a corpus of five speakers, each in another format, with all emotions, and silence to trim."""
     rows = []
     for speaker, (suffix, rate) in enumerate(FORMATS):
         for i, emotion in enumerate(EMOTIONS):
             name = f"{speaker}-{emotion}.{suffix}"
             (folder / "audio").mkdir(parents=True, exist_ok=True)
-            soundfile.write(folder / "audio" / name, recording(f"{folder.name} {name}", 0.4 + 0.3 * i, rate), rate)
+            speech = recording(f"{folder.name} {name}", 0.4 + 0.3 * i, rate)
+            soundfile.write(folder / "audio" / name, np.pad(speech, ((rate // 5, rate // 4), (0, 0))), rate)
             rows.append((f"audio/{name}", speaker, emotion))
     write_rows(folder / "corpus.csv", ("file", "speaker", "emotion"), rows)
 
@@ -69,7 +70,8 @@ def workflow(tmp_path_factory):
     config |= {"seeds": [1], "few_shot": {"pool_per_emotion": 2}, "noise": {"format": "demand", "path": None}}
     for corpus in ("English", "German"):
         write_corpus(workflow.directory / corpus)
-        config["corpora"][corpus] = {"format": "table", "language": corpus, "path": f"{corpus}/corpus.csv"}
+        table = {"format": "table", "language": corpus, "path": f"{corpus}/corpus.csv"}
+        config["corpora"][corpus] = table | {"trim_db": 40}
     save_wav2vec2(workflow.directory / "checkpoints" / "xlsr", **LAYER_NORM)
     save_whisper(workflow.directory / "checkpoints" / "whisper")
     for model in MODELS:
@@ -126,11 +128,13 @@ class TestLabels:
         for row, values in zip(rows, probabilities(rows), strict=True):
             assert row["predicted"] == EMOTIONS[values.argmax()]
             assert values.sum() == pytest.approx(1, abs=1e-7)
-        seconds = {row["file"]: float(row["seconds"]) for row in read_rows(results / "corpora/German/utterances.csv")}
         assert {row["start"] for row in rows} == {"0.000"}
+        trimmed = {row["file"]: float(row["seconds"]) for row in read_rows(results / "corpora/German/utterances.csv")}
         for row in rows:
             file = Path(row["file"]).relative_to(workflow.directory / "German").as_posix()
-            assert float(row["end"]) == pytest.approx(seconds[file], abs=6e-4)
+            assert float(row["end"]) == pytest.approx(soundfile.info(row["file"]).duration, abs=0.06)  # the whole file
+            if file.endswith(("wav", "flac")):  # the others fill silence with noise
+                assert trimmed[file] == pytest.approx(float(row["end"]) - 0.45, abs=0.05)
 
     @pytest.mark.parametrize(
         ("family", "change"),

@@ -4,7 +4,8 @@ INPUTS  your copy of a corpus, or its published source; for the audit also resul
 OUTPUTS resources/corpora/{archive}
         results/corpora/{corpus}/utterances.csv, archive.json
         results/corpora/{corpus}/clean/audio.npy
-        results/corpora/{corpus}/overlaps.csv, audit.json, audit.png, results/audit.csv
+        results/corpora/{corpus}/overlaps.csv, audit.json, audit.png
+        results/audit.csv, audit_emotions.csv, audit_speakers.csv
         results/corpora/{corpus}/{condition}/log_mel.npy
 """
 
@@ -92,11 +93,13 @@ rule corpus_audit:
 
 
 rule audit:
-    """Collect the audits of the experiments' corpora in one table."""
+    """Collect the audits of the experiments' corpora in tables: a row per corpus, per emotion and per speaker."""
     input:
         audits=inputs.audits(),
     output:
         audits="results/audit.csv",
+        emotions="results/audit_emotions.csv",
+        speakers="results/audit_speakers.csv",
     log:
         "results/logs/audit.log",
     localrule: True

@@ -46,18 +46,20 @@ def load(config: Mapping) -> dict:
     `UserError` listing every mistake with its key and what is allowed.
     """
     config = _plain(config)
+    likes = {}
     if isinstance(models := config.get("models"), dict):
+        likes = {name: entry["like"] for name, entry in models.items() if isinstance(entry, dict) and "like" in entry}
         config["models"] = {name: _with_inherited(name, models) for name in models}
     errors = sorted(Strict(schema.schema()).iter_errors(config), key=lambda error: list(map(str, error.path)))
     if errors:
-        raise_problems([message for error in errors for message in _explain(error)])
+        raise_problems(_without_inherited([message for error in errors for message in _explain(error)], likes))
     unknown_roles = list(_unknown_roles(config))
     _with_defaults(schema.schema()).validate(config)
     for model in config["models"].values():
         if model.get("revision", "") is None:
             del model["revision"]
     if problems := [*unknown_roles, *_contradictions(config)]:
-        raise_problems(problems)
+        raise_problems(_without_inherited(problems, likes))
     for model in config["models"].values():
         model["training"] = config["training"] | model.get("training", {})
     for corpus in config["corpora"].values():
@@ -80,6 +82,17 @@ def _with_inherited(name: str, models: Mapping[str, dict], inheriting: tuple[str
     return {key: value for key, value in inherited.items() if key != "title"} | {
         key: value for key, value in entry.items() if key != "like"
     }
+
+
+def _without_inherited(problems: list[str], likes: Mapping[str, str]) -> list[str]:
+    """Return the problems without those that a model has from the model that it is `like`."""
+    inherited = {
+        problem
+        for problem in problems
+        for name, other in likes.items()
+        if problem.startswith((f"models.{name}.", f"models.{name}:")) and problem.replace(name, other, 1) in problems
+    }
+    return [problem for problem in problems if problem not in inherited]
 
 
 def recorded_model(entry: Mapping) -> dict:

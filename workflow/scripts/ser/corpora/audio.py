@@ -18,6 +18,7 @@ from ser.core.files import LFS_POINTER, atomic_write
 
 SHORTEST = 400  # samples: one 25 ms window, the shortest input from which any feature extractor makes a frame
 SILENCE = 10 ** (-70 / 20)  # level below which a recording is silent: -70 dB of full scale, without its mean
+FRAME, HOP = 400, 160  # samples: 25 ms and 10 ms, of the frames whose levels are compared
 MAX_MISSING = 0.01  # seconds by which a recording may be shorter or longer than its header says
 MIN_RATE, MAX_RATE = 4_000, 768_000  # Hz
 MAX_PEAK = 2.0  # of floating-point samples, which are clipped at 1; larger values are not in the range -1 to 1
@@ -91,6 +92,31 @@ def first_live_channel(channels: np.ndarray, rate: int) -> np.ndarray:
 def is_silent(waveform: np.ndarray) -> bool:
     """Return whether a waveform, float or int16, has a level below -70 dB of full scale."""
     return np.std(waveform, dtype=np.float64) < SILENCE * (32768 if waveform.dtype == np.int16 else 1)
+
+
+def loud_frames(waveform: np.ndarray, db: float) -> np.ndarray:
+    """Return whether the level of each frame is at most `db` below that of the loudest: bool, shape (frames,).
+
+    Frames of 25 ms are centred on samples 0, 160, 320, ... (10 ms). The level is the root mean square, after the mean
+    of the whole waveform is subtracted.
+
+    Args:
+        waveform: int16, shape (samples,).
+    """
+    samples = as_float(waveform)
+    frames = np.lib.stride_tricks.sliding_window_view(np.pad(samples - samples.mean(), FRAME // 2), FRAME)[::HOP]
+    power = np.square(frames).mean(axis=1)
+    return power >= power.max() * 10 ** (-db / 10)
+
+
+def trim_silence(waveform: np.ndarray, db: float) -> np.ndarray:
+    """Return a waveform without leading and trailing frames more than `db` below its loudest, as a view.
+
+    Cuts where `librosa.effects.trim` does with frames of 25 ms and a hop of 10 ms, but leaves at least 25 ms.
+    """
+    loud = np.flatnonzero(loud_frames(waveform, db))
+    start = max(0, min(loud[0] * HOP, len(waveform) - SHORTEST))
+    return waveform[start : max((loud[-1] + 1) * HOP, start + SHORTEST)]
 
 
 def _read_checked(content: bytes, name: str) -> tuple[np.ndarray, int, bool]:

@@ -8,11 +8,13 @@ import numpy as np
 
 from ser.core.constants import EMOTIONS, FULL_SCALE
 from ser.core.metrics import unweighted_average_recall
-from ser.corpora.audio import waveforms_of
+from ser.corpora.audio import loud_frames, waveforms_of
 from ser.corpora.overlaps import exact_duplicates
 
 CLIPPED_RUN = 4  # consecutive samples at full scale that count as clipping
 SILENT_DB = -100.0  # floor of the level: less than the last bit
+SILENCE_BELOW = 40.0  # dB: frames further below the loudest frame of their recording count as silence
+HELD_OUT = {"source": "dev", "target": "test"}  # kind of split -> held-out role
 
 
 def audit(
@@ -29,6 +31,7 @@ def audit(
     """
     waveforms = waveforms_of(rows, audio)
     levels = [level_db(waveform) for waveform in waveforms]
+    silence = [silence_percent(waveform) for waveform in waveforms]
     genders = {row["speaker"]: row["gender"] for row in rows}
     group_of = {row["utterance"]: row["group"] for row in rows}
     emotion_of = {row["utterance"]: row["emotion"] for row in rows}
@@ -42,10 +45,9 @@ def audit(
         "emotions": emotion_counts(rows),
         "seconds": describe([float(row["seconds"]) for row in rows]) | {"total": round(total_seconds(rows), 2)},
         "level_db": describe(levels),
-        "level_db_by_emotion": {
-            emotion: round(mean(level for row, level in zip(rows, levels, strict=True) if row["emotion"] == emotion), 2)
-            for emotion in EMOTIONS
-        },
+        "level_db_by_emotion": mean_by_emotion(rows, levels),
+        "silence_percent": describe(silence),
+        "silence_percent_by_emotion": mean_by_emotion(rows, silence),
         "clipped": [row["utterance"] for row, w in zip(rows, waveforms, strict=True) if is_clipped(w)],
         "speaker_emotion": speaker_emotion_table(rows),
         "speaker_only_uar": round(speaker_only_uar(rows, rows), 2),
@@ -63,7 +65,45 @@ def audit(
             kind: {str(seed): describe_split(rows, roles) for seed, roles in sorted(of_kind.items())}
             for kind, of_kind in splits.items()
         },
+        "held_out": held_out_seeds(rows, splits),
+        "repeated_splits": repeated_splits(splits),
     }
+
+
+def held_out_seeds(rows: Sequence[dict], splits: Mapping[str, Mapping]) -> dict[str, dict]:
+    """Return, for each speaker, its group and the seeds whose development or test set it is in.
+
+    Args:
+        splits: as for `audit`.
+    """
+    one_of = {row["speaker"]: row for row in rows}
+    return {
+        speaker: {"group": row["group"]}
+        | {
+            HELD_OUT[kind]: sorted(
+                int(seed) for seed, roles in by_seed.items() if roles[row["utterance"]] == HELD_OUT[kind]
+            )
+            for kind, by_seed in splits.items()
+        }
+        for speaker, row in sorted(one_of.items())
+    }
+
+
+def repeated_splits(splits: Mapping[str, Mapping]) -> list[str]:
+    """Return a warning for each kind of split of which several seeds have the same."""
+    warnings = []
+    for kind, by_seed in splits.items():
+        seeds_of: dict[frozenset, list[str]] = {}
+        for seed in sorted(by_seed, key=int):
+            seeds_of.setdefault(frozenset(by_seed[seed].items()), []).append(seed)
+        if same := [" and ".join(seeds) for seeds in seeds_of.values() if len(seeds) > 1]:
+            warnings.append(f"As a {kind}, only {len(seeds_of)} distinct splits: seeds {', '.join(same)} have the same")
+    return warnings
+
+
+def never_held_out(report: dict, kind: str) -> list[str]:
+    """Return the speakers that no seed holds out, if there are splits of this kind (`source`, `target`)."""
+    return [s for s, seeds in report["held_out"].items() if not seeds[HELD_OUT[kind]] and report["splits"][kind]]
 
 
 def describe_split(rows: Sequence[dict], roles: Mapping[str, str]) -> dict:
@@ -103,6 +143,19 @@ def level_db(waveform: np.ndarray) -> float:
     """Return the root mean square of an int16 waveform in dB relative to full scale."""
     power = np.mean(np.square(waveform, dtype=np.float64)) / FULL_SCALE**2
     return max(SILENT_DB, 10 * np.log10(power)) if power else SILENT_DB
+
+
+def silence_percent(waveform: np.ndarray) -> float:
+    """Return the share of silence in %: frames more than 40 dB below the loudest frame."""
+    return float(100 * (1 - loud_frames(waveform, SILENCE_BELOW).mean()))
+
+
+def mean_by_emotion(rows: Sequence[dict], values: Sequence[float]) -> dict[str, float]:
+    """Return the mean over the utterances of each emotion, rounded."""
+    return {
+        emotion: round(mean(value for row, value in zip(rows, values, strict=True) if row["emotion"] == emotion), 2)
+        for emotion in EMOTIONS
+    }
 
 
 def is_clipped(waveform: np.ndarray) -> bool:
@@ -152,6 +205,7 @@ def summary(corpus: str, report: dict) -> dict:
         "mean_seconds": report["seconds"]["mean"],
         "longest_seconds": report["seconds"]["most"],
         "mean_level_db": report["level_db"]["mean"],
+        "silence_percent": report["silence_percent"]["mean"],
         "clipped": len(report["clipped"]),
         "duplicates": len(report["duplicates"]),
         "overlapping_pairs": len(report["overlaps"]),
@@ -159,12 +213,44 @@ def summary(corpus: str, report: dict) -> dict:
         "speaker_only_uar": report["speaker_only_uar"],
         "smallest_class_dev": smallest_class(splits["source"], "dev"),
         "smallest_class_test": smallest_class(splits["target"], "test"),
+        "never_in_dev": " ".join(never_held_out(report, "source")),
+        "never_in_test": " ".join(never_held_out(report, "target")),
         "verified": report["archive"]["verification"]["level"],
         "archive": report["archive"]["archive"],
         "archive_sha256": report["archive"]["sha256"],
         "recordings_sha256": report["archive"]["recordings_sha256"],
         "note": report["archive"]["verification"].get("note", ""),
     }
+
+
+def by_emotion(corpus: str, report: dict) -> list[dict]:
+    """Return a corpus's rows of `results/audit_emotions.csv`: a row per emotion."""
+    return [
+        {
+            "corpus": corpus,
+            "emotion": emotion,
+            "utterances": report["emotions"][emotion],
+            "level_db": report["level_db_by_emotion"][emotion],
+            "silence_percent": report["silence_percent_by_emotion"][emotion],
+        }
+        for emotion in EMOTIONS
+    ]
+
+
+def by_speaker(corpus: str, report: dict) -> list[dict]:
+    """Return a corpus's rows of `results/audit_speakers.csv`: who is held out, and how often."""
+    return [
+        {
+            "corpus": corpus,
+            "speaker": speaker,
+            "group": seeds["group"],
+            "utterances": sum(report["speaker_emotion"][speaker].values()),
+            **{
+                f"{role}_seeds": len(seeds[role]) if report["splits"][kind] else None for kind, role in HELD_OUT.items()
+            },
+        }
+        for speaker, seeds in report["held_out"].items()
+    ]
 
 
 def smallest_class(splits: Mapping[str, dict], role: str) -> int | None:

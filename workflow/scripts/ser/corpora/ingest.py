@@ -10,7 +10,7 @@ import numpy as np
 
 from ser.core.constants import SAMPLE_RATE
 from ser.core.errors import UserError, listing
-from ser.corpora.audio import decode
+from ser.corpora.audio import decode, trim_silence
 from ser.corpora.formats import Recording, open_corpus
 
 SHOWN = 20  # maximum number of problems in a message
@@ -22,11 +22,13 @@ def ingest(path: str | os.PathLike, settings: dict) -> tuple[list[dict], Iterato
     Returns the rows of `utterances.csv`, an iterator over one int16 waveform per row, and a description of the
     archive: its name, format, size and sha256 (None for a folder), a digest of the recordings that does not
     depend on how they are packed, and the verification of its contents. Decoded audio is kept in a temporary
-    file, so memory does not grow with the corpus.
+    file, so memory does not grow with the corpus. With `trim_db` in the settings, leading and trailing silence is
+    trimmed, which the verification's `note` says.
 
     Raises `UserError` naming the files that cannot be used.
     """
     archive, contents = open_corpus(path, settings)
+    trim_db = settings.get("trim_db")
     by_file = {recording.file: recording for recording in contents.recordings}
     decoded = tempfile.TemporaryFile()  # noqa: SIM115 (the iterator closes it)
     places, digests, problems = {}, {}, []
@@ -34,6 +36,8 @@ def ingest(path: str | os.PathLike, settings: dict) -> tuple[list[dict], Iterato
         digests[name] = hashlib.sha256(content).hexdigest()
         try:
             samples = decode(content, name)
+            if trim_db is not None:
+                samples = trim_silence(samples, trim_db)
         except UserError as error:
             problems.append(str(error))
         else:
@@ -48,6 +52,9 @@ def ingest(path: str | os.PathLike, settings: dict) -> tuple[list[dict], Iterato
         )
     if absent := sorted(by_file.keys() - digests.keys()):
         raise UserError(f"{path} changed while it was read: {listing(absent)} no longer exist. Run Snakemake again.")
+    notes = [contents.verification.get("note")]
+    if trim_db is not None:
+        notes.append(f"leading and trailing silence trimmed ({trim_db:g} dB)")
     warnings = [*contents.verification["warnings"], *_contradictory_labels(contents.recordings, digests)]
     rows, start = [], 0
     for recording in contents.recordings:
@@ -73,7 +80,7 @@ def ingest(path: str | os.PathLike, settings: dict) -> tuple[list[dict], Iterato
         "bytes": None if Path(path).is_dir() else Path(path).stat().st_size,
         "sha256": archive.sha256(),
         "recordings_sha256": hashlib.sha256("".join(sorted(digests.values())).encode()).hexdigest(),
-        "verification": contents.verification | {"warnings": warnings},
+        "verification": contents.verification | {"warnings": warnings, "note": "; ".join(filter(None, notes))},
     }
     return rows, _read_waveforms(decoded, [places[row["file"]] for row in rows]), about
 

@@ -12,7 +12,7 @@ import torch
 from ser.core.constants import EMOTIONS, SAMPLE_RATE
 from ser.core.errors import OptionError, UserError
 from ser.core.files import files_under
-from ser.corpora.audio import AUDIO_SUFFIXES, READABLE, SHORTEST, as_float, decode, is_silent
+from ser.corpora.audio import AUDIO_SUFFIXES, READABLE, SHORTEST, as_float, decode, is_silent, trim_silence
 from ser.deploy.trained import TrainedModel
 from ser.models import families, trainable_state
 from ser.models.batching import Frames
@@ -105,6 +105,7 @@ class Classifier:
         if families.name(entry) == families.FROZEN:
             self._frozen = families.load(entry["family"]).build(entry, trained.encoder).to(device).eval()
         self._model.eval()
+        self._trim_db = trained.record["settings"].get("trim_db")
         encoder = getattr(self._frozen or self._model, "encoder", None)
         self.limit = getattr(encoder, "max_samples", np.inf) / SAMPLE_RATE  # seconds of input
 
@@ -117,12 +118,16 @@ class Classifier:
     def frames(self, name: str, samples: np.ndarray) -> Frames:
         """Compute the input of the model's trained layers for a waveform.
 
+        Silence is trimmed if the utterances of the model's source were trimmed.
+
         Args:
             name: for error messages.
             samples: int16, (samples,).
 
         Raises `UserError` if the waveform is too short.
         """
+        if self._trim_db is not None:
+            samples = trim_silence(samples, self._trim_db)
         if self._family == "cnn-lstm":
             return Frames.all_real(torch.from_numpy(log_mel(as_float(samples))))
         model = self._model if self._frozen is None else self._frozen

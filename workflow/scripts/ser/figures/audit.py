@@ -13,11 +13,11 @@ from matplotlib.text import Text
 
 from ser.core import files
 from ser.core.constants import EMOTIONS
+from ser.core.errors import listing
 from ser.corpora import audio, audit, leakage
 from ser.figures import style
 
 READABLE = 40  # maximum number of rows with readable names
-ROLES = {"source": ("train", "dev"), "target": ("pool", "test")}
 
 
 def make(inputs, outputs, settings: dict) -> None:
@@ -35,8 +35,9 @@ def make(inputs, outputs, settings: dict) -> None:
     files.write_json(outputs.audit, report)
     corpus = Path(outputs.audit).parent.name
     notes = style.footnotes(settings["label"], style.archive_notes([inputs.archive]))
-    levels = [audit.level_db(waveform) for waveform in audio.waveforms_of(rows, samples)]
-    draw(corpus, report, rows, levels, notes, outputs.page)
+    waveforms = audio.waveforms_of(rows, samples)
+    levels, silence = ([of(w) for w in waveforms] for of in (audit.level_db, audit.silence_percent))
+    draw(corpus, report, rows, levels, silence, notes, outputs.page)
 
 
 def read_splits(paths: Sequence[str], rows, overlaps) -> dict[str, dict[str, str]]:
@@ -49,18 +50,24 @@ def read_splits(paths: Sequence[str], rows, overlaps) -> dict[str, dict[str, str
     return found
 
 
-def draw(corpus: str, report: dict, rows: Sequence[dict], levels: Sequence[float], notes: list[str], path) -> None:
-    """Draw facts, speakers, durations, levels and splits on one page."""
+def draw(corpus: str, report: dict, rows: Sequence[dict], levels, silence, notes: list[str], path) -> None:
+    """Draw facts, speakers, durations, levels, silence and splits on one page.
+
+    Args:
+        levels: dB of full scale, one per row.
+        silence: share of silence in %, one per row.
+    """
     style.set_style()
     figure = plt.figure(figsize=(11, 8.5), layout="constrained")
     figure.suptitle(f"{corpus}: corpus audit", fontsize=15, fontweight="bold")
-    facts, panels = figure.subfigures(2, 1, height_ratios=[1, 4.6])
+    facts, panels = figure.subfigures(2, 1, height_ratios=[1.15, 4.45])
     write_facts(facts, report)
-    places = [["speakers", "seconds", "levels"], ["speakers", "splits", "splits"]]
-    axes = panels.subplot_mosaic(places, width_ratios=[1.1, 1, 1])
+    places = [["speakers", "seconds", "levels", "silence"], ["speakers", "splits", "splits", "splits"]]
+    axes = panels.subplot_mosaic(places, width_ratios=[1.7, 1, 1, 1])
     draw_speakers(axes["speakers"], report["speaker_emotion"])
     draw_by_emotion(axes["seconds"], rows, [float(row["seconds"]) for row in rows], "seconds", "Duration")
     draw_by_emotion(axes["levels"], rows, levels, "dB, of full scale", "Level")
+    draw_by_emotion(axes["silence"], rows, silence, "% of the utterance", "Silence")
     draw_splits(axes["splits"], report["splits"])
     style.add_footnotes(figure, notes)
     for text in figure.findobj(Text):
@@ -90,7 +97,8 @@ def write_facts(figure, report: dict) -> None:
         + " ".join(f"{warning}." for warning in verification.get("warnings", [])),
         f"Guessing the emotion from the speaker alone scores {report['speaker_only_uar']:.0f} % UAR"
         f" (chance {style.CHANCE:.0f} %)" + speaker_only_across_splits(report["splits"]) + ".",
-        f"Level {level['least']:.0f} to {level['most']:.0f} dB, mean {level['mean']:.0f}. Clipped utterances:"
+        f"Level {level['least']:.0f} to {level['most']:.0f} dB, mean {level['mean']:.0f}. Silence:"
+        f" {report['silence_percent']['mean']:.0f} % of an utterance, on average. Clipped utterances:"
         f" {len(report['clipped'])}. Duplicate recordings: {len(report['duplicates'])}."
         f" Overlapping pairs of utterances: {len(overlaps)}"
         + (
@@ -101,8 +109,21 @@ def write_facts(figure, report: dict) -> None:
         )
         + (f", {len(contradictory)} with two emotions" if contradictory else "")
         + ".",
+        " ".join(f"{sentence}." for sentence in coverage(report)),
     ]
     figure.text(0.02, 0.95, "\n".join(wrapped(line) for line in lines), va="top", fontsize=10, linespacing=1.35)
+
+
+def coverage(report: dict) -> list[str]:
+    """Return who is never held out, and repeated splits, as sentences."""
+    sentences = []
+    for kind, name in (("source", "development"), ("target", "few-shot test")):
+        if seeds := len(report["splits"][kind]):
+            never = audit.never_held_out(report, kind)
+            utterances = sum(sum(report["speaker_emotion"][speaker].values()) for speaker in never)
+            share = f" ({100 * utterances / report['utterances']:.0f} % of the utterances)" if never else ""
+            sentences.append(f"Speakers in no {name} set ({seeds} seeds): {listing(never, 10) or 'none'}{share}")
+    return [*sentences, *report["repeated_splits"]]
 
 
 def wrapped(line: str) -> str:
@@ -152,6 +173,7 @@ def draw_by_emotion(axes, rows: Sequence[dict], values: Sequence[float], unit: s
     axes.set_title(title)
     axes.set_ylabel(unit)
     axes.set_xlabel("")
+    axes.tick_params(axis="x", labelsize=8)
 
 
 def draw_splits(axes, splits: Mapping[str, Mapping]) -> None:
@@ -164,7 +186,9 @@ def draw_splits(axes, splits: Mapping[str, Mapping]) -> None:
     groups = sorted(
         {group for _, _, split in named for side in split["groups"].values() for group in side}, key=by_number
     )
-    held_out = np.array([[group in split["groups"][ROLES[kind][1]] for group in groups] for kind, _, split in named])
+    held_out = np.array(
+        [[group in split["groups"][audit.HELD_OUT[kind]] for group in groups] for kind, _, split in named]
+    )
     readable = len(groups) <= READABLE
     sns.heatmap(
         held_out,
@@ -175,10 +199,10 @@ def draw_splits(axes, splits: Mapping[str, Mapping]) -> None:
         cbar=False,
         linewidths=1 if readable else 0,
         xticklabels=groups if readable else False,
-        yticklabels=[f"{ROLES[kind][1]}, seed {seed}" for kind, seed, _ in named],
+        yticklabels=[f"{audit.HELD_OUT[kind]}, seed {seed}" for kind, seed, _ in named],
     )
     for row, (kind, _, split) in enumerate(named):
-        smallest = min(split["emotions"][ROLES[kind][1]].values())
+        smallest = min(split["emotions"][audit.HELD_OUT[kind]].values())
         axes.text(len(groups) * 1.01, row + 0.5, f"{smallest}", va="center", fontsize=9)
     axes.text(len(groups) * 1.01, -0.25, "smallest\nclass", va="bottom", fontsize=8)
     axes.set_title("Groups held out (dark) for every seed")

@@ -123,9 +123,11 @@ class Settings:
         return uses("pooled.py", families.source(entry["family"]), model=kept)
 
     def finetune(self, wildcards) -> dict:
-        """Return the model and its training settings, the same for all runs of a model."""
+        """Return the model, its training settings, and the trimming of its source, which `label.py` repeats."""
         training = self._config["models"][wildcards.model]["training"]
-        return self._model_settings("finetune.py", wildcards.model, training=training)
+        return self._model_settings("finetune.py", wildcards.model, training=training) | {
+            "trim_db": self._config["corpora"][wildcards.source]["trim_db"]
+        }
 
     def predict(self, wildcards) -> dict:
         """Return model, prediction settings, and targets and conditions to predict."""

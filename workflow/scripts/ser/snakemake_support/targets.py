@@ -48,7 +48,8 @@ class Targets:
     def corpora(self) -> list[str]:
         """Return the audits of all corpora in use."""
         pages = [f"results/corpora/{corpus}/audit.png" for corpus in self._experiments.corpora()]
-        return [*pages, "results/audit.csv"] if pages else []
+        tables = [f"results/audit{kind}.csv" for kind in ("", "_emotions", "_speakers")]
+        return [*pages, *tables] if pages else []
 
     def captions(self) -> list[str]:
         """Return the results with a generated caption."""
