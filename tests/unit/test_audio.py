@@ -290,21 +290,27 @@ def test_arrays_are_written_completely(tmp_path):
 
 
 def spoken(samples: int, *, before: int, after: int) -> np.ndarray:
-    """Return int16 noise of rising and falling level between silence, 60 dB below, with a constant offset."""
+    """Return int16 noise of rising and falling level between silence, 60 dB below."""
     generator = np.random.default_rng(1)
     level = np.pad(np.hanning(samples), (before, after)) + 1e-3
-    return (3_000 * level * generator.standard_normal(len(level)) + 500).astype(np.int16)
+    return (3_000 * level * generator.standard_normal(len(level))).astype(np.int16)
 
 
 @pytest.mark.parametrize("db", [20, 40])
 def test_trimming_equals_that_of_librosa(db):
     waveform = spoken(8_000, before=3_000, after=5_000)
     trimmed = audio.trim_silence(waveform, db)
-    without_offset = audio.as_float(waveform) - audio.as_float(waveform).mean()
-    _, (start, end) = librosa.effects.trim(without_offset, top_db=db, frame_length=400, hop_length=160)
+    _, (start, end) = librosa.effects.trim(audio.as_float(waveform), top_db=db, frame_length=400, hop_length=160)
     np.testing.assert_array_equal(trimmed, waveform[start:end])
     assert 5_000 < len(trimmed) < 8_000
     np.testing.assert_array_equal(audio.trim_silence(waveform, 90), waveform)
+    np.testing.assert_array_equal(audio.trim_silence(waveform + 2_000, db), trimmed + 2_000)  # a constant offset
+
+
+def test_trimming_finds_digital_silence_beside_speech_with_an_offset():
+    speech = np.full(8_000, 60) + 2_000 * np.sin(np.arange(8_000) / 7)
+    waveform = np.pad(speech.astype(np.int16), 4_000)
+    assert len(audio.trim_silence(waveform, 40)) < 8_600
 
 
 @pytest.mark.parametrize("at", [0, 4_000, 7_999])

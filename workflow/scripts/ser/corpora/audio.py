@@ -97,22 +97,22 @@ def is_silent(waveform: np.ndarray) -> bool:
 def loud_frames(waveform: np.ndarray, db: float) -> np.ndarray:
     """Return whether the level of each frame is at most `db` below that of the loudest: bool, shape (frames,).
 
-    Frames of 25 ms are centred on samples 0, 160, 320, ... (10 ms). The level is the root mean square, after the mean
-    of the whole waveform is subtracted.
+    Frames of 25 ms are centred on samples 0, 160, 320, ... (10 ms). The level is the root mean square after the frame's
+    mean is subtracted, so that a constant offset does not count.
 
     Args:
         waveform: int16, shape (samples,).
     """
-    samples = as_float(waveform)
-    frames = np.lib.stride_tricks.sliding_window_view(np.pad(samples - samples.mean(), FRAME // 2), FRAME)[::HOP]
-    power = np.square(frames).mean(axis=1)
+    padded = np.pad(as_float(waveform), FRAME // 2, mode="reflect")
+    power = np.lib.stride_tricks.sliding_window_view(padded, FRAME)[::HOP].var(axis=1)
     return power >= power.max() * 10 ** (-db / 10)
 
 
 def trim_silence(waveform: np.ndarray, db: float) -> np.ndarray:
     """Return a waveform without leading and trailing frames more than `db` below its loudest, as a view.
 
-    Cuts where `librosa.effects.trim` does with frames of 25 ms and a hop of 10 ms, but leaves at least 25 ms.
+    Cuts where `librosa.effects.trim` does with frames of 25 ms and a hop of 10 ms, but does not count a constant offset
+    and leaves at least 25 ms.
     """
     loud = np.flatnonzero(loud_frames(waveform, db))
     start = max(0, min(loud[0] * HOP, len(waveform) - SHORTEST))
