@@ -126,7 +126,7 @@ class TestInputs:
         }
 
     def test_predictions_of_a_run(self, inputs):
-        run = run_wildcards(RunId("xlsr", "IEMOCAP", "any", 0, 1))  # used in Table II and in Figures 2 and 3
+        run = run_wildcards(RunId("xlsr-converged", "IEMOCAP", "any", 0, 1))  # of a table and of Figures 2 and 3
         expected = [(target, condition) for target in ("EMODB", "EMOVO", "URDU") for condition in ("clean", "noisy")]
         assert inputs.predicted(run) == expected
         assert inputs.predicted_frames(run) == [f"results/corpora/{t}/{c}/audio.npy" for t, c in expected]
@@ -136,27 +136,27 @@ class TestInputs:
         assert inputs.predicted(run_wildcards(RunId("xlsr", "URDU", "any", 0, 1))) == [
             (target, "clean") for target in ("EMODB", "EMOVO", "IEMOCAP")
         ]
-        assert inputs.predicted(run_wildcards(RunId("xlsr", "IEMOCAP", "URDU", 50, 1))) == [("URDU", "clean")]
+        assert inputs.predicted(run_wildcards(RunId("xlsr-converged", "IEMOCAP", "URDU", 50, 1))) == [("URDU", "clean")]
         with pytest.raises(WorkflowError, match=r"uses the run xlsr/URDU-to-EMODB/50-shot/seed1"):
             inputs.predicted(run_wildcards(RunId("xlsr", "URDU", "EMODB", 50, 1)))
 
     def test_results_read_each_prediction_once(self, inputs):
         files = inputs.predictions(w(experiment="figure3"))
         assert len(files) == len(set(files)) == 5 * 5  # models, seeds; a file has 3 targets in 2 conditions
-        assert files[0] == "results/predictions/cnn-lstm/IEMOCAP-to-any/0-shot/seed1.csv"
+        assert files[0] == "results/predictions/cnn-lstm-converged/IEMOCAP-to-any/0-shot/seed1.csv"
         assert len(inputs.test_sets(w(experiment="figure3"))) == 3 * 5
         assert inputs.scored_utterances(w(experiment="figure3"))[0] == "results/corpora/EMODB/utterances.csv"
         records = inputs.run_records()
-        assert len(records) == len(set(records)) == 435
+        assert len(records) == len(set(records)) == 590
 
     def test_scores_read_the_record_of_each_scored_run(self, inputs):
         records = inputs.scored_runs(w(experiment="figure3"))
         assert len(records) == len(set(records)) == 5 * 5
-        assert records[0] == "results/runs/cnn-lstm/IEMOCAP-to-any/0-shot/seed1/run.json"
+        assert records[0] == "results/runs/cnn-lstm-converged/IEMOCAP-to-any/0-shot/seed1/run.json"
 
     def test_one_record_of_each_model_and_encoder(self, config, inputs):
         assert len(inputs.one_record_per_model()) == len(config["models"])
-        assert len(inputs.encoder_records()) == 4
+        assert len(inputs.encoder_records()) == 5
         assert len(inputs.histories()) == 5 * 4 * 5
 
     def test_null_experiment_has_no_inputs(self, config):
@@ -171,23 +171,24 @@ class TestExperiments:
 
     def test_grid_size(self, config):
         experiments = Experiments(config)
-        assert len(experiments.predictions("table2", "figure2", "figure3")) == 675
         assert len(experiments.predictions("table2")) == 300
-        runs = experiments.runs("table2", "figure2", "figure3")
-        assert sum(run.shots == 0 for run in runs) == 100
+        assert len(experiments.predictions("table2_converged", "figure2", "figure3")) == 735
+        assert len(experiments.runs("table2")) == 100
+        runs = experiments.runs("table2_converged", "figure2", "figure3")
+        assert sum(run.shots == 0 for run in runs) == 120
         assert sum(run.shots > 0 for run in runs) == 300
-        assert sum(map(len, experiments.predicted_by.values())) == len(experiments.predictions()) == 780
-        assert len({p.file for p in experiments.predictions()}) == len(experiments.runs()) == 435
+        assert sum(map(len, experiments.predicted_by.values())) == len(experiments.predictions()) == 1245
+        assert len({p.file for p in experiments.predictions()}) == len(experiments.runs()) == 590
 
     def test_corpora_keep_the_configured_order(self, config):
         assert Experiments(config).corpora() == ["IEMOCAP", "EMODB", "EMOVO", "URDU"]
         config = copy.deepcopy(config)
         config["experiments"] = dict.fromkeys(EXPERIMENTS) | {"tuning": config["experiments"]["tuning"]}
         assert Experiments(config).corpora("tuning") == ["IEMOCAP", "EMODB", "EMOVO", "URDU"]
-        assert Experiments(config).models == ["xlsr-frozen", "xlsr-adapter", "xlsr-prompt", "xlsr"]
+        assert Experiments(config).models == config["experiments"]["tuning"]["models"]
 
 
-NOTING = {"table2", "comparison table"}  # they note that the recipe is not the paper's
+NOTING = {"table2"}  # notes that the recipe is not the paper's
 RUN = run_wildcards(RunId("xlsr", "IEMOCAP", "any", 0, 1))
 ALL_SETTINGS = {
     "corpus": lambda s: s.corpus(w(corpus="EMODB")),
@@ -255,7 +256,7 @@ class TestSettings:
             key for key in training["model"] if key == "context"
         }
         assert training["training"]["epochs"] == 5
-        predicted = settings.predict(RUN)
+        predicted = settings.predict(run_wildcards(RunId("xlsr-converged", "IEMOCAP", "any", 0, 1)))
         assert predicted["predicted"][:2] == [["EMODB", "clean"], ["EMODB", "noisy"]]
         assert "training" not in predicted
         assert settings.claims()["languages"]["URDU"] == "Urdu"

@@ -52,7 +52,7 @@ def test_all_missing_inputs_are_listed_at_once(config, here):
     config["corpora"]["EMODB"]["path"] = "/data/emodb.zip"
     config["corpora"]["URDU"] = {"format": "table", "language": "Urdu", "path": "urdu.csv"}
     config["noise"]["path"] = "DEMAND"
-    config["models"]["xlsr"] |= {"checkpoint": "./my-xlsr"}
+    config["models"]["xlsr"] |= {"checkpoint": "./my-xlsr", "revision": None}
     iemocap, emodb, urdu, *noise, checkpoint = reported(config)
     place = f"absolute or relative to {here}"
     copy_of_corpus = f"does not exist. Set it to your folder or archive, {place}"
@@ -77,16 +77,16 @@ def test_existing_inputs_are_not_reported(config):
         make(f"DEMAND/{name}_16k.zip")
     config["corpora"]["EMODB"]["path"] = "emodb.zip"
     config["noise"]["path"] = "DEMAND"
-    config["models"]["xlsr"] |= {"checkpoint": "./my-xlsr"}
+    config["models"]["xlsr"] |= {"checkpoint": "./my-xlsr", "revision": None}
     assert reported(config) == []
 
 
 def test_missing_inputs_with_results_are_accepted(config):
     config["corpora"]["EMODB"]["path"] = "gone.zip"
     config["noise"]["path"] = "gone"
-    config["models"]["xlsr"] |= {"checkpoint": "./gone"}
+    config["models"]["xlsr"] |= {"checkpoint": "./gone", "revision": None}
     make("results/corpora/EMODB/utterances.csv")
-    make("resources/encoders/gone-" + config["models"]["xlsr"]["revision"][:12] + "/model.safetensors")
+    make("resources/encoders/gone/model.safetensors")
     *targets, last = config["experiments"]["figure3"]["targets"]
     for target in targets:
         make(NOISY.format(target))
@@ -100,7 +100,7 @@ def test_missing_inputs_with_results_are_accepted(config):
 
 def test_unused_inputs_may_be_missing(config):
     config["corpora"]["mine"] = {"format": "table", "language": "Welsh", "path": "welsh.csv"}
-    config["models"]["mine"] = config["models"]["xlsr"] | {"checkpoint": "./mine"}
+    config["models"]["mine"] = config["models"]["xlsr"] | {"checkpoint": "./mine", "revision": None}
     config["noise"]["path"] = "DEMAND"
     config["experiments"]["figure3"] = None
     assert reported(config) == []

@@ -154,7 +154,7 @@ class TestSplits:
             (
                 {"a": "train", "b": "train", "c": "train", "d": "dev"},
                 [pair("b", "d")],
-                r"b \(train\) and d \(dev\) share 1.30 s",
+                r"b \(train\) and d \(dev\) overlap by 1.30 s",
             ),
             ({"a": "train", "b": "train"}, [], "c, d are in only one of the two"),
             ({"a": "train", "b": "train", "c": "train", "d": "dev", "z": "dev"}, [], "z are in only one of the two"),

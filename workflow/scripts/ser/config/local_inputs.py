@@ -78,10 +78,12 @@ def _environments(config: Mapping) -> dict[str, bool]:
 
 def _checkpoints(config: Mapping) -> Iterator[tuple[str, str, bool]]:
     used = {model for experiment in config["experiments"].values() if experiment for model in experiment["models"]}
+    seen = set()
     for name, model in config["models"].items():
         checkpoint = model.get("checkpoint")
-        if name not in used or not checkpoint or not validation.is_local(checkpoint):
+        if name not in used or not checkpoint or checkpoint in seen or not validation.is_local(checkpoint):
             continue
+        seen.add(checkpoint)
         if not _exists(Path(checkpoint)):
             converted = Path(encoder_folder(model), "model.safetensors")
             remedy = _set_it_to("a folder in Hugging Face format")
