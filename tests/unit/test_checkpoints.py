@@ -333,6 +333,12 @@ class TestHub:
         assert self.locate() == online
         assert len(hub.served) == served
 
+    def test_unreachable_hub_with_a_filled_cache_names_the_variable(self, hub, monkeypatch):
+        self.locate()
+        set_endpoint(monkeypatch, "http://127.0.0.1:9")
+        with pytest.raises(UserError, match=r"could not be downloaded.*HF_HUB_OFFLINE=1"):
+            self.locate()
+
     def test_offline_with_an_empty_cache_is_rejected(self, hub, monkeypatch):
         monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
         with pytest.raises(UserError, match=r"^group/encoder at revision 0123.* cannot be reached"):

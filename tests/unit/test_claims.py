@@ -161,7 +161,9 @@ class TestVerdicts:
         assert other["C4", "mean of models against cnn-lstm, 50 examples"] == pytest.approx(22.5)
         assert other["C7", "points lost by wav2vec2 minus xlsr"] == pytest.approx(0)
         assert other["C2", "wav2vec2-random against cnn-lstm"] == pytest.approx(1)
-        assert table.set_index("claim").loc["C2", "margin"] == pytest.approx(1)
+        row = table.set_index("claim").loc["C2"]
+        assert row["smallest_margin"] == pytest.approx(1)
+        assert np.isnan(row["agreeing"])
 
     def test_verdicts(self, table):
         assert verdicts_of(table) == {

@@ -229,8 +229,8 @@ def test_figure3_pairs_clean_and_noisy_runs():
     experiment = {"models": ["cnn-lstm", "xlsr"], "source": "EMODB", "targets": ["URDU"], "condition": "noisy"}
     frame = pd.DataFrame(rows_of([60, 70]) + rows_of([50, 64], condition="noisy") + rows_of([55, 55], model="xlsr"))
     bars = figure3.bars(frame, counts_of(frame), experiment).set_index(["model", "condition"])
-    assert bars.loc[("cnn-lstm", "noisy"), "loss"] == 8
-    assert np.isnan(bars.loc[("cnn-lstm", "clean"), "loss"])
+    assert bars.loc[("cnn-lstm", "noisy"), "change"] == -8
+    assert np.isnan(bars.loc[("cnn-lstm", "clean"), "change"])
     assert ("xlsr", "noisy") not in bars.index
 
 

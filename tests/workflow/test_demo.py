@@ -141,7 +141,7 @@ class TestResults:
         assert figure2["n"].tolist() == [(split["role"] == "test").sum()] * 2
         figure3 = pd.read_csv(results / "figures/figure3.csv")
         assert figure3["condition"].tolist() == ["clean", "noisy"] * 2
-        assert figure3["loss"][1] == pytest.approx(figure3["uar"][0] - figure3["uar"][1], abs=1e-3)
+        assert figure3["change"][1] == pytest.approx(figure3["uar"][1] - figure3["uar"][0], abs=1e-3)
         tables = (f"tables/{name}" for name in ("table1", "table2", "random_init", "tuning"))
         for name in (*tables, *FIGURES, "figures/random_init", "figures/tuning"):
             assert plt.imread(results / f"{name}.png").std() > 0.02

@@ -7,7 +7,7 @@ candidate that shares the fewest utterances with the sets held out by all earlie
 order. So the seeds cover as many groups as they can, seeds have different splits while there are enough, and adding
 a seed changes no other split.
 
-Groups whose utterances share a recording are treated as one group.
+Groups with overlapping utterances are treated as one group.
 
 Splits are found by integer programming rather than enumeration: 29 speakers have half a billion subsets.
 """
@@ -81,7 +81,7 @@ def target_split(
 
 
 def with_joined_groups(rows: Sequence[dict], overlaps: Sequence[dict]) -> list[dict]:
-    """Return the rows with groups that share a recording joined into one.
+    """Return the rows with groups that have overlapping utterances joined into one.
 
     The name of a joined group contains the names of all its groups.
     """

@@ -66,7 +66,7 @@ COLUMNS = (
     "cells",
     "agreeing",
     "seeds",
-    "margin",
+    "smallest_margin",
     "rests_on",
     "note",
 )
@@ -242,7 +242,7 @@ def _seen_in_pretraining(settings: Mapping) -> Iterator[Comparison]:
             beside = frozenset(cell for cell, both in known.items() if both in (("yes", "yes"), ("no", "no")))
             if chosen and beside:
                 languages = sorted({settings["languages"][target] for _, target in chosen})
-                title = f"{name(first)} against {name(second)}: {', '.join(languages)} or other targets"
+                title = f"{name(first)} minus {name(second)}: on {', '.join(languages)}, minus on other targets"
                 arms = mean_difference([(Arm(first), Arm(second))])
                 yield Comparison("C8", title, experiment, arms, chosen=chosen, beside=beside)
 
@@ -336,19 +336,20 @@ def _estimates(comparison: Comparison, settings: Mapping, scores: Scores) -> tup
 
 
 def _measured(comparison: Comparison, estimate: Estimate, by_pair: Mapping) -> dict:
-    """Return effect, interval, and number of pairs or targets that agree with the claim."""
+    """Return effect, interval, and number of pairs or targets that agree with the claim (C2: smallest margin)."""
     effects = {pair: one.effect for pair, one in by_pair.items()}
     base = np.mean([effects[pair] for pair in comparison.beside]) if comparison.beside else 0.0
     chosen = [effect - base for pair, effect in effects.items() if pair not in comparison.beside]
     low, high = interval(estimate)
+    equal = comparison.claim == "C2"  # claims no difference
     return {
         "effect": estimate.effect,
         "low": low,
         "high": high,
         "cells": len(chosen),
-        "agreeing": sum(effect > 0 for effect in chosen),
+        "agreeing": np.nan if equal else sum(effect > 0 for effect in chosen),
         "seeds": len(estimate.by_seed),
-        "margin": max(abs(low), abs(high)) if comparison.claim == "C2" else np.nan,
+        "smallest_margin": max(abs(low), abs(high)) if equal else np.nan,
     }
 
 

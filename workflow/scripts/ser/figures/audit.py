@@ -14,7 +14,7 @@ from matplotlib.text import Text
 from ser.core import files
 from ser.core.constants import EMOTIONS
 from ser.core.errors import listing
-from ser.corpora import audio, audit, leakage
+from ser.corpora import audio, audit, formats, leakage
 from ser.figures import style
 
 READABLE = 40  # maximum number of rows with readable names
@@ -90,7 +90,7 @@ def write_facts(figure, report: dict) -> None:
         f" ({genders}) in {report['groups']} groups; {seconds['total'] / 60:.1f} minutes, {seconds['least']:.1f} to"
         f" {seconds['most']:.1f} s, mean {seconds['mean']:.2f} s.",
         f"Archive {report['archive']['archive']}, "
-        + ("not checked" if verification["level"] == "none" else f"checked by {verification['level']}")
+        + formats.checked(report["archive"]["format"], verification["level"])
         + (f": {verification['files']} files" if "files" in verification else "")
         + (f", {verification['altered']} altered" if verification.get("altered") else "")
         + ". "

@@ -72,7 +72,7 @@ def rows_of(rows: pd.DataFrame) -> list[str]:
     ]
     for row in rows.itertuples():
         effect, limits = texts_of(row)
-        agreeing = f"{row.agreeing:.0f} of {row.cells:.0f}"
+        agreeing = f"{row.agreeing:.0f} of {row.cells:.0f}" if pd.notna(row.agreeing) else ""
         cells = [row.claim, escaped(row.comparison), effect, limits, agreeing, verdict_or_note(row), row.rests_on]
         lines.append("| " + " | ".join(cells) + " |")
     return lines
@@ -84,9 +84,9 @@ def texts_of(row) -> tuple[str, str]:
 
 
 def verdict_or_note(row) -> str:
-    """Return the verdict on a primary contrast with its p value, or C2's least margin."""
-    if pd.notna(row.margin):
-        return f"least margin: {row.margin:.1f} points"
+    """Return the verdict on a primary contrast with its p value, or C2's smallest margin."""
+    if pd.notna(row.smallest_margin):
+        return f"smallest margin: {row.smallest_margin:.1f} points"
     return f"{row.verdict} ({p_text(row)})" if pd.notna(row.p) else row.verdict
 
 

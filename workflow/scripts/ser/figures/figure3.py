@@ -10,8 +10,8 @@ from ser.evaluation.bootstrap import Arm, Scores, Term, interval
 from ser.evaluation.intervals import mean_over_seeds, read_scores
 from ser.figures import style
 
-LOSS = ["loss", "loss_low", "loss_high"]
-COLUMNS = ["target", "model", "condition", "uar", "low", "high", "std", "seeds", "n", "each", *LOSS]
+CHANGE = ["change", "change_low", "change_high"]
+COLUMNS = ["target", "model", "condition", "uar", "low", "high", "std", "seeds", "n", "each", *CHANGE]
 
 
 def make(inputs, outputs, settings: dict) -> None:
@@ -26,7 +26,7 @@ def make(inputs, outputs, settings: dict) -> None:
 def bars(scores: pd.DataFrame, counts: pd.DataFrame, experiment: dict) -> pd.DataFrame:
     """Return the bars drawn, one row each, in configuration order.
 
-    `loss`, in the noisy rows, is the mean over seeds of clean minus noisy in UAR points, with its confidence
+    `change`, in the noisy rows, is the mean over seeds of noisy minus clean in UAR points, with its confidence
     interval. It is paired: both are predictions of one run.
     """
     conditions = [CLEAN, experiment["condition"]]
@@ -40,14 +40,15 @@ def bars(scores: pd.DataFrame, counts: pd.DataFrame, experiment: dict) -> pd.Dat
     ]
     summary = mean_over_seeds(wanted, counts, ["target", "model", "condition"])
     drawn, source = Scores(counts, "all"), experiment["source"]
-    lost = ((1, CLEAN), (-1, experiment["condition"]))
-    losses = []
+    difference = ((1, experiment["condition"]), (-1, CLEAN))
+    changes = []
     for target, model in wanted.loc[wanted["condition"] != CLEAN, ["target", "model"]].drop_duplicates().to_numpy():
-        loss = drawn.estimate(Term(sign, Arm(model, condition=condition), source, target) for sign, condition in lost)
-        losses.append((target, model, loss.effect, *interval(loss)))
-    paired = pd.DataFrame(losses, columns=["target", "model", *LOSS])
+        terms = [Term(sign, Arm(model, condition=condition), source, target) for sign, condition in difference]
+        change = drawn.estimate(terms)
+        changes.append((target, model, change.effect, *interval(change)))
+    paired = pd.DataFrame(changes, columns=["target", "model", *CHANGE])
     summary = summary.merge(paired, how="left", on=["target", "model"])
-    summary.loc[summary["condition"] == CLEAN, LOSS] = float("nan")
+    summary.loc[summary["condition"] == CLEAN, CHANGE] = float("nan")
     orders = {"target": experiment["targets"], "model": experiment["models"], "condition": conditions}
     for column, order in orders.items():
         summary[column] = pd.Categorical(summary[column], order, ordered=True)
@@ -86,7 +87,7 @@ def draw(bars: pd.DataFrame, experiment: dict, titles: dict[str, str], notes: li
             style.draw_seeds(axes, positions + shift, chosen, color="black", edgecolors="white")
             if hatch:
                 for position, (_, bar) in zip(positions, chosen.iterrows(), strict=True):
-                    if pd.notna(bar["loss"]):
+                    if pd.notna(bar["change"]):
                         axes.text(
                             position + shift,
                             1,
@@ -116,7 +117,7 @@ def draw(bars: pd.DataFrame, experiment: dict, titles: dict[str, str], notes: li
 
 def change_text(bar: pd.Series) -> str:
     """Return the change from clean to noisy in UAR points, with its margin."""
-    change = f"{-bar['loss']:+.1f}"
-    if bar["seeds"] < style.MIN_SEEDS or pd.isna(bar["loss_high"]):
+    change = f"{bar['change']:+.1f}"
+    if bar["seeds"] < style.MIN_SEEDS or pd.isna(bar["change_high"]):
         return change
-    return f"{change}\n\N{PLUS-MINUS SIGN}{(bar['loss_high'] - bar['loss_low']) / 2:.1f}"
+    return f"{change}\n\N{PLUS-MINUS SIGN}{(bar['change_high'] - bar['change_low']) / 2:.1f}"

@@ -57,15 +57,18 @@ def locate(checkpoint: str, revision: str | None) -> tuple[Path, str | None]:
         folder = Path(snapshot_download(checkpoint, revision=revision, allow_patterns=[*SETTINGS, *wanted]))
     except (RepositoryNotFoundError, RevisionNotFoundError) as error:
         raise UserError(
-            f"{where} does not exist on the Hugging Face Hub, or is private: correct the model's entry"
+            f"{where} does not exist on the Hugging Face Hub, or is private: correct the model's entry (with a local"
+            " folder, set revision to null)"
         ) from error
     except LocalEntryNotFoundError as error:
         raise UserError(
             f"{where} is not in the local cache and the Hugging Face Hub cannot be reached: go online once, or set the"
-            " model's `checkpoint` to a local folder in Hugging Face format"
+            " model's `checkpoint` to a local folder in Hugging Face format and its `revision` to null"
         ) from error
     except (HfHubHTTPError, OSError) as error:
-        raise UserError(f"{where} could not be downloaded: {error}") from error
+        raise UserError(
+            f"{where} could not be downloaded: {error}. Try again, or set HF_HUB_OFFLINE=1 if it is in the local cache."
+        ) from error
     return folder, folder.name
 
 

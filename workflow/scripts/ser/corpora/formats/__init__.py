@@ -25,6 +25,15 @@ from ser.corpora.audio import AUDIO_SUFFIXES
 PUBLISHED = ("emodb", "emovo", "iemocap", "ravdess", "urdu")
 CHECKSUMS = {"emodb": "resources/emodb-v1-sha256.tsv", "urdu": "resources/urdu-sha256.tsv"}
 
+CHECKED = {  # format -> what `verify: names` compares
+    "emodb": "its file names",
+    "emovo": "its file names",
+    "iemocap": "the number of utterances of each emotion",
+    "ravdess": "its file names",
+    "table": "the existence of the files",
+    "urdu": "the number of utterances of each emotion",
+}
+
 
 @dataclass(frozen=True)
 class Recording:
@@ -147,6 +156,13 @@ def published_files(corpus_format: str) -> dict[str, dict]:
     """Return name -> {bytes, sha256} of every published file of EMODB or URDU."""
     with open(ROOT / CHECKSUMS[corpus_format], newline="", encoding="utf-8") as file:
         return {Path(row["file"]).name: row for row in csv.DictReader(file, delimiter="\t")}
+
+
+def checked(corpus_format: str, level: str) -> str:
+    """Return what a level of verification compares, for example `checked by its file names`."""
+    if level == "none":
+        return "not checked"
+    return f"checked by {level if level == 'sha256' else CHECKED[corpus_format]}"
 
 
 def is_used(corpus_format: str, name: str) -> bool:
