@@ -3,6 +3,7 @@
 import hashlib
 import json
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -336,6 +337,7 @@ class TestHub:
     def test_unreachable_hub_with_a_filled_cache_names_the_variable(self, hub, monkeypatch):
         self.locate()
         set_endpoint(monkeypatch, "http://127.0.0.1:9")
+        monkeypatch.setattr(time, "sleep", lambda seconds: None)  # between retries
         with pytest.raises(UserError, match=r"could not be downloaded.*HF_HUB_OFFLINE=1"):
             self.locate()
 

@@ -36,6 +36,7 @@ def locate(checkpoint: str, revision: str | None) -> tuple[Path, str | None]:
         return Path(checkpoint), None
     if revision is None:
         raise UserError(f"{checkpoint} does not exist: set the model's `checkpoint` to a folder or a repository")
+    from httpx2 import HTTPError  # of a hub that cannot be reached
     from huggingface_hub import snapshot_download
     from huggingface_hub.constants import HF_HUB_OFFLINE
     from huggingface_hub.errors import (
@@ -65,7 +66,7 @@ def locate(checkpoint: str, revision: str | None) -> tuple[Path, str | None]:
             f"{where} is not in the local cache and the Hugging Face Hub cannot be reached: go online once, or set the"
             " model's `checkpoint` to a local folder in Hugging Face format and its `revision` to null"
         ) from error
-    except (HfHubHTTPError, OSError) as error:
+    except (HfHubHTTPError, HTTPError, OSError) as error:
         raise UserError(
             f"{where} could not be downloaded: {error}. Try again, or set HF_HUB_OFFLINE=1 if it is in the local cache."
         ) from error
