@@ -143,15 +143,11 @@ def run_small_demo(workflow) -> None:
             "sources": ["English", "German"],
             "targets": ["English", "German", "Italian"],
         },
+        "table2_converged": {"models": ["cnn-lstm-converged"]} | one_pair,
         "figure2": {"models": ["cnn-lstm"], "source": "English", "targets": ["German"], "shots": [0, 50]},
-        "figure3": {
-            "models": ["cnn-lstm", "whisper"],
-            "source": "English",
-            "targets": ["German"],
-            "condition": "noisy",
-        },
+        "figure3": {"models": ["cnn-lstm", "xlsr"], "source": "English", "targets": ["German"], "condition": "noisy"},
         "random_init": {"models": ["cnn-lstm", "wav2vec2-random"]} | one_pair,
-        "tuning": {"models": ["xlsr-frozen", "xlsr-adapter", "xlsr-prompt", "xlsr", "published"]} | one_pair,
+        "tuning": {"models": ["xlsr-frozen", "xlsr", "published"]} | one_pair,
     }
     workflow.configure(config)
     workflow.run("--cores", "2")

@@ -154,7 +154,7 @@ class TestResults:
         assert row["parameters"] == row["trained_parameters"] > 100_000
         encoder = load_file(demo.directory / "resources/encoders/resources--demo--checkpoints--xlsr/model.safetensors")
         count = sum(tensor.numel() for tensor in encoder.values())
-        for model in ("xlsr", "xlsr-frozen", "xlsr-adapter", "xlsr-prompt"):
+        for model in ("xlsr", "xlsr-frozen", "published"):
             weights = load_file(results / f"runs/{model}/English-to-any/0-shot/seed1/weights.safetensors")
             trained = sum(tensor.numel() for tensor in weights.values())
             row = table.loc[model]
@@ -172,7 +172,7 @@ class TestResults:
         pair_scores = scores.query("source == 'English' and target == 'German'")
         means = pair_scores.groupby("model")["uar"].mean()
         for experiment, models in (
-            ("tuning", ["xlsr-frozen", "xlsr-adapter", "xlsr-prompt", "xlsr", "published"]),
+            ("tuning", ["xlsr-frozen", "xlsr", "published"]),
             ("random_init", ["cnn-lstm", "wav2vec2-random"]),
         ):
             table = pd.read_csv(results / f"tables/{experiment}.csv")
@@ -183,9 +183,9 @@ class TestResults:
                 assert values.tolist() == pytest.approx(means[models].tolist(), abs=1e-3)
 
     def test_encoder_records_its_checkpoint(self, demo):
-        folder = demo.directory / "resources/encoders/resources--demo--checkpoints--whisper"
+        folder = demo.directory / "resources/encoders/resources--demo--checkpoints--xlsr"
         record = read_json(folder / "revision.json")
-        assert record["checkpoint"] == "resources/demo/checkpoints/whisper"
+        assert record["checkpoint"] == "resources/demo/checkpoints/xlsr"
         assert record["sha256"] == hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
 
     def test_cross_language_uar_is_above_chance(self, results):

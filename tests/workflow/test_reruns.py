@@ -19,8 +19,14 @@ OF_AUDIT = ("corpus_audit audit", {})
 OF_SCORES = [("scores claims provenance", {}), ("caption", {"result": {"overview", "claims"}})]
 OF_TABLE2 = [
     ("score", {"experiment": "table2"}),
-    ("table2 measures confusion recall", {}),
+    ("table2 confusion recall", {}),
+    ("measures", {"experiment": "table2"}),
     ("caption", {"result": {"table2", "confusion", "recall"}}),
+]
+OF_CONVERGED = [
+    ("score measures", {"experiment": "table2_converged"}),
+    ("table2_converged", {}),
+    ("caption", {"result": "table2_converged"}),
 ]
 OF_HISTORIES = [("training_curves", {}), ("caption", {"result": "training"})]
 OF_FIGURE2 = [("score", {"experiment": "figure2"}), ("figure2", {}), ("caption", {"result": "figure2"})]
@@ -28,11 +34,12 @@ OF_FIGURE3 = [("score", {"experiment": "figure3"}), ("figure3", {}), ("caption",
 OF_TUNING = [("score comparison_table comparison_figure", {"experiment": "tuning"})]
 OF_RANDOM = [("score comparison_table comparison_figure", {"experiment": "random_init"})]
 OF_TABLE1 = [("table1", {}), ("caption", {"result": "table1"})]
-OF_PREDICTIONS = [*OF_SCORES, *OF_TABLE2, *OF_FIGURE2, *OF_FIGURE3, *OF_TUNING, *OF_RANDOM]
+OF_PRINTED = [*OF_SCORES, *OF_TABLE2, *OF_FIGURE2, *OF_FIGURE3, *OF_TUNING, *OF_RANDOM]
+OF_PREDICTIONS = [*OF_PRINTED, *OF_CONVERGED]
 OF_RUNS = [*OF_PREDICTIONS, *OF_HISTORIES, *OF_TABLE1]
 CAPTIONS = ("caption", {})  # all state the number of seeds and the titles of the models
 DRAWN = [
-    ("table1 table2 measures figure2 figure3 confusion recall training_curves claims", {}),
+    ("table1 table2 table2_converged measures figure2 figure3 confusion recall training_curves claims", {}),
     ("comparison_table comparison_figure", {}),
     OF_AUDIT,
     CAPTIONS,
@@ -62,14 +69,10 @@ def changes(*paths: str):
 # One job predicts all conditions of a run, so predictions for other experiments are repeated too.
 NOISE = [
     ("noise log_mel", {"condition": "noisy"}),
-    ("predict", {"model": {"cnn-lstm", "whisper"}, "source": "English", "shots": "0"}),
-    *OF_TABLE2,
-    *OF_FIGURE2,
-    *OF_FIGURE3,
-    *OF_RANDOM,
-    *OF_SCORES,
+    ("predict", {"model": {"cnn-lstm", "xlsr"}, "source": "English", "shots": "0"}),
+    *OF_PRINTED,
 ]
-XLSR_AGAIN = [*runs_of(model="xlsr"), *OF_TABLE2, *OF_HISTORIES, *OF_TUNING, *OF_TABLE1, *OF_SCORES]
+XLSR_AGAIN = [*runs_of(model="xlsr"), *OF_TABLE2, *OF_FIGURE3, *OF_HISTORIES, *OF_TUNING, *OF_TABLE1, *OF_SCORES]
 EDITS = {
     "SNR": (changes("conditions.noisy.snr_db=5"), NOISE),
     "a noise environment": (
@@ -106,7 +109,7 @@ EDITS = {
             ("predict", {"model": {"cnn-lstm", "xlsr"}, "target": "any"}),
             ("audit", {}),
             *OF_TABLE1,
-            *OF_PREDICTIONS,
+            *OF_PRINTED,
         ],
     ),
     "a corpus added as source": (
@@ -161,7 +164,8 @@ EDITS = {
     "a model's title": (
         changes("models.xlsr.title=other"),
         [
-            ("table1 table2 measures confusion recall training_curves claims provenance", {}),
+            ("table1 table2 figure3 confusion recall training_curves claims provenance", {}),
+            ("measures", {"experiment": "table2"}),
             ("comparison_table comparison_figure", {"experiment": "tuning"}),
             CAPTIONS,
         ],
@@ -181,9 +185,10 @@ SOURCES = {
     f"{SER}/training/device.py": [],  # does not affect results
     f"{SER}/training/inference.py": [*runs_of(), *OF_RUNS],
     f"{SER}/models/cnn_lstm.py": [
-        *runs_of(model="cnn-lstm"),
+        *runs_of(model={"cnn-lstm", "cnn-lstm-converged"}),
         *OF_TABLE1,
         *OF_TABLE2,
+        *OF_CONVERGED,
         *OF_HISTORIES,
         *OF_FIGURE2,
         *OF_FIGURE3,
@@ -202,9 +207,7 @@ SOURCES = {
     f"{SER}/corpora/formats/urdu.py": [],  # no corpus has this format
     f"{SER}/models/checkpoints.py": [
         ("encoder pooled", {}),
-        *runs_of(
-            model={"xlsr", "whisper", "wav2vec2-random", "xlsr-frozen", "xlsr-adapter", "xlsr-prompt", "published"}
-        ),
+        *runs_of(model={"xlsr", "wav2vec2-random", "xlsr-frozen", "published"}),
         *OF_TABLE1,
         *OF_TABLE2,
         *OF_HISTORIES,
