@@ -231,7 +231,7 @@ def all_counts(uar: Callable, seeds: int, replication: int) -> dict[str, pd.Data
 
 
 def power(name: str, simulations: int, seeds: int = 5, draws: int = 1000) -> pd.DataFrame:
-    """Return effect, p value and verdict of every primary contrast, and C2's least margin, by replication."""
+    """Return effect, p value and verdict of every primary contrast, and C2's smallest margin, by replication."""
     configured = settings()
     tested = [one for one in claims.comparisons(configured) if one.primary]
     equivalence = next(one for one in claims.comparisons(configured) if one.claim == "C2")
@@ -273,7 +273,7 @@ def report_power(simulations: int) -> None:
     print("\n| claim | contrast | least difference found in 80 % |\n|---|---|---:|")
     for (claim, title), rows in nothing[nothing["claim"].isin(names)].groupby(["claim", "comparison"]):
         print(f"| {claim} | {title} | {rows['least'].mean() + 0.84 * rows['effect'].std():.1f} |")
-    print(f"\nC2: median of the least margin {nothing.loc[nothing['claim'] == 'C2', 'margin'].median():.1f}")
+    print(f"\nC2: median of the smallest margin {nothing.loc[nothing['claim'] == 'C2', 'margin'].median():.1f}")
 
 
 def main():

@@ -20,20 +20,20 @@ def test_whole_grid_is_planned_without_corpora(paper):
     started = time.perf_counter()
     jobs = paper.planned()
     print(f"dry run of the paper's configuration: {time.perf_counter() - started:.1f} s, {len(jobs)} jobs")
-    main = paper.planned("results/tables/table2.csv", "results/figures/figure2.csv", "results/figures/figure3.csv")
+    results = ("tables/table2", "tables/table2_converged", "figures/figure2", "figures/figure3")
+    main = paper.planned(*(f"results/{name}.csv" for name in results))
     runs = [wildcards for rule, wildcards in main if rule == "finetune"]
-    assert sum(run["shots"] == "0" and run["target"] == "any" for run in runs) == 100
+    assert sum(run["shots"] == "0" and run["target"] == "any" for run in runs) == 100 + 120
     assert sum(run["shots"] != "0" and run["target"] != "any" for run in runs) == 300
-    assert len(runs) == 400
-    assert sum(rule == "predict" for rule, _ in main) == 400  # one per run
+    assert len(runs) == sum(rule == "predict" for rule, _ in main) == 520  # one per run
     counts = {rule: sum(job == rule for job, _ in jobs) for rule, _ in jobs}
     assert counts["corpus"] == counts["corpus_audit"] == counts["download_corpus"] == 4
     assert counts["download_noise"] == 5
-    assert counts["encoder"] == 4
+    assert counts["encoder"] == 5
     assert counts["noise"] == 3
     assert counts["split"] == 40
     assert counts["few_shot"] == 60
-    assert counts["finetune"] == 400 + 20 + 15  # plus random_init and tuning
+    assert counts["finetune"] == 520 + 40 + 30  # plus random_init and tuning
     assert counts["predict"] == counts["finetune"]
 
 
@@ -43,21 +43,23 @@ def test_open_configuration_plans_the_same_grid_without_iemocap(tmp_path):
     jobs = workflow.planned("--configfile", *files)
     assert not any("IEMOCAP" in wildcards.values() for _, wildcards in jobs)
     counts = {rule: sum(job == rule for job, _ in jobs) for rule, _ in jobs}
-    assert (counts["finetune"], counts["predict"]) == (435, 435)
+    assert (counts["finetune"], counts["predict"]) == (590, 590)
     downloads = {wildcards["archive"] for rule, wildcards in jobs if rule == "download_corpus"}
     assert downloads == {"ravdess.zip", "emodb.zip", "emovo.zip", "urdu.zip"}
 
 
-def test_table2_alone_plans_no_few_shot_runs(paper):
-    """Its runs also predict the conditions that other configured experiments need."""
+def test_table_alone_plans_no_few_shot_runs(paper):
+    """Runs of the converged table also predict the conditions that other configured experiments need."""
     rules = paper.rules_planned("results/tables/table2.csv")
     assert rules["finetune"] == rules["predict"] == 100
-    assert rules["noise"] == 3
-    assert "few_shot" not in rules
+    assert not rules.keys() & {"noise", "download_noise", "few_shot"}
+    rules = paper.rules_planned("results/tables/table2_converged.csv")
+    assert (rules["finetune"], rules["noise"]) == (120, 3)
     config = paper.config()
-    paper.configure(config | {"experiments": {"table2": config["experiments"]["table2"]}})
+    paper.configure(config | {"experiments": {"table2_converged": config["experiments"]["table2_converged"]}})
     try:
-        assert not paper.rules_planned("results/tables/table2.csv").keys() & {"noise", "download_noise"}
+        rules = paper.rules_planned("results/tables/table2_converged.csv")
+        assert not rules.keys() & {"noise", "download_noise", "few_shot"}
     finally:
         paper.configure(config)
 
