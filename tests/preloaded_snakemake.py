@@ -27,6 +27,7 @@ def _main(arguments, folder, environment, output):
     os.environ.update(environment)
     sys.dont_write_bytecode = True  # sources are edited
     sys.path[:] = [path for path in sys.path if not path.endswith("workflow/scripts")]  # the copy has its own
+    sys.path[:0] = filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))
     from snakemake.cli import main
 
     sys.exit(main(arguments))

@@ -97,7 +97,10 @@ EDITS = {
         ),
         [*runs_of(model="xlsr-small"), *OF_TABLE2, *OF_HISTORIES, *OF_TABLE1, *OF_SCORES, CAPTIONS],
     ),
-    "one model's learning rate": (changes("models.xlsr.training={learning_rate: 1.0e-3}"), XLSR_AGAIN),
+    "the learning rate of a model and of one like it": (
+        changes("models.xlsr.training={learning_rate: 1.0e-3}"),
+        [*runs_of(model="xlsr-frozen"), *XLSR_AGAIN],
+    ),
     "two values swapped within a model": (changes("models.xlsr.tuning={method: lora, rank: 16, alpha: 8}"), XLSR_AGAIN),
     "one model's resources": (changes("models.xlsr.resources={mem_mb: 9000}"), [("provenance", {})]),
     "a corpus added as target": (  # affected runs predict all their targets again
@@ -164,7 +167,7 @@ EDITS = {
     "a model's title": (
         changes("models.xlsr.title=other"),
         [
-            ("table1 table2 figure3 confusion recall training_curves claims provenance", {}),
+            ("table1 table2 figure3 confusion recall training_curves provenance", {}),
             ("measures", {"experiment": "table2"}),
             ("comparison_table comparison_figure", {"experiment": "tuning"}),
             CAPTIONS,

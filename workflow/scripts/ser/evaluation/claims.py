@@ -132,7 +132,8 @@ def comparisons(settings: Mapping) -> list[Comparison]:
 
     Args:
         settings: `roles` (baseline, english, random, pretrained, multilingual: models of the configuration),
-            `experiments` by name, `titles` of models, `languages` of corpora, and entries of the `models`.
+            `experiments` by name, `titles` of models, `languages` of corpora, and entries of the `models` without
+            title and resources.
     """
     found = [*_across_languages(settings), *_few_shot(settings), *_in_noise(settings), *_seen_in_pretraining(settings)]
     found = [_with_obstacle(comparison, settings) for comparison in found]
@@ -267,6 +268,14 @@ def _with_obstacle(comparison: Comparison, settings: Mapping) -> Comparison:
         return replace(comparison, obstacle=f"{label} is not configured")
     if absent := [model for model in comparison.models if model not in experiment["models"]]:
         return replace(comparison, obstacle=f"{label}{ABSENT}{', '.join(map(_namer(settings), absent))}")
+    if comparison.claim == "C9":
+        first, second = (settings["models"].get(model, {}) for model in comparison.models)
+        if different := sorted(
+            key for key in {*first, *second} if key != "weights" and first.get(key) != second.get(key)
+        ):
+            return replace(
+                comparison, obstacle=f"the two models differ in {', '.join(different)}, not in weights alone"
+            )
     return comparison
 
 

@@ -207,16 +207,19 @@ class Settings:
         roles = self._config["claims"]
         named = {name for role in roles.values() for name in ([role] if isinstance(role, str) else role)}
         entries = {name: self._config["models"][name] for name in sorted(named & self._config["models"].keys())}
-        kept = ("checkpoint", "weights")
+        claimed = {name: self._config["experiments"][name] for name in self._experiments.claimed}
         return self._figure(
             "claims",
             "resources/checkpoints.yaml",
             label=self._config["label"],
             roles=roles,
             titles=self._titles(entries),
-            models={name: {key: entry[key] for key in kept if key in entry} for name, entry in entries.items()},
+            models={
+                name: {key: value for key, value in entry.items() if key not in ("title", "resources")}
+                for name, entry in entries.items()
+            },
             languages={name: corpus["language"] for name, corpus in self._config["corpora"].items()},
-            experiments={name: self._config["experiments"][name] for name in CLAIMED},
+            experiments=dict.fromkeys(CLAIMED) | claimed,
         )
 
     def provenance(self) -> dict:
