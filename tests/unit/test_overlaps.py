@@ -216,7 +216,8 @@ class TestAudit:
         waveforms[4] = waveforms[3]
         roles = {"u0": "train", "u1": "train", "u2": "dev", "u3": "dev", "u4": "dev"}
         splits = {"source": {seed: roles for seed in ("1", "2", "10")}, "target": {}}
-        report = audit.audit(rows, np.concatenate(waveforms), {"format": "x"}, [pair("u3", "u4")], splits)
+        measured = ([of(w) for w in waveforms] for of in (audit.level_db, audit.silence_percent))
+        report = audit.audit(rows, waveforms, *measured, {"format": "x"}, [pair("u3", "u4")], splits)
         assert report["genders"] == {"female": 1, "unknown": 1}
         assert report["emotions"] == {"angry": 1, "happy": 1, "neutral": 1, "sad": 2}
         assert report["seconds"] == {"mean": 0.5, "least": 0.5, "median": 0.5, "most": 0.5, "total": 2.5}

@@ -8,7 +8,7 @@ import numpy as np
 
 from ser.core.constants import EMOTIONS, FULL_SCALE
 from ser.core.metrics import unweighted_average_recall
-from ser.corpora.audio import loud_frames, waveforms_of
+from ser.corpora.audio import loud_frames
 from ser.corpora.overlaps import exact_duplicates
 
 CLIPPED_RUN = 4  # consecutive samples at full scale that count as clipping
@@ -18,20 +18,25 @@ HELD_OUT = {"source": "dev", "target": "test"}  # kind of split -> held-out role
 
 
 def audit(
-    rows: Sequence[dict], audio: np.ndarray, archive: dict, overlaps: Sequence[dict], splits: Mapping[str, Mapping]
+    rows: Sequence[dict],
+    waveforms: Sequence[np.ndarray],
+    levels: Sequence[float],
+    silence: Sequence[float],
+    archive: dict,
+    overlaps: Sequence[dict],
+    splits: Mapping[str, Mapping],
 ) -> dict:
     """Return the contents of a corpus's `audit.json`.
 
     Args:
         rows: rows of `utterances.csv`.
-        audio: int16, shape (all samples,).
+        waveforms: of each row, int16, shape (samples,).
+        levels: `level_db` of each waveform.
+        silence: `silence_percent` of each waveform.
         archive: contents of `archive.json`.
         overlaps: rows of `overlaps.csv`.
         splits: kind (`source`, `target`) -> seed -> utterance -> role, already checked for leaks.
     """
-    waveforms = waveforms_of(rows, audio)
-    levels = [level_db(waveform) for waveform in waveforms]
-    silence = [silence_percent(waveform) for waveform in waveforms]
     genders = {row["speaker"]: row["gender"] for row in rows}
     group_of = {row["utterance"]: row["group"] for row in rows}
     emotion_of = {row["utterance"]: row["emotion"] for row in rows}

@@ -30,13 +30,12 @@ def make(inputs, outputs, settings: dict) -> None:
     for path in inputs.subsets:
         subset = [row["utterance"] for row in files.read_rows(path)]
         leakage.check_subset(subset, checked["target"][Path(path).stem.removeprefix("seed")], path)
-    samples = audio.open_audio(inputs.audio)
-    report = audit.audit(rows, samples, files.read_json(inputs.archive), overlaps, checked)
+    waveforms = audio.waveforms_of(rows, audio.open_audio(inputs.audio))
+    levels, silence = ([of(w) for w in waveforms] for of in (audit.level_db, audit.silence_percent))
+    report = audit.audit(rows, waveforms, levels, silence, files.read_json(inputs.archive), overlaps, checked)
     files.write_json(outputs.audit, report)
     corpus = Path(outputs.audit).parent.name
     notes = style.footnotes(settings["label"], style.archive_notes([inputs.archive]))
-    waveforms = audio.waveforms_of(rows, samples)
-    levels, silence = ([of(w) for w in waveforms] for of in (audit.level_db, audit.silence_percent))
     draw(corpus, report, rows, levels, silence, notes, outputs.page)
 
 
