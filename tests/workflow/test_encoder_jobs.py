@@ -39,4 +39,5 @@ def test_rule_extracts_the_encoder_of_a_local_folder(tmp_path):
         "parameters": parameters,
         "width": 32,
         "layers": 2,
+        "dropout": [0.0, 0.1],
     }

@@ -273,11 +273,11 @@ class TestWindows:
         run = run_of(workflow, "xlsr")
         whole = run_label(run, long, "--whole")
         assert [(row["start"], row["end"]) for row in whole] == [("0.000", "41.000")]
-        short = workflow.directory / "German/audio/4-sad.wav"  # of 1.3 s
+        short = workflow.directory / "German/audio/4-sad.wav"  # of 1.75 s
         rows = run_label(run, short, long, "--window", "1", "--hop", "1")
-        assert [row["start"] for row in rows[:3]] == ["0.000", "0.300", "0.000"]
+        assert [row["start"] for row in rows[:3]] == ["0.000", "0.750", "0.000"]
         assert len(rows) == 2 + 41 - 11
-        assert len(run_label(run, short, "--window", "0.5")) == 5
+        assert len(run_label(run, short, "--window", "0.5")) == 6
 
     def test_no_window_is_longer_than_whispers_input(self, workflow, long, capsys):
         """A recording of 32 s is one utterance for other models, of up to 35 s."""
@@ -575,7 +575,7 @@ class TestRuns:
         with pytest.raises(UserError, match=rf"{encoder} is not the encoder that {run} was trained on, or is damaged"):
             open_trained(run)
         encoder.unlink()
-        with pytest.raises(UserError, match=rf"{encoder} does not exist\. Compute it with"):
+        with pytest.raises(UserError, match=rf"{run}: resources/.*safetensors does not exist\. Compute it with"):
             open_trained(run)
 
     def test_moved_or_missing_run_is_rejected(self, results):
