@@ -6,10 +6,12 @@
 Experiments have the paper's size, and corpora their real numbers of speakers and utterances. The logit of a correct
 prediction is that of the world's UAR plus normal effects: of each training run and of its pair with a target, of each
 speaker in each emotion, of their interaction with the model, and of that with numbers of examples or noise. True
-values are means over many experiments with other speakers and seeds.
+values are means over many experiments with other speakers and seeds. Figure 2's test speakers are those of the
+workflow's own splits of these corpora.
 """
 
 import argparse
+import functools
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -22,6 +24,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
 from ser.core.constants import EMOTIONS  # noqa: E402
+from ser.corpora import splits  # noqa: E402
 from ser.demo.layouts import URDU_SPEAKERS  # noqa: E402
 from ser.evaluation import bootstrap, claims  # noqa: E402
 
@@ -32,7 +35,7 @@ SPEAKERS = {
     "EMOVO": np.full((6, 4), 14),
     "URDU": np.array(list(URDU_SPEAKERS.values())),
 }
-HELD_OUT = {"EMODB": 3, "EMOVO": 2}  # number of test speakers; for URDU a random third
+POOL_PER_EMOTION = 50  # of `config.yaml`
 # Standard deviations in logits: assumptions, not measurements.
 SPREADS = {"training": 0.15, "pair": 0.10, "speaker": 0.6, "interaction": 0.3, "arm": 0.15}
 TARGETS = ("EMODB", "EMOVO", "URDU")
@@ -55,7 +58,6 @@ class World:
     def __init__(self, uar: Callable, seeds: int, generator: np.random.Generator):
         self.uar, self.seeds, self._generator = uar, seeds, generator
         self._effects: dict[tuple, np.ndarray] = {}
-        self._test_speakers = {target: self._draw_test_speakers(target) for target in SPEAKERS}
 
     def counts(self, models, pairs, shots=(0,), conditions=("clean",), test_set="all") -> pd.DataFrame:
         """Return counts as in `confusions.csv`."""
@@ -85,7 +87,7 @@ class World:
         logit = np.sqrt(spread) * np.log(share / (1 - share))
         total = SPEAKERS[target] * np.ones((self.seeds, 1, 1), int)
         if test_set == "test":
-            total = total * self._test_speakers[target][:, :, None]
+            total = total * test_speakers(target, self.seeds)[:, :, None]
         correct = self._generator.binomial(total, 1 / (1 + np.exp(-(logit + by_seed[:, None, None] + by_speaker))))
         seed, speaker, emotion = np.nonzero(total)
         predicted = np.zeros((len(seed), 4), int)
@@ -101,17 +103,14 @@ class World:
             self._effects[spread, *key] = self._generator.normal(0, SPREADS[spread], size)
         return self._effects[spread, *key]
 
-    def _draw_test_speakers(self, target: str) -> np.ndarray:
-        """Return the test speakers of every seed as a mask (seeds, speakers)."""
-        counts = SPEAKERS[target]
-        masks = []
-        while len(masks) < self.seeds:
-            mask = self._generator.random(len(counts)) < 1 / 3
-            if target in HELD_OUT:
-                mask = self._generator.permutation(len(counts)) < HELD_OUT[target]
-            if (counts[mask].sum(axis=0) > 0).all():
-                masks.append(mask)
-        return np.array(masks)
+
+@functools.cache
+def test_speakers(target: str, seeds: int) -> np.ndarray:
+    """Return the test speakers of the splits of seeds 1, 2, ... as a mask (seeds, speakers)."""
+    counts = SPEAKERS[target]
+    pool = np.full(len(EMOTIONS), POOL_PER_EMOTION)
+    found = splits.distinct_splits(counts, pool, (0, counts.sum()), seeds, "target", large=True)
+    return np.array([np.isin(np.arange(len(counts)), held_out) for held_out in found])
 
 
 # --- Coverage ----------------------------------------------------------------------------------

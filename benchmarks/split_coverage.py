@@ -1,9 +1,10 @@
 """Overlap and coverage of the splits of the published corpora, for several seeds.
 
-    python benchmarks/split_coverage.py [--seeds 5] [--share 0.75]
+    python benchmarks/split_coverage.py [--seeds 5] [--share 0.75] [--test-share 0.6]
 
-Uses the published names of utterances and speakers, and IEMOCAP's counts by session: no audio is needed. `--share` is
-`SMALLEST_SHARE` of `ser.corpora.splits`, and 1 allows only splits with the largest smallest class.
+Uses the published names of utterances and speakers, and IEMOCAP's counts by session: no audio is needed. `--share` and
+`--test-share` are `SMALLEST_SHARE` and `TEST_SHARE` of `ser.corpora.splits`. A share of 1 allows only splits with the
+largest smallest class; a test share of 0 allows test sets of any size.
 """
 
 import argparse
@@ -27,7 +28,7 @@ SHARED = [{"utterance": "SF1_happy0", "other": "SF4_happy0"}]  # of URDU: the sp
 
 
 def measure(held_out: list[set[str]], rows: list[dict]) -> str:
-    """Return mean overlap, coverage, and the range of the smallest class, as cells of a table."""
+    """Return mean overlap, coverage, and ranges of the smallest class, utterances and speakers, as cells of a table."""
     size = {group: sum(row["group"] == group for row in rows) for group in {row["group"] for row in rows}}
 
     def count(groups):
@@ -41,10 +42,16 @@ def measure(held_out: list[set[str]], rows: list[dict]) -> str:
         min(sum(row["group"] in groups and row["emotion"] == emotion for row in rows) for emotion in EMOTIONS)
         for groups in held_out
     ]
+    totals = [count(groups) for groups in held_out]
+    tested = [len({row["speaker"] for row in rows if row["group"] in groups}) for groups in held_out]
     return (
         f"{overlap:.2f} | {100 * count(ever) / len(rows):.0f} % | {len(covered)} of {len(speakers)}"
-        f" | {min(smallest)} to {max(smallest)}"
+        f" | {_range(smallest)} | {_range(totals)} | {_range(tested)}"
     )
+
+
+def _range(numbers: list[int]) -> str:
+    return str(min(numbers)) if min(numbers) == max(numbers) else f"{min(numbers)} to {max(numbers)}"
 
 
 def main() -> None:
@@ -52,9 +59,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--share", type=float, default=splits.SMALLEST_SHARE)
+    parser.add_argument("--test-share", type=float, default=splits.TEST_SHARE)
     given = parser.parse_args()
-    splits.SMALLEST_SHARE = given.share
-    print("| corpus | set | mean overlap | utterances | speakers | smallest class |\n|---|---|---:|---:|---:|---:|")
+    splits.SMALLEST_SHARE, splits.TEST_SHARE = given.share, given.test_share
+    columns = ("corpus", "set", "mean overlap", "utterances ever held out", "speakers ever held out")
+    columns += ("smallest class", "utterances in a set", "speakers in a set")
+    print("| " + " | ".join(columns) + " |\n|---|---|" + "---:|" * (len(columns) - 2))
     for name, corpus in CORPORA.items():
         rows = real_rows(corpus)
         shared = SHARED if corpus == "URDU" else []
