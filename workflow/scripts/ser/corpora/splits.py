@@ -37,7 +37,7 @@ SMALLEST_SHARE = 0.75
 # thirds, fewer of its speakers are ever tested.
 TEST_SHARE = 0.6
 INFEASIBLE = 2  # status of `milp`
-SEARCH_NODES = 100  # of the branch-and-bound tree; the paper's corpora and RAVDESS need at most 20
+SEARCH_NODES = 100  # of the branch-and-bound tree; the paper's corpora and RAVDESS need at most 5 (ten seeds)
 
 
 def source_split(rows: Sequence[dict], overlaps: Sequence[dict], seed: int, corpus: str) -> dict[str, str]:
