@@ -42,7 +42,7 @@ def test_claims_and_overview_captions_state_the_verdicts(tmp_path):
     path = write(
         tmp_path / "claims.csv",
         [
-            {"claim": c, "statement": f"It is {c}", "claim_verdict": v, "verdict": v * (v != "no verdict"), "reason": r}
+            {"claim": c, "statement": f"It is {c}", "claim_verdict": v, "p": "" if r else 0.01, "reason": r}
             for c, (v, r) in verdicts.items()
         ],
     )
