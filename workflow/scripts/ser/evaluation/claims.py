@@ -395,8 +395,9 @@ def joint_verdict(verdicts: Collection[str]) -> str:
 def claim_verdict(claim: str, rows: pd.DataFrame) -> tuple[str, str]:
     """Return the verdict on a claim from its comparisons, and the reason if there is none."""
     primary = rows[rows["primary"]] if claim not in DESCRIPTIVE else rows
-    if (primary["effect"].isna() if len(primary) else rows["effect"].isna()).all():
-        return "not tested", _listed(rows["note"])
+    rested_on = primary if len(primary) else rows
+    if rested_on["effect"].isna().all():
+        return "not tested", _listed(rested_on["note"])
     if claim in DESCRIPTIVE:
         return "no verdict", DESCRIPTIVE[claim]
     if "no verdict" in set(primary["verdict"]):
