@@ -16,7 +16,8 @@ Condition = tuple[str, dict[str, str | set[str]]]
 
 CORPORA = "corpus overlaps log_mel noise pooled split few_shot"
 OF_AUDIT = ("corpus_audit audit", {})
-OF_SCORES = [("scores claims provenance", {}), ("caption", {"result": {"overview", "claims"}})]
+OF_TOTALS = [("scores provenance", {}), ("caption", {"result": "overview"})]
+OF_SCORES = [*OF_TOTALS, ("claims", {}), ("caption", {"result": "claims"})]
 OF_TABLE2 = [
     ("score", {"experiment": "table2"}),
     ("table2 confusion recall", {}),
@@ -95,7 +96,7 @@ EDITS = {
             " tuning: {method: lora, rank: 4}}",
             "experiments.table2.models=[cnn-lstm, xlsr, xlsr-small]",
         ),
-        [*runs_of(model="xlsr-small"), *OF_TABLE2, *OF_HISTORIES, *OF_TABLE1, *OF_SCORES, CAPTIONS],
+        [*runs_of(model="xlsr-small"), *OF_TABLE2, *OF_HISTORIES, *OF_TABLE1, *OF_TOTALS, CAPTIONS],
     ),
     "the learning rate of a model and of one like it": (
         changes("models.xlsr.training={learning_rate: 1.0e-3}"),
@@ -126,7 +127,7 @@ EDITS = {
             *OF_HISTORIES,
             *OF_TABLE1,
             *OF_TABLE2,
-            *OF_SCORES,
+            *OF_TOTALS,
         ],
     ),
     "few-shot sizes": (
