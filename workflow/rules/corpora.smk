@@ -6,7 +6,7 @@ OUTPUTS resources/corpora/{archive}
         results/corpora/{corpus}/clean/audio.npy
         results/corpora/{corpus}/overlaps.csv, audit.json, audit.png
         results/audit.csv, audit_emotions.csv, audit_speakers.csv
-        results/corpora/{corpus}/{condition}/log_mel.npy
+        results/corpora/{corpus}/{condition}/log_mel.npy, functionals/{features}.npy
 """
 
 
@@ -126,3 +126,22 @@ rule log_mel:
         settings=uses("log_mel.py"),
     script:
         "../scripts/log_mel.py"
+
+
+rule functionals:
+    """Compute functionals of the utterances of a corpus for SVMs."""
+    input:
+        audio="results/corpora/{corpus}/{condition}/audio.npy",
+        utterances="results/corpora/{corpus}/utterances.csv",
+    output:
+        functionals="results/corpora/{corpus}/{condition}/functionals/{features}.npy",
+    log:
+        "results/logs/functionals/{corpus}/{condition}/{features}.log",
+    wildcard_constraints:
+        features="egemaps|level-duration",
+    conda:
+        "../../envs/ser.yaml"
+    params:
+        settings=uses("functionals.py"),
+    script:
+        "../scripts/functionals.py"

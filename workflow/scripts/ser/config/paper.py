@@ -38,6 +38,7 @@ def differences(entries: Mapping[str, Mapping]) -> dict[str, str]:
 
 def _differences(entry: Mapping, expected: Mapping) -> str:
     flat = {**entry, **entry.get("tuning", {}), **entry.get("training", {})}
+    flat["checkpoint"] = entry.get("copy_of", entry.get("checkpoint"))
     return "; ".join(
         f"{key} {to_yaml(flat.get(key))}, not {to_yaml(value)}"
         for key, value in expected.items()

@@ -15,6 +15,7 @@ from ser.core.errors import UserError
 from ser.core.paths import ANY_TARGET, CLEAN
 from ser.corpora import download
 from ser.corpora.formats import CHECKSUMS, PUBLISHED
+from ser.models import families
 
 # JSON Schema accepts 5.0 as an integer and does not exclude NaN. Paths contain these numbers, so types are strict.
 Strict = validators.extend(
@@ -105,7 +106,7 @@ def recorded_model(entry: Mapping) -> dict:
     definitions = schema.schema()["$defs"]
     rule = definitions["model"] | {"$defs": definitions}
     problems = [message for error in Strict(rule).iter_errors(model) for message in _explain(error)]
-    if not problems and model["family"] != "cnn-lstm":
+    if not problems and families.has_encoder(model):
         problems = [f"{key} is missing" for key in ("checkpoint", "tuning") if key not in model]
     if problems:
         raise_problems(problems, "the recorded model")
@@ -263,11 +264,13 @@ def _corpus_problems(corpus: dict):
 
 
 def _model_problems(model: dict):
-    encoder_keys = ("checkpoint", "revision", "weights", "tuning")
-    if model["family"] == "cnn-lstm":
+    encoder_keys = ("checkpoint", "revision", "copy_of", "weights", "tuning")
+    if "features" in model and model["family"] != "svm":
+        yield f"features: not allowed for family {model['family']}, only for svm"
+    if not families.has_encoder(model):
         for key in (*encoder_keys, "context"):
             if key in model:
-                yield f"{key}: not allowed for family cnn-lstm, which has no encoder"
+                yield f"{key}: not allowed for family {model['family']}, which has no encoder"
         return
     if "checkpoint" not in model:
         yield f"checkpoint: required for family {model['family']}"
@@ -278,6 +281,8 @@ def _model_problems(model: dict):
         )
     elif "revision" in model and _is_path(model["checkpoint"]):
         yield f"revision: {model['checkpoint']} is a local folder, which has no revision: remove it, or set it to null"
+    if "copy_of" in model and not is_local(model.get("checkpoint", "")):
+        yield f"copy_of: checkpoint {model['checkpoint']} is not a local folder: remove it"
     if "tuning" not in model:
         yield f"tuning: required for family {model['family']}, for example {{method: lora, rank: 16}}"
     else:

@@ -12,11 +12,10 @@ import torch
 from ser.core.constants import EMOTIONS, SAMPLE_RATE
 from ser.core.errors import OptionError, UserError
 from ser.core.files import files_under
-from ser.corpora.audio import AUDIO_SUFFIXES, READABLE, SHORTEST, as_float, decode, is_silent, trim_silence
+from ser.corpora.audio import AUDIO_SUFFIXES, READABLE, SHORTEST, decode, is_silent, trim_silence
 from ser.deploy.trained import TrainedModel
 from ser.models import families, trainable_state
 from ser.models.batching import Frames
-from ser.models.log_mel import log_mel
 from ser.training import inference
 
 COLUMNS = ("file", "start", "end", "predicted", *EMOTIONS)
@@ -98,7 +97,7 @@ class Classifier:
 
     def __init__(self, trained: TrainedModel, device: torch.device):
         entry = trained.model
-        self._device, self._folder, self._family = device, trained.folder, entry["family"]
+        self._device, self._folder, self._has_encoder = device, trained.folder, families.has_encoder(entry)
         self._model = families.of(entry).build(entry, trained.encoder).to(device)
         trainable_state.load_trained_state(self._model, trained.folder / "weights.safetensors")
         self._frozen = None
@@ -128,10 +127,9 @@ class Classifier:
         """
         if self._trim_db is not None:
             samples = trim_silence(samples, self._trim_db)
-        if self._family == "cnn-lstm":
-            return Frames.all_real(torch.from_numpy(log_mel(as_float(samples))))
         model = self._model if self._frozen is None else self._frozen
-        model.frame_count(name, len(samples))
+        if self._has_encoder:
+            model.frame_count(name, len(samples))
         return model.frames_of(samples, self._device)
 
     def probabilities(self, frames: Sequence[Frames]) -> np.ndarray:

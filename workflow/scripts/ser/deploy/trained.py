@@ -11,6 +11,7 @@ from ser.core.errors import UserError, listing
 from ser.core.files import read_json
 from ser.core.integrity import sha256
 from ser.core.paths import ENCODER_FILES, RunId, encoder_folder
+from ser.models import families
 
 OWN_FILES = ("weights.safetensors", "run.json", "history.csv")
 IDENTITY = {"model", "source", "target", "shots", "seed"}  # keys of run.json that identify a run
@@ -112,14 +113,14 @@ def _check_location(folder: Path, record: dict) -> None:
 
 
 def _encoder_folder(folder: Path, model: dict, exported: bool) -> Path | None:
-    if model["family"] == "cnn-lstm":
+    if not families.has_encoder(model):
         return None
     return folder / ENCODER if exported else folder.parents[5] / encoder_folder(model)
 
 
 def _encoder_files(model: dict) -> tuple[str, ...]:
     """Return the encoder files to export; no weights if everything was trained."""
-    if model["family"] == "cnn-lstm":
+    if not families.has_encoder(model):
         return ()
     return ENCODER_FILES[1:] if model["weights"] == "random" else ENCODER_FILES
 

@@ -61,7 +61,7 @@ def rows(
                 "model": name,
                 "title": titles[name],
                 "family": entry["family"],
-                "checkpoint": entry.get("checkpoint", ""),
+                "checkpoint": _checkpoint(entry),
                 "revision": entry.get("revision", ""),
                 "tuning": entry["tuning"]["method"] if "tuning" in entry else "full",
                 "pretraining_data": known.get("data", "unknown"),
@@ -82,6 +82,10 @@ def rows(
         )
     whole = dict.fromkeys(("hours", "hidden_size", "layers"), "Int64")
     return pd.DataFrame(table, columns=columns(languages)).astype(whole)
+
+
+def _checkpoint(entry: Mapping) -> str:
+    return f"local copy of {entry['copy_of']}" if "copy_of" in entry else entry.get("checkpoint", "")
 
 
 def draw(table: pd.DataFrame, languages: list[str], notes: list[str], path) -> None:

@@ -18,14 +18,23 @@ def make(inputs, outputs, settings: dict) -> None:
         settings["models"],
         settings["sources"],
         settings["titles"],
+        settings["steps"],
         notes,
         outputs.png,
         outputs.pdf,
     )
 
 
-def draw(curves: pd.DataFrame, models: list, sources: list, titles: dict[str, str], notes: list[str], *paths) -> None:
-    """Draw development UAR (top) and losses (bottom), one column per model."""
+def draw(
+    curves: pd.DataFrame,
+    models: list,
+    sources: list,
+    titles: dict[str, str],
+    steps: dict[str, str],
+    notes: list[str],
+    *paths,
+) -> None:
+    """Draw development UAR (top) and losses (bottom), one column per model; `steps` are the labels of their axes."""
     style.set_style()
     sources = [source for source in sources if source in set(curves["source"])]
     colours, markers = style.model_styles(sources)
@@ -47,7 +56,7 @@ def draw(curves: pd.DataFrame, models: list, sources: list, titles: dict[str, st
             below.plot(own["epoch"], own["dev_loss"], linestyle="--", **look)
         above.axhline(style.CHANCE, color="0.4", linestyle=":", linewidth=1.2, label="chance")
         above.set_title(titles[model])
-        below.set_xlabel("epoch")
+        below.set_xlabel(steps[model])
         below.xaxis.set_major_locator(MaxNLocator(integer=True))
     panels[0, 0].set_ylabel("development UAR (%)")
     panels[1, 0].set_ylabel("loss: training solid,\ndevelopment dashed")

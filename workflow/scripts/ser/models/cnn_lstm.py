@@ -12,9 +12,10 @@ from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from ser.core.constants import EMOTIONS
+from ser.corpora.audio import as_float
 from ser.models.batching import Frames, mean_of_real_frames, on_device, real_frames
 from ser.models.feature_store import Storage
-from ser.models.log_mel import BANDS, frame_count
+from ser.models.log_mel import BANDS, frame_count, log_mel
 
 CHANNELS, UNITS, DENSE = 128, 128, 128
 KERNELS = (9, 5, 3)
@@ -60,6 +61,10 @@ class CnnLstm(nn.Module):
             targets = storage.allocate(sum(counts), BANDS).split(counts)
             kept = [target.copy_(own) for target, own in zip(targets, kept, strict=True)]
         return [Frames.all_real(own) for own in kept]
+
+    def frames_of(self, samples: np.ndarray, device: torch.device) -> Frames:
+        """Compute the log-mel frames of one utterance from int16 samples."""
+        return Frames.all_real(torch.from_numpy(log_mel(as_float(samples))).to(device))
 
     def forward(self, frames: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """Return logits of shape (batch, 4).

@@ -10,12 +10,23 @@ import importlib
 from collections.abc import Mapping
 from types import ModuleType
 
+WITHOUT_ENCODER = ("cnn-lstm", "svm")
 FROZEN = "frozen"  # family of all frozen encoders: a classification head on vectors that are computed once
 
 
 def name(model: Mapping) -> str:
     """Return the family of a model's entry, `frozen` for every frozen encoder."""
     return FROZEN if model.get("tuning", {}).get("method") == "frozen" else model["family"]
+
+
+def has_encoder(model: Mapping) -> bool:
+    """Return whether a model's family starts from an encoder."""
+    return model["family"] not in WITHOUT_ENCODER
+
+
+def step(model: Mapping) -> str:
+    """Return what the steps of a model's training history are: epochs, or values of an SVM's C."""
+    return "value of C" if model["family"] == "svm" else "epoch"
 
 
 def source(family: str) -> str:

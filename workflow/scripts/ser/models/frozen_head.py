@@ -3,7 +3,6 @@
 from collections.abc import Collection
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -11,6 +10,7 @@ from ser.core.files import read_json
 from ser.models.batching import Frames
 from ser.models.classification_head import classifier
 from ser.models.feature_store import Storage
+from ser.models.vectors import read_vectors
 
 
 def build(settings: dict, encoder) -> "FrozenEncoderHead":
@@ -38,10 +38,7 @@ class FrozenEncoderHead(nn.Module):
             path: the corpus's output of rule `pooled`, float32, (utterances, width).
             utterances: all rows of the corpus.
         """
-        chosen = set(wanted)
-        vectors = np.load(path)
-        kept = vectors[[row["utterance"] in chosen for row in utterances]]
-        return [Frames.all_real(vector) for vector in torch.from_numpy(kept).to(storage.device).split(1)]
+        return read_vectors(path, utterances, wanted, storage)
 
     def forward(self, frames: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """Return logits of shape (batch, 4) for vectors of shape (batch, 1, width)."""

@@ -13,7 +13,12 @@ def known() -> dict[str, dict]:
 def facts(entry: dict) -> dict:
     """Return the facts about a model's pre-training, empty for an unknown checkpoint."""
     pretrained = "checkpoint" in entry and entry.get("weights", "pretrained") == "pretrained"
-    return known().get(entry["checkpoint"], {}) if pretrained else {"data": "none"}
+    return known().get(repository(entry), {}) if pretrained else {"data": "none"}
+
+
+def repository(entry: dict) -> str:
+    """Return a model's checkpoint: the repository that it is published in, if that is known."""
+    return entry.get("copy_of", entry["checkpoint"])
 
 
 def seen(entry: dict, language: str) -> str:

@@ -158,11 +158,13 @@ class Inputs:
         return [f"results/corpora/{target}/utterances.csv" for target in targets]
 
     def _frames(self, model: str, corpus: str, condition: str) -> str:
-        """Return the file with a model's input: log-mel, pooled vectors or audio."""
+        """Return the file with a model's input: log-mel, functionals, pooled vectors or audio."""
         entry = self._config["models"][model]
         match families.name(entry):
             case "cnn-lstm":
                 file = "log_mel.npy"
+            case "svm":
+                file = f"functionals/{entry['features']}.npy"
             case families.FROZEN:
                 file = f"pooled/{pooled_name(entry)}.npy"
             case _:
@@ -258,7 +260,7 @@ class Inputs:
 
 
 def _encoder_files(entry: Mapping) -> list[str]:
-    """Return the files of a model's encoder, weights first; none for CNN-LSTM."""
-    if entry["family"] == "cnn-lstm":
+    """Return the files of a model's encoder, weights first; none for a family without encoder."""
+    if not families.has_encoder(entry):
         return []
     return [f"{encoder_folder(entry)}/{name}" for name in ENCODER_FILES]

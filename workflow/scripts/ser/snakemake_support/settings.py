@@ -92,10 +92,9 @@ class Settings:
 
     # --- Models ---
 
-    @property
-    def gpu(self) -> int:
-        """GPUs to request for a job with a model."""
-        return 0 if self._config["device"] == "cpu" else 1
+    def gpu(self, wildcards) -> int:
+        """Return the GPUs to request for a job with a model."""
+        return 0 if self._config["device"] == "cpu" or self._model_of(wildcards)["family"] == "svm" else 1
 
     def memory(self, wildcards, attempt) -> int:
         """Return the memory to request (MB), growing with each attempt."""
@@ -143,9 +142,13 @@ class Settings:
         return self._model_settings_cache[script, model]
 
     def _architecture(self, model: str) -> dict:
-        """Return a model's settings without its title, training options and resources."""
+        """Return a model's settings without its title, training options and resources, and what a copy is of."""
         entry = self._config["models"][model]
-        return {key: value for key, value in entry.items() if key not in ("title", "training", "resources")}
+        return {key: value for key, value in entry.items() if key not in ("title", "training", "resources", "copy_of")}
+
+    def _copy_of(self, model: str) -> dict:
+        entry = self._config["models"][model]
+        return {"copy_of": entry["copy_of"]} if "copy_of" in entry else {}
 
     # --- Results ---
 
@@ -163,7 +166,7 @@ class Settings:
             "resources/checkpoints.yaml",
             label=self._config["label"],
             titles=self._titles(models),
-            models={name: self._architecture(name) for name in models},
+            models={name: self._architecture(name) | self._copy_of(name) for name in models},
             order=models,
             languages=sorted({corpus["language"] for corpus in corpora}),
         )
@@ -200,6 +203,7 @@ class Settings:
             sources=entry["sources"],
             label=self._config["label"],
             titles=self._titles(entry["models"]),
+            steps={name: families.step(self._config["models"][name]) for name in entry["models"]},
         )
 
     def claims(self) -> dict:

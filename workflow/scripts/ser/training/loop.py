@@ -62,10 +62,7 @@ def fine_tune(
 
     Raises `UserError` if a class is missing from the training data, or the loss is not finite.
     """
-    if missing := [emotion for emotion in EMOTIONS if emotion not in set(train.emotions)]:
-        raise UserError(
-            f"the training data has no {' and no '.join(missing)} utterance: use a source with all four emotions"
-        )
+    check_emotions(train)
     updates = Updates(model.to(device), train, settings, device)
     progress = resume.load(state_path, fingerprint, model, updates.optimizer)
     updates.splits, seconds_before = progress.splits, progress.seconds
@@ -94,7 +91,16 @@ def fine_tune(
         if epoch < settings["epochs"]:
             resume.save(state_path, fingerprint, progress, model, updates.optimizer)
         log.info("epoch %d of %d: %s", epoch, settings["epochs"], ", ".join(f"{k} {v:.4g}" for k, v in row.items()))
+    progress.converged = has_converged(progress.history, settings["patience"])
     return progress
+
+
+def check_emotions(train: Examples) -> None:
+    """Raise `UserError` if a class is missing from the training data."""
+    if missing := [emotion for emotion in EMOTIONS if emotion not in set(train.emotions)]:
+        raise UserError(
+            f"the training data has no {' and no '.join(missing)} utterance: use a source with all four emotions"
+        )
 
 
 class Updates:

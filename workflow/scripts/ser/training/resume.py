@@ -23,6 +23,7 @@ class Progress:
     epochs_done: int = 0
     history: list[dict] = field(default_factory=list)
     best_epoch: int = 0
+    converged: bool = False
     best_weights: dict[str, torch.Tensor] = field(default_factory=dict)
     seconds: float = 0.0  # spent on these epochs by all processes, including start-up
     splits: int = 1  # micro-batches per batch that fit the GPU's memory

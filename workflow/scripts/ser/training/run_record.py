@@ -17,7 +17,6 @@ from torch import nn
 from ser.core.integrity import sha256
 from ser.training.autocast import uses_bfloat16
 from ser.training.data import Examples
-from ser.training.loop import has_converged
 from ser.training.resume import Progress
 
 PACKAGES = ("numpy", "peft", "safetensors", "torch", "transformers")  # versions recorded, of those imported
@@ -59,7 +58,7 @@ def record_of_run(
         "settings": settings,
         "selected_epoch": progress.best_epoch,
         "epochs": progress.epochs_done,
-        "converged": has_converged(progress.history, settings["training"]["patience"]),
+        "converged": progress.converged,
         "train_loss": progress.history[-1]["train_loss"],
         "dev_uar": best["dev_uar"],
         "parameters": count_parameters(model),
