@@ -97,6 +97,13 @@ def corpus(**entry):
         ({"models__xlsr__context": "30s"}, r"models\.xlsr\.context: not allowed for family wav2vec2, only for whisper"),
         ({"models__xlsr__weights": "random"}, r"xlsr\.tuning\.method: lora would leave random weights untrained"),
         ({"models__cnn-lstm__checkpoint": "a/b"}, r"models\.cnn-lstm\.checkpoint: not allowed for family cnn-lstm"),
+        (
+            {"models__svm": {"title": "SVM", "family": "svm", "tuning": {"method": "full"}}},
+            r"tuning: not allowed for .* svm",
+        ),
+        ({"models__cnn-lstm__features": "egemaps"}, r"features: not allowed for family cnn-lstm, only for svm"),
+        ({"models__xlsr__copy_of": "a/b"}, r"copy_of: checkpoint facebook/.* is not a local folder: remove it"),
+        ({"models__cnn-lstm__copy_of": "a/b"}, r"copy_of: not allowed for family cnn-lstm"),
         ({"experiments__figure2__targets": ["IEMOCAP"]}, r"'IEMOCAP' is the source"),
         ({"experiments__figure3__condition": "clean"}, r"'clean' is the reference"),
         ({"experiments__figure2__shots": [-1]}, r"experiments\.figure2\.shots\.0: -1 is not allowed"),
@@ -208,7 +215,7 @@ TYPICAL_MISTAKES = [  # edits of the paper's configuration, and the full error m
     ),
     (
         {"models__whisper__family": ...},
-        "models.whisper: required key 'family' is missing; it must be one of cnn-lstm, wav2vec2, whisper",
+        "models.whisper: required key 'family' is missing; it must be one of cnn-lstm, svm, wav2vec2, whisper",
     ),
     (
         {"corpora__MINE": TABLE | {"verify": "names"}},

@@ -33,6 +33,11 @@ def paper(**edits):
     return validation.load(yaml.safe_load(TEXT) | edits)
 
 
+def with_svm(kind):
+    """Return the inputs or settings of the paper's configuration with an SVM."""
+    return kind(paper(models=yaml.safe_load(TEXT)["models"] | {"svm": {"title": "SVM", "family": "svm"}}))
+
+
 @pytest.fixture(scope="module")
 def config():
     return paper()
@@ -102,6 +107,11 @@ class TestInputs:
     )
     def test_frames_by_family(self, inputs, model, file):
         assert inputs.source_frames(w(model=model, source="EMODB")) == f"results/corpora/EMODB/clean/{file}"
+
+    def test_frames_of_an_svm(self):
+        inputs = with_svm(Inputs)
+        assert inputs.source_frames(w(model="svm", source="EMODB")).endswith("clean/functionals/egemaps.npy")
+        assert inputs.encoder(w(model="svm")) == []
 
     def test_encoders(self, config, inputs):
         assert inputs.encoder(w(model="cnn-lstm")) == []
@@ -337,9 +347,11 @@ class TestSettings:
         assert settings.runtime(w(model="cnn-lstm"), 2) == 120
         assert settings.memory(w(encoding="facebook--wav2vec2-large-xlsr-53-c3f9d884181a"), 2) == 32_000
 
-    def test_gpu_is_requested_unless_the_device_is_cpu(self, settings):
-        assert settings.gpu == 1
-        assert Settings(paper(device="cpu")).gpu == 0
+    def test_gpu_is_requested_unless_the_device_is_cpu_or_the_model_an_svm(self, settings):
+        assert settings.gpu(w(model="cnn-lstm")) == 1
+        assert settings.gpu(w(encoding="facebook--wav2vec2-large-xlsr-53-c3f9d884181a")) == 1
+        assert Settings(paper(device="cpu")).gpu(w(model="cnn-lstm")) == 0
+        assert with_svm(Settings).gpu(w(model="svm")) == 0
 
     def test_corpus_that_cannot_be_downloaded(self, settings):
         assert settings.refusal("URDU") is None

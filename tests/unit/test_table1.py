@@ -74,6 +74,13 @@ class TestRows:
         assert cells["seen_Urdu"].tolist() == ["", "no", "no", "unknown", ""]
         assert cells["source"].astype(bool).tolist() == [False, True, True, False, False]
 
+    def test_copy_of_a_published_checkpoint_has_its_facts(self):
+        entry = MODELS["mine"] | {"copy_of": WHISPER}
+        runs = [{"model": "mine", "parameters": dict.fromkeys(("total", "encoder", "trained"), 1)}]
+        row = table1.rows({"mine": entry}, ["mine"], {"mine": "Mine"}, runs, {}, LANGUAGES).iloc[0]
+        assert row[["checkpoint", "seen_Urdu"]].tolist() == [f"local copy of {WHISPER}", "yes"]
+        assert row["hours"] == pretraining_data.known()[WHISPER]["hours"]
+
     def test_whole_numbers_and_blanks_in_the_csv(self, table, tmp_path):
         table.to_csv(tmp_path / "table1.csv", index=False)
         read = pd.read_csv(tmp_path / "table1.csv", dtype=str, keep_default_na=False).set_index("model")

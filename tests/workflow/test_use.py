@@ -39,7 +39,7 @@ from ser.models import families
 from ser.models.trainable_state import trained_state
 
 FORMATS = (("wav", 44_100), ("flac", 48_000), ("ogg", 16_000), ("mp3", 22_050), ("wav", 16_000))
-MODELS = ("cnn-lstm", "xlsr", "whisper", "xlsr-frozen")
+MODELS = ("cnn-lstm", "egemaps", "xlsr", "whisper", "xlsr-frozen")
 ONE_THREAD = os.environ | {"OMP_NUM_THREADS": "1"}  # tests may run in parallel
 
 
@@ -64,7 +64,7 @@ def write_corpus(folder) -> None:
 
 @pytest.fixture(scope="module")
 def workflow(tmp_path_factory):
-    """Train four small models on one small corpus and test them on another."""
+    """Train five small models on one small corpus and test them on another."""
     workflow = Workflow(tmp_path_factory.mktemp("use") / "repository")
     config = yaml.safe_load((ROOT / "demo" / "config" / "config.yaml").read_text(encoding="utf-8"))
     config |= {"seeds": [1], "few_shot": {"pool_per_emotion": 2}, "noise": {"format": "demand", "path": None}}
@@ -74,6 +74,7 @@ def workflow(tmp_path_factory):
         config["corpora"][corpus] = table | {"trim_db": 40}
     save_wav2vec2(workflow.directory / "checkpoints" / "xlsr", **LAYER_NORM)
     save_whisper(workflow.directory / "checkpoints" / "whisper")
+    config["models"]["egemaps"] = {"title": "eGeMAPS (SVM)", "family": "svm"}
     for model in MODELS:
         entry = config["models"][model]
         if "checkpoint" in entry:

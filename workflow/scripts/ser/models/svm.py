@@ -42,7 +42,7 @@ class LinearSvm(nn.Module):
     def frames_of(self, samples: np.ndarray, device: torch.device) -> Frames:
         """Compute the functionals of one utterance from int16 samples."""
         vector = functionals.extractor(self.features)(as_float(samples))
-        return Frames.all_real(torch.from_numpy(vector).unsqueeze(0).to(device))
+        return Frames.all_real(torch.tensor(vector, device=device).unsqueeze(0))
 
     def forward(self, frames: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """Return logits of shape (batch, 4) for functionals of shape (batch, 1, width)."""
