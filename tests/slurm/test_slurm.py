@@ -221,9 +221,7 @@ class TestFailures:
         """Return copies without their training run, each after another failure."""
         started = {}
         for failure in FAILURES:
-            workflow = finished.copy(tmp_path_factory.mktemp(failure.__name__) / "repository")
-            for path in workflow.directory.glob(f"results/runs/{RUN}/*"):
-                path.unlink()
+            workflow = without_run(finished.copy(tmp_path_factory.mktemp(failure.__name__) / "repository"))
             low_memory = ("--set-resources", "finetune:slurm_partition=gpu", "finetune:mem_mb=attempt * 300")
             low_memory = low_memory if failure is out_of_memory else ()
             started[failure] = workflow, workflow.start(WEIGHTS, *low_memory)
@@ -267,14 +265,14 @@ class TestFailures:
         return jobs()
 
     def test_ctrl_c_cancels_all_jobs_and_keeps_results(self, cluster, finished, tmp_path):
-        """Press Ctrl-C during training, then finish the run.
+        """Press Ctrl-C while a run is trained again, then finish it.
 
         Snakemake cancels nothing while it queries job states (docs/how-to/cluster.md), hence the repetition.
         A job that ended at that moment may be planned again.
         """
-        workflow = OnCluster(tmp_path / "repository", cluster)
+        workflow = without_run(finished.copy(tmp_path / "repository"))
         for _ in range(4):
-            snakemake = workflow.start(*TARGETS)
+            snakemake = workflow.start(WEIGHTS, *TARGETS)
             workflow.suspend_training(snakemake)
             os.killpg(snakemake.pid, signal.SIGINT)
             assert snakemake.wait(timeout=300) != 0
@@ -285,17 +283,24 @@ class TestFailures:
             cluster.output("scancel", *missed)
             wait_until(lambda: not workflow.unfinished_jobs(), "no jobs")
         assert not missed
-        again = {output for job in parse(workflow.run("--dry-run", *TARGETS).stdout) for output in job.outputs}
+        again = {output for job in parse(workflow.run("--dry-run", WEIGHTS, *TARGETS).stdout) for output in job.outputs}
         kept = {
             path: time
             for path, time in finished_files(workflow).items()
             if str(path.relative_to(workflow.directory)) not in again
         }
         assert len(kept) > 10
-        workflow.run(*TARGETS)
+        workflow.run(WEIGHTS, *TARGETS)
         assert kept.items() <= finished_files(workflow).items()
         assert "resuming after epoch" in workflow.log
         assert workflow.outcome() == finished.outcome()
+
+
+def without_run(workflow):
+    """Delete a workflow's training run, and return the workflow."""
+    for path in workflow.directory.glob(f"results/runs/{RUN}/*"):
+        path.unlink()
+    return workflow
 
 
 def megabytes(job):
