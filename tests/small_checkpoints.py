@@ -4,9 +4,15 @@ from pathlib import Path
 
 import torch
 from transformers import (
+    HubertConfig,
+    HubertForSequenceClassification,
+    UniSpeechSatConfig,
+    UniSpeechSatForPreTraining,
     Wav2Vec2Config,
     Wav2Vec2FeatureExtractor,
     Wav2Vec2ForPreTraining,
+    WavLMConfig,
+    WavLMForSequenceClassification,
     WhisperConfig,
     WhisperFeatureExtractor,
     WhisperForConditionalGeneration,
@@ -45,12 +51,34 @@ SMALL_WHISPER = {
 
 def save_wav2vec2(folder: Path, **settings):
     """Save a wav2vec 2.0 checkpoint with its quantizer, and return the encoder."""
-    model = Wav2Vec2ForPreTraining(Wav2Vec2Config(**SMALL_WAV2VEC2 | settings))
+    return save_model(folder, Wav2Vec2ForPreTraining(Wav2Vec2Config(**SMALL_WAV2VEC2 | settings))).wav2vec2.eval()
+
+
+def save_hubert(folder: Path, **settings):
+    """Save a HuBERT checkpoint with a classification head."""
+    save_model(folder, HubertForSequenceClassification(HubertConfig(**SMALL_WAV2VEC2 | settings)))
+
+
+def save_wavlm(folder: Path, **settings):
+    """Save a WavLM checkpoint with a classification head on a weighted sum of its layers, as in SUPERB."""
+    config = WavLMConfig(
+        **SMALL_WAV2VEC2 | {"use_weighted_layer_sum": True, "num_buckets": 32, "max_bucket_distance": 64} | settings
+    )
+    save_model(folder, WavLMForSequenceClassification(config))
+
+
+def save_unispeech_sat(folder: Path, **settings):
+    """Save a UniSpeech-SAT checkpoint with its quantizer."""
+    save_model(folder, UniSpeechSatForPreTraining(UniSpeechSatConfig(**SMALL_WAV2VEC2 | settings)))
+
+
+def save_model(folder: Path, model):
+    """Save a checkpoint of a waveform encoder and its preprocessor, and return the model."""
     perturb(model)
     model.save_pretrained(folder)
     with_mask = model.config.feat_extract_norm == "layer"
     Wav2Vec2FeatureExtractor(return_attention_mask=with_mask).save_pretrained(folder)
-    return model.wav2vec2.eval()
+    return model
 
 
 def save_whisper(folder: Path, **settings):

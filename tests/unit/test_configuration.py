@@ -101,6 +101,10 @@ def corpus(**entry):
             {"models__svm": {"title": "SVM", "family": "svm", "tuning": {"method": "full"}}},
             r"tuning: not allowed for .* svm",
         ),
+        (
+            {"models__xlsr__family": "wavlm", "models__xlsr__tuning": {"method": "lora", "modules": "attention"}},
+            r"models\.xlsr\.tuning\.modules: attention is not allowed for family wavlm",
+        ),
         ({"models__cnn-lstm__features": "egemaps"}, r"features: not allowed for family cnn-lstm, only for svm"),
         ({"models__xlsr__copy_of": "a/b"}, r"copy_of: checkpoint facebook/.* is not a local folder: remove it"),
         ({"models__cnn-lstm__copy_of": "a/b"}, r"copy_of: not allowed for family cnn-lstm"),
@@ -215,7 +219,8 @@ TYPICAL_MISTAKES = [  # edits of the paper's configuration, and the full error m
     ),
     (
         {"models__whisper__family": ...},
-        "models.whisper: required key 'family' is missing; it must be one of cnn-lstm, svm, wav2vec2, whisper",
+        "models.whisper: required key 'family' is missing; it must be one of cnn-lstm, svm, wav2vec2,"
+        " hubert, wavlm, unispeech-sat, whisper",
     ),
     (
         {"corpora__MINE": TABLE | {"verify": "names"}},

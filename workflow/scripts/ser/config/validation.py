@@ -286,7 +286,7 @@ def _model_problems(model: dict):
     if "tuning" not in model:
         yield f"tuning: required for family {model['family']}, for example {{method: lora, rank: 16}}"
     else:
-        yield from _tuning_problems(model["tuning"], model.get("weights", "pretrained"))
+        yield from _tuning_problems(model)
     if "context" in model and model["family"] != "whisper":
         yield f"context: not allowed for family {model['family']}, only for whisper"
 
@@ -301,11 +301,17 @@ def _is_path(checkpoint: str) -> bool:
     return checkpoint.startswith((".", "/", "~")) or checkpoint.count("/") > 1
 
 
-def _tuning_problems(tuning: dict, weights: str):
+def _tuning_problems(model: dict):
+    tuning = model["tuning"]
     method = tuning["method"]
     for name in sorted(tuning.keys() - {"method"} - TUNING[method].keys()):
         yield f"tuning.{name}: method {method} has no such parameter; allowed are {', '.join(TUNING[method]) or 'none'}"
-    if weights == "random" and method != "full":
+    if model["family"] == "wavlm" and tuning.get("modules") == "attention":
+        yield (
+            "tuning.modules: attention is not allowed for family wavlm, since transformers' WavLM would ignore the"
+            " updates; use feed-forward"
+        )
+    if model.get("weights") == "random" and method != "full":
         yield f"tuning.method: {method} would leave random weights untrained; `weights: random` requires method full"
 
 

@@ -15,8 +15,13 @@ from ser.models import families
 from ser.models.checkpoint_files import SETTINGS, WEIGHTS, weight_files
 
 # Prefixes of the encoder's tensors in models with a head or decoder; the encoder alone has none.
-PREFIXES = {"wav2vec2": ("wav2vec2.",), "whisper": ("model.encoder.", "encoder.")}
-MODEL_TYPES = {"wav2vec2": "wav2vec2", "whisper": "whisper"}
+PREFIXES = {
+    "wav2vec2": ("wav2vec2.",),
+    "hubert": ("hubert.",),
+    "wavlm": ("wavlm.",),
+    "unispeech-sat": ("unispeech_sat.",),
+    "whisper": ("model.encoder.", "encoder."),
+}
 
 DROPOUTS = ("hidden_dropout", "dropout", "attention_dropout", "activation_dropout", "feat_proj_dropout")
 
@@ -131,7 +136,7 @@ def check_family(folder: Path, family: str) -> None:
                 f"{folder}: its config.json has {key}, which is not supported. Use a checkpoint without it."
             )
     model_type = config.get("model_type")
-    if model_type != MODEL_TYPES[family]:
+    if model_type != family:
         raise UserError(
             f"{folder} is a checkpoint of type {model_type!r}, not of family {family!r}: correct the model's entry"
         )

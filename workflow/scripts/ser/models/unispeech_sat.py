@@ -1,0 +1,8 @@
+"""UniSpeech-SAT (Chen et al., 2022)."""
+
+from transformers import UniSpeechSatConfig, UniSpeechSatModel
+
+from ser.models.waveform_encoder import Encoder, Family
+
+FAMILY = Family(UniSpeechSatConfig, UniSpeechSatModel, Encoder)
+build, load, encoder_config = FAMILY.build, FAMILY.load, FAMILY.encoder_config

@@ -1,0 +1,199 @@
+"""Encoders of waveforms with the architecture of wav2vec 2.0: Wav2Vec2 itself, HuBERT, WavLM and UniSpeech-SAT.
+
+They are built from transformers' layers. The feature extractor (`front_end`), seven convolutions over the waveform,
+processes each utterance alone: the base models' group norm uses statistics of the whole input, padding
+included, so batching waveforms would change every output.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+from transformers import PreTrainedConfig, PreTrainedModel, Wav2Vec2FeatureExtractor
+from transformers.initialization import no_init_weights
+
+from ser.core.errors import UserError
+from ser.models.batching import Frames, real_frames
+from ser.models.encoder_classifier import (
+    FoundationModel,
+    assign_weights,
+    encoder_weights,
+    read_encoder_settings,
+    waveform_tensor,
+)
+
+# Dropout stays as in the checkpoint; LayerDrop and SpecAugment are off (docs/reference/protocol.md).
+OFF = {
+    "layerdrop": 0.0,
+    "apply_spec_augment": False,
+    "mask_time_prob": 0.0,
+    "mask_feature_prob": 0.0,
+    "add_adapter": False,
+}
+
+
+@dataclass(frozen=True)
+class Family:
+    """Functions of a family's module, from transformers' classes.
+
+    Args:
+        config: of the architecture's configurations.
+        model: of the encoder with its feature extractor.
+        encoder: a subclass of `Encoder`.
+        attention: transformers' implementation of the attention.
+    """
+
+    config: type[PreTrainedConfig]
+    model: type[PreTrainedModel]
+    encoder: type["Encoder"]
+    attention: str = "sdpa"
+
+    def build(self, settings: dict, encoder) -> FoundationModel:
+        """Return the model of a configuration's entry, with the encoder from its folder."""
+        config, preprocessor = read_encoder_settings(encoder)
+        if settings["weights"] == "random":
+            model = self.model(self.encoder_config(config))
+        else:
+            model = self.load(config, encoder_weights(encoder), encoder)
+        return FoundationModel(self.encoder(model, Wav2Vec2FeatureExtractor.from_dict(preprocessor)), settings)
+
+    def encoder_config(self, config: dict) -> PreTrainedConfig:
+        """Return a checkpoint's transformers configuration, adapted for fine-tuning."""
+        return self.config.from_dict(config | OFF, attn_implementation=self.attention)
+
+    def load(self, config: dict, tensors: dict[str, torch.Tensor], where) -> PreTrainedModel:
+        """Return a checkpoint's model. Raises `UserError` if its files do not match."""
+        if config.get("conv_pos_batch_norm"):
+            raise UserError(f"{where}: encoders with batch norm (conv_pos_batch_norm in config.json) are not supported")
+        with no_init_weights():  # all weights come from the checkpoint
+            model = self.model(self.encoder_config(config))
+        assign_weights(model, tensors, where)
+        return model
+
+
+class Encoder(nn.Module):
+    """Encoder, split into feature extractor (`front_end`) and transformer layers.
+
+    Args:
+        model: with its weights.
+        extractor: the checkpoint's preprocessor, which normalises the waveform.
+    """
+
+    feed_forward = ("intermediate_dense", "output_dense")
+    attention = ("q_proj", "v_proj")
+    feature_width = 1
+
+    def __init__(self, model: PreTrainedModel, extractor: Wav2Vec2FeatureExtractor):
+        super().__init__()
+        self.convolutions = model.feature_extractor.conv_layers
+        self.projection = model.feature_projection
+        self.positions = model.encoder.pos_conv_embed
+        self.dropout = model.encoder.dropout
+        self.layers = model.encoder.layers
+        self.norm = model.encoder.layer_norm
+        self.hidden_size = model.config.hidden_size
+        self.frame_width = model.config.conv_dim[-1]
+        self._norm_is_last = model.config.do_stable_layer_norm
+        self._extractor = extractor
+
+    def trainable_modules(self) -> list[nn.Module]:
+        """Return all modules except the feature extractor; the positional convolution is among them."""
+        return [self.projection, self.positions, self.layers, self.norm]
+
+    def feature_count(self, samples: int) -> int:
+        """Return the length of the output of `features`, in samples."""
+        return samples
+
+    def frame_count(self, samples: int) -> int:
+        """Return the number of frames; less than 1 if the utterance is too short."""
+        for layer in self.convolutions:
+            samples = _conv_output_length(layer.conv, samples)
+        return samples
+
+    def features(self, waveform: np.ndarray) -> Frames:
+        """Normalise the waveform as the checkpoint requires: (samples, 1).
+
+        Args:
+            waveform: float32 in [-1, 1), 16 kHz.
+        """
+        values = self._extractor(waveform, sampling_rate=self._extractor.sampling_rate).input_values[0]
+        return Frames.all_real(waveform_tensor(values))
+
+    def front_end(self, features: Frames, device) -> Frames:
+        """Apply the convolutions to one utterance: (frames, channels)."""
+        hidden = features.values[: features.real].to(device).T.unsqueeze(0)  # (1, 1, samples)
+        for layer in self.convolutions:
+            hidden = layer(hidden)
+        return Frames.all_real(hidden.squeeze(0).T.contiguous())
+
+    def padded_front_end(self, features: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Apply the convolutions to a padded batch, as to each utterance alone.
+
+        Args:
+            features: (batch, samples, 1), padded.
+            lengths: real samples of each utterance.
+
+        Returns frames of shape (batch, frames, channels), and the number of real frames. Padding does not affect real
+        frames: the convolutions add none, and a group norm computes its statistics over real frames.
+        """
+        hidden = features.transpose(1, 2)
+        for layer in self.convolutions:
+            lengths = _conv_output_length(layer.conv, lengths)
+            if isinstance(getattr(layer, "layer_norm", None), nn.GroupNorm):
+                hidden = layer.conv(hidden)
+                mask = real_frames(lengths, hidden.shape[-1], hidden.device)
+                hidden = layer.activation(_normalise_real_frames(layer.layer_norm, hidden, mask))
+            else:
+                hidden = layer(hidden)
+        return hidden.transpose(1, 2), lengths
+
+    def forward(self, frames: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """Map (batch, frames, channels) to (batch, frames, hidden).
+
+        The output for an utterance does not depend on its batch. The steps are those of transformers' encoders (for
+        example Wav2Vec2Encoder and Wav2Vec2EncoderStableLayerNorm), without their checks for padding, each of which
+        waits for the GPU.
+        """
+        mask = real_frames(lengths, frames.shape[1], frames.device)
+        hidden = self.projected(frames)
+        hidden = hidden.masked_fill(~mask.unsqueeze(-1), 0)  # the positional convolution reads frames beyond the end
+        hidden = hidden + self.positions(hidden)
+        hidden = self.dropout(hidden if self._norm_is_last else self.norm(hidden))
+        hidden = self.transformed(hidden, mask)
+        return self.norm(hidden) if self._norm_is_last else hidden
+
+    def projected(self, frames: torch.Tensor) -> torch.Tensor:
+        """Map frames to the transformer's width: (batch, frames, channels) to (batch, frames, hidden)."""
+        hidden, _ = self.projection(frames)
+        return hidden
+
+    def transformed(self, hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Apply the transformer layers: (batch, frames, hidden) to the same shape.
+
+        Args:
+            mask: (batch, frames), True on real frames.
+        """
+        for layer in self.layers:
+            hidden = layer(hidden, attention_mask=mask[:, None, None, :])
+        return hidden
+
+
+def _conv_output_length(convolution: nn.Conv1d, length):
+    """Return the output length of a convolution without padding."""
+    return (length - convolution.kernel_size[0]) // convolution.stride[0] + 1
+
+
+def _normalise_real_frames(norm: nn.GroupNorm, hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Apply group norm with one group per channel, over real frames only.
+
+    Args:
+        hidden: (batch, channels, frames).
+        mask: (batch, frames), True on real frames.
+    """
+    mask = mask.unsqueeze(1)
+    count = mask.sum(dim=-1, keepdim=True)
+    mean = hidden.masked_fill(~mask, 0).sum(dim=-1, keepdim=True) / count
+    centred = (hidden - mean).masked_fill(~mask, 0)
+    variance = centred.square().sum(dim=-1, keepdim=True) / count
+    return centred * torch.rsqrt(variance + norm.eps) * norm.weight[:, None] + norm.bias[:, None]
