@@ -101,6 +101,17 @@ class TestPublishedKinds:
         assert encoder.keys() == stock.keys()
         assert all(torch.equal(tensor, stock[name]) for name, tensor in encoder.items())
 
+    @pytest.mark.parametrize(
+        ("config", "labels"),
+        [
+            ({"id2label": {"0": "neu", "1": "hap"}}, ["neu", "hap"]),
+            ({"id2label": {"0": "LABEL_0", "1": "LABEL_1"}}, []),
+            ({}, []),
+        ],
+    )
+    def test_labels_of_a_classification_head(self, config, labels):
+        assert checkpoints.head_labels(config) == labels
+
     def test_unknown_tensors_beside_the_encoder_are_left_out(self, tmp_path):
         save(Wav2Vec2ForCTC(Wav2Vec2Config(**SMALL_WAV2VEC2)), tmp_path, "safetensors")
         before = checkpoints.read_encoder(tmp_path, "wav2vec2")

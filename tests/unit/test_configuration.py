@@ -379,4 +379,4 @@ def test_resources_have_defaults_and_are_not_recorded():
     assert config["models"]["xlsr"]["resources"] == {"mem_mb": 32_000, "runtime": 240}
     assert config["models"]["mms"]["resources"] == {"mem_mb": 16_000, "runtime": 240}
     recorded = validation.recorded_model(config["models"]["xlsr"])
-    assert recorded.keys() == {"family", "checkpoint", "revision", "weights", "tuning"}
+    assert recorded.keys() == {"family", "checkpoint", "revision", "weights", "tuning", "pooling"}

@@ -26,8 +26,8 @@ from transformers import AutoFeatureExtractor, AutoModel
 from ser.config.validation import TUNING
 from ser.core.constants import EMOTIONS
 from ser.core.errors import UserError
-from ser.core.files import write_rows
-from ser.models import checkpoints, families, trainable_state
+from ser.core.files import write_json, write_rows
+from ser.models import checkpoints, families, frozen_head, trainable_state
 from ser.models.adaptation import AdaptedLinear, PromptedLayer
 from ser.models.batching import Frames, mean_of_real_frames, pad
 from ser.models.feature_store import Storage
@@ -95,13 +95,14 @@ class Checkpoint:
         model = AutoModel.from_pretrained(self.published).eval()
         self.reference = model.encoder if self.family == "whisper" else model
 
-    def build(self, method="frozen", weights="pretrained", context="utterance"):
+    def build(self, method="frozen", weights="pretrained", context="utterance", layers="last"):
         """Return the workflow's model of this checkpoint, fine-tuned with one of its methods; else skip the test."""
         if method not in self.methods:
             pytest.skip("LoRA has no effect on WavLM's attention")
         method, _, modules = method.partition(" on ")
         tuning = TUNING[method] | {"method": method} | ({"modules": modules} if modules else {})
         settings = {"family": self.family, "weights": weights, "context": context, "tuning": tuning}
+        settings["pooling"] = {"layers": layers}
         return families.load(self.family).build(settings, self.encoder).eval()
 
     @property
@@ -435,9 +436,10 @@ class TestTuning:
         vectors = model.train().pooled(frames, CPU)
         for vector, own in zip(vectors, frames, strict=True):
             (states,) = states_of(model.eval(), [own])
-            assert_close(1e-5, vector, states.mean(dim=0), "pooled vectors, against alone")
+            assert_close(1e-5, vector[-1], states.mean(dim=0), "pooled vectors, against alone")
         np.save(tmp_path / "pooled.npy", vectors)
-        head = FrozenEncoderHead(small.reference.config.hidden_size, model.encoder_parameters)
+        count = len(model.encoder.layers) + 1
+        head = FrozenEncoderHead(small.reference.config.hidden_size, model.encoder_parameters, "last", count)
         head.head.load_state_dict(model.head.state_dict())
         rows = [{"utterance": str(i)} for i in range(len(waveforms))]
         kept = head.read_frames(tmp_path / "pooled.npy", rows, {"0", "2", "4"}, Storage(CPU, 1e9, tmp_path))
@@ -517,6 +519,61 @@ def train(model, examples, folder):
     )
 
 
+class TestLayers:
+    """Choice among the encoder's layers."""
+
+    def test_hidden_states_equal_those_of_transformers(self, checkpoint):
+        """The last is the encoder's output: transformers 5 has it before the final norm of layer-norm encoders."""
+        model, waveform = checkpoint.build(context="30s"), speech(1.4)
+        inputs = checkpoint.extractor(waveform, sampling_rate=RATE, return_tensors="pt")
+        with torch.no_grad():
+            stock = checkpoint.reference(next(iter(inputs.values())), output_hidden_states=True)
+            expected = [*stock.hidden_states[:-1], stock.last_hidden_state]
+            padded, lengths = pad(fixed_features(model, [waveform]), CPU)
+            states = [*model.encoder.states(padded, lengths)]
+        assert len(states) == len(expected) == len(model.encoder.layers) + 1
+        for own, reference in zip(states, expected, strict=True):
+            assert_close(
+                1e-5,
+                own[0, :lengths],
+                reference[0, :lengths],
+                f"hidden states, against transformers: {checkpoint.name}",
+            )
+
+    @pytest.mark.parametrize("layers", ["last", "mean", "weighted", 0, 1, 2])
+    def test_frozen_head_equals_the_whole_model(self, small, layers, tmp_path):
+        model = small.build("frozen", layers=layers)
+        if layers == "weighted":
+            model.choice.scores.data.copy_(torch.tensor([0.3, -1.0, 2.0]))
+        perturb(model.head)
+        frames = read(model, tmp_path, utterances())
+        np.save(tmp_path / "pooled.npy", small.build("frozen").pooled(frames, CPU))
+        write_json(tmp_path / "revision.json", {"width": 32, "parameters": 5, "layers": 2})
+        head = frozen_head.build({"pooling": {"layers": layers}}, tmp_path)
+        head.load_state_dict(
+            {name: value for name, value in model.state_dict().items() if not name.startswith("encoder")}
+        )
+        rows = [{"utterance": str(i)} for i in range(len(frames))]
+        kept = head.read_frames(tmp_path / "pooled.npy", rows, {"0", "2", "4"}, Storage(CPU, 1e9, tmp_path))
+        expected = inference.probabilities(model, [frames[i] for i in (0, 2, 4)], 1, CPU)
+        assert_close(
+            1e-6, inference.probabilities(head, kept, 2, CPU), expected, f"head, against the whole model: {layers}"
+        )
+
+    def test_a_numbered_layer_removes_those_above(self, small):
+        assert len(small.build("lora", layers=1).encoder.layers) == 1
+        assert len(small.build("lora", layers="mean").encoder.layers) == 2
+        with pytest.raises(UserError, match=r"pooling\.layers: 3 is not a layer of this encoder, which has 2"):
+            small.build("lora", layers=3)
+
+    def test_weights_of_layers_are_trained_and_sum_to_1(self, small, tmp_path):
+        model = small.build("lora", layers="weighted")
+        fine_tuned(model, tmp_path, [speech(0.5) for _ in range(8)])
+        assert model.choice.scores.detach().abs().min() > 0
+        states = torch.eye(3).unsqueeze(-1)  # each layer in turn is 1, the others 0
+        assert model.choice(states).sum().item() == pytest.approx(1, abs=1e-6)
+
+
 class TestRuns:
     """Saved and reloaded runs: only trained weights, the same predictions."""
 
@@ -588,7 +645,7 @@ class TestRuns:
         lengths = np.random.default_rng(1).permutation(np.arange(400, 4400, 100))
         rows = write_audio(tmp_path, [speech(length / RATE) for length in lengths])
         write_rows(tmp_path / "utterances.csv", rows[0], rows)
-        np.save(tmp_path / "pooled.npy", np.zeros((len(rows), 32), np.float32))
+        np.save(tmp_path / "pooled.npy", np.zeros((len(rows), 1, 32), np.float32))
         np.save(tmp_path / "log_mel.npy", np.zeros((sum(map(frame_count, lengths)), BANDS), np.float32))
         models = {
             "pooled.npy": FrozenEncoderHead(32, 0),
@@ -657,7 +714,7 @@ class TestMistakes:
 
     def test_another_sampling_rate_is_rejected(self, folder):
         self.change(folder, "preprocessor_config.json", sampling_rate=8000)
-        settings = {"weights": "pretrained", "tuning": {"method": "frozen"}}
+        settings = {"weights": "pretrained", "tuning": {"method": "frozen"}, "pooling": {"layers": "last"}}
         with pytest.raises(UserError, match="expects audio at 8000 Hz"):
             families.load("wav2vec2").build(settings, folder)
 
@@ -669,7 +726,7 @@ class TestMistakes:
 
     def test_utterance_shorter_than_a_frame_is_rejected(self, folder, tmp_path):
         self.change(folder, conv_kernel=[600, 3, 3, 3, 3, 2, 2])
-        settings = {"weights": "random", "tuning": {"method": "full"}}
+        settings = {"weights": "random", "tuning": {"method": "full"}, "pooling": {"layers": "last"}}
         model = families.load("wav2vec2").build(settings, folder)
         with pytest.raises(UserError, match="0: 400 samples are too few"):
             read(model, tmp_path, [speech(0.025)])

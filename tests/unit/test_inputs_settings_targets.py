@@ -157,7 +157,7 @@ class TestInputs:
         assert len(inputs.test_sets(w(experiment="figure3"))) == 3 * 5
         assert inputs.scored_utterances(w(experiment="figure3"))[0] == "results/corpora/EMODB/utterances.csv"
         records = inputs.run_records()
-        assert len(records) == len(set(records)) == 590
+        assert len(records) == len(set(records)) == 710
 
     def test_scores_read_the_record_of_each_scored_run(self, inputs):
         records = inputs.scored_runs(w(experiment="figure3"))
@@ -166,7 +166,7 @@ class TestInputs:
 
     def test_one_record_of_each_model_and_encoder(self, config, inputs):
         assert len(inputs.one_record_per_model()) == len(config["models"])
-        assert len(inputs.encoder_records()) == 5
+        assert len(inputs.encoder_records()) == 8
         assert len(inputs.histories()) == 5 * 4 * 5
 
     def test_null_experiment_has_no_inputs(self, config):
@@ -187,8 +187,8 @@ class TestExperiments:
         runs = experiments.runs("table2_converged", "figure2", "figure3")
         assert sum(run.shots == 0 for run in runs) == 120
         assert sum(run.shots > 0 for run in runs) == 300
-        assert sum(map(len, experiments.predicted_by.values())) == len(experiments.predictions()) == 1245
-        assert len({p.file for p in experiments.predictions()}) == len(experiments.runs()) == 590
+        assert sum(map(len, experiments.predicted_by.values())) == len(experiments.predictions()) == 1605
+        assert len({p.file for p in experiments.predictions()}) == len(experiments.runs()) == 710
 
     def test_corpora_keep_the_configured_order(self, config):
         assert Experiments(config).corpora() == ["IEMOCAP", "EMODB", "EMOVO", "URDU"]
@@ -262,7 +262,7 @@ class TestSettings:
         assert not {"path", "url"} & ALL_SETTINGS["corpus"](settings).keys()
         assert ALL_SETTINGS["score"](settings)["conditions"] == ["clean", "noisy"]
         training = settings.finetune(RUN)
-        assert training["model"].keys() == {"checkpoint", "family", "revision", "tuning", "weights"} | {
+        assert training["model"].keys() == {"checkpoint", "family", "revision", "tuning", "weights", "pooling"} | {
             key for key in training["model"] if key == "context"
         }
         assert training["training"]["epochs"] == 5

@@ -81,6 +81,18 @@ class TestRows:
         assert row[["checkpoint", "seen_Urdu"]].tolist() == [f"local copy of {WHISPER}", "yes"]
         assert row["hours"] == pretraining_data.known()[WHISPER]["hours"]
 
+    def test_labels_that_a_checkpoint_was_fine_tuned_on_are_named(self):
+        audeering = "audeering/wav2vec2-large-robust-12-ft-emotion-msp-dim"
+        models = {name: MODELS["mine"] | {"checkpoint": name} for name in (audeering, "./mine", "./other")}
+        runs = [{"model": name, "parameters": dict.fromkeys(("total", "encoder", "trained"), 1)} for name in models]
+        encoders = {audeering: {"labels": ["arousal", "valence"]}, "./mine": {"labels": ["ang"]}}
+        rows = table1.rows(models, [*models], {name: name for name in models}, runs, encoders, LANGUAGES)
+        assert rows["fine_tuned_on"].tolist() == [
+            "emotion labels of MSP-Podcast (arousal, valence)",
+            "labels (ang)",
+            "",
+        ]
+
     def test_whole_numbers_and_blanks_in_the_csv(self, table, tmp_path):
         table.to_csv(tmp_path / "table1.csv", index=False)
         read = pd.read_csv(tmp_path / "table1.csv", dtype=str, keep_default_na=False).set_index("model")

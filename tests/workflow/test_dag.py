@@ -43,7 +43,7 @@ def test_open_configuration_plans_the_same_grid_without_iemocap(tmp_path):
     jobs = workflow.planned("--configfile", *files)
     assert not any("IEMOCAP" in wildcards.values() for _, wildcards in jobs)
     counts = {rule: sum(job == rule for job, _ in jobs) for rule, _ in jobs}
-    assert (counts["finetune"], counts["predict"]) == (590, 590)
+    assert (counts["finetune"], counts["predict"]) == (710, 710)
     downloads = {wildcards["archive"] for rule, wildcards in jobs if rule == "download_corpus"}
     assert downloads == {"ravdess.zip", "emodb.zip", "emovo.zip", "urdu.zip"}
 

@@ -1,5 +1,6 @@
 """Download a checkpoint and save its encoder."""
 
+import logging
 import shutil
 from pathlib import Path
 
@@ -10,8 +11,15 @@ from ser.core.errors import UserError
 from ser.models import checkpoints, families
 from ser.snakemake_support import script
 
+log = logging.getLogger(__name__)
+
 # The settings with which the encoder is built once, to check that it loads.
-SETTINGS = {"weights": "pretrained", "context": "utterance", "tuning": {"method": "frozen"}}
+SETTINGS = {
+    "weights": "pretrained",
+    "context": "utterance",
+    "tuning": {"method": "frozen"},
+    "pooling": {"layers": "last"},
+}
 
 
 def main(snakemake):
@@ -26,6 +34,13 @@ def main(snakemake):
         model = families.load(settings["family"]).build(SETTINGS, Path(outputs.weights).parent)
     except UserError as error:
         raise UserError(f"{settings['checkpoint']}: {error}") from error
+    config = files.read_json(outputs.config)
+    if labels := checkpoints.head_labels(config):
+        log.warning(
+            "%s was fine-tuned to predict %s: its encoder may know your test recordings. Table I notes it.",
+            settings["checkpoint"],
+            ", ".join(labels),
+        )
     record = {
         "checkpoint": settings["checkpoint"],
         "revision": revision,
@@ -33,7 +48,8 @@ def main(snakemake):
         "parameters": model.encoder_parameters,
         "width": model.encoder.hidden_size,
         "layers": len(model.encoder.layers),
-        "dropout": checkpoints.dropouts(files.read_json(outputs.config), settings["family"]),
+        "dropout": checkpoints.dropouts(config, settings["family"]),
+        "labels": labels,
     }
     files.write_json(outputs.revision, record)
 

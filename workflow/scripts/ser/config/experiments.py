@@ -6,10 +6,10 @@ from functools import cached_property
 
 from ser.core.paths import CLEAN, RunId
 
-EXPERIMENTS = ("table2", "table2_converged", "figure2", "figure3", "random_init", "tuning")
+EXPERIMENTS = ("table2", "table2_converged", "figure2", "figure3", "random_init", "tuning", "size_matched", "layers")
 TABLES = ("table2", "table2_converged")  # readings of Table II, each with a table of all measures
 CLAIMED = ("table2_converged", "table2", "figure2", "figure3", "random_init")  # used to test claims
-COMPARISONS = ("random_init", "tuning")  # shown in a table and a figure of the same name
+COMPARISONS = ("random_init", "tuning", "size_matched", "layers")  # shown in a table and a figure of the same name
 
 
 @dataclass(frozen=True, order=True)

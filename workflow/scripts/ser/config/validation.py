@@ -264,7 +264,7 @@ def _corpus_problems(corpus: dict):
 
 
 def _model_problems(model: dict):
-    encoder_keys = ("checkpoint", "revision", "copy_of", "weights", "tuning")
+    encoder_keys = ("checkpoint", "revision", "copy_of", "weights", "tuning", "pooling")
     if "features" in model and model["family"] != "svm":
         yield f"features: not allowed for family {model['family']}, only for svm"
     if not families.has_encoder(model):
@@ -306,6 +306,8 @@ def _tuning_problems(model: dict):
     method = tuning["method"]
     for name in sorted(tuning.keys() - {"method"} - TUNING[method].keys()):
         yield f"tuning.{name}: method {method} has no such parameter; allowed are {', '.join(TUNING[method]) or 'none'}"
+    if model.get("pooling", {}).get("layers") == 0 and method != "frozen":
+        yield f"pooling.layers: 0 leaves no layers for method {method} to train; use at least 1"
     if model["family"] == "wavlm" and tuning.get("modules") == "attention":
         yield (
             "tuning.modules: attention is not allowed for family wavlm, since transformers' WavLM would ignore the"

@@ -102,7 +102,8 @@ class Classifier:
         trainable_state.load_trained_state(self._model, trained.folder / "weights.safetensors")
         self._frozen = None
         if families.name(entry) == families.FROZEN:
-            self._frozen = families.load(entry["family"]).build(entry, trained.encoder).to(device).eval()
+            whole = entry | {"pooling": {"layers": "last"}}  # with all layers, from which the head chooses
+            self._frozen = families.load(entry["family"]).build(whole, trained.encoder).to(device).eval()
         self._model.eval()
         self._trim_db = trained.record["settings"].get("trim_db")
         encoder = getattr(self._frozen or self._model, "encoder", None)
@@ -135,8 +136,7 @@ class Classifier:
     def probabilities(self, frames: Sequence[Frames]) -> np.ndarray:
         """Predict (utterances, 4) probabilities. Raises `UserError` if not finite."""
         if self._frozen is not None:
-            pooled = torch.from_numpy(self._frozen.pooled(frames, self._device)).to(self._device)
-            frames = [Frames.all_real(vector) for vector in pooled.split(1)]
+            frames = self._model.frames_of_vectors(self._frozen.pooled(frames, self._device), self._device)
         probabilities = inference.probabilities(self._model, frames, BATCH, self._device)
         if not np.isfinite(probabilities).all():
             raise UserError(

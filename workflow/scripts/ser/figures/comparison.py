@@ -1,4 +1,4 @@
-"""Comparison of models over the pairs of an experiment (`random_init`, `tuning`)."""
+"""Comparison of models over the pairs of an experiment (`random_init`, `tuning`, `size_matched`, `layers`)."""
 
 import matplotlib.pyplot as plt
 import pandas as pd

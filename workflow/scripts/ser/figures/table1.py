@@ -29,7 +29,8 @@ def columns(languages: Sequence[str]) -> list[str]:
     return [
         *("model", "title", "family", "checkpoint", "revision", "tuning", "pretraining_data", "hours", "languages"),
         *(f"seen_{language}" for language in languages),
-        *("parameters", "encoder_parameters", "trained_parameters", "hidden_size", "layers", "dropout", "source"),
+        *("parameters", "encoder_parameters", "trained_parameters", "hidden_size", "layers", "dropout"),
+        *("fine_tuned_on", "licence", "source"),
     ]
 
 
@@ -77,11 +78,20 @@ def rows(
                 "hidden_size": encoder.get("width"),
                 "layers": encoder.get("layers"),
                 "dropout": ", ".join(f"{probability:g}" for probability in encoder.get("dropout", [])),
+                "fine_tuned_on": _fine_tuned_on(known, encoder),
+                "licence": known.get("licence", ""),
                 "source": known.get("source", ""),
             }
         )
     whole = dict.fromkeys(("hours", "hidden_size", "layers"), "Int64")
     return pd.DataFrame(table, columns=columns(languages)).astype(whole)
+
+
+def _fine_tuned_on(known: Mapping, encoder: Mapping) -> str:
+    """Return the labels that the checkpoint was fine-tuned on before this workflow, and their corpus if known."""
+    labels = ", ".join(encoder.get("labels", []))
+    corpus = f"emotion labels of {known['emotion_labels']}" if "emotion_labels" in known else "labels" if labels else ""
+    return f"{corpus} ({labels})" if labels else corpus
 
 
 def _checkpoint(entry: Mapping) -> str:
@@ -94,7 +104,7 @@ def draw(table: pd.DataFrame, languages: list[str], notes: list[str], path) -> N
         [
             textwrap.fill(row.title, 22),
             textwrap.fill(row.checkpoint or "none", 38),
-            textwrap.fill(row.pretraining_data, 34),
+            textwrap.fill("; fine-tuned on ".join(filter(None, (row.pretraining_data, row.fine_tuned_on))), 34),
             f"{row.hours:,}" if pd.notna(row.hours) else "",
             row.languages,
             *(SEEN[table.loc[row.Index, f"seen_{language}"]] for language in languages),

@@ -117,6 +117,12 @@ def dropouts(config: dict, family: str) -> list[float]:
     return sorted({float(getattr(settings, name)) for name in DROPOUTS if hasattr(settings, name)})
 
 
+def head_labels(config: dict) -> list[str]:
+    """Return the labels that a checkpoint was fine-tuned to predict, from its `config.json`; none if unnamed."""
+    labels = config.get("id2label") or {}
+    return [str(label) for label in labels.values() if not str(label).startswith("LABEL_")]
+
+
 def _is_usable(tensor: torch.Tensor) -> bool:
     """Return whether a tensor is floating-point and finite, and if it is a matrix not zero."""
     return tensor.is_floating_point() and bool(tensor.isfinite().all()) and (tensor.ndim < 2 or bool(tensor.any()))

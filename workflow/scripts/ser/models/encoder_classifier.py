@@ -17,7 +17,9 @@ from ser.corpora.audio import as_float, open_audio, waveforms_of
 from ser.models.adaptation import apply_method
 from ser.models.batching import Frames, mean_of_real_frames, pad, sorted_batches
 from ser.models.classification_head import classifier
+from ser.models.encoder_settings import check_layers
 from ser.models.feature_store import Storage
+from ser.models.layer_choice import LayerChoice
 from ser.models.oom import retry_on_oom
 
 POOLING_BATCH = 16  # utterances; it changes their vectors by rounding at most
@@ -34,7 +36,9 @@ class FoundationModel(nn.Module):
 
     Args:
         encoder: see `ser.models.wav2vec2.Encoder`, `ser.models.whisper.Encoder`.
-        settings: the model's entry, with `weights` and `tuning`.
+        settings: the model's entry, with `weights`, `tuning` and `pooling`.
+
+    Raises `UserError` if the encoder does not have the configured layer.
     """
 
     def __init__(self, encoder: nn.Module, settings: dict):
@@ -42,6 +46,11 @@ class FoundationModel(nn.Module):
         self.encoder = encoder
         self.encoder_parameters = count_parameters(encoder)
         self.trains_all = settings["weights"] == "random"
+        layers, count = settings["pooling"]["layers"], len(encoder.layers)
+        check_layers(layers, count)
+        if isinstance(layers, int):
+            encoder.keep_layers(layers)  # the last of those is chosen
+        self.choice = LayerChoice("last" if isinstance(layers, int) else layers, count + 1)
         if not self.trains_all:
             apply_method(encoder, settings["tuning"])
         self.head = classifier(encoder.hidden_size)
@@ -55,7 +64,13 @@ class FoundationModel(nn.Module):
         """
         if self.trains_all:
             frames, lengths = self._trained_front_end(frames, lengths)
+        if self.choice.uses_all:
+            return self.head(self.choice(self._pooled_states(frames, lengths)))
         return self.head(mean_of_real_frames(self.encoder(frames, lengths), lengths))
+
+    def _pooled_states(self, frames, lengths) -> torch.Tensor:
+        """Return the average of every hidden state over an utterance's own frames: (batch, layers + 1, width)."""
+        return torch.stack([mean_of_real_frames(hidden, lengths) for hidden in self.encoder.states(frames, lengths)], 1)
 
     def _trained_front_end(self, features, lengths):
         """Apply the feature extractor to the batch in training, else to each utterance alone."""
@@ -105,7 +120,7 @@ class FoundationModel(nn.Module):
 
     @torch.inference_mode()
     def pooled(self, frames: Sequence[Frames], device: torch.device) -> np.ndarray:
-        """Compute the encoder's average per utterance: float32, (utterances, width).
+        """Compute the average of every hidden state per utterance: float32, (utterances, layers + 1, width).
 
         Args:
             frames: from `read_frames`.
@@ -114,9 +129,9 @@ class FoundationModel(nn.Module):
 
         def pool(micro_batches):
             padded = [pad([frames[i] for i in indices], device) for indices in micro_batches]
-            return torch.cat([mean_of_real_frames(self.encoder(*batch), batch[1]) for batch in padded])
+            return torch.cat([self._pooled_states(*batch) for batch in padded])
 
-        pooled, splits = torch.empty(len(frames), self.encoder.hidden_size), 1
+        pooled, splits = torch.empty(len(frames), len(self.encoder.layers) + 1, self.encoder.hidden_size), 1
         for batch in sorted_batches([len(utterance.values) for utterance in frames], POOLING_BATCH):
             vectors, splits = retry_on_oom(pool, frames, batch, splits)
             pooled[batch] = vectors.cpu()

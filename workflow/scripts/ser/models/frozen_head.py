@@ -3,19 +3,24 @@
 from collections.abc import Collection
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import nn
 
 from ser.core.files import read_json
 from ser.models.batching import Frames
 from ser.models.classification_head import classifier
+from ser.models.encoder_settings import check_layers
 from ser.models.feature_store import Storage
+from ser.models.layer_choice import LayerChoice
 from ser.models.vectors import read_vectors
 
 
 def build(settings: dict, encoder) -> "FrozenEncoderHead":
     """Return the head for an encoder, of which only the size is read."""
-    return FrozenEncoderHead(**{key: read_json(Path(encoder, "revision.json"))[key] for key in ("width", "parameters")})
+    record, layers = read_json(Path(encoder, "revision.json")), settings["pooling"]["layers"]
+    check_layers(layers, record["layers"])
+    return FrozenEncoderHead(record["width"], record["parameters"], layers, record["layers"] + 1)
 
 
 class FrozenEncoderHead(nn.Module):
@@ -24,22 +29,34 @@ class FrozenEncoderHead(nn.Module):
     Args:
         width: of the vectors.
         parameters: number of the encoder's parameters.
+        layers: as for `LayerChoice`.
+        count: number of hidden states per utterance.
     """
 
-    def __init__(self, width: int, parameters: int):
+    def __init__(self, width: int, parameters: int, layers: str | int = "last", count: int = 1):
         super().__init__()
         self.encoder_parameters = self.absent_parameters = parameters
+        self.choice = LayerChoice(layers, count)
         self.head = classifier(width)
 
     def read_frames(self, path, utterances: list[dict], wanted: Collection[str], storage: Storage) -> list[Frames]:
         """Read the vectors of the wanted utterances of a corpus, each as a single frame.
 
         Args:
-            path: the corpus's output of rule `pooled`, float32, (utterances, width).
+            path: the corpus's output of rule `pooled`, float32, (utterances, layers, width).
             utterances: all rows of the corpus.
         """
-        return read_vectors(path, utterances, wanted, storage)
+        return self.frames_of_vectors(read_vectors(path, utterances, wanted), storage.device)
+
+    @torch.no_grad()
+    def frames_of_vectors(self, vectors: np.ndarray, device: torch.device) -> list[Frames]:
+        """Return each utterance's vectors, (utterances, layers, width), as one frame, of one layer if that is fixed."""
+        chosen = torch.from_numpy(vectors)
+        if not self.choice.is_trained:
+            chosen = self.choice(chosen)
+        return [Frames.all_real(vector) for vector in chosen.to(device).split(1)]
 
     def forward(self, frames: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """Return logits of shape (batch, 4) for vectors of shape (batch, 1, width)."""
-        return self.head(frames.squeeze(1))
+        """Return logits of shape (batch, 4) for vectors (batch, 1, width), or (batch, 1, layers, width) if weighted."""
+        vectors = frames.squeeze(1)
+        return self.head(self.choice(vectors) if self.choice.is_trained else vectors)

@@ -37,7 +37,8 @@ class LinearSvm(nn.Module):
             path: the corpus's output of rule `functionals`.
             utterances: all rows of the corpus.
         """
-        return read_vectors(path, utterances, wanted, storage)
+        vectors = torch.from_numpy(read_vectors(path, utterances, wanted))
+        return [Frames.all_real(vector) for vector in vectors.to(storage.device).split(1)]
 
     def frames_of(self, samples: np.ndarray, device: torch.device) -> Frames:
         """Compute the functionals of one utterance from int16 samples."""

@@ -5,6 +5,7 @@ processes each utterance alone: the base models' group norm uses statistics of t
 included, so batching waveforms would change every output.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -94,7 +95,8 @@ class Encoder(nn.Module):
         self.norm = model.encoder.layer_norm
         self.hidden_size = model.config.hidden_size
         self.frame_width = model.config.conv_dim[-1]
-        self._norm_is_last = model.config.do_stable_layer_norm
+        # number of the layer that the norm follows; 0: it precedes the first
+        self._normalised = len(self.layers) if model.config.do_stable_layer_norm else 0
         self._extractor = extractor
 
     def trainable_modules(self) -> list[nn.Module]:
@@ -149,34 +151,45 @@ class Encoder(nn.Module):
         return hidden.transpose(1, 2), lengths
 
     def forward(self, frames: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """Map (batch, frames, channels) to (batch, frames, hidden).
+        """Map (batch, frames, channels) to (batch, frames, hidden)."""
+        for hidden in self.states(frames, lengths):
+            last = hidden
+        return last
 
-        The output for an utterance does not depend on its batch. The steps are those of transformers' encoders (for
-        example Wav2Vec2Encoder and Wav2Vec2EncoderStableLayerNorm), without their checks for padding, each of which
-        waits for the GPU.
+    def states(self, frames: torch.Tensor, lengths: torch.Tensor) -> Iterator[torch.Tensor]:
+        """Yield the input of the first layer and the output of each: (batch, frames, hidden).
+
+        The last is the encoder's output, after its norm. The values for an utterance do not depend on its batch. The
+        steps are those of transformers' encoders (for example Wav2Vec2Encoder and Wav2Vec2EncoderStableLayerNorm),
+        without their checks for padding, each of which waits for the GPU.
         """
         mask = real_frames(lengths, frames.shape[1], frames.device)
         hidden = self.projected(frames)
         hidden = hidden.masked_fill(~mask.unsqueeze(-1), 0)  # the positional convolution reads frames beyond the end
         hidden = hidden + self.positions(hidden)
-        hidden = self.dropout(hidden if self._norm_is_last else self.norm(hidden))
-        hidden = self.transformed(hidden, mask)
-        return self.norm(hidden) if self._norm_is_last else hidden
+        hidden = self.dropout(hidden if self._normalised else self.norm(hidden))
+        yield hidden
+        for number, output in enumerate(self.transformed(hidden, mask), 1):
+            yield self.norm(output) if number == self._normalised else output
+
+    def keep_layers(self, count: int) -> None:
+        """Remove all transformer layers but the first ones."""
+        self.layers = self.layers[:count]
 
     def projected(self, frames: torch.Tensor) -> torch.Tensor:
         """Map frames to the transformer's width: (batch, frames, channels) to (batch, frames, hidden)."""
         hidden, _ = self.projection(frames)
         return hidden
 
-    def transformed(self, hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """Apply the transformer layers: (batch, frames, hidden) to the same shape.
+    def transformed(self, hidden: torch.Tensor, mask: torch.Tensor) -> Iterator[torch.Tensor]:
+        """Yield the output of each transformer layer, of the same shape as its input.
 
         Args:
             mask: (batch, frames), True on real frames.
         """
         for layer in self.layers:
             hidden = layer(hidden, attention_mask=mask[:, None, None, :])
-        return hidden
+            yield hidden
 
 
 def _conv_output_length(convolution: nn.Conv1d, length):

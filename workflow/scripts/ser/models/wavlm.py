@@ -1,5 +1,7 @@
 """WavLM (Chen et al., 2022)."""
 
+from collections.abc import Iterator
+
 import torch
 from transformers import WavLMConfig, WavLMModel
 
@@ -11,8 +13,8 @@ class Encoder(waveform_encoder.Encoder):
 
     attention = ()  # transformers' WavLMAttention reads the projections' weights, so an update of them has no effect
 
-    def transformed(self, hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """Apply the transformer layers: (batch, frames, hidden) to the same shape.
+    def transformed(self, hidden: torch.Tensor, mask: torch.Tensor) -> Iterator[torch.Tensor]:
+        """Yield the output of each transformer layer, of the same shape as its input.
 
         Args:
             mask: (batch, frames), True on real frames.
@@ -20,7 +22,7 @@ class Encoder(waveform_encoder.Encoder):
         bias = None
         for layer in self.layers:
             hidden, bias = layer(hidden, attention_mask=mask, position_bias=bias)
-        return hidden
+            yield hidden
 
 
 FAMILY = waveform_encoder.Family(WavLMConfig, WavLMModel, Encoder, attention="eager")

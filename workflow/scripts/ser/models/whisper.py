@@ -6,6 +6,8 @@ frames in both cases. Longer utterances are cut to the encoder's number of posit
 `30s`, unless the checkpoint's `max_source_positions` says otherwise.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 from torch import nn
@@ -68,6 +70,7 @@ class Encoder(nn.Module):
         self.positions = model.embed_positions
         self.layers = model.layers
         self.norm = model.layer_norm
+        self._normalised = len(self.layers)  # number of the layer that the norm follows
         self.dropout = nn.Dropout(model.dropout)
         self.hidden_size = self.frame_width = model.config.d_model
         self.feature_width = extractor.feature_size
@@ -118,13 +121,24 @@ class Encoder(nn.Module):
 
     def forward(self, frames: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """Map (batch, frames, hidden) to the same shape, independent of the batch."""
+        for hidden in self.states(frames, lengths):
+            last = hidden
+        return last
+
+    def states(self, frames: torch.Tensor, lengths: torch.Tensor) -> Iterator[torch.Tensor]:
+        """Yield the input of the first layer and the output of each, of the same shape; the last after the norm."""
         mask = None
         if not self._whole_context:
             mask = real_frames(lengths, frames.shape[1], frames.device)[:, None, None, :]
         hidden = self.dropout(frames)
-        for layer in self.layers:
+        yield hidden
+        for number, layer in enumerate(self.layers, 1):
             hidden = layer(hidden, attention_mask=mask)
-        return self.norm(hidden)
+            yield self.norm(hidden) if number == self._normalised else hidden
+
+    def keep_layers(self, count: int) -> None:
+        """Remove all transformer layers but the first ones."""
+        self.layers = self.layers[:count]
 
 
 def log_mel(

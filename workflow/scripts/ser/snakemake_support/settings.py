@@ -119,7 +119,7 @@ class Settings:
         """Return the model settings that determine pooled vectors."""
         entry = self._inputs.frozen_models[wildcards.encoding]
         kept = {key: entry[key] for key in ("family", "weights", "context", "tuning") if key in entry}
-        return uses("pooled.py", families.source(entry["family"]), model=kept)
+        return uses("pooled.py", families.source(entry["family"]), model=kept | {"pooling": {"layers": "last"}})
 
     def finetune(self, wildcards) -> dict:
         """Return the model, its training settings, and the trimming of its source, which `label.py` repeats."""

@@ -1,0 +1,44 @@
+"""Choice among an encoder's layers, or their average."""
+
+import torch
+from torch import nn
+
+
+class LayerChoice(nn.Module):
+    """Map the pooled hidden states of all layers to one vector.
+
+    Hidden states are averaged over time first. That order changes nothing, since both averages are linear.
+
+    Args:
+        layers: `last`; `mean` of all; `weighted`, by the softmax of trained scores as in SUPERB (Yang et al., 2021),
+            which start equal; or a number.
+        count: number of hidden states: the input of the first layer and the output of each.
+    """
+
+    def __init__(self, layers: str | int, count: int):
+        super().__init__()
+        self._layers = layers
+        if layers == "weighted":
+            self.scores = nn.Parameter(torch.zeros(count))
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether training changes it."""
+        return self._layers == "weighted"
+
+    @property
+    def uses_all(self) -> bool:
+        """Whether the result depends on every layer."""
+        return self._layers in ("mean", "weighted")
+
+    def forward(self, states: torch.Tensor) -> torch.Tensor:
+        """Map (batch, layers, width) to (batch, width)."""
+        match self._layers:
+            case "last":
+                return states[:, -1]
+            case "mean":
+                return states.mean(dim=1)
+            case "weighted":
+                return torch.einsum("l,blw->bw", torch.softmax(self.scores, dim=0), states)
+            case number:
+                return states[:, number]
