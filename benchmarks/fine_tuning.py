@@ -1,6 +1,6 @@
 """Fine-tuning and prediction, compared with the usual transformers and peft loop.
 
-    python benchmarks/fine_tuning.py [--models wav2vec2-base xlsr whisper-medium] [--device cpu|cuda] [--output FILE]
+    python benchmarks/fine_tuning.py [--models wav2vec2-base hubert-base ...] [--device cpu|cuda] [--output FILE]
 
 Encoders have their true sizes and random weights. Recordings are noise with the lengths of IEMOCAP's 5531
 (iemocap-seconds.txt). Every case runs in its own process. An epoch's time is estimated, in proportion to padded
@@ -34,6 +34,8 @@ LARGE = {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16
 DROPOUTS = {"activation_dropout": 0.0, "feat_proj_dropout": 0.1}  # published values, unlike transformers' defaults
 MODELS = {  # family, changes to transformers' defaults (wav2vec2-base's), linear layers with LoRA
     "wav2vec2-base": ("wav2vec2", DROPOUTS, ("intermediate_dense", "output_dense")),
+    "hubert-base": ("hubert", DROPOUTS, ("intermediate_dense", "output_dense")),
+    "wavlm-base": ("wavlm", DROPOUTS, ("intermediate_dense", "output_dense")),
     "xlsr": (
         "wav2vec2",
         LARGE | DROPOUTS | {"feat_extract_norm": "layer", "do_stable_layer_norm": True, "conv_bias": True},
@@ -52,7 +54,7 @@ MODELS = {  # family, changes to transformers' defaults (wav2vec2-base's), linea
         ("fc1", "fc2"),
     ),
 }
-CPU_MICRO_BATCHES = {"wav2vec2-base": 8, "xlsr": 4, "whisper-medium": 2}
+CPU_MICRO_BATCHES = {"wav2vec2-base": 8, "hubert-base": 8, "wavlm-base": 8, "xlsr": 4, "whisper-medium": 2}
 PLAIN = {
     "a: padded, random batches": {},
     "b: padded, grouped by length": {"grouped": True},
@@ -205,25 +207,17 @@ def run_case(case: dict) -> dict:
 def make_checkpoint(case: dict, device) -> dict:
     """Save a random encoder in Hugging Face format and in the workflow's format."""
     from safetensors.torch import save_file
-    from transformers import (
-        Wav2Vec2Config,
-        Wav2Vec2FeatureExtractor,
-        Wav2Vec2Model,
-        WhisperConfig,
-        WhisperFeatureExtractor,
-        WhisperModel,
-    )
+    from transformers import AutoConfig, AutoModel, Wav2Vec2FeatureExtractor, WhisperFeatureExtractor
 
     from ser.models import checkpoints
 
     family, settings, _ = MODELS[case["model"]]
     folder = Path(case["folder"])
+    model = AutoModel.from_config(AutoConfig.for_model(family, **settings))
     if family == "whisper":
-        model, extractor = WhisperModel(WhisperConfig(**settings)), WhisperFeatureExtractor()
+        extractor = WhisperFeatureExtractor()
     else:
-        with_mask = settings.get("feat_extract_norm") == "layer"
-        model = Wav2Vec2Model(Wav2Vec2Config(**settings))
-        extractor = Wav2Vec2FeatureExtractor(return_attention_mask=with_mask)
+        extractor = Wav2Vec2FeatureExtractor(return_attention_mask=settings.get("feat_extract_norm") == "layer")
     model.save_pretrained(folder)
     extractor.save_pretrained(folder)
     encoder = folder / "encoder"
@@ -387,8 +381,8 @@ def build_ours(case: dict):
     """Return the workflow's model with the ablation of the case."""
     from ser.models import families
 
-    lora = {"method": "lora", "rank": RANK, "alpha": RANK}
-    defaults = {"weights": "pretrained", "context": "utterance", "tuning": lora}
+    lora = {"method": "lora", "rank": RANK, "alpha": RANK, "modules": "feed-forward"}
+    defaults = {"weights": "pretrained", "context": "utterance", "tuning": lora, "pooling": {"layers": "last"}}
     settings = {key: case.get(key, default) for key, default in defaults.items()}
     model = families.load(MODELS[case["model"]][0]).build(settings, Path(case["folder"], "encoder"))
     for module in model.modules():

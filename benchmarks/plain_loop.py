@@ -6,15 +6,9 @@ import numpy as np
 import torch
 from peft import LoraConfig, get_peft_model
 from torch.utils.data import DataLoader, Dataset
-from transformers import (
-    AutoConfig,
-    AutoFeatureExtractor,
-    Wav2Vec2ForSequenceClassification,
-    WhisperForAudioClassification,
-)
+from transformers import AutoConfig, AutoFeatureExtractor, AutoModelForAudioClassification
 
 SAMPLE_RATE = 16_000
-CLASSES = {"wav2vec2": Wav2Vec2ForSequenceClassification, "whisper": WhisperForAudioClassification}
 HEADS = ["projector", "classifier"]
 # As in the workflow: dropout is the only random masking in training.
 OFF = {"apply_spec_augment": False, "layerdrop": 0.0, "encoder_layerdrop": 0.0}
@@ -51,8 +45,8 @@ class PlainLoop:
         config = AutoConfig.from_pretrained(checkpoint, num_labels=4)
         for name in OFF.keys() & vars(config).keys():
             setattr(config, name, OFF[name])
-        model = CLASSES[family].from_pretrained(checkpoint, config=config)
-        if family == "wav2vec2":
+        model = AutoModelForAudioClassification.from_pretrained(checkpoint, config=config)
+        if family != "whisper":
             model.freeze_feature_encoder()  # avoids backpropagation through the convolutions
         lora = LoraConfig(
             r=rank, lora_alpha=rank, target_modules=list(targets), lora_dropout=0.0, modules_to_save=HEADS
