@@ -29,11 +29,11 @@ def test_whole_grid_is_planned_without_corpora(paper):
     counts = {rule: sum(job == rule for job, _ in jobs) for rule, _ in jobs}
     assert counts["corpus"] == counts["corpus_audit"] == counts["download_corpus"] == 4
     assert counts["download_noise"] == 5
-    assert counts["encoder"] == 5
+    assert counts["encoder"] == 8
     assert counts["noise"] == 3
     assert counts["split"] == 40
     assert counts["few_shot"] == 60
-    assert counts["finetune"] == 520 + 40 + 30  # plus random_init and tuning
+    assert counts["finetune"] == 520 + 40 + 30 + 120  # plus random_init, tuning and size_matched
     assert counts["predict"] == counts["finetune"]
 
 

@@ -40,4 +40,5 @@ def test_rule_extracts_the_encoder_of_a_local_folder(tmp_path):
         "width": 32,
         "layers": 2,
         "dropout": [0.0, 0.1],
+        "labels": [],
     }

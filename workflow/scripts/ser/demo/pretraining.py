@@ -11,6 +11,7 @@ import numpy as np
 import soxr
 import torch
 from torch import nn
+from transformers import Wav2Vec2FeatureExtractor, Wav2Vec2Model
 
 from ser.core.constants import SAMPLE_RATE
 from ser.core.seeding import named_generator, named_seed
@@ -79,7 +80,7 @@ def pretrain(family: str, config: dict, voices: list[str]) -> tuple[dict[str, to
 def untrained_encoder(family: str, config: dict) -> tuple[nn.Module, object, nn.Module]:
     """Return an untrained model, its feature extractor, and the encoder of both."""
     if family == "wav2vec2":
-        model, extractor = wav2vec2.Wav2Vec2Model(wav2vec2.encoder_config(config)), wav2vec2.Wav2Vec2FeatureExtractor()
+        model, extractor = Wav2Vec2Model(wav2vec2.encoder_config(config)), Wav2Vec2FeatureExtractor()
         return model, extractor, wav2vec2.Encoder(model, extractor)
     model, extractor = whisper.WhisperEncoder(whisper.encoder_config(config)), whisper.WhisperFeatureExtractor()
     return model, extractor, whisper.Encoder(model, extractor, "utterance")
