@@ -345,7 +345,8 @@ def run_ours(case: dict, device) -> dict:
         predict = epoch.estimate(timed(lambda batch: forward(batch, "float32"), epoch.batches, device))
         in_training = epoch.estimate(timed(lambda batch: forward(batch, precision), epoch.batches, device))
     examples = Examples(frames, [EMOTIONS[i % 4] for i in range(len(frames))], epoch.samples)
-    updates = loop.Updates(model, examples, {"learning_rate": 1e-4, "precision": precision}, device)
+    settings = {"batch_size": case["micro_batch"], "learning_rate": 1e-4, "precision": precision}
+    updates = loop.Updates(model, examples, settings, device)
     model.train()
     taken = timed(lambda batch: updates.make(batch, seed=1), epoch.batches, device)
     steps = epoch.estimate(taken)

@@ -26,6 +26,9 @@ from ser.training.resume import Progress
 
 log = logging.getLogger(__name__)
 
+# Utterances: on a CPU, micro-batches of similar length save padding and memory (docs/reference/benchmarks.md).
+CPU_MICRO_BATCH = 4
+
 HISTORY_COLUMNS = ("epoch", "train_loss", "dev_loss", "dev_uar")
 
 
@@ -65,7 +68,7 @@ def fine_tune(
     check_emotions(train)
     updates = Updates(model.to(device), train, settings, device)
     progress = resume.load(state_path, fingerprint, model, updates.optimizer)
-    updates.splits, seconds_before = progress.splits, progress.seconds
+    updates.splits, seconds_before = max(progress.splits, updates.splits), progress.seconds
     lengths = train.samples
 
     remaining = range(progress.epochs_done + 1, settings["epochs"] + 1)
@@ -108,11 +111,13 @@ class Updates:
 
     def __init__(self, model: nn.Module, train: Examples, settings: dict, device: torch.device):
         self.optimizer = torch.optim.Adam(trained_parameters(model).values(), settings["learning_rate"])
-        self.splits = 1
         self._model, self._frames, self._labels = model, train.frames, torch.from_numpy(train.labels)
         self._precision, self._device = settings["precision"], device
         # batch statistics of a micro-batch differ from those of the batch
         self._divisible = not any(isinstance(module, nn.BatchNorm1d) for module in model.modules())
+        self.splits = 1
+        if device.type == "cpu" and self._divisible and any(len(own.values) > 1 for own in train.frames):
+            self.splits = math.ceil(settings["batch_size"] / CPU_MICRO_BATCH)
 
     def make(self, batch: np.ndarray, seed: int) -> torch.Tensor:
         """Update the weights with a batch.
