@@ -216,8 +216,9 @@ class TestMemory:
 
     @pytest.mark.parametrize("error", [ON_GPU, ON_CPU], ids=["GPU", "CPU"])
     @pytest.mark.parametrize("capacity", [1, 3, 8, 15])
-    def test_micro_batches_give_the_same_updates(self, tmp_path, capacity, error, caplog):
+    def test_micro_batches_give_the_same_updates(self, tmp_path, capacity, error, caplog, monkeypatch):
         """Compare up to float32 rounding, since sums are in another order."""
+        monkeypatch.setattr(loop, "CPU_MICRO_BATCH", SETTINGS["batch_size"])  # as on a GPU
         _, whole = train_in(tmp_path, 16)
         model, progress = train_in(tmp_path, capacity, error)
         assert progress.splits == {1: 16, 3: 8, 8: 2, 15: 2}[capacity]
@@ -228,6 +229,16 @@ class TestMemory:
             torch.testing.assert_close(progress.best_weights[name], tensor, atol=1e-5, rtol=1e-4)
         assert [row["dev_uar"] for row in progress.history] == [row["dev_uar"] for row in whole.history]
         assert "out of memory with a batch of 16 utterances in 1 micro-batches" in caplog.text
+
+    def test_on_a_cpu_batches_are_split_into_micro_batches_of_four(self, tmp_path):
+        model, progress = train_in(tmp_path, 4)
+        assert progress.splits == 4
+        assert model.failures == 2 * len(progress.history)  # of evaluations alone: 16, then 8 utterances
+        vectors = learnable_examples(16)
+        vectors = Examples(
+            [Frames.all_real(own.values[:1]) for own in vectors.frames], vectors.emotions, vectors.samples
+        )
+        assert loop.Updates(SmallMemory(16, ON_CPU), vectors, SETTINGS, CPU).splits == 1  # nothing to pad
 
     def test_retried_step_repeats_its_dropout(self):
         """The failed attempt must not change the random state or the gradients."""
