@@ -78,7 +78,7 @@ def rows(
                 "hidden_size": encoder.get("width"),
                 "layers": encoder.get("layers"),
                 "dropout": ", ".join(f"{probability:g}" for probability in encoder.get("dropout", [])),
-                "fine_tuned_on": _fine_tuned_on(known, encoder),
+                "fine_tuned_on": "" if known.get("data") == "none" else _fine_tuned_on(known, encoder),
                 "licence": known.get("licence", ""),
                 "source": known.get("source", ""),
             }
