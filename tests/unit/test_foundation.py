@@ -378,6 +378,18 @@ class TestTuning:
         )
         assert all(parameter.requires_grad for parameter in model.head.parameters())
 
+    def test_lora_on_the_attention_of_wavlm_has_no_effect_in_transformers(self, tmp_path):
+        """The reason for its refusal: WavLM's attention reads the weights of its projections, not their output."""
+        from peft import LoraConfig, inject_adapter_in_model
+
+        stock, waveform = Checkpoint("WavLM", tmp_path), speech(0.5)
+        before = stock.stock_states(waveform)
+        inject_adapter_in_model(LoraConfig(target_modules=["q_proj", "v_proj"]), stock.reference)
+        for name, parameter in stock.reference.named_parameters():
+            if "lora_B" in name:
+                parameter.data.normal_()
+        assert torch.equal(stock.stock_states(waveform), before)
+
     def test_full_leaves_the_convolutions_frozen(self, small):
         model = small.build("full")
         frozen = {name for name, parameter in model.encoder.named_parameters() if not parameter.requires_grad}

@@ -58,7 +58,7 @@ def test_margins_are_those_of_a_pipeline_of_scikit_learn(rng, tmp_path):
     train, vectors, labels = examples(rng, 80)
     dev, dev_vectors, _ = examples(rng, 40)
     model = svm.build({"features": "level-duration"})
-    progress = training.fit(model, train, dev, SETTINGS)
+    progress = training.fine_tune(model, train, dev, settings=SETTINGS, started=0.0)
     model.load_state_dict(progress.best_weights)
     cost = training.COSTS[progress.best_epoch - 1]
     expected = make_pipeline(StandardScaler(), LinearSVC(C=cost, dual=False)).fit(vectors, labels)
@@ -70,7 +70,7 @@ def test_margins_are_those_of_a_pipeline_of_scikit_learn(rng, tmp_path):
 
 def test_c_with_the_best_development_uar_is_chosen(rng):
     train, dev = (examples(rng, count, spread=6.0)[0] for count in (24, 200))
-    progress = training.fit(svm.build({"features": "level-duration"}), train, dev, SETTINGS)
+    progress = training.fine_tune(svm.build({"features": "level-duration"}), train, dev, settings=SETTINGS, started=0.0)
     uars = [row["dev_uar"] for row in progress.history]
     assert len(set(uars)) > 1
     assert uars[progress.best_epoch - 1] == max(uars)
@@ -82,18 +82,20 @@ def test_constant_functionals_and_missing_classes(rng):
     train, *_ = examples(rng, 40)
     constant = [Frames.all_real(frames.values * torch.tensor([1.0, 0.0])) for frames in train.frames]
     flat = data.Examples(constant, train.emotions, train.samples)
-    progress = training.fit(svm.build({"features": "level-duration"}), flat, flat, SETTINGS)
+    progress = training.fine_tune(svm.build({"features": "level-duration"}), flat, flat, settings=SETTINGS, started=0.0)
     assert all(torch.isfinite(value).all() for value in progress.best_weights.values())
     without = data.Examples(train.frames[:2], train.emotions[:2], train.samples[:2])
     with pytest.raises(UserError, match="no neutral and no sad"):
-        training.fit(svm.build({"features": "level-duration"}), without, train, SETTINGS)
+        training.fine_tune(svm.build({"features": "level-duration"}), without, train, settings=SETTINGS, started=0.0)
 
 
 def test_weights_of_other_functionals_are_refused(rng, tmp_path):
     from safetensors.torch import save_file
 
     train, *_ = examples(rng, 40)
-    progress = training.fit(svm.build({"features": "level-duration"}), train, train, SETTINGS)
+    progress = training.fine_tune(
+        svm.build({"features": "level-duration"}), train, train, settings=SETTINGS, started=0.0
+    )
     save_file(progress.best_weights, tmp_path / "weights.safetensors")
     with pytest.raises(UserError, match="another model"):
         load_trained_state(svm.build({"features": "egemaps"}), tmp_path / "weights.safetensors")

@@ -187,6 +187,7 @@ SOURCES = {
     f"{SER}/figures/style.py": DRAWN,
     f"{SER}/training/loop.py": [*runs_of(), *OF_RUNS],
     f"{SER}/training/device.py": [],  # does not affect results
+    f"{SER}/training/svm.py": [],  # no model is an SVM
     f"{SER}/training/inference.py": [*runs_of(), *OF_RUNS],
     f"{SER}/models/cnn_lstm.py": [
         *runs_of(model={"cnn-lstm", "cnn-lstm-converged"}),

@@ -10,7 +10,7 @@ from ser.core.errors import UserError
 from ser.corpora import leakage
 from ser.models import families
 from ser.snakemake_support import script
-from ser.training import autocast, data, loop, run_record, svm
+from ser.training import autocast, data, loop, run_record, trainers
 from ser.training.device import choose_device, frame_storage, parent_folder
 
 
@@ -45,21 +45,17 @@ def main(snakemake):
     hashed_inputs = [path for path in inputs if path not in inputs.encoder[:1]]
     state_path = run_record.state_path(snakemake.output.weights)
     try:
-        if settings["model"]["family"] == "svm":
-            progress = svm.fit(model, train, dev, settings["training"])
-            progress.seconds = time.perf_counter() - started
-        else:
-            progress = loop.fine_tune(
-                model,
-                train,
-                dev,
-                settings=settings["training"],
-                seed=seed,
-                device=device,
-                state_path=state_path,
-                fingerprint=run_record.fingerprint({**settings, "run": run_name, "device": device.type}, hashed_inputs),
-                started=started,
-            )
+        progress = trainers.load(settings["model"]).fine_tune(
+            model,
+            train,
+            dev,
+            settings=settings["training"],
+            seed=seed,
+            device=device,
+            state_path=state_path,
+            fingerprint=run_record.fingerprint({**settings, "run": run_name, "device": device.type}, hashed_inputs),
+            started=started,
+        )
     except UserError as error:
         raise UserError(f"{run_name}: {error}") from error
 

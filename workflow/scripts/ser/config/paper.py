@@ -7,6 +7,7 @@ fine-tuning method for Table II: those here are our reading (docs/reference/prot
 from collections.abc import Mapping
 
 from ser.config.schema import to_yaml
+from ser.models import pretraining_data
 
 RECIPE = {"epochs": 5, "batch_size": 16, "learning_rate": 1.0e-4, "patience": None}
 ENCODER = {"weights": "pretrained", "method": "lora", **RECIPE}
@@ -38,7 +39,7 @@ def differences(entries: Mapping[str, Mapping]) -> dict[str, str]:
 
 def _differences(entry: Mapping, expected: Mapping) -> str:
     flat = {**entry, **entry.get("tuning", {}), **entry.get("training", {})}
-    flat["checkpoint"] = entry.get("copy_of", entry.get("checkpoint"))
+    flat["checkpoint"] = pretraining_data.repository(entry)
     return "; ".join(
         f"{key} {to_yaml(flat.get(key))}, not {to_yaml(value)}"
         for key, value in expected.items()

@@ -17,9 +17,8 @@ from ser.corpora.audio import as_float, open_audio, waveforms_of
 from ser.models.adaptation import apply_method
 from ser.models.batching import Frames, mean_of_real_frames, pad, sorted_batches
 from ser.models.classification_head import classifier
-from ser.models.encoder_settings import check_layers
 from ser.models.feature_store import Storage
-from ser.models.layer_choice import LayerChoice
+from ser.models.layer_choice import LayerChoice, check_layers
 from ser.models.oom import retry_on_oom
 
 POOLING_BATCH = 16  # utterances; it changes their vectors by rounding at most

@@ -10,9 +10,8 @@ from torch import nn
 from ser.core.files import read_json
 from ser.models.batching import Frames
 from ser.models.classification_head import classifier
-from ser.models.encoder_settings import check_layers
 from ser.models.feature_store import Storage
-from ser.models.layer_choice import LayerChoice
+from ser.models.layer_choice import LayerChoice, check_layers
 from ser.models.vectors import read_vectors
 
 

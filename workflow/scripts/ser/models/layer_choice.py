@@ -3,6 +3,8 @@
 import torch
 from torch import nn
 
+from ser.core.errors import UserError
+
 
 class LayerChoice(nn.Module):
     """Map the pooled hidden states of all layers to one vector.
@@ -42,3 +44,11 @@ class LayerChoice(nn.Module):
                 return torch.einsum("l,blw->bw", torch.softmax(self.scores, dim=0), states)
             case number:
                 return states[:, number]
+
+
+def check_layers(layers: str | int, count: int) -> None:
+    """Raise `UserError` if `pooling.layers` is a layer that an encoder with `count` layers does not have."""
+    if isinstance(layers, int) and layers > count:
+        raise UserError(
+            f"pooling.layers: {layers} is not a layer of this encoder, which has {count}: use at most {count}"
+        )

@@ -1,6 +1,7 @@
 """Pre-training data of published checkpoints, from `resources/checkpoints.yaml`."""
 
 import functools
+from collections.abc import Mapping
 
 from ser.core import reference_data
 
@@ -16,9 +17,9 @@ def facts(entry: dict) -> dict:
     return known().get(repository(entry), {}) if pretrained else {"data": "none"}
 
 
-def repository(entry: dict) -> str:
-    """Return a model's checkpoint: the repository that it is published in, if that is known."""
-    return entry.get("copy_of", entry["checkpoint"])
+def repository(entry: Mapping) -> str | None:
+    """Return a model's checkpoint, of a local copy the repository that it is published in; None without an encoder."""
+    return entry.get("copy_of", entry.get("checkpoint"))
 
 
 def seen(entry: dict, language: str) -> str:

@@ -15,6 +15,7 @@ from ser.models import families
 from ser.snakemake_support import provenance
 from ser.snakemake_support.code_hash import code_hash, listing_hash
 from ser.snakemake_support.inputs import Inputs
+from ser.training import trainers
 
 
 def uses(script: str, *sources: str, **values) -> dict:
@@ -123,8 +124,9 @@ class Settings:
 
     def finetune(self, wildcards) -> dict:
         """Return the model, its training settings, and the trimming of its source, which `label.py` repeats."""
-        training = self._config["models"][wildcards.model]["training"]
-        return self._model_settings("finetune.py", wildcards.model, training=training) | {
+        entry = self._config["models"][wildcards.model]
+        source = trainers.source(entry)
+        return self._model_settings("finetune.py", wildcards.model, source, training=entry["training"]) | {
             "trim_db": self._config["corpora"][wildcards.source]["trim_db"]
         }
 
@@ -135,20 +137,14 @@ class Settings:
             "predicted": predicted
         }
 
-    def _model_settings(self, script: str, model: str, **values) -> dict:
+    def _model_settings(self, script: str, model: str, *sources: str, **values) -> dict:
         if (script, model) not in self._model_settings_cache:
-            source = families.source(families.name(self._config["models"][model]))
-            self._model_settings_cache[script, model] = uses(script, source, model=self._architecture(model), **values)
+            entry = self._config["models"][model]
+            sources = (families.source(families.name(entry)), *sources)
+            self._model_settings_cache[script, model] = uses(
+                script, *sources, model=_without(entry, *DESCRIPTIVE, "copy_of"), **values
+            )
         return self._model_settings_cache[script, model]
-
-    def _architecture(self, model: str) -> dict:
-        """Return a model's settings without its title, training options and resources, and what a copy is of."""
-        entry = self._config["models"][model]
-        return {key: value for key, value in entry.items() if key not in ("title", "training", "resources", "copy_of")}
-
-    def _copy_of(self, model: str) -> dict:
-        entry = self._config["models"][model]
-        return {"copy_of": entry["copy_of"]} if "copy_of" in entry else {}
 
     # --- Results ---
 
@@ -166,7 +162,7 @@ class Settings:
             "resources/checkpoints.yaml",
             label=self._config["label"],
             titles=self._titles(models),
-            models={name: self._architecture(name) | self._copy_of(name) for name in models},
+            models={name: _without(self._config["models"][name], *DESCRIPTIVE) for name in models},
             order=models,
             languages=sorted({corpus["language"] for corpus in corpora}),
         )
@@ -270,6 +266,14 @@ class Settings:
 
     def _titles(self, models) -> dict[str, str]:
         return {name: self._config["models"][name]["title"] for name in models}
+
+
+DESCRIPTIVE = ("title", "training", "resources")  # keys of a model's entry that do not describe its architecture
+
+
+def _without(entry: Mapping, *keys: str) -> dict:
+    """Return an entry without some keys."""
+    return {key: value for key, value in entry.items() if key not in keys}
 
 
 def _untracked_files(entry: Mapping) -> list[Path]:

@@ -1,6 +1,7 @@
 """Training of a linear SVM: its solution for every regularisation strength, and the choice among them."""
 
 import logging
+import time
 
 import torch
 
@@ -15,7 +16,9 @@ log = logging.getLogger(__name__)
 COSTS = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)  # C of the SVM, strongest regularisation first
 
 
-def fit(model: LinearSvm, train: Examples, dev: Examples, settings: dict) -> Progress:
+def fine_tune(
+    model: LinearSvm, train: Examples, dev: Examples, *, settings: dict, started: float, **unused
+) -> Progress:
     """Solve the SVM for every C, and keep the best on development data, by the same rule as the best epoch.
 
     Functionals are standardised with the mean and standard deviation of the training data. The loss of training is the
@@ -24,6 +27,8 @@ def fit(model: LinearSvm, train: Examples, dev: Examples, settings: dict) -> Pro
 
     Args:
         settings: `batch_size` and `precision` of the evaluation.
+        started: start time of the job, from `time.perf_counter()`.
+        unused: other arguments of `loop.fine_tune`. It is too fast to be resumed.
 
     Raises `UserError` if a class is missing from the training data.
     """
@@ -50,4 +55,5 @@ def fit(model: LinearSvm, train: Examples, dev: Examples, settings: dict) -> Pro
             progress.best_epoch = number
             progress.best_weights = trained_state(model)
         log.info("C = %g: %s", cost, ", ".join(f"{key} {value:.4g}" for key, value in row.items()))
+    progress.seconds = time.perf_counter() - started
     return progress
