@@ -24,7 +24,7 @@ sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
 from ser.core import files  # noqa: E402
 from ser.core.constants import SAMPLE_RATE, UTTERANCE_COLUMNS  # noqa: E402
-from ser.corpora import audio, overlaps  # noqa: E402
+from ser.corpora import audio_array, overlaps  # noqa: E402
 from ser.corpora import ingest as ingestion  # noqa: E402
 from ser.demo.writing import as_wav  # noqa: E402
 
@@ -64,21 +64,21 @@ def write_corpus(folder: Path, every: int) -> None:
 def ingest(folder: Path, packing: str) -> None:
     """Ingest the corpus, as the rule `corpus` does."""
     rows, waveforms, _ = ingestion.ingest(folder / packing, SETTINGS)
-    audio.write_array(folder / "audio.npy", waveforms, sum(row["samples"] for row in rows))
+    audio_array.write_array(folder / "audio.npy", waveforms, sum(row["samples"] for row in rows))
     files.write_rows(folder / "utterances.csv", UTTERANCE_COLUMNS, rows)
 
 
 def search_overlaps(folder: Path) -> None:
     """Search for overlaps, as the rule `overlaps` does."""
     rows = files.read_rows(folder / "utterances.csv")
-    waveforms = audio.waveforms_of(rows, audio.open_audio(folder / "audio.npy"))
+    waveforms = audio_array.waveforms_of(rows, audio_array.open_audio(folder / "audio.npy"))
     assert not overlaps.find_overlaps([row["utterance"] for row in rows], waveforms)
 
 
 def open_corpus(folder: Path) -> None:
     """Open the corpus, as jobs with a model do before computing features."""
     rows = files.read_rows(folder / "utterances.csv")
-    assert len(audio.waveforms_of(rows, audio.open_audio(folder / "audio.npy"))) == len(rows)
+    assert len(audio_array.waveforms_of(rows, audio_array.open_audio(folder / "audio.npy"))) == len(rows)
 
 
 STEPS = {

@@ -9,7 +9,7 @@ import soundfile
 from conftest import wav_bytes
 
 from ser.core.errors import UserError
-from ser.corpora import audio
+from ser.corpora import audio, audio_array
 
 
 def tone(samples: int) -> np.ndarray:
@@ -31,7 +31,7 @@ def test_sample_formats_and_rates(rate, subtype):
     samples = audio.decode(wav_bytes(wave, rate, subtype=subtype), "tone")
     assert abs(len(samples) - 16_000) <= 1
     expected = 0.4 * np.sin(2 * np.pi * 330 * np.arange(len(samples)) / 16_000)
-    error = audio.as_float(samples)[400:-400] - expected[400:-400]
+    error = audio_array.as_float(samples)[400:-400] - expected[400:-400]
     assert np.abs(error).max() < (0.02 if subtype == "PCM_U8" else 0.002)
 
 
@@ -278,14 +278,14 @@ class TestSilence:
 
 def test_arrays_are_written_completely(tmp_path):
     pieces = [np.arange(3, dtype=np.int16), np.arange(5, dtype=np.int16)]
-    audio.write_array(tmp_path / "audio.npy", pieces, 8)
-    read = audio.open_audio(tmp_path / "audio.npy")
+    audio_array.write_array(tmp_path / "audio.npy", pieces, 8)
+    read = audio_array.open_audio(tmp_path / "audio.npy")
     np.testing.assert_array_equal(read, np.concatenate(pieces))
     rows = [{"start": "0", "samples": "3"}, {"start": "3", "samples": "5"}]
-    for piece, waveform in zip(pieces, audio.waveforms_of(rows, read), strict=True):
+    for piece, waveform in zip(pieces, audio_array.waveforms_of(rows, read), strict=True):
         np.testing.assert_array_equal(waveform, piece)
     with pytest.raises(ValueError, match="8 rows were written, not 9"):
-        audio.write_array(tmp_path / "other.npy", pieces, 9)
+        audio_array.write_array(tmp_path / "other.npy", pieces, 9)
     assert not (tmp_path / "other.npy").exists()
 
 
@@ -300,7 +300,7 @@ def spoken(samples: int, *, before: int, after: int) -> np.ndarray:
 def test_trimming_equals_that_of_librosa(db):
     waveform = spoken(8_000, before=3_000, after=5_000)
     trimmed = audio.trim_silence(waveform, db)
-    _, (start, end) = librosa.effects.trim(audio.as_float(waveform), top_db=db, frame_length=400, hop_length=160)
+    _, (start, end) = librosa.effects.trim(audio_array.as_float(waveform), top_db=db, frame_length=400, hop_length=160)
     np.testing.assert_array_equal(trimmed, waveform[start:end])
     assert 5_000 < len(trimmed) < 8_000
     np.testing.assert_array_equal(audio.trim_silence(waveform, 90), waveform)

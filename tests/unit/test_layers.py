@@ -4,7 +4,8 @@ import ast
 
 import pytest
 
-from ser.core.paths import SCRIPTS
+from ser.core.paths import ROOT, SCRIPTS
+from ser.snakemake_support.code_hash import files_behind
 
 LAYERS = (
     {"core"},
@@ -62,3 +63,18 @@ def test_script_named_like_a_module_imports_it():
         if namesakes and not namesakes & imported_modules(script.read_text(encoding="utf-8")):
             found.append(script.name)
     assert found == []
+
+
+@pytest.mark.parametrize("package", ["models", "training"])
+def test_models_and_training_import_neither_audio_libraries_nor_snakemake(package):
+    """So that they run on a machine with PyTorch and transformers only; imports inside functions are allowed."""
+    modules = [str(path.relative_to(ROOT)) for path in MODULES if path.parent.name == package]
+    found = {
+        f"{path.relative_to(SCRIPTS)} imports {name}"
+        for path in files_behind(*modules)
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for name in [getattr(node, "module", None), *(alias.name for alias in node.names)]
+        if name and name.partition(".")[0] in {"librosa", "soundfile", "soxr", "opensmile", "snakemake"}
+    }
+    assert found == set()

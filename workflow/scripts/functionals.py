@@ -4,7 +4,7 @@ import numpy as np
 
 from ser.core import files
 from ser.core.errors import UserError
-from ser.corpora import audio
+from ser.corpora import audio_array
 from ser.models import functionals
 from ser.snakemake_support import script
 
@@ -12,11 +12,11 @@ from ser.snakemake_support import script
 def main(snakemake):
     rows = files.read_rows(snakemake.input.utterances)
     extract = functionals.extractor(snakemake.wildcards.features)
-    waveforms = audio.waveforms_of(rows, audio.open_audio(snakemake.input.audio))
-    vectors = np.stack([extract(audio.as_float(waveform)) for waveform in waveforms])
+    waveforms = audio_array.waveforms_of(rows, audio_array.open_audio(snakemake.input.audio))
+    vectors = np.stack([extract(audio_array.as_float(waveform)) for waveform in waveforms])
     if not (finite := np.isfinite(vectors).all(axis=1)).all():
         raise UserError(f"{rows[finite.argmin()]['utterance']}: its functionals contain NaN or infinity")
-    audio.write_array(snakemake.output.functionals, [vectors], len(vectors))
+    audio_array.write_array(snakemake.output.functionals, [vectors], len(vectors))
 
 
 if __name__ == "__main__":

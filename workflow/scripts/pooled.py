@@ -3,7 +3,7 @@
 import torch
 
 from ser.core import files
-from ser.corpora import audio
+from ser.corpora import audio_array
 from ser.models import families
 from ser.snakemake_support import script
 from ser.training import autocast
@@ -21,7 +21,7 @@ def main(snakemake):
     storage = frame_storage(device, snakemake.resources)
     frames = model.read_frames(snakemake.input.audio, rows, [row["utterance"] for row in rows], storage)
     vectors = model.pooled(frames, device)
-    audio.write_array(snakemake.output.vectors, [vectors], len(vectors))
+    audio_array.write_array(snakemake.output.vectors, [vectors], len(vectors))
 
 
 if __name__ == "__main__":

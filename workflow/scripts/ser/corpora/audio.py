@@ -1,11 +1,9 @@
-"""Audio decoding, and the single array that holds the audio of a corpus."""
+"""Decoding of recordings to 16 kHz mono, and trimming of silence."""
 
 import io
-import itertools
 import os
 import re
 import threading
-from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
 import numpy as np
@@ -14,7 +12,8 @@ import soxr
 
 from ser.core.constants import SAMPLE_RATE
 from ser.core.errors import UserError
-from ser.core.files import LFS_POINTER, atomic_write
+from ser.core.files import LFS_POINTER
+from ser.corpora.audio_array import as_float
 
 SHORTEST = 400  # samples: one 25 ms window, the shortest input from which any feature extractor makes a frame
 SILENCE = 10 ** (-70 / 20)  # level below which a recording is silent: -70 dB of full scale, without its mean
@@ -239,38 +238,3 @@ def _read_mp3_stream(content: bytes) -> np.ndarray:
             return _read_to_end(file)
     finally:
         thread.join()
-
-
-def write_array(path: str | os.PathLike, pieces: Iterable[np.ndarray], length: int) -> None:
-    """Write arrays end to end as one .npy of `length` rows, atomically.
-
-    Only one piece is in memory at a time.
-
-    Raises `ValueError` if the pieces do not add up to `length`.
-    """
-    pieces, written = iter(pieces), 0
-    first = next(pieces)
-    with atomic_write(path) as temporary, open(temporary, "wb") as file:
-        shape = (length, *first.shape[1:])
-        header = {"descr": np.lib.format.dtype_to_descr(first.dtype), "fortran_order": False, "shape": shape}
-        np.lib.format.write_array_header_1_0(file, header)
-        for piece in itertools.chain([first], pieces):
-            file.write(np.ascontiguousarray(piece, first.dtype).data)
-            written += len(piece)
-        if written != length:
-            raise ValueError(f"{written} rows were written, not {length}")
-
-
-def open_audio(path: str | os.PathLike) -> np.ndarray:
-    """Memory-map a corpus's audio: int16 of shape (all samples,)."""
-    return np.load(path, mmap_mode="r")
-
-
-def waveforms_of(rows: Sequence[dict], audio: np.ndarray) -> list[np.ndarray]:
-    """Return the waveform of each row as a view of shape (samples,)."""
-    return [audio[int(row["start"]) : int(row["start"]) + int(row["samples"])] for row in rows]
-
-
-def as_float(samples: np.ndarray) -> np.ndarray:
-    """Convert int16 samples to float32 in [-1, 1)."""
-    return samples.astype(np.float32) / 32768.0

@@ -14,7 +14,7 @@ from matplotlib.text import Text
 from ser.core import files
 from ser.core.constants import EMOTIONS
 from ser.core.errors import listing
-from ser.corpora import audio, audit, formats, leakage
+from ser.corpora import audio_array, audit, formats, leakage
 from ser.figures import style
 
 READABLE = 40  # maximum number of rows with readable names
@@ -30,7 +30,7 @@ def make(inputs, outputs, settings: dict) -> None:
     for path in inputs.subsets:
         subset = [row["utterance"] for row in files.read_rows(path)]
         leakage.check_subset(subset, checked["target"][Path(path).stem.removeprefix("seed")], path)
-    waveforms = audio.waveforms_of(rows, audio.open_audio(inputs.audio))
+    waveforms = audio_array.waveforms_of(rows, audio_array.open_audio(inputs.audio))
     levels, silence = ([of(w) for w in waveforms] for of in (audit.level_db, audit.silence_percent))
     report = audit.audit(rows, waveforms, levels, silence, files.read_json(inputs.archive), overlaps, checked)
     files.write_json(outputs.audit, report)

@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from ser.core.constants import EMOTIONS
-from ser.corpora.audio import as_float
+from ser.corpora.audio_array import as_float
 from ser.models.batching import Frames, mean_of_real_frames, on_device, real_frames
 from ser.models.feature_store import Storage
 from ser.models.log_mel import BANDS, frame_count, log_mel

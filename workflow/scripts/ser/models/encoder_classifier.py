@@ -13,7 +13,7 @@ from torch import nn
 from ser.core.constants import SAMPLE_RATE
 from ser.core.errors import UserError, listing
 from ser.core.files import read_json
-from ser.corpora.audio import as_float, open_audio, waveforms_of
+from ser.corpora.audio_array import as_float, open_audio, waveforms_of
 from ser.models.adaptation import apply_method
 from ser.models.batching import Frames, mean_of_real_frames, pad, sorted_batches
 from ser.models.classification_head import classifier

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from ser.core.constants import EMOTIONS
-from ser.corpora.audio import as_float
+from ser.corpora.audio_array import as_float
 from ser.models import functionals
 from ser.models.batching import Frames
 from ser.models.feature_store import Storage
