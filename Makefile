@@ -5,7 +5,7 @@ DIRECTORY ?= .
 TESTS ?= tests/slurm tests/workflow tests/unit
 BIN := .venv/bin
 
-.PHONY: help install demo plan progress report test test-unit lint reference clean
+.PHONY: help install demo plan progress report test test-unit lint gpu-check reference clean
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 11
 	@printf '%s\n' "" "To make one result: $(BIN)/snakemake NAME --cores $(CORES) (add -n for a dry run). NAME is one of" \
@@ -41,6 +41,9 @@ lint: .venv/installed ## Check style
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile workflow/Snakefile workflow/rules
 	$(BIN)/snakemake --lint
+
+gpu-check: .venv/installed ## Check exactness, training and speed on this machine's GPU, in less than nine minutes
+	$(BIN)/python benchmarks/gpu_check.py
 
 reference: .venv/installed ## Write the table of keys in config/README.md from the schema
 	$(BIN)/python workflow/scripts/config_reference.py

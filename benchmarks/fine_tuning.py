@@ -36,6 +36,7 @@ MODELS = {  # family, changes to transformers' defaults (wav2vec2-base's), linea
     "wav2vec2-base": ("wav2vec2", DROPOUTS, ("intermediate_dense", "output_dense")),
     "hubert-base": ("hubert", DROPOUTS, ("intermediate_dense", "output_dense")),
     "wavlm-base": ("wavlm", DROPOUTS, ("intermediate_dense", "output_dense")),
+    "unispeech-sat-base": ("unispeech-sat", DROPOUTS, ("intermediate_dense", "output_dense")),
     "xlsr": (
         "wav2vec2",
         LARGE | DROPOUTS | {"feat_extract_norm": "layer", "do_stable_layer_norm": True, "conv_bias": True},
@@ -54,7 +55,23 @@ MODELS = {  # family, changes to transformers' defaults (wav2vec2-base's), linea
         ("fc1", "fc2"),
     ),
 }
-CPU_MICRO_BATCHES = {"wav2vec2-base": 8, "hubert-base": 8, "wavlm-base": 8, "xlsr": 4, "whisper-medium": 2}
+CPU_MICRO_BATCHES = {"xlsr": 4, "whisper-medium": 2}  # utterances; for models of base size 8
+# With --tiny, to try the benchmark itself
+TINY_WAVEFORM_ENCODER = {
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 48,
+    "conv_dim": [16] * 7,
+    "num_conv_pos_embedding_groups": 4,
+}
+TINY_WHISPER = {
+    "d_model": 32,
+    "encoder_layers": 2,
+    "encoder_attention_heads": 2,
+    "encoder_ffn_dim": 48,
+    "decoder_attention_heads": 2,
+}
 PLAIN = {
     "a: padded, random batches": {},
     "b: padded, grouped by length": {"grouped": True},
@@ -79,9 +96,9 @@ def main():
     say(f"{device}; {options.batches} batches per epoch; `{' '.join(['python', *sys.argv])}`\n")
     with tempfile.TemporaryDirectory() as folder:
         for model in options.models:
-            ours = measure_model(model, Path(folder, model), options, say)
+            cases = measure_model(model, Path(folder, model), options, say)
             if model == "xlsr" and options.sharing > 1:
-                say(measure_concurrent_jobs(options, ours["step"], folder))
+                say(measure_concurrent_jobs(options, cases["ours"]["step"], folder))
 
 
 def parse() -> argparse.Namespace:
@@ -92,6 +109,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--batches", type=int, help="number of batches per epoch; default: 40 on a GPU, 3 on a CPU")
     parser.add_argument("--sharing", type=int, default=1, help="also measure this number of concurrent jobs")
     parser.add_argument("--no-ablation", action="store_true")
+    parser.add_argument("--brief", action="store_true", help="compare with random batches only, without ablation")
+    parser.add_argument("--tiny", action="store_true", help="use tiny encoders, to try the benchmark itself")
     parser.add_argument("--output", type=Path, help="also write the tables to this file")
     parser.add_argument("--case", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -109,42 +128,59 @@ def emit(report: list[str], path: Path | None, line: str) -> None:
 
 def micro_batch(model: str, options) -> int:
     """Return the number of utterances in a micro-batch."""
-    return options.micro_batch or (16 if options.device == "cuda" else CPU_MICRO_BATCHES[model])
+    return options.micro_batch or (16 if options.device == "cuda" else CPU_MICRO_BATCHES.get(model, 8))
 
 
 def common_settings(model: str, folder: Path, options) -> dict:
     """Return the settings that all cases of a model share."""
     common = {"model": model, "folder": str(folder), "device": options.device}
-    return common | {"micro_batch": micro_batch(model, options), "batches": options.batches}
+    return common | {"micro_batch": micro_batch(model, options), "batches": options.batches, "tiny": options.tiny}
 
 
-def measure_model(name: str, folder: Path, options, say) -> dict:
-    """Measure all cases of a model, print a table, and return our case."""
+def measure_model(name: str, folder: Path, options, say) -> dict[str, dict]:
+    """Measure all cases of a model, print a table, and return the cases by name."""
     common = common_settings(name, folder, options)
-    in_process({**common, "side": "checkpoint"})
-    peak = in_process({**common, "side": "product"})["flops"]
+    if not folder.exists():
+        in_process({**common, "side": "checkpoint"})
     say(f"\n### {name}, batches of {common['micro_batch']}\n")
     say("| | s a step | utterances/s | peak memory GB | times ours | predicted utterances/s | times ours |")
     say("|---|---:|---:|---:|---:|---:|---:|")
     ours = in_process({**common, "side": "ours"})
     say(row("ours", ours, ours))
-    # Whisper's extractor always pads to 30 s: neither grouping nor cutting changes anything
-    for title, settings in list(PLAIN.items())[: 1 if "whisper" in name else None]:
-        say(row(title, in_process({**common, "side": "plain", **settings}), ours))
-    say(row("ours, once more", in_process({**common, "side": "ours"}), ours))
+    cases = {"ours": ours}
+    for title, settings in comparisons(name, options.brief).items():
+        cases[title] = in_process({**common, **settings})
+        say(row(title, cases[title], ours))
     say(
         f"\nOurs: {ours['padded']:.2f} padded seconds per second of speech; {ours['start_up']:.1f} s of start-up; for"
         f" 10 s of speech the feature extractor takes {10 * ours['frontend']:.3f} s, steps {10 * ours['step']:.3f} s."
         f" Steps do {ours['flops'] / 1e9:.0f} GFLOP/s,"
-        f" {100 * ours['flops'] / peak:.0f} % of the {peak / 1e9:.0f} GFLOP/s that a large matrix product reaches here."
+        f" {100 * ours['flops'] / ours['product']:.0f} % of the {ours['product'] / 1e9:.0f} GFLOP/s that a large matrix"
+        " product reaches here."
     )
-    if not options.no_ablation:
+    if "busy" in ours:
+        say(
+            f"\nThe GPU computes in {100 * ours['busy']:.0f} % of the time of a step, in {ours['kernels_a_step']:.0f}"
+            f" kernels. The first pass over these batches took {ours['first']:.1f} times as long, the first pass over"
+            f" batches of other lengths {ours['new_lengths']:.1f} times. Slowest kernels, in % of a step:\n"
+        )
+        for name, share in ours["slowest_kernels"].items():
+            say(f"- {100 * share:.1f} %: `{name}`")
+    if not (options.no_ablation or options.brief):
         say("\n| ours without | epoch, times ours | peak memory GB |\n|---|---:|---:|")
         for title, settings in WITHOUT.items():
             if applies(settings, name, options.device):
                 taken = in_process({**common, "side": "ours", "predicts": False, **settings})
                 say(f"| {title} | {taken['epoch'] / ours['epoch']:.2f} | {taken['memory'] / 1e9:.1f} |")
-    return ours
+    return cases
+
+
+def comparisons(name: str, brief: bool) -> dict[str, dict]:
+    """Return the cases that are compared with ours, by title."""
+    # Whisper's extractor always pads to 30 s: neither grouping nor cutting changes anything
+    count = 1 if brief or "whisper" in name else None
+    plain = {title: {"side": "plain", **settings} for title, settings in list(PLAIN.items())[:count]}
+    return plain if brief else plain | {"ours, once more": {"side": "ours"}}
 
 
 def measure_concurrent_jobs(options, alone: float, folder: str) -> str:
@@ -187,6 +223,7 @@ def describe(options) -> str:
 
 def in_process(case: dict) -> dict:
     """Run one case in its own process."""
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     command = [sys.executable, __file__, "--case", json.dumps({**case, "launched": time.perf_counter()})]
     result = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(result.stdout.splitlines()[-1])
@@ -197,7 +234,7 @@ def run_case(case: dict) -> dict:
     import torch
 
     torch.manual_seed(1)
-    sides = {"checkpoint": make_checkpoint, "product": large_product, "ours": run_ours, "plain": run_plain}
+    sides = {"checkpoint": make_checkpoint, "ours": run_ours, "plain": run_plain}
     return sides[case["side"]](case, torch.device(case["device"]))
 
 
@@ -205,14 +242,24 @@ def run_case(case: dict) -> dict:
 
 
 def make_checkpoint(case: dict, device) -> dict:
-    """Save a random encoder in Hugging Face format and in the workflow's format."""
+    """Save the random encoder of a case."""
+    family, settings, _ = MODELS[case["model"]]
+    save_checkpoint(Path(case["folder"]), family, settings | (tiny(family) if case["tiny"] else {}))
+    return {}
+
+
+def tiny(family: str) -> dict:
+    """Return settings of a tiny encoder."""
+    return TINY_WHISPER if family == "whisper" else TINY_WAVEFORM_ENCODER
+
+
+def save_checkpoint(folder: Path, family: str, settings: dict) -> None:
+    """Save a random encoder in Hugging Face format, and in the workflow's format in `encoder/`."""
     from safetensors.torch import save_file
     from transformers import AutoConfig, AutoModel, Wav2Vec2FeatureExtractor, WhisperFeatureExtractor
 
     from ser.models import checkpoints
 
-    family, settings, _ = MODELS[case["model"]]
-    folder = Path(case["folder"])
     model = AutoModel.from_config(AutoConfig.for_model(family, **settings))
     if family == "whisper":
         extractor = WhisperFeatureExtractor()
@@ -225,21 +272,20 @@ def make_checkpoint(case: dict, device) -> dict:
     for name in ("config.json", "preprocessor_config.json"):
         (encoder / name).write_bytes((folder / name).read_bytes())
     save_file(checkpoints.read_encoder(folder, family), encoder / "model.safetensors")
-    return {}
 
 
-def large_product(case: dict, device) -> dict:
+def large_product(device, tiny: bool) -> float:
     """Return operations per second of the product of two large square matrices."""
     import torch
 
     on_gpu = device.type == "cuda"
-    size, products = (8192, 50) if on_gpu else (4096, 3)
+    size, products = (256, 3) if tiny else (8192, 50) if on_gpu else (4096, 3)
     first, second = torch.randn(2, size, size, device=device, dtype=torch.bfloat16 if on_gpu else torch.float32)
     first @ second
     started = synchronised_time(device)
     for _ in range(products):
         first @ second
-    return {"flops": 2 * size**3 * products / (synchronised_time(device) - started)}
+    return 2 * size**3 * products / (synchronised_time(device) - started)
 
 
 def synchronised_time(device) -> float:
@@ -273,8 +319,7 @@ class Epoch:
         needed = np.concatenate([batches[i] for i in taken])
         place = {utterance: i for i, utterance in enumerate(needed)}
         self.batches = [np.array([place[utterance] for utterance in batches[i]]) for i in taken]
-        padded_seconds = [float(len(batches[i]) * padded[batches[i]].max()) for i in taken]
-        self.padded, self.longest = sum(padded_seconds), max(padded_seconds)
+        self._padded = [float(len(batches[i]) * padded[batches[i]].max()) for i in taken]
         self.samples = samples[needed]
         self.starts = np.concatenate([[0], np.cumsum(self.samples)[:-1]])
         self.padding = self._all_padded / self.seconds
@@ -282,18 +327,26 @@ class Epoch:
         self.audio = Path(case["folder"], f"audio-{case.get('number', 0)}.npy")
         np.save(self.audio, noise.astype(np.int16))
 
-    def estimate(self, seconds: float) -> float:
-        """Return the estimated seconds of the whole epoch from those of the run batches."""
-        return seconds * self._all_padded / self.padded
+    def estimate(self, cost: float, every: int = 1) -> float:
+        """Return the estimated cost (seconds or operations) of the whole epoch from that of every n-th run batch."""
+        return cost * self._all_padded / sum(self._padded[::every])
 
 
-def timed(work, batches: Sequence, device) -> float:
-    """Return the seconds of some work on all batches, after a warm-up."""
-    work(batches[0])
+def seconds_of(work, batches: Sequence, device) -> float:
+    """Return the seconds of some work on batches."""
     started = synchronised_time(device)
     for batch in batches:
         work(batch)
     return synchronised_time(device) - started
+
+
+def timed(work, batches: Sequence, device) -> float:
+    """Return the seconds of some work on all batches, after a warm-up.
+
+    A GPU loads a kernel when it first meets a shape that needs it, so there the warm-up does all batches.
+    """
+    seconds_of(work, batches if device.type == "cuda" else batches[:1], device)
+    return seconds_of(work, batches, device)
 
 
 def result(epoch: Epoch, seconds: float, predicted: float, device) -> dict:
@@ -324,15 +377,16 @@ def run_ours(case: dict, device) -> dict:
     """Run the workflow's code as its jobs do."""
     from ser.core.constants import EMOTIONS
     from ser.models.feature_store import Storage
-    from ser.training import inference, loop
+    from ser.training import autocast, inference, loop
     from ser.training.data import Examples
 
+    autocast.use_full_float32()
     epoch = Epoch(case, whole=30.0 if case.get("context") == "30s" else None)
     model = build_ours(case).to(device)
     start_up = synchronised_time(device) - case["launched"]
     precision = case.get("precision", "auto")
     storage = Storage(device, 16e9, case["folder"])
-    read_ours(model, epoch, 1, storage)
+    read_ours(model, epoch, len(epoch.samples) if device.type == "cuda" else 1, storage)  # warm-up
     started = synchronised_time(device)
     frames = read_ours(model, epoch, len(epoch.samples), storage)
     frontend = (synchronised_time(device) - started) * SAMPLE_RATE / epoch.samples.sum() * epoch.seconds
@@ -348,20 +402,57 @@ def run_ours(case: dict, device) -> dict:
     settings = {"batch_size": case["micro_batch"], "learning_rate": 1e-4, "precision": precision}
     updates = loop.Updates(model, examples, settings, device)
     model.train()
-    taken = timed(lambda batch: updates.make(batch, seed=1), epoch.batches, device)
+    step = functools.partial(updates.make, seed=1)
+    first = seconds_of(step, epoch.batches, device) if device.type == "cuda" else None
+    taken = timed(step, epoch.batches, device)
     steps = epoch.estimate(taken)
+    on_gpu = {} if device.type == "cpu" else behaviour_on_gpu(step, epoch.batches, first, taken, device)
     found = result(epoch, steps + frontend * case.get("frontend_runs", 1) / EPOCHS, predict + frontend, device)
     parts = {"frontend": frontend, "step": steps, "forward": in_training, "predict": predict}
     return (
         found
         | {name: seconds / epoch.seconds for name, seconds in parts.items()}
-        | {"start_up": start_up}
-        | {"flops": operations(model, examples, epoch.batches) / taken}
+        | {"start_up": start_up, "product": large_product(device, case["tiny"])}
+        | on_gpu
+        | {"flops": operations(model, examples, epoch) * epoch.steps / steps}
     )
 
 
-def operations(model, examples, batches) -> int:
-    """Count the floating-point operations of our steps on PyTorch's meta device."""
+def behaviour_on_gpu(step, batches: Sequence, first: float, taken: float, device) -> dict:
+    """Return what shows where the time of steps goes, relative to the time of repeated steps.
+
+    Args:
+        first: seconds of the same steps when they are new.
+        taken: seconds of repeated steps.
+    """
+    import torch
+    from torch.autograd import DeviceType
+    from torch.profiler import ProfilerActivity, profile
+
+    shorter = [batch[:-1] for batch in batches]  # without the longest utterance: most of these lengths are new
+    new_lengths = seconds_of(step, shorter, device) / seconds_of(step, shorter, device)
+    with profile(activities=[ProfilerActivity.CUDA]) as profiler:
+        for batch in batches:
+            step(batch)
+        torch.cuda.synchronize()
+    kernels = [
+        event for event in profiler.events() if event.device_type == DeviceType.CUDA and not event.is_user_annotation
+    ]
+    spent = {}
+    for kernel in kernels:
+        spent[kernel.name] = spent.get(kernel.name, 0) + kernel.self_device_time_total / 1e6
+    slowest = sorted(spent.items(), key=lambda item: -item[1])[:12]
+    return {
+        "first": first / taken,
+        "new_lengths": new_lengths,
+        "busy": sum(spent.values()) / taken,
+        "kernels_a_step": len(kernels) / len(batches),
+        "slowest_kernels": {name[:100]: seconds / taken for name, seconds in slowest},
+    }
+
+
+def operations(model, examples, epoch: Epoch) -> float:
+    """Return the mean floating-point operations of a step, counted on PyTorch's meta device for three batches."""
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
@@ -372,10 +463,11 @@ def operations(model, examples, batches) -> int:
     frames = [own._replace(values=own.values.to(meta)) for own in examples.frames]
     settings = {"learning_rate": 1e-4, "precision": "float32"}
     updates = Updates(model.to(meta), Examples(frames, examples.emotions, examples.samples), settings, meta)
+    every = math.ceil(len(epoch.batches) / 3)
     with FlopCounterMode(display=False) as counter:
-        for batch in batches:
+        for batch in epoch.batches[::every]:
             updates.make(batch, seed=1)
-    return counter.get_total_flops()
+    return epoch.estimate(counter.get_total_flops(), every) / epoch.steps
 
 
 def build_ours(case: dict):
@@ -411,7 +503,7 @@ def run_plain(case: dict, device) -> dict:
 
     def over(work, mode):
         loop.model.train(mode)
-        for batch in loop.batches(recordings, epoch.batches[:1], 0):
+        for batch in loop.batches(recordings, epoch.batches if device.type == "cuda" else epoch.batches[:1], workers):
             work(batch)
         started = synchronised_time(device)
         for batch in loop.batches(recordings, epoch.batches, workers):

@@ -73,8 +73,16 @@ def test_folder_of_another_user_is_rejected(tmp_path, monkeypatch):
 
 
 def test_job_without_a_gpu_runs_on_the_cpu(monkeypatch, caplog):
-    assert device.choose_device(0) == torch.device("cpu")
-    assert not caplog.messages
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert device.choose_device(1) == torch.device("cpu")
+    assert device.choose_device("cpu") == torch.device("cpu")
+    assert not caplog.messages
+    assert device.choose_device("auto") == torch.device("cpu")
     assert "No GPU is visible" in caplog.text
+
+
+def test_unused_gpu_is_reported(monkeypatch, caplog):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert device.choose_device("cpu-only") == torch.device("cpu")
+    assert not caplog.messages
+    assert device.choose_device("cpu") == torch.device("cpu")
+    assert "A GPU is visible but not used" in caplog.text

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import assert_close, random_frames
+from packaging.version import Version
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from small_checkpoints import (
@@ -310,7 +311,12 @@ class TestSteps:
         options = {"method": "full", "weights": "random"} if method == "random" else {"method": method}
         model = small.build(**options)
         frames = [Frames(own.values.to(META), own.real) for own in read(model, tmp_path, utterances())]
-        assert one_step(model, frames).device == META
+        try:
+            assert one_step(model, frames).device == META
+        except NotImplementedError as error:
+            if "_weight_norm_interface_backward" in str(error) and Version(torch.__version__) < Version("2.10"):
+                pytest.skip("PyTorch 2.9 has no meta kernel for the gradient of weight norm")
+            raise
 
     def test_cnn_lstm_step_never_waits_for_the_device(self):
         frames = [Frames(own.values.to(META), own.real) for own in random_frames(5)]
@@ -345,6 +351,12 @@ def one_step(model, frames) -> torch.Tensor:
     """Return the loss of one update on the meta device."""
     examples = Examples(frames, [*EMOTIONS, "sad"], range(5))
     return loop.Updates(model.to(META).train(), examples, SETTINGS, META).make(np.arange(5), seed=1)
+
+
+def of_layer(layer, *arguments, **options) -> torch.Tensor:
+    """Return a transformer layer's hidden states, which came in a tuple before transformers 5.16."""
+    output = layer(*arguments, **options)
+    return output[0] if isinstance(output, tuple) else output
 
 
 class TestTuning:
@@ -421,12 +433,12 @@ class TestTuning:
         hidden = torch.randn(2, 7, hidden_size)
         with torch.no_grad():
             joined = torch.cat([prompted.prompt.expand(2, -1, -1), hidden], dim=1)
-            torch.testing.assert_close(prompted(hidden), layer(joined, attention_mask=None)[:, 3:])
+            torch.testing.assert_close(of_layer(prompted, hidden), of_layer(layer, joined, attention_mask=None)[:, 3:])
             mask = torch.tensor([[True] * 7, [True] * 4 + [False] * 3])[:, None, None, :]
-            (short,) = prompted(hidden[1:, :4])
-            torch.testing.assert_close(prompted(hidden, attention_mask=mask)[1, :4], short)
+            (short,) = of_layer(prompted, hidden[1:, :4])
+            torch.testing.assert_close(of_layer(prompted, hidden, attention_mask=mask)[1, :4], short)
             whole = mask.expand(-1, -1, 7, -1)
-            torch.testing.assert_close(prompted(hidden, attention_mask=whole)[1, :4], short)
+            torch.testing.assert_close(of_layer(prompted, hidden, attention_mask=whole)[1, :4], short)
 
     def test_masking_of_checkpoints_is_off_and_dropout_is_on(self, tmp_path):
         masking = {"layerdrop": 1.0, "mask_time_prob": 0.9, "apply_spec_augment": True, "hidden_dropout": 0.0}

@@ -353,6 +353,11 @@ class TestSettings:
         assert Settings(paper(device="cpu")).gpu(w(model="cnn-lstm")) == 0
         assert with_svm(Settings).gpu(w(model="svm")) == 0
 
+    def test_device_follows_the_configuration(self, settings):
+        assert settings.device(w(model="cnn-lstm")) == "auto"
+        assert Settings(paper(device="cpu")).device(w(model="cnn-lstm")) == "cpu"
+        assert with_svm(Settings).device(w(model="svm")) == "cpu-only"
+
     def test_corpus_that_cannot_be_downloaded(self, settings):
         assert settings.refusal("URDU") is None
         assert "sail.usc.edu" in settings.refusal("IEMOCAP")

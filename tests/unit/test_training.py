@@ -289,7 +289,7 @@ class TestMemory:
             from ser.models.batching import Frames
             from ser.models.oom import retry_on_oom
             from ser.training.device import choose_device
-            choose_device(0)
+            choose_device("cpu")
             total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
             def attempt(parts):

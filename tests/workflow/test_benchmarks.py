@@ -12,6 +12,7 @@ TABLE = re.compile(r"(\|[^\n]+\|\n)\|[-:|]+\|\n(\|[^\n]+\|\n)+")
 SMALLEST = {  # arguments, and rows of the first table
     "corpus.py": (["--every", "100"], 4),
     "claims_simulation.py": (["coverage", "--simulations", "2"], 24),
+    "gpu_check.py": (["--dry", "--models", "cnn-lstm", "xlsr", "whisper-medium"], 9),
     "scale.py": (["--factors", "1"], 1),
     "split_coverage.py": (["--seeds", "2"], 12),
 }
@@ -21,14 +22,17 @@ RUN = re.compile(r"python benchmarks/(\w+\.py)")
 def test_every_documented_benchmark_is_run():
     pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]
     named = {name for page in pages for name in RUN.findall(page.read_text(encoding="utf-8"))}
-    assert named == {*SMALLEST, "fine_tuning.py"}  # takes a minute even at its smallest size
+    assert named == {*SMALLEST, "fine_tuning.py"}  # whose cases gpu_check.py runs
 
 
 @pytest.mark.parametrize("name", SMALLEST)
-def test_benchmark_prints_its_table(name, tmp_path):
+def test_benchmark_prints_its_table(name, tmp_path, tmp_path_factory):
     arguments, rows = SMALLEST[name]
     command = [sys.executable, str(ROOT / "benchmarks" / name), *arguments]
-    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    elsewhere = str(tmp_path_factory.mktemp("elsewhere"))
+    if name == "gpu_check.py":
+        command += ["--output", elsewhere]
+    environment = os.environ | {"TMPDIR": str(tmp_path), "TORCHINDUCTOR_CACHE_DIR": elsewhere}
     printed = subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True, text=True).stdout
     table = TABLE.search(printed)[0]
     assert len(table.splitlines()) == 2 + rows, printed

@@ -137,10 +137,25 @@ def test_pre_commit_has_the_pinned_versions():
     assert hooks["snakefmt"]["rev"] == f"v{pinned_versions()['snakefmt']}"
 
 
-def test_ci_runs_the_contributor_checks():
-    job = read_yaml(".github/workflows/ci.yml")["jobs"]["ci"]
-    assert job["container"] == "python:3.11"
-    assert [step["run"] for step in job["steps"] if "run" in step][-1] == ".ci/run"
+def test_container_has_the_pinned_packages_and_python():
+    """As text; the repository's CI builds it."""
+    recipe = (ROOT / "envs" / "ser.def").read_text(encoding="utf-8")
+    source, target = re.search(r"%files\n *(\S+) (\S+)\n", recipe).groups()
+    assert source == "envs/requirements.txt"
+    assert f"pip install --no-cache-dir --requirement {target}\n" in recipe
+    python = next(line for line in read_yaml("envs/ser.yaml")["dependencies"] if str(line).startswith("python="))
+    assert f"From: python:{python.partition('=')[2]}-slim" in recipe
+
+
+def test_ci_runs_the_contributor_checks_and_builds_the_environments():
+    jobs = read_yaml(".github/workflows/ci.yml")["jobs"]
+    assert jobs["ci"]["container"] == "python:3.11"
+    commands = {name: [step.get("run", "") for step in job["steps"]] for name, job in jobs.items()}
+    assert commands["ci"][-1] == ".ci/run"
+    assert "make test-unit demo" in commands["python"]
+    assert "python benchmarks/gpu_check.py --dry" in commands["versions"]
+    assert "apptainer build envs/ser.sif envs/ser.def" in commands["container"][-1]
+    assert {"environment-file": "envs/ser.yaml"} in [step.get("with") for step in jobs["conda"]["steps"]]
 
 
 # --- Citation ---------------------------------------------------------------------------------

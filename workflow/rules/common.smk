@@ -10,7 +10,7 @@ sys.path.insert(0, str(Path(str(workflow.current_basedir)).parent / "scripts"))
 
 from ser.config import experiments, local_inputs, validation
 from ser.core.errors import UserError
-from ser.core.paths import ANY_TARGET, CLEAN
+from ser.core.paths import ANY_TARGET, CLEAN, ROOT
 from ser.corpora import download
 from ser.snakemake_support.inputs import Inputs
 from ser.snakemake_support.settings import Settings, uses
@@ -27,6 +27,10 @@ except UserError as error:
 inputs = Inputs(config)  # input files that depend on the configuration
 settings = Settings(config)  # params of each rule, and resources of jobs with a model
 targets = Targets(config)  # final results
+
+
+# used with `--software-deployment-method apptainer`; envs/ser.def says how to build it
+container: str(ROOT / "envs" / "ser.sif")
 
 
 def names(entries):

@@ -49,6 +49,7 @@ rule pooled:
         "../../envs/ser.yaml"
     resources:
         gpu=settings.gpu,
+        device=settings.device,
         mem_mb=settings.memory,
         runtime=settings.runtime,
     params:

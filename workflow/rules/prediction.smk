@@ -21,6 +21,7 @@ rule predict:
         "../../envs/ser.yaml"
     resources:
         gpu=settings.gpu,
+        device=settings.device,
         mem_mb=settings.memory,
         runtime=settings.runtime,
     params:

@@ -28,6 +28,7 @@ rule finetune:
         "../../envs/ser.yaml"
     resources:
         gpu=settings.gpu,
+        device=settings.device,
         mem_mb=settings.memory,
         runtime=settings.runtime,
     params:

@@ -21,7 +21,7 @@ def main(snakemake):
     if settings["training"]["deterministic"]:
         autocast.make_deterministic()
     autocast.use_full_float32()
-    device = choose_device(snakemake.resources.gpu)
+    device = choose_device(snakemake.resources.device)
     seed = int(wildcards.seed)
     run_name = f"{wildcards.model}, {wildcards.source} to {wildcards.target}, {wildcards.shots} shots, seed {seed}"
     encoder, storage = parent_folder(inputs.encoder), frame_storage(device, snakemake.resources)

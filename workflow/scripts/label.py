@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     recordings = label.find_audio(options.files)
     trained = open_trained(options.run)
     autocast.use_full_float32()
-    device = choose_device(int(torch.cuda.is_available()))
+    device = choose_device("auto" if torch.cuda.is_available() else "cpu")
     classifier = label.Classifier(trained, device)
     cutting = classifier.check(cutting)
     sizes = {file: file.stat().st_size for file in recordings}

@@ -14,7 +14,7 @@ def main(snakemake):
     torch.set_num_threads(snakemake.threads)
     settings = snakemake.params.settings
     autocast.use_full_float32()
-    device = choose_device(snakemake.resources.gpu)
+    device = choose_device(snakemake.resources.device)
     family = families.load(settings["model"]["family"])
     model = family.build(settings["model"], parent_folder(snakemake.input.encoder)).to(device)
     rows = files.read_rows(snakemake.input.utterances)

@@ -15,7 +15,7 @@ def main(snakemake):
     torch.set_num_threads(snakemake.threads)
     inputs, settings = snakemake.input, snakemake.params.settings
     autocast.use_full_float32()
-    device = choose_device(snakemake.resources.gpu)
+    device = choose_device(snakemake.resources.device)
     model = families.of(settings["model"]).build(settings["model"], parent_folder(inputs.encoder))
     trainable_state.load_trained_state(model.to(device), inputs.weights)
     targets = dict.fromkeys(target for target, _ in settings["predicted"])

@@ -41,12 +41,13 @@ def locate(checkpoint: str, revision: str | None) -> tuple[Path, str | None]:
         return Path(checkpoint), None
     if revision is None:
         raise UserError(f"{checkpoint} does not exist: set the model's `checkpoint` to a folder or a repository")
-    from httpx2 import HTTPError  # of a hub that cannot be reached
     from huggingface_hub import snapshot_download
     from huggingface_hub.constants import HF_HUB_OFFLINE
     from huggingface_hub.errors import (
         HfHubHTTPError,
+        HTTPError,  # of the HTTP library, whichever it is: the hub cannot be reached
         LocalEntryNotFoundError,
+        OfflineModeIsEnabled,
         RepositoryNotFoundError,
         RevisionNotFoundError,
     )
@@ -66,7 +67,7 @@ def locate(checkpoint: str, revision: str | None) -> tuple[Path, str | None]:
             f"{where} does not exist on the Hugging Face Hub, or is private: correct the model's entry (with a local"
             " folder, set revision to null)"
         ) from error
-    except LocalEntryNotFoundError as error:
+    except (LocalEntryNotFoundError, OfflineModeIsEnabled) as error:
         raise UserError(
             f"{where} is not in the local cache and the Hugging Face Hub cannot be reached: go online once, or set the"
             " model's `checkpoint` to a local folder in Hugging Face format and its `revision` to null"

@@ -188,7 +188,8 @@ class Encoder(nn.Module):
             mask: (batch, frames), True on real frames.
         """
         for layer in self.layers:
-            hidden = layer(hidden, attention_mask=mask[:, None, None, :])
+            output = layer(hidden, attention_mask=mask[:, None, None, :])
+            hidden = output[0] if isinstance(output, tuple) else output  # a tuple before transformers 5.16
             yield hidden
 
 

@@ -95,7 +95,14 @@ class Settings:
 
     def gpu(self, wildcards) -> int:
         """Return the GPUs to request for a job with a model."""
-        return 0 if self._config["device"] == "cpu" or self._model_of(wildcards)["family"] == "svm" else 1
+        return int(self.device(wildcards) == "auto")
+
+    def device(self, wildcards) -> str:
+        """Return the device for a job with a model, as `choose_device` takes it.
+
+        It is a resource: unlike a param, its change repeats no job.
+        """
+        return "cpu-only" if self._model_of(wildcards)["family"] == "svm" else self._config["device"]
 
     def memory(self, wildcards, attempt) -> int:
         """Return the memory to request (MB), growing with each attempt."""

@@ -18,18 +18,26 @@ log = logging.getLogger(__name__)
 _claims = []  # open lock files: the lock ends with the process, even if it is killed
 
 
-def choose_device(claimed: int) -> torch.device:
-    """Return the least used GPU if one was requested and is visible, else the CPU."""
-    if claimed and torch.cuda.is_available():
+def choose_device(wanted: str) -> torch.device:
+    """Return the least used visible GPU if a GPU is wanted, else the CPU.
+
+    What a scheduler was asked for does not count: a GPU may be requested by another resource than `gpu`.
+
+    Args:
+        wanted: `auto` or `cpu`, as configured, or `cpu-only` for a model that cannot use a GPU.
+    """
+    if wanted == "auto" and torch.cuda.is_available():
         indices = range(torch.cuda.device_count())
         device = torch.device("cuda", claim_gpu([str(torch.cuda.get_device_properties(i).uuid) for i in indices]))
         torch.cuda.set_device(device)
         return device
-    if claimed:
+    if wanted == "auto":
         log.warning(
             "No GPU is visible: running on the CPU. Without a GPU, set `device: cpu` to run as many jobs at once as"
             " cores, if memory suffices. On Slurm, check that the job got a GPU (`set-resources` in the profile)."
         )
+    elif wanted == "cpu" and torch.cuda.is_available():
+        log.warning("A GPU is visible but not used, because of `device: cpu` in the configuration.")
     _limit_memory()
     return torch.device("cpu")
 
