@@ -146,7 +146,7 @@ TYPICAL_MISTAKES = [  # edits of the paper's configuration, and the full error m
     (
         {"trainig": {"epochs": 3}},
         "trainig: unknown key; did you mean 'training'? allowed are claims, conditions, corpora, device, experiments,"
-        " few_shot, label, models, noise, prediction, seeds, training",
+        " few_shot, label, models, noise, prediction, seeds, source_sets, training",
     ),
     (
         {"corpora__EMODB__langauge": "German"},
@@ -170,6 +170,38 @@ TYPICAL_MISTAKES = [  # edits of the paper's configuration, and the full error m
         {"experiments__table2__sources": ["EMO-DB"]},
         "experiments.table2.sources: 'EMO-DB' is not among the corpora; did you mean 'EMODB'? allowed are IEMOCAP,"
         " EMODB, EMOVO, URDU",
+    ),
+    (
+        {"source_sets": {"two": {"corpora": ["EMODB", "EMOV"]}}},
+        "source_sets.two.corpora: 'EMOV' is not among the corpora; did you mean 'EMOVO'? allowed are IEMOCAP, EMODB,"
+        " EMOVO, URDU",
+    ),
+    (
+        {"source_sets": {"EMODB": {"corpora": ["EMOVO"]}}},
+        "source_sets.EMODB: 'EMODB' is a corpus too: rename one of the two",
+    ),
+    (
+        {
+            "source_sets": {"two": {"corpora": ["EMODB", "URDU"]}},
+            "experiments__random_init": {"models": ["cnn-lstm"], "sources": ["two"], "targets": ["EMODB", "EMOVO"]},
+        },
+        "experiments.random_init.targets: 'EMODB' is in the source set 'two'; a target must be another corpus",
+    ),
+    (
+        {"source_sets": {"two": {"corpora": ["EMODB", "URDU"]}}, "corpora__URDU__trim_db": 40},
+        "source_sets.two.corpora: their `trim_db` differs, so there is none to classify new recordings with: set the"
+        " same one",
+    ),
+    (
+        {
+            "experiments__leave_one_language_out": {
+                "models": ["cnn-lstm"],
+                "sources": ["EMODB", "URDU"],
+                "targets": ["EMODB", "EMOVO"],
+            },
+            "corpora__URDU__language": "German",
+        },
+        "experiments.leave_one_language_out.sources: there is none in another language than target 'EMODB'",
     ),
     (
         {"experiments__figure3__condition": "noise"},

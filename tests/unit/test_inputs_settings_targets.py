@@ -106,11 +106,11 @@ class TestInputs:
         ],
     )
     def test_frames_by_family(self, inputs, model, file):
-        assert inputs.source_frames(w(model=model, source="EMODB")) == f"results/corpora/EMODB/clean/{file}"
+        assert inputs.source_frames(w(model=model, source="EMODB")) == [f"results/corpora/EMODB/clean/{file}"]
 
     def test_frames_of_an_svm(self):
         inputs = with_svm(Inputs)
-        assert inputs.source_frames(w(model="svm", source="EMODB")).endswith("clean/functionals/egemaps.npy")
+        assert inputs.source_frames(w(model="svm", source="EMODB"))[0].endswith("clean/functionals/egemaps.npy")
         assert inputs.encoder(w(model="svm")) == []
 
     def test_encoders(self, config, inputs):
@@ -260,7 +260,7 @@ class TestSettings:
         assert ALL_SETTINGS["source split"](settings).keys() == {"code"}
         assert ALL_SETTINGS["corpus"](settings)["boredom"] == "sad"
         assert not {"path", "url"} & ALL_SETTINGS["corpus"](settings).keys()
-        assert ALL_SETTINGS["score"](settings)["conditions"] == ["clean", "noisy"]
+        assert ALL_SETTINGS["score"](settings)["conditions"].keys() == {"clean", "noisy"}
         training = settings.finetune(RUN)
         assert training["model"].keys() == {"checkpoint", "family", "revision", "tuning", "weights", "pooling"} | {
             key for key in training["model"] if key == "context"
@@ -290,7 +290,7 @@ class TestSettings:
         changed = copy.deepcopy(config)
         changed["conditions"]["noisy"]["snr_db"] = 5
         different = {rule for rule, make in ALL_SETTINGS.items() if make(Settings(changed)) != make(settings)}
-        assert different == {"noise", "provenance"}
+        assert different == {"noise", "score", "provenance"}  # scores hold a fingerprint of the condition
         changed = copy.deepcopy(config)
         changed["corpora"][RUN.source]["trim_db"] = 40
         different = {rule for rule, make in ALL_SETTINGS.items() if make(Settings(changed)) != make(settings)}

@@ -45,7 +45,7 @@ def detail_of(scored, notes, experiment=EXPERIMENT, **options):
 
 COLUMNS = ("target", "condition", "utterance", "emotion", "predicted", *EMOTIONS)
 SPEAKER_OF = {"T": {f"u{i}": f"0{i // 4}" for i in range(8)}}
-TRAINING = {"selected_epoch": 3, "epochs": 5, "train_loss": 0.25, "converged": True}
+TRAINING = {"selected_epoch": 3, "epochs": 5, "train_loss": 0.25, "converged": True, "data": "0123456789abcdef"}
 
 
 class TestScores:
@@ -70,7 +70,19 @@ class TestScores:
     def score(self, read, tmp_path):
         """Return a function that reads and scores the runs."""
         training = scores.read_training(tmp_path.glob("results/runs/**/run.json"))
-        return lambda *conditions: scores.score_all(read(*conditions), SPEAKER_OF, training)
+        rows = {
+            target: [
+                {"utterance": name, "speaker": speaker, "emotion": "sad", "samples": "400"}
+                for name, speaker in own.items()
+            ]
+            for target, own in SPEAKER_OF.items()
+        }
+
+        def score(*conditions, snr_db=10, training=training):
+            settings = {"clean": {}, "noisy": {"snr_db": snr_db}}
+            return scores.score_all(read(*conditions), rows, training, settings)
+
+        return score
 
     def test_only_targets_and_conditions_of_the_experiment_are_read(self, read):
         found = [(one.run.shots, one.target, one.condition) for one in read("clean")]
@@ -97,6 +109,24 @@ class TestScores:
         expected |= {"speaker_recall": 75, "largest_share": 50, "auc": 100 * (5 / 6 + 1 + 3 / 4 + 3 / 4) / 4}
         assert {name: float(row[name]) for name in expected} == pytest.approx(expected, abs=1e-4)
         assert [row[name] for name in scores.TRAINING] == [3, 5, "0.250000", 1]
+
+    def test_fingerprint_depends_on_training_data_test_data_and_condition(self, score):
+        def fingerprints(**changes):
+            return [row["data"] for row in score("clean", "noisy", **changes)]
+
+        found = fingerprints()
+        zero_shot, few_shot = found[:4], found[4:]
+        assert len({*zero_shot}) == 4  # two conditions and two test sets
+        assert found == fingerprints()
+        changed = fingerprints(snr_db=5)
+        conditions = [row["condition"] for row in score("clean", "noisy")]
+        assert [a == b for a, b in zip(found, changed, strict=True)] == [name == "clean" for name in conditions]
+        # both runs were said to have the same training data
+        assert {*few_shot} < {*zero_shot}
+        other = {
+            run: TRAINING | {"data": str(run)} for run in (RunId("m", "S", "any", 0, 1), RunId("m", "S", "T", 50, 1))
+        }
+        assert not {*fingerprints(training=other)} & {*found}
 
     def test_split_of_other_utterances_is_rejected(self, read, tmp_path):
         files.write_rows(tmp_path / "results/splits/T/seed1/target.csv", ("utterance", "role"), [("u0", "test")])

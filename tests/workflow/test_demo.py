@@ -208,6 +208,84 @@ class TestResults:
         assert np.mean(within) > np.mean(observed)
 
 
+RECORD_OPENED_FILES = """
+import os, sys
+
+LOG = os.open({log!r}, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+
+
+def record(event, arguments):
+    if event == "open" and isinstance(arguments[0], (str, bytes, os.PathLike)):
+        os.write(LOG, f"{{os.getpid()}} {{os.path.abspath(os.fsdecode(arguments[0]))}}\\n".encode())
+
+
+sys.addaudithook(record)
+"""
+
+
+class TestGap:
+    """Training within a language and on all others."""
+
+    CELL = {"models": ["cnn-lstm"], "targets": ["German"]}  # noqa: RUF012
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def workflow(cls, finished_demo, tmp_path_factory):
+        """Return a copy to which the experiments were added, with a log of all files that its jobs opened."""
+        folder = tmp_path_factory.mktemp("gap")
+        workflow = finished_demo.copy(folder / "repository")
+        config = workflow.config()
+        config["experiments"]["within"] = cls.CELL
+        config["experiments"]["leave_one_language_out"] = cls.CELL | {
+            "sources": ["English", "German", "Italian"],
+            "balanced": True,
+        }
+        workflow.configure(config)
+        hook = RECORD_OPENED_FILES.format(log=str(folder / "opened"))
+        (folder / "hook").mkdir()
+        (folder / "hook" / "sitecustomize.py").write_text(hook)
+        workflow.environment = finished_demo.environment | {"PYTHONPATH": str(folder / "hook")}
+        workflow.opened = folder / "opened"
+        workflow.run("--cores", "2", "results/tables/gap.csv", "results/figures/figure2.csv")
+        return workflow
+
+    @staticmethod
+    def corpora_opened_by(workflow, run: str) -> set[str]:
+        """Return the corpora of which a training job opened files."""
+        lines = [line.split(" ", 1) for line in workflow.opened.read_text().splitlines()]
+        (job,) = {process for process, path in lines if f"/results/runs/{run}/" in path and "history" in path}
+        own = [path for process, path in lines if process == job]
+        return {found[1] for path in own if (found := re.search(r"/results/(?:corpora|splits|fewshot)/([^/]+)/", path))}
+
+    def test_training_opens_no_file_of_another_corpus(self, workflow):
+        """A zero-shot run cannot have seen its target: it opens none of its files."""
+        expected = {"all-but-German-to-any": {"English", "Italian"}, "German-to-German": {"German"}}
+        for pair, corpora in expected.items():
+            assert self.corpora_opened_by(workflow, f"cnn-lstm/{pair}/0-shot/seed1") == corpora
+
+    def test_balanced_sources(self, workflow):
+        run = read_json(workflow.directory / "results/runs/cnn-lstm/all-but-German-to-any/0-shot/seed1/run.json")
+        splits = [
+            read_rows(workflow.directory / f"results/splits/{corpus}/seed1/source.csv")
+            for corpus in ("English", "Italian")
+        ]
+        sizes = [sum(row["role"] == "train" for row in rows) for rows in splits]
+        assert run["train_utterances"] == 2 * min(sizes)
+
+    def test_levels_are_scored_on_the_same_test_speakers(self, workflow):
+        table = pd.read_csv(workflow.directory / "results/tables/gap.csv")
+        assert set(table["target"]) == {"German"}
+        shown = dict(zip(table["quantity"], table["source"], strict=True))
+        assert shown["within"] == "German"
+        assert shown["best single source"] == "English"
+        assert shown["all other languages"] == "all-but-German"
+        points = pd.read_csv(workflow.directory / "results/figures/figure2.csv")
+        assert points["n"].nunique() == 1
+        assert list(points["source"]) == ["English", "English", "German"]
+        scores = pd.read_csv(workflow.directory / "results/scores/within.csv")
+        assert set(scores["test_set"]) == {"test"}
+
+
 def test_report_needs_no_network(demo):
     """The report contains tables, figures and verdicts, and no external links."""
     demo.run("--report", "results/report.zip")

@@ -130,6 +130,17 @@ EDITS = {
             *OF_TOTALS,
         ],
     ),
+    "training within a language added": (
+        changes("experiments.within={models: [cnn-lstm], targets: [German]}"),
+        [
+            ("split", {"role": "within"}),
+            *runs_of(source="German", target="German"),
+            ("score", {"experiment": "within"}),
+            ("gap figure2", {}),
+            ("caption", {"result": "figure2"}),
+            *OF_TOTALS,
+        ],
+    ),
     "few-shot sizes": (
         changes("experiments.figure2.shots=[0, 50, 100]"),
         [

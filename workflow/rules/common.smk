@@ -40,7 +40,7 @@ def names(entries):
 
 wildcard_constraints:
     corpus=names(config["corpora"]),
-    source=names(config["corpora"]),
+    source=names([*config["corpora"], *config["source_sets"]]),
     target=names([*config["corpora"], ANY_TARGET]),
     model=names(config["models"]),
     condition=names(config["conditions"]),

@@ -142,8 +142,8 @@ use rule table2 as comparison_table with:
 rule figure2:
     """Figure 2: UAR by number of few-shot examples."""
     input:
-        scores="results/scores/figure2.csv",
-        confusions="results/scores/figure2_confusions.csv",
+        scores=inputs.few_shot_scores(),
+        confusions=inputs.few_shot_confusions(),
         archives=inputs.archives("figure2"),
     output:
         csv="results/figures/figure2.csv",
@@ -161,6 +161,31 @@ rule figure2:
         "../../envs/ser.yaml"
     params:
         settings=settings.figure("figure2"),
+    script:
+        "../scripts/figure.py"
+
+
+rule gap:
+    """Gap between training across languages and within one, and what few-shot examples close of it."""
+    input:
+        confusions=inputs.gap_confusions(),
+        archives=inputs.gap_archives(),
+    output:
+        csv="results/tables/gap.csv",
+        markdown="results/tables/gap.md",
+        png=report(
+            "results/tables/gap.png",
+            caption="../report/gap.rst",
+            category="Tables",
+            labels={"table": "gap", "shows": "across and within languages"},
+        ),
+    log:
+        "results/logs/gap.log",
+    localrule: True
+    conda:
+        "../../envs/ser.yaml"
+    params:
+        settings=settings.gap(),
     script:
         "../scripts/figure.py"
 

@@ -1,13 +1,13 @@
 """Speaker-independent splits and few-shot examples, per seed.
 
 INPUTS  results/corpora/{corpus}/utterances.csv, overlaps.csv
-OUTPUTS results/splits/{corpus}/seed{seed}/source.csv, target.csv
+OUTPUTS results/splits/{corpus}/seed{seed}/source.csv, target.csv, within.csv
         results/fewshot/{target}/{shots}-shot/seed{seed}.csv
 """
 
 
 rule split:
-    """Hold out whole groups (speakers or sessions): the development set of a source, or the test set of a target."""
+    """Hold out whole groups (speakers or sessions): a source's development set, a target's test set, or both."""
     input:
         utterances="results/corpora/{corpus}/utterances.csv",
         overlaps="results/corpora/{corpus}/overlaps.csv",
@@ -16,7 +16,7 @@ rule split:
     log:
         "results/logs/split/{corpus}/seed{seed}/{role}.log",
     wildcard_constraints:
-        role="source|target",
+        role="source|target|within",
     localrule: True
     conda:
         "../../envs/ser.yaml"

@@ -1,7 +1,8 @@
 """Training runs: one job per model, source, target, shots and seed.
 
 The rule is called `finetune` for all models, also for CNN-LSTM and the randomly initialised encoder, which are trained
-from scratch. A zero-shot run uses no target data: its target is "any", and it is shared by all targets.
+from scratch. A zero-shot run uses no target data: its target is "any", and it is shared by all targets. A source is a
+corpus or a set of corpora. A run whose target is its source is trained on the pool of the target's speakers alone.
 
 INPUTS  corpora, splits, few-shot examples, encoders
 OUTPUTS results/runs/{model}/{source}-to-{target}/{shots}-shot/seed{seed}/
@@ -12,9 +13,9 @@ rule finetune:
     input:
         unpack(inputs.few_shot_examples),
         source_frames=inputs.source_frames,
-        source_utterances="results/corpora/{source}/utterances.csv",
-        source_overlaps="results/corpora/{source}/overlaps.csv",
-        source_split="results/splits/{source}/seed{seed}/source.csv",
+        source_utterances=inputs.source_utterances,
+        source_overlaps=inputs.source_overlaps,
+        source_splits=inputs.training_splits,
         encoder=inputs.encoder,
     output:
         weights="results/runs/{model}/{source}-to-{target}/{shots}-shot/seed{seed}/weights.safetensors",

@@ -8,6 +8,7 @@ from safetensors.torch import save_file
 from ser.core import files
 from ser.core.errors import UserError
 from ser.corpora import leakage
+from ser.corpora.data_fingerprint import data_fingerprint, described
 from ser.models import families
 from ser.snakemake_support import script
 from ser.training import autocast, data, loop, run_record, trainers
@@ -27,12 +28,22 @@ def main(snakemake):
     encoder, storage = parent_folder(inputs.encoder), frame_storage(device, snakemake.resources)
     model = loop.initialise(families.of(settings["model"]).build, settings["model"], encoder, seed).to(device)
 
-    roles = leakage.read_split(inputs.source_split, inputs.source_utterances, inputs.source_overlaps)
-    train_names = [utterance for utterance, role in roles.items() if role == "train"]
-    dev_names = [utterance for utterance, role in roles.items() if role == "dev"]
-    train = data.read_examples(model, inputs.source_frames, inputs.source_utterances, train_names, storage)
-    dev = data.read_examples(model, inputs.source_frames, inputs.source_utterances, dev_names, storage)
-    seconds = data.total_seconds(inputs.source_utterances, train_names)
+    roles = list(map(leakage.read_split, inputs.source_splits, inputs.source_utterances, inputs.source_overlaps))
+    train_names, dev_names = ([_with_role(own, role) for own in roles] for role in ("train", "dev"))
+    if settings["balanced"]:
+        train_names = data.balanced(train_names, seed)
+    train, dev = (
+        data.concatenate(
+            *(
+                data.read_examples(model, *files_and_names, storage)
+                for files_and_names in zip(inputs.source_frames, inputs.source_utterances, wanted, strict=True)
+            )
+        )
+        for wanted in (train_names, dev_names)
+    )
+    seconds = sum(map(data.total_seconds, inputs.source_utterances, train_names))
+    tables = list(map(files.read_rows, inputs.source_utterances))
+    used = [list(map(described, tables, names)) for names in (train_names, dev_names)]
     if subset_path := inputs.get("subset"):
         subset = [row["utterance"] for row in files.read_rows(subset_path)]
         target_roles = leakage.read_split(inputs.target_split, inputs.target_utterances, inputs.target_overlaps)
@@ -40,6 +51,7 @@ def main(snakemake):
         few_shot = data.read_examples(model, inputs.target_frames, inputs.target_utterances, subset, storage)
         train = data.concatenate(train, few_shot)
         seconds += data.total_seconds(inputs.target_utterances, subset)
+        used.append(described(files.read_rows(inputs.target_utterances), subset))
 
     # instead of the encoder's weights, the fingerprint covers their checksum in revision.json
     hashed_inputs = [path for path in inputs if path not in inputs.encoder[:1]]
@@ -64,6 +76,7 @@ def main(snakemake):
     files.write_rows(snakemake.output.history, loop.HISTORY_COLUMNS, progress.history)
     identity = {name: wildcards[name] for name in ("model", "source", "target")}
     identity |= {"shots": int(wildcards.shots), "seed": seed}
+    identity["data"] = data_fingerprint(*used)
     if encoder:
         identity["encoder_sha256"] = files.read_json(encoder / "revision.json")["sha256"]
     record = run_record.record_of_run(
@@ -77,6 +90,10 @@ def main(snakemake):
     )
     files.write_json(snakemake.output.run, record)
     state_path.unlink(missing_ok=True)
+
+
+def _with_role(roles: dict[str, str], role: str) -> list[str]:
+    return [utterance for utterance, own in roles.items() if own == role]
 
 
 if __name__ == "__main__":

@@ -12,8 +12,9 @@ def main(snakemake):
     predictions = list(
         scores.read_predictions(given.predictions, given.test_sets, settings["targets"], settings["conditions"])
     )
-    speakers = {Path(path).parent.name: confusions.speakers_of(path) for path in given.utterances}
-    scored = scores.score_all(predictions, speakers, scores.read_training(given.runs))
+    utterances = {Path(path).parent.name: files.read_rows(path) for path in given.utterances}
+    speakers = {target: {row["utterance"]: row["speaker"] for row in rows} for target, rows in utterances.items()}
+    scored = scores.score_all(predictions, utterances, scores.read_training(given.runs), settings["conditions"])
     files.write_rows(snakemake.output.scores, scores.COLUMNS, scored)
     files.write_rows(snakemake.output.confusions, confusions.COLUMNS, confusions.count(predictions, speakers))
 

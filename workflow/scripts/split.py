@@ -1,4 +1,4 @@
-"""Split a source into train and dev sets, or a target into pool and test sets."""
+"""Split a source (train, dev), a target (pool, test), or a corpus to train and test within it (train, dev, test)."""
 
 from ser.core import files
 from ser.corpora import leakage, splits
@@ -7,11 +7,14 @@ from ser.snakemake_support import script
 
 def main(snakemake):
     rows, overlaps = files.read_rows(snakemake.input.utterances), files.read_rows(snakemake.input.overlaps)
-    corpus, seed = snakemake.wildcards.corpus, int(snakemake.wildcards.seed)
-    if snakemake.wildcards.role == "source":
-        roles = splits.source_split(rows, overlaps, seed, corpus)
-    else:
-        roles = splits.target_split(rows, overlaps, seed, snakemake.params.settings["pool_per_emotion"], corpus)
+    corpus, seed, settings = snakemake.wildcards.corpus, int(snakemake.wildcards.seed), snakemake.params.settings
+    match snakemake.wildcards.role:
+        case "source":
+            roles = splits.source_split(rows, overlaps, seed, corpus)
+        case "target":
+            roles = splits.target_split(rows, overlaps, seed, settings["pool_per_emotion"], corpus)
+        case "within":
+            roles = splits.within_split(rows, overlaps, seed, settings["pool_per_emotion"], corpus)
     leakage.check_no_leak(rows, overlaps, roles, snakemake.output.split)
     files.write_rows(snakemake.output.split, ("utterance", "role"), roles.items())
 

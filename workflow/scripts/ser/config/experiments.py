@@ -6,10 +6,15 @@ from functools import cached_property
 
 from ser.core.paths import CLEAN, RunId
 
-EXPERIMENTS = ("table2", "table2_converged", "figure2", "figure3", "random_init", "tuning", "size_matched", "layers")
+WITHIN, LEAVE_ONE_OUT = "within", "leave_one_language_out"
+EXPERIMENTS = (
+    *("table2", "table2_converged", "figure2", "figure3", "random_init", "tuning", "size_matched", "layers"),
+    *(WITHIN, LEAVE_ONE_OUT),
+)
 TABLES = ("table2", "table2_converged")  # readings of Table II, each with a table of all measures
 CLAIMED = ("table2_converged", "table2", "figure2", "figure3", "random_init")  # used to test claims
 COMPARISONS = ("random_init", "tuning", "size_matched", "layers")  # shown in a table and a figure of the same name
+GAP = (WITHIN, "figure2", "table2_converged", "table2", LEAVE_ONE_OUT)  # shown together in the table `gap`
 
 
 @dataclass(frozen=True, order=True)
@@ -46,13 +51,15 @@ class Experiments:
         self.models = list(dict.fromkeys(model for entry in self.configured.values() for model in entry["models"]))
         self._seeds = config["seeds"]
         self._corpora = list(config["corpora"])
+        self._source_sets = config["source_sets"]
         self._predictions: dict[tuple[str, ...], list[Prediction]] = {}
 
     def predictions(self, *names: str) -> list[Prediction]:
         """Return the predictions that the named (or all) experiments need, sorted."""
         if names not in self._predictions:
             chosen = self._chosen(names)
-            self._predictions[names] = sorted({p for entry in chosen for p in _needed_by(entry, self._seeds)})
+            found = {p for name, entry in chosen.items() for p in _needed_by(name, entry, self._seeds)}
+            self._predictions[names] = sorted(found)
         return self._predictions[names]
 
     def runs(self, *names: str) -> list[RunId]:
@@ -61,8 +68,13 @@ class Experiments:
 
     def corpora(self, *names: str) -> list[str]:
         """Return the corpora of the named (or all) experiments, in configuration order."""
-        used = {corpus for entry in self._chosen(names) for corpus in [*sources_of(entry), *entry["targets"]]}
+        pairs = [pair for name, entry in self._chosen(names).items() for pair in pairs_of(name, entry)]
+        used = {corpus for source, target in pairs for corpus in [*self.corpora_of(source), target]}
         return [corpus for corpus in self._corpora if corpus in used]
+
+    def corpora_of(self, source: str) -> list[str]:
+        """Return the corpora of a source: those of a set of that name, or the one corpus."""
+        return self._source_sets[source]["corpora"] if source in self._source_sets else [source]
 
     @cached_property
     def predicted_by(self) -> dict[RunId, list[tuple[str, str]]]:
@@ -86,29 +98,48 @@ class Experiments:
         replaced = "table2" if "table2_converged" in self.configured else None
         return [name for name in CLAIMED if name in self.configured and name != replaced]
 
-    def _chosen(self, names: Iterable[str]) -> list[dict]:
-        return [entry for name, entry in self.configured.items() if not names or name in names]
+    def _chosen(self, names: Iterable[str]) -> dict[str, dict]:
+        return {name: entry for name, entry in self.configured.items() if not names or name in names}
 
 
-def _needed_by(experiment: Mapping, seeds: list[int]) -> Iterator[Prediction]:
+def _needed_by(name: str, experiment: Mapping, seeds: list[int]) -> Iterator[Prediction]:
     for model in experiment["models"]:
-        for source, target in pairs_of(experiment):
+        for source, target in pairs_of(name, experiment):
             for shots in experiment.get("shots", [0]):
                 for condition in conditions_of(experiment):
                     for seed in seeds:
                         yield Prediction(model, source, target, shots, seed, condition)
 
 
-def pairs_of(experiment: Mapping) -> list[tuple[str, str]]:
-    """Return an experiment's source-target pairs."""
-    return [
-        (source, target) for source in sources_of(experiment) for target in experiment["targets"] if source != target
-    ]
+def pairs_of(name: str, experiment: Mapping) -> list[tuple[str, str]]:
+    """Return an experiment's source-target pairs; a source may be a set of corpora."""
+    targets = experiment["targets"]
+    if name == WITHIN:
+        return [(target, target) for target in targets]
+    if name == LEAVE_ONE_OUT:
+        return [(all_but(target), target) for target in targets]
+    sources = experiment.get("sources") or [experiment["source"]]
+    return [(source, target) for source in sources for target in targets if source != target]
 
 
-def sources_of(experiment: Mapping) -> list[str]:
-    """Return the corpora that an experiment trains on."""
-    return experiment.get("sources") or [experiment["source"]]
+def all_but(target: str) -> str:
+    """Return the name of the set of all sources in other languages than the target's."""
+    return f"all-but-{target}"
+
+
+def sets_of_leave_one_out(experiment: Mapping, corpora: Mapping[str, Mapping]) -> dict[str, dict]:
+    """Return the source set of each target: the sources in other languages.
+
+    Args:
+        corpora: entries of all corpora by name, with their `language`.
+    """
+    return {
+        all_but(target): {
+            "corpora": [s for s in experiment["sources"] if corpora[s]["language"] != corpora[target]["language"]],
+            "balanced": experiment["balanced"],
+        }
+        for target in experiment["targets"]
+    }
 
 
 def conditions_of(experiment: Mapping) -> list[str]:

@@ -11,6 +11,7 @@ import yaml
 from jsonschema import Draft202012Validator, validators
 
 from ser.config import schema
+from ser.config.experiments import LEAVE_ONE_OUT, all_but, pairs_of, sets_of_leave_one_out
 from ser.core.errors import UserError
 from ser.core.paths import ANY_TARGET, CLEAN
 from ser.corpora import download
@@ -59,6 +60,9 @@ def load(config: Mapping) -> dict:
     for model in config["models"].values():
         if model.get("revision", "") is None:
             del model["revision"]
+    left_out = config["experiments"][LEAVE_ONE_OUT]
+    if left_out and config["corpora"].keys() >= {*left_out["targets"], *left_out["sources"]}:
+        config["source_sets"] = sets_of_leave_one_out(left_out, config["corpora"]) | config["source_sets"]
     if problems := [*unknown_roles, *_contradictions(config)]:
         raise_problems(_without_inherited(problems, likes))
     for model in config["models"].values():
@@ -223,7 +227,7 @@ def _unknown_roles(config: dict):
 
 def _contradictions(config: dict):
     """Yield unknown names and contradictory settings, which the schema cannot find."""
-    for kind in ("corpora", "models", "conditions"):
+    for kind in ("corpora", "models", "conditions", "source_sets"):
         for name in config[kind]:
             if "-to-" in f"-{name}-" or name == ANY_TARGET:
                 rule = f"a name must not be {ANY_TARGET!r}, contain '-to-', begin with 'to-' or end with '-to'"
@@ -245,9 +249,11 @@ def _contradictions(config: dict):
     named = [roles["baseline"], roles["random"], *{roles["english"], roles["pretrained"]}, *roles["multilingual"]]
     for name in sorted({name for name in named if named.count(name) > 1}):
         yield f"claims: {name!r} has two roles; only english and pretrained may be the same model"
+    for name, members in config["source_sets"].items():
+        yield from (f"source_sets.{name}{problem}" for problem in _set_problems(name, members["corpora"], config))
     for name, experiment in config["experiments"].items():
         if experiment is not None:
-            yield from (f"experiments.{name}.{problem}" for problem in _experiment_problems(experiment, config))
+            yield from (f"experiments.{name}.{problem}" for problem in _experiment_problems(name, experiment, config))
 
 
 def _corpus_problems(corpus: dict):
@@ -317,34 +323,56 @@ def _tuning_problems(model: dict):
         yield f"tuning.method: {method} would leave random weights untrained; `weights: random` requires method full"
 
 
-def _experiment_problems(experiment: dict, config: dict):
+def _set_problems(name: str, members: list[str], config: dict):
+    corpora = config["corpora"]
+    if name in corpora:
+        yield f": {name!r} is a corpus too: rename one of the two"
+    known = [member for member in members if member in corpora]
+    for member in members:
+        if member not in corpora:
+            yield f".corpora: {member!r} is not among the corpora; {_nearest(member, corpora)}"
+    for index, member in enumerate(known):
+        for other in known[:index]:
+            if _same(corpora[member], corpora[other]):
+                yield f".corpora: {member!r} holds the same recordings as {other!r}: leave out one of the two"
+    if len({corpora[member]["trim_db"] for member in known}) > 1:
+        yield ".corpora: their `trim_db` differs, so there is none to classify new recordings with: set the same one"
+
+
+def _experiment_problems(name: str, experiment: dict, config: dict):
+    sources = experiment.get("sources", []) + ([experiment["source"]] if "source" in experiment else [])
     references = {
         "models": ("models", experiment["models"]),
-        "sources": ("corpora", experiment.get("sources", [])),
-        "source": ("corpora", [experiment["source"]] if "source" in experiment else []),
         "targets": ("corpora", experiment["targets"]),
         "condition": ("conditions", [experiment["condition"]] if "condition" in experiment else []),
     }
     for key, (kind, names) in references.items():
-        for name in names:
-            if name not in config[kind]:
-                yield f"{key}: {name!r} is not among the {kind}; {_nearest(name, config[kind])}"
-    corpora = config["corpora"]
-    for source in references["sources"][1] + references["source"][1]:
-        for target in experiment["targets"]:
-            if source != target and {source, target} <= corpora.keys() and _same(corpora[source], corpora[target]):
+        for unknown in names:
+            if unknown not in config[kind]:
+                yield f"{key}: {unknown!r} is not among the {kind}; {_nearest(unknown, config[kind])}"
+    corpora, sets = config["corpora"], config["source_sets"]
+    for unknown in sources:
+        if unknown not in corpora.keys() | sets.keys():
+            key = "sources" if "sources" in experiment else "source"
+            yield f"{key}: {unknown!r} is not among the corpora; {_nearest(unknown, [*corpora, *sets])}"
+    for source, target in pairs_of(name, experiment):
+        members = [source] if source in corpora else sets.get(source, {"corpora": []})["corpora"]
+        for member in members:
+            if member == target and source not in corpora:
+                yield f"targets: {target!r} is in the source set {source!r}; a target must be another corpus"
+            elif member != target and {member, target} <= corpora.keys() and _same(corpora[member], corpora[target]):
                 yield (
-                    f"targets: {target!r} holds the same recordings as source {source!r} (same `path` or"
-                    f" `url`, or both are the published {corpora[source]['format']}); a target must be another corpus"
+                    f"targets: {target!r} holds the same recordings as source {member!r} (same `path` or"
+                    f" `url`, or both are the published {corpora[member]['format']}); a target must be another corpus"
                 )
     if experiment.get("source") in experiment["targets"]:
         yield f"targets: {experiment['source']!r} is the source; a target must be another corpus"
-    if (
-        "sources" in experiment
-        and {*experiment["sources"]} == {*experiment["targets"]}
-        and len(experiment["sources"]) == 1
-    ):
+    if "sources" in experiment and not pairs_of(name, experiment):
         yield "targets: the only target is the only source; a pair requires two corpora"
+    if name == LEAVE_ONE_OUT:
+        for target in experiment["targets"]:
+            if not sets.get(all_but(target), {"corpora": [None]})["corpora"]:
+                yield f"sources: there is none in another language than target {target!r}"
     if experiment.get("condition") == CLEAN:
         yield "condition: 'clean' is the reference that the noisy condition is compared with; set a noisy condition"
 

@@ -23,7 +23,10 @@ _RUN = re.compile(
 
 @dataclass(frozen=True, order=True)
 class RunId:
-    """Identity of a training run; the target of a zero-shot run is `any`."""
+    """Identity of a training run.
+
+    The target of a zero-shot run is `any`, that of a run within a corpus is its source.
+    """
 
     model: str
     source: str
@@ -33,8 +36,8 @@ class RunId:
 
     @classmethod
     def of(cls, model: str, source: str, target: str, shots: int, seed: int) -> "RunId":
-        """Return the run for a target: with 0 shots, all targets share one run."""
-        return cls(model, source, target if shots else ANY_TARGET, shots, seed)
+        """Return the run for a target: with 0 shots, all targets but the source itself share one run."""
+        return cls(model, source, target if shots or target == source else ANY_TARGET, shots, seed)
 
     @classmethod
     def parse(cls, path: str | os.PathLike) -> "RunId":
@@ -46,6 +49,11 @@ class RunId:
         if not found:
             raise ValueError(f"{path} does not belong to a run")
         return cls(found["model"], found["source"], found["target"], int(found["shots"]), int(found["seed"]))
+
+    @property
+    def has_target_data(self) -> bool:
+        """Whether utterances of the target's pool are training data."""
+        return self.target != ANY_TARGET
 
     @property
     def path(self) -> str:

@@ -26,9 +26,12 @@ def read_split(split, utterances, overlaps) -> dict[str, str]:
 def check_no_leak(rows: Sequence[dict], overlaps: Sequence[dict], roles: Mapping[str, str], split: str) -> None:
     """Raise `UserError` if a split leaks or is incomplete.
 
-    A split leaks if a speaker, a group or an overlapping pair of utterances is on both sides.
+    A split leaks if a speaker, a group or an overlapping pair of utterances is on both sides. In a split with a test
+    set, training and development data are one side: both are of the pool.
     """
     check_complete(rows, roles, split)
+    if "test" in roles.values():
+        roles = {utterance: role if role == "test" else "pool" for utterance, role in roles.items()}
     for column in ("speaker", "group"):
         sides: dict[str, str] = {}
         for row in rows:

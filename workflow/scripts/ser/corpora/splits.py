@@ -49,18 +49,25 @@ def source_split(rows: Sequence[dict], overlaps: Sequence[dict], seed: int, corp
     """
     rows = with_joined_groups(rows, overlaps)
     groups, counts = count_groups(rows)
-    totals = counts.sum(axis=0)
-    least, most = (share * totals.sum() for share in DEVELOPMENT_SHARE)
-    found = distinct_splits(counts, np.ones(len(EMOTIONS)), (least, most), number=seed, name="source", large=False)
+    found = _development_sets(counts, DEVELOPMENT_SHARE, number=seed, name="source")
     if not found:
+        least, most = (share * len(rows) for share in DEVELOPMENT_SHARE)
         raise UserError(
             f"{corpus} cannot be a source: no split into whole groups (speakers, sessions, or a CSV's column"
-            f" `group`) has {least:.0f} to {most:.0f} of its {totals.sum()} utterances"
+            f" `group`) has {least:.0f} to {most:.0f} of its {len(rows)} utterances"
             " in the development set and every emotion on both sides"
             f" ({_summary(groups, counts)}). Leave it out of the sources."
         )
     held_out = _split_of_seed(found, seed, f"{corpus} as a source")
     return _assign_roles(rows, {groups[g] for g in held_out}, held_out="dev", remaining="train")
+
+
+def _development_sets(counts: np.ndarray, share: tuple[float, float], number: int, name: str) -> list[list[int]]:
+    """Return the groups held out as development sets with a share of the utterances, as `distinct_splits`."""
+    total = counts.sum()
+    return distinct_splits(
+        counts, np.ones(len(EMOTIONS)), (share[0] * total, share[1] * total), number=number, name=name, large=False
+    )
 
 
 def target_split(
@@ -87,6 +94,38 @@ def target_split(
         )
     held_out = _split_of_seed(found, seed, f"{corpus} as a target")
     return _assign_roles(rows, {groups[g] for g in held_out}, held_out="test", remaining="pool")
+
+
+def within_split(
+    rows: Sequence[dict], overlaps: Sequence[dict], seed: int, pool_per_emotion: int, corpus: str
+) -> dict[str, str]:
+    """Assign each utterance of a corpus to `train`, `dev` or `test`, to train and test within the corpus.
+
+    The test set is that of `target_split`. Its pool is split like a source, but since it has few groups, a development
+    set may be larger, up to half of the pool, if there is none of the usual size. If whole groups cannot have every
+    emotion on both sides (in URDU most speakers have one emotion), a fifth of each emotion's utterances is drawn, with
+    a warning: then only the choice of the epoch is not independent of speakers.
+    """
+    roles = target_split(rows, overlaps, seed, pool_per_emotion, corpus)
+    pool = [row for row in with_joined_groups(rows, overlaps) if roles[row["utterance"]] == "pool"]
+    groups, counts = count_groups(pool)
+    least, usual = DEVELOPMENT_SHARE
+    for most in np.arange(usual, 0.51, 0.05):
+        if found := _development_sets(counts, (least, most), number=1, name="within"):
+            held_out = {groups[g] for g in found[0]}
+            return roles | _assign_roles(pool, held_out, held_out="dev", remaining="train")
+    log.warning(
+        "the pool of %s, seed %d, cannot be split into whole groups with every emotion in training and development, so"
+        " these share speakers (not with the test set)",
+        corpus,
+        seed,
+    )
+    generator = named_generator("within", corpus, seed)
+    for emotion in EMOTIONS:
+        own = generator.permutation(sorted(row["utterance"] for row in pool if row["emotion"] == emotion)).tolist()
+        dev = math.ceil(np.mean(DEVELOPMENT_SHARE) * len(own))
+        roles |= dict.fromkeys(own[:dev], "dev") | dict.fromkeys(own[dev:], "train")
+    return roles
 
 
 def with_joined_groups(rows: Sequence[dict], overlaps: Sequence[dict]) -> list[dict]:

@@ -21,14 +21,14 @@ def count(predictions: Iterable[Predictions], speaker_of: Mapping[str, Mapping[s
     Args:
         speaker_of: target -> utterance -> speaker.
 
-    For a few-shot run, only test speakers are counted.
+    For a run with training data of the target, only test speakers are counted.
     """
     rows = []
     for one in predictions:
         counts = Counter(
             (row["role"], speaker_of[one.target][row["utterance"]], row["emotion"], row["predicted"])
             for row in one.rows
-            if row["role"] == "test" or not one.run.shots
+            if row["role"] == "test" or not one.run.has_target_data
         )
         for role, speaker, emotion in sorted({key[:3] for key in counts}):
             predicted = {name: counts[role, speaker, emotion, name] for name in EMOTIONS}

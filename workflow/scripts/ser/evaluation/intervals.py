@@ -8,10 +8,11 @@ import pandas as pd
 from ser.evaluation.bootstrap import Arm, Scores, Term, interval
 
 
-def read_scores(path) -> pd.DataFrame:
-    """Read a file of scores, with names as strings even if they look like numbers."""
+def read_scores(*paths) -> pd.DataFrame:
+    """Read files of scores as one table, with names as strings even if they look like numbers."""
     names = ("model", "source", "target", "condition", "test_set")
-    return pd.read_csv(path, dtype={name: str for name in names}, keep_default_na=False)
+    frames = [pd.read_csv(path, dtype={name: str for name in names}, keep_default_na=False) for path in paths]
+    return pd.concat(frames, ignore_index=True)
 
 
 def mean_over_seeds(scores: pd.DataFrame, counts: pd.DataFrame, cell: Sequence[str]) -> pd.DataFrame:

@@ -15,10 +15,11 @@ from ser.core.errors import UserError, listing
 from ser.core.files import read_json, read_rows
 from ser.core.metrics import accuracy, unweighted_average_recall
 from ser.core.paths import RunId
+from ser.corpora.data_fingerprint import data_fingerprint, described
 
 MEASURES = ("uar", "accuracy", "auc", "macro_f1", "speaker_recall", "largest_share")  # all in %
 TRAINING = ("selected_epoch", "epochs", "train_loss", "converged")  # of the training run, from `run.json`
-COLUMNS = ("model", "source", "target", "shots", "condition", "test_set", "seed", "n", *MEASURES, *TRAINING)
+COLUMNS = ("model", "source", "target", "shots", "condition", "test_set", "seed", "n", *MEASURES, *TRAINING, "data")
 COLLAPSED = 80.0  # largest share (%) above which a model is said to predict one class
 SPLIT = re.compile(r"splits/(?P<target>[^/]+)/seed(?P<seed>\d+)/target\.csv$")
 
@@ -85,7 +86,7 @@ def read_roles(splits: Sequence[str | Path]) -> dict[tuple[str, int], dict[str, 
 
 
 def read_training(paths: Iterable[str | Path]) -> dict[RunId, dict]:
-    """Return the `TRAINING` columns of every run, from its `run.json`."""
+    """Return the `TRAINING` columns of every run, and the fingerprint of its `data`, from its `run.json`."""
     found = {}
     for path in paths:
         record = read_json(path)
@@ -93,27 +94,38 @@ def read_training(paths: Iterable[str | Path]) -> dict[RunId, dict]:
             **{name: record[name] for name in ("selected_epoch", "epochs")},
             "train_loss": f"{record['train_loss']:.6f}",
             "converged": int(record["converged"]),
+            "data": record["data"],
         }
     return found
 
 
 def score_all(
-    predictions: Iterable[Predictions], speaker_of: Mapping[str, Mapping[str, str]], training: Mapping[RunId, dict]
+    predictions: Iterable[Predictions],
+    utterances: Mapping[str, Sequence[dict]],
+    training: Mapping[RunId, dict],
+    conditions: Mapping[str, Mapping],
 ) -> list[dict]:
     """Score predictions on all utterances and on each seed's test speakers.
 
-    A few-shot run is scored on `test` only, since `all` contains its few-shot examples.
+    A run with training data of the target is scored on `test` only, since `all` contains them.
 
     Args:
-        speaker_of: target -> utterance -> speaker.
-        training: the `TRAINING` columns of every run.
+        utterances: target -> rows of its `utterances.csv`.
+        training: the `TRAINING` columns and the fingerprint of the `data` of every run.
+        conditions: condition -> its settings.
+
+    The column `data` is a fingerprint of training, development and test data and of the condition. Scores are
+    comparable where it is equal, also between machines and versions.
     """
+    speaker_of = {target: {row["utterance"]: row["speaker"] for row in rows} for target, rows in utterances.items()}
     scores = []
     for one in predictions:
-        test_sets = {"test": one.test_rows} if one.run.shots else {"all": one.rows, "test": one.test_rows}
+        test_sets = {"test": one.test_rows} if one.run.has_target_data else {"all": one.rows, "test": one.test_rows}
         for name, rows in test_sets.items():
             measured = score(rows, [speaker_of[one.target][row["utterance"]] for row in rows])
-            scores.append(one.identity | {"test_set": name} | measured | training[one.run])
+            tested = described(utterances[one.target], [row["utterance"] for row in rows])
+            data = data_fingerprint(training[one.run]["data"], tested, dict(conditions[one.condition]))
+            scores.append(one.identity | {"test_set": name} | measured | training[one.run] | {"data": data})
     return sorted(scores, key=sort_key)
 
 

@@ -8,7 +8,7 @@ from snakemake.exceptions import WorkflowError
 from snakemake.io import ancient
 
 from ser.config import local_inputs
-from ser.config.experiments import Experiments
+from ser.config.experiments import GAP, WITHIN, Experiments
 from ser.core.paths import CLEAN, ENCODER_FILES, RunId, encoder_folder, encoder_name, is_made_by_demo, pooled_name
 from ser.corpora import download
 from ser.models import checkpoint_files, families
@@ -69,7 +69,12 @@ class Inputs:
 
     def source_splits(self, wildcards) -> list[str]:
         """Return the training and development splits of a corpus."""
-        seeds = {p.seed for p in self._experiments.predictions() if p.source == wildcards.corpus}
+        corpus = wildcards.corpus
+        seeds = {
+            p.seed
+            for p in self._experiments.predictions()
+            if p.source != p.target and corpus in self._experiments.corpora_of(p.source)
+        }
         return [f"results/splits/{wildcards.corpus}/seed{seed}/source.csv" for seed in sorted(seeds)]
 
     def target_splits(self, wildcards) -> list[str]:
@@ -120,9 +125,25 @@ class Inputs:
             return [f"{encoder_folder(entry)}/revision.json"]
         return _encoder_files(entry)
 
-    def source_frames(self, wildcards) -> str:
-        """Return the file with a model's input for its source."""
-        return self._frames(wildcards.model, wildcards.source, CLEAN)
+    def source_frames(self, wildcards) -> list[str]:
+        """Return the file with a model's input for every corpus of its source."""
+        return [self._frames(wildcards.model, corpus, CLEAN) for corpus in self._source(wildcards)]
+
+    def source_utterances(self, wildcards) -> list[str]:
+        """Return the utterance table of every corpus of a source."""
+        return [f"results/corpora/{corpus}/utterances.csv" for corpus in self._source(wildcards)]
+
+    def source_overlaps(self, wildcards) -> list[str]:
+        """Return the overlaps of every corpus of a source."""
+        return [f"results/corpora/{corpus}/overlaps.csv" for corpus in self._source(wildcards)]
+
+    def training_splits(self, wildcards) -> list[str]:
+        """Return the training and development split of every corpus of a source."""
+        role = "within" if wildcards.source == wildcards.target else "source"
+        return [f"results/splits/{corpus}/seed{wildcards.seed}/{role}.csv" for corpus in self._source(wildcards)]
+
+    def _source(self, wildcards) -> list[str]:
+        return self._experiments.corpora_of(wildcards.source)
 
     def few_shot_examples(self, wildcards) -> dict[str, str]:
         """Return the named inputs for the few-shot examples; none for a zero-shot run."""
@@ -230,6 +251,31 @@ class Inputs:
         """Return the archive records of the corpora of the same experiments."""
         claimed = self._experiments.claimed
         return self.archives(*claimed) if claimed else []
+
+    def gap_experiments(self) -> list[str]:
+        """Return the experiments that the table `gap` shows; none without `within`."""
+        configured = self._experiments.configured
+        return [name for name in GAP if name in configured] if WITHIN in configured else []
+
+    def gap_confusions(self) -> list[str]:
+        """Return the confusion counts of those experiments."""
+        return [f"results/scores/{name}_confusions.csv" for name in self.gap_experiments()]
+
+    def gap_archives(self) -> list[str]:
+        """Return the archive records of the corpora of those experiments."""
+        return self.archives(*self.gap_experiments()) if self.gap_experiments() else []
+
+    def few_shot_scores(self) -> list[str]:
+        """Return the scores that Figure 2 shows, with those within the target if configured."""
+        return [f"results/scores/{name}.csv" for name in self._few_shot_experiments]
+
+    def few_shot_confusions(self) -> list[str]:
+        """Return the confusion counts of the same predictions."""
+        return [f"results/scores/{name}_confusions.csv" for name in self._few_shot_experiments]
+
+    @property
+    def _few_shot_experiments(self) -> list[str]:
+        return ["figure2", *([WITHIN] if WITHIN in self._experiments.configured else [])]
 
     def run_records(self) -> list[str]:
         """Return the records of all training runs."""

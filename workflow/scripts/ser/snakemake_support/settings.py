@@ -5,7 +5,7 @@ from functools import cached_property
 from pathlib import Path
 
 from ser.config import local_inputs, paper
-from ser.config.experiments import CLAIMED, Experiments, conditions_of
+from ser.config.experiments import CLAIMED, LEAVE_ONE_OUT, WITHIN, Experiments, all_but, conditions_of, pairs_of
 from ser.core.errors import UserError
 from ser.core.files import files_under
 from ser.core.integrity import sha256
@@ -88,8 +88,8 @@ class Settings:
         return uses("mix_noise.py", **self._config["conditions"][wildcards.condition])
 
     def split(self, wildcards) -> dict:
-        """Return the settings of a split: the pool size for a target, else nothing."""
-        return uses("split.py", **(self._config["few_shot"] if wildcards.role == "target" else {}))
+        """Return the settings of a split: the pool size if it has a test set, else nothing."""
+        return uses("split.py", **(self._config["few_shot"] if wildcards.role != "source" else {}))
 
     # --- Models ---
 
@@ -130,12 +130,15 @@ class Settings:
         return uses("pooled.py", families.source(entry["family"]), model=kept | {"pooling": {"layers": "last"}})
 
     def finetune(self, wildcards) -> dict:
-        """Return the model, its training settings, and the trimming of its source, which `label.py` repeats."""
+        """Return the model, its training settings, and those of its source, whose trimming `label.py` repeats."""
         entry = self._config["models"][wildcards.model]
-        source = trainers.source(entry)
-        return self._model_settings("finetune.py", wildcards.model, source, training=entry["training"]) | {
-            "trim_db": self._config["corpora"][wildcards.source]["trim_db"]
+        trainer, corpora = trainers.source(entry), self._experiments.corpora_of(wildcards.source)
+        settings = self._model_settings("finetune.py", wildcards.model, trainer, training=entry["training"])
+        source = {
+            "trim_db": self._config["corpora"][corpora[0]]["trim_db"],
+            "balanced": self._config["source_sets"].get(wildcards.source, {}).get("balanced", False),
         }
+        return in_key_order(settings | source)
 
     def predict(self, wildcards) -> dict:
         """Return model, prediction settings, and targets and conditions to predict."""
@@ -158,7 +161,8 @@ class Settings:
     def score(self, wildcards) -> dict:
         """Return the targets and conditions that an experiment scores."""
         entry = self._config["experiments"][wildcards.experiment]
-        return uses("score_experiment.py", targets=entry["targets"], conditions=conditions_of(entry))
+        conditions = {name: self._config["conditions"][name] for name in conditions_of(entry)}
+        return uses("score_experiment.py", targets=entry["targets"], conditions=conditions)
 
     def table1(self) -> dict:
         """Return the models in use and the languages to list."""
@@ -207,6 +211,27 @@ class Settings:
             label=self._config["label"],
             titles=self._titles(entry["models"]),
             steps={name: families.step(self._config["models"][name]) for name in entry["models"]},
+        )
+
+    def gap(self) -> dict:
+        """Return the models, targets and sources of the table `gap`."""
+        configured = {name: self._experiments.configured[name] for name in self._inputs.gap_experiments()}
+        within = configured.get(WITHIN, {"models": [], "targets": []})
+        pairs = [pair for name, entry in configured.items() for pair in pairs_of(name, entry)]
+        figure2 = configured.get("figure2")
+        return self._figure(
+            "gap",
+            label=self._config["label"],
+            titles=self._titles(within["models"]),
+            models=within["models"],
+            single_sources={
+                target: [corpus for corpus in self._config["corpora"] if corpus != target and (corpus, target) in pairs]
+                for target in within["targets"]
+            },
+            all_others={
+                target: all_but(target) for target in configured.get(LEAVE_ONE_OUT, {"targets": []})["targets"]
+            },
+            few_shot=figure2 and {"source": figure2["source"], "shots": figure2["shots"]},
         )
 
     def claims(self) -> dict:

@@ -29,6 +29,7 @@ class Targets:
         configured = self._experiments.configured
         if not configured:
             return []
+        gap = ["results/tables/gap.csv", "results/tables/gap.md", "results/tables/gap.png"]
         tables = ["table1", *(name for name in (*TABLES, *COMPARISONS) if name in configured)]
         measures = [f"{name}_measures" for name in TABLES if name in configured]
         figures = [name for name in ("figure2", "figure3", *COMPARISONS) if name in configured]
@@ -39,6 +40,7 @@ class Targets:
             "results/provenance.json",
             *(f"results/captions/{result}.rst" for result in self.captions()),
             *(CLAIMS if self._inputs.claimed_confusions() else []),
+            *(gap if self._inputs.gap_experiments() else []),
             *(f"results/tables/{name}.{kind}" for name in tables for kind in ("csv", "png")),
             *(f"results/tables/{name}{kind}" for name in tables[1:] for kind in ("_detail.csv", ".md", ".tex")),
             *(f"results/tables/{name}.{kind}" for name in measures for kind in ("csv", "md", "png")),

@@ -8,6 +8,7 @@ from torch import nn
 
 from ser.core.constants import EMOTIONS
 from ser.core.files import read_rows
+from ser.core.seeding import named_generator
 from ser.models.batching import Frames
 from ser.models.feature_store import Storage
 
@@ -40,8 +41,20 @@ def total_seconds(utterances_path, wanted: Sequence[str]) -> float:
     return sum(float(row["seconds"]) for row in read_rows(utterances_path) if row["utterance"] in chosen)
 
 
-def concatenate(first: Examples, second: Examples) -> Examples:
-    """Concatenate two sets of examples."""
-    return Examples(
-        [*first.frames, *second.frames], [*first.emotions, *second.emotions], [*first.samples, *second.samples]
+def balanced(names: Sequence[Sequence[str]], seed: int) -> list[list[str]]:
+    """Draw equally many utterances of every corpus: as many as the smallest has.
+
+    Args:
+        names: training utterances of each corpus.
+    """
+    smallest = min(map(len, names))
+    drawn = (named_generator("balanced sources", number, seed).permutation(own) for number, own in enumerate(names))
+    return [sorted(own[:smallest].tolist()) for own in drawn]
+
+
+def concatenate(*parts: Examples) -> Examples:
+    """Concatenate sets of examples."""
+    frames, emotions, samples = (
+        [item for part in parts for item in getattr(part, name)] for name in ("frames", "emotions", "samples")
     )
+    return Examples(frames, emotions, samples)

@@ -1,0 +1,113 @@
+"""Gap between training in another language and training within the target's, on the same test speakers."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from ser.core.paths import CLEAN
+from ser.evaluation.bootstrap import Arm, Estimate, Scores, Term, interval
+
+WITHIN_LEVEL, BEST, MEAN, ALL_OTHERS = "within", "best single source", "mean of single sources", "all other languages"
+GAP_TO_BEST, GAP_TO_MEAN, CLOSED = "gap to the best source", "gap to the mean of sources", "share of the gap closed"
+COLUMNS = ["target", "model", "quantity", "source", "shots", "value", "low", "high", "seeds"]
+
+
+def gaps(
+    counts: pd.DataFrame,
+    models: Sequence[str],
+    single_sources: Mapping[str, Sequence[str]],
+    all_others: Mapping[str, str],
+    few_shot: Mapping | None,
+) -> pd.DataFrame:
+    """Return every model's levels and gaps for every target.
+
+    All values are of test speakers, in UAR points, and the share closed in % of the gap. The best source is the one
+    with the highest mean over seeds, chosen on the same test speakers, so its UAR is optimistic and its gap too small.
+    The share that few-shot examples close is (UAR - UAR without them) / (UAR within - UAR without them), for the
+    source of Figure 2. It has no value if the interval of that gap includes 0.
+
+    Args:
+        counts: rows of `confusions.csv`. What has no runs is left out.
+        single_sources: target -> corpora that models were trained on for it.
+        all_others: target -> set of all corpora in other languages.
+        few_shot: `source` and numbers of `shots` of Figure 2.
+
+    Returns the columns `COLUMNS`: source and shots are empty where they do not apply.
+    """
+    scores, rows = Scores(counts, "test"), []
+    available = set(counts[["model", "source", "target", "shots", "condition"]].itertuples(index=False, name=None))
+    for target, sources in single_sources.items():
+        for model in models:
+            cell = _Cell(scores, available, model, target)
+            found = cell.rows(sources, all_others.get(target), few_shot)
+            rows += [(target, model, *row, len(scores.seeds)) for row in found]
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+class _Cell:
+    """Levels of one model on one target."""
+
+    def __init__(self, scores: Scores, available: set[tuple], model: str, target: str):
+        self._scores, self._available, self._model, self._target = scores, available, model, target
+
+    def rows(self, sources: Sequence[str], all_others: str | None, few_shot: Mapping | None) -> list[tuple]:
+        """Return quantity, source, shots, value, low and high of every quantity that has runs."""
+        target = self._target
+        if not self._has(target):
+            return []
+        within, rows = self._level((1, target)), []
+        rows.append((WITHIN_LEVEL, target, "", within.effect, *interval(within)))
+        singles = [source for source in sources if self._has(source)]
+        if singles:
+            best = max(singles, key=lambda source: self._level((1, source)).effect)
+            level = self._level((1, best))
+            rows.append((BEST, best, 0, level.effect, *interval(level)))
+            share = 1 / len(singles)
+            level = self._level(*((share, source) for source in singles))
+            rows.append((MEAN, "", 0, level.effect, *interval(level)))
+        if all_others and self._has(all_others):
+            level = self._level((1, all_others))
+            rows.append((ALL_OTHERS, all_others, 0, level.effect, *interval(level)))
+        if singles:
+            gap = self._level((1, target), (-1, best))
+            rows.append((GAP_TO_BEST, best, 0, gap.effect, *interval(gap)))
+            gap = self._level((1, target), *((-share, source) for source in singles))
+            rows.append((GAP_TO_MEAN, "", 0, gap.effect, *interval(gap)))
+        return rows + (self._shares_closed(few_shot["source"], few_shot["shots"]) if few_shot else [])
+
+    def _has(self, source: str, shots: int = 0) -> bool:
+        return (self._model, source, self._target, shots, CLEAN) in self._available
+
+    def _level(self, *terms: tuple[float, str], shots: int = 0) -> Estimate:
+        """Return a weighted sum of the UARs of sources."""
+        arm = Arm(self._model, shots)
+        return self._scores.estimate(Term(weight, arm, source, self._target) for weight, source in terms)
+
+    def _shares_closed(self, source: str, all_shots: Sequence[int]) -> list[tuple]:
+        if not self._has(source):
+            return []
+        gap, rows = self._level((1, self._target), (-1, source)), []
+        for shots in sorted(number for number in all_shots if number and self._has(source, number)):
+            few, zero = Arm(self._model, shots), Arm(self._model)
+            terms = [Term(1, few, source, self._target), Term(-1, zero, source, self._target)]
+            share = ratio(self._scores.estimate(terms), gap)
+            rows.append((CLOSED, source, shots, *share))
+        return rows
+
+
+def ratio(gained: Estimate, gap: Estimate) -> tuple[float, float, float]:
+    """Return 100 * gained / gap with its interval, NaN if the interval of the gap includes 0.
+
+    The interval is that of the quotients of paired draws, with the fewer degrees of freedom of the two.
+    """
+    low, high = interval(gap)
+    if not (low > 0 or high < 0):
+        return np.nan, np.nan, np.nan
+    quotient = Estimate(
+        100 * gained.effect / gap.effect,
+        gained.by_seed,  # not used by the interval
+        100 * gained.draws / gap.draws,
+        min(gained.freedom, gap.freedom),
+    )
+    return quotient.effect, *interval(quotient)
