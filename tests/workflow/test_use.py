@@ -211,7 +211,7 @@ def trained_run(workflow, family: str, change: dict, folder: Path, monkeypatch) 
     job = SimpleNamespace(
         threads=1,
         params=SimpleNamespace(settings={"model": entry, "batch_size": 16, "predicted": [["German", "clean"]]}),
-        resources=SimpleNamespace(gpu=0, mem_mb=2000, tmpdir=folder),
+        resources=SimpleNamespace(device="cpu", mem_mb=2000, tmpdir=folder),
         input=SimpleNamespace(
             encoder=[str(encoder / name) for name in ENCODER_FILES],
             utterances=[corpus / "utterances.csv"],

@@ -1,6 +1,7 @@
 """Train or fine-tune a model on a source corpus, optionally with few-shot examples of a target."""
 
 import time
+from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
@@ -76,6 +77,7 @@ def main(snakemake):
     files.write_rows(snakemake.output.history, loop.HISTORY_COLUMNS, progress.history)
     identity = {name: wildcards[name] for name in ("model", "source", "target")}
     identity |= {"shots": int(wildcards.shots), "seed": seed}
+    identity |= {"corpora": [Path(path).parent.name for path in inputs.source_utterances]}
     identity["data"] = data_fingerprint(*used)
     if encoder:
         identity["encoder_sha256"] = files.read_json(encoder / "revision.json")["sha256"]

@@ -10,7 +10,7 @@ from ser.core.files import read_json, read_rows
 from ser.core.paths import encoder_name
 from ser.corpora import download
 from ser.deploy.trained import TrainedModel
-from ser.evaluation import confusions, scores
+from ser.evaluation import scores
 from ser.figures import captions
 from ser.models import pretraining_data
 from ser.snakemake_support import provenance
@@ -22,7 +22,7 @@ def model_card(trained: TrainedModel) -> str:
     Scores come from the run's existing predictions, unless they are older than its weights.
     """
     record = trained.record
-    corpora = [_corpus(trained.directory, record["source"], "source")]
+    corpora = [_corpus(trained.directory, corpus, "source") for corpus in record["corpora"]]
     if record["shots"]:
         corpora.append(_corpus(trained.directory, record["target"], "target"))
     scored = scores_of_run(trained)
@@ -86,9 +86,10 @@ def scores_of_run(trained: TrainedModel) -> list[dict]:
     targets = {row["target"] for row in rows} & {path.parts[-3] for path in splits}
     conditions = {row["condition"] for row in rows}
     corpora = trained.directory / "results" / "corpora"
-    speakers = {target: confusions.speakers_of(corpora / target / "utterances.csv") for target in targets}
+    utterances = {target: read_rows(corpora / target / "utterances.csv") for target in targets}
+    predictions = scores.read_predictions([file], splits, targets, conditions)
     training = scores.read_training([trained.folder / "run.json"])
-    return scores.score_all(scores.read_predictions([file], splits, targets, conditions), speakers, training)
+    return scores.score_all(predictions, utterances, training, {name: {} for name in conditions})
 
 
 def _corpus(directory: Path, name: str, role: str) -> dict:

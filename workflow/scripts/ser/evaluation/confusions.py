@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 
 from ser.core.constants import EMOTIONS
-from ser.core.files import read_rows
 from ser.evaluation.scores import Predictions, sort_key
 
 RUN = ("model", "source", "target", "shots", "condition")
@@ -36,11 +35,6 @@ def count(predictions: Iterable[Predictions], speaker_of: Mapping[str, Mapping[s
     return sorted(
         rows, key=lambda row: (*sort_key(row | {"test_set": ""}), row["role"], row["speaker"], row["emotion"])
     )
-
-
-def speakers_of(utterances: str) -> dict[str, str]:
-    """Read utterance -> speaker from a table of utterances."""
-    return {row["utterance"]: row["speaker"] for row in read_rows(utterances)}
 
 
 def read(paths: Sequence[str | Path]) -> pd.DataFrame:
