@@ -131,7 +131,8 @@ def draw_table(
         widths: widths of the columns in inches.
         colours: background per cell, or None.
     """
-    height = row_height * len(cells) + 0.4
+    header_height = max(0.4, 0.17 * max(text.count("\n") + 1 for text in header) + 0.1)
+    height = row_height * len(cells) + header_height
     figure = plt.figure(figsize=(sum(widths), height))
     axes = figure.add_axes((0, 0, 1, 1))
     axes.axis("off")
@@ -148,6 +149,7 @@ def draw_table(
     table.set_fontsize(9)
     for (row, _), cell in table.get_celld().items():
         cell.set_edgecolor("#cccccc")
+        cell.set_height((row_height if row else header_height) / height)
         if row == 0:
             cell.set_text_props(fontweight="bold")
             cell.set_facecolor("#eeeeee")
