@@ -42,7 +42,7 @@ lint: .venv/installed ## Check style
 	$(BIN)/snakefmt --check Snakefile workflow/Snakefile workflow/rules
 	$(BIN)/snakemake --lint
 
-gpu-check: .venv/installed ## Check exactness, training and speed on this machine's GPU, in less than nine minutes
+gpu-check: .venv/installed ## Check exactness, training and speed on this machine's GPU, in some minutes
 	$(BIN)/python benchmarks/gpu_check.py
 
 reference: .venv/installed ## Write the table of keys in config/README.md from the schema

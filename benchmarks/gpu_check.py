@@ -1,12 +1,12 @@
-"""Check of a machine with a CUDA GPU, in less than nine minutes: exactness, training, speed and memory.
+"""Check of a machine with a CUDA GPU: exactness, training, speed and memory.
 
     python benchmarks/gpu_check.py [--dry] [--output FOLDER] [--models NAME ...] [--skip exactness|speed]
 
 Needs Python 3.11 or newer, PyTorch 2.9, transformers 5.15, peft, NumPy and PyYAML (or newer); no network, no audio
-library, no Snakemake. Encoders have random weights; the exactness checks use two layers of their true width.
-Prints tables in Markdown, and writes them to FOLDER/gpu-check.md and all numbers to FOLDER/gpu-check.json. A part that
-fails is reported, and the others go on; the exit status is then 1. With --dry, all parts run on the CPU with tiny
-encoders, to check this script.
+library, no Snakemake. Encoders have random weights; the exactness checks use two layers of their true width. Meant to
+end within nine minutes: it starts no new model after six. Prints tables in Markdown, and writes them to
+FOLDER/gpu-check.md and all numbers to FOLDER/gpu-check.json. A part that fails is reported, and the others go on; the
+exit status is then 1. With --dry, all parts run on the CPU with tiny encoders, to check this script.
 """
 
 import argparse

@@ -72,17 +72,16 @@ def test_folder_of_another_user_is_rejected(tmp_path, monkeypatch):
         device.claim_gpu(NAMES)
 
 
-def test_job_without_a_gpu_runs_on_the_cpu(monkeypatch, caplog):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert device.choose_device("cpu") == torch.device("cpu")
-    assert not caplog.messages
-    assert device.choose_device("auto") == torch.device("cpu")
-    assert "No GPU is visible" in caplog.text
-
-
-def test_unused_gpu_is_reported(monkeypatch, caplog):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert device.choose_device("cpu-only") == torch.device("cpu")
-    assert not caplog.messages
-    assert device.choose_device("cpu") == torch.device("cpu")
-    assert "A GPU is visible but not used" in caplog.text
+@pytest.mark.parametrize(
+    ("wanted", "visible", "message"),
+    [
+        ("cpu", False, None),
+        ("cpu-only", True, None),
+        ("auto", False, "No GPU is visible"),
+        ("cpu", True, "A GPU is visible but not used"),
+    ],
+)
+def test_job_on_the_cpu_says_if_that_is_unexpected(monkeypatch, caplog, wanted, visible, message):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: visible)
+    assert device.choose_device(wanted) == torch.device("cpu")
+    assert message in caplog.text if message else not caplog.messages

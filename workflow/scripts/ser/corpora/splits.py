@@ -105,6 +105,8 @@ def within_split(
     set may be larger, up to half of the pool, if there is none of the usual size. If whole groups cannot have every
     emotion on both sides (in URDU most speakers have one emotion), a fifth of each emotion's utterances is drawn, with
     a warning: then only the choice of the epoch is not independent of speakers.
+
+    Raises `UserError` if there is no such test set.
     """
     roles = target_split(rows, overlaps, seed, pool_per_emotion, corpus)
     pool = [row for row in with_joined_groups(rows, overlaps) if roles[row["utterance"]] == "pool"]
