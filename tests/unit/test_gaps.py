@@ -171,7 +171,7 @@ class TestSourceSets:
             ["table2", "table2_converged", "figure2", "figure3", "random_init", "tuning", "size_matched", "layers"]
         )
         left_out = {"models": ["m"], "sources": ["A", "B", "C"], "targets": ["A"]}
-        experiments |= {"within": None, "leave_one_language_out": left_out}
+        experiments |= {"within": None, "leave_one_language_out": left_out, "adaptation": None}
         sets = {"all-but-A": {"corpora": ["B", "C"], "balanced": True}}
         config = {"experiments": experiments, "seeds": [1], "source_sets": sets}
         config["corpora"] = dict.fromkeys(["A", "B", "C", "D"])
@@ -181,11 +181,11 @@ class TestSourceSets:
 
     def test_balanced_corpora_give_equally_many_utterances(self):
         names = [[f"a{i}" for i in range(9)], [f"b{i}" for i in range(4)]]
-        first, second = data.balanced(names, seed=1)
+        first, second = data.balance(names, seed=1)
         assert len(first) == len(second) == 4
         assert set(first) <= set(names[0])
-        assert data.balanced(names, seed=1) == [first, second]
-        assert data.balanced(names, seed=2) != [first, second]
+        assert data.balance(names, seed=1) == [first, second]
+        assert data.balance(names, seed=2) != [first, second]
 
     def test_examples_are_joined_in_order(self):
         parts = [Examples(random_frames(count), ["sad"] * count, [count] * count) for count in (2, 1)]

@@ -141,6 +141,15 @@ EDITS = {
             *OF_TOTALS,
         ],
     ),
+    "adaptation added": (
+        changes("experiments.adaptation={models: [cnn-lstm], sources: [English], targets: [German]}"),
+        [
+            ("calibrate predict", {"model": "cnn-lstm", "source": "English", "target": "any", "shots": "0"}),
+            ("score", {"experiment": "adaptation"}),
+            ("adaptation", {}),
+            *OF_PRINTED,
+        ],
+    ),
     "few-shot sizes": (
         changes("experiments.figure2.shots=[0, 50, 100]"),
         [

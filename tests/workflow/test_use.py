@@ -88,9 +88,10 @@ def workflow(tmp_path_factory):
             entry["checkpoint"] = entry["checkpoint"].removeprefix("resources/demo/")
         entry["training"] = {"epochs": 1}
     config["experiments"] = dict.fromkeys(config["experiments"])
-    config["experiments"]["table2"] = {"models": list(MODELS), "sources": ["English"], "targets": ["German"]}
+    pair = {"models": list(MODELS), "sources": ["English"], "targets": ["German"]}
+    config["experiments"] |= {"table2": pair, "adaptation": pair}
     workflow.configure(config)
-    workflow.run("--cores", "2", "results/scores/table2.csv")
+    workflow.run("--cores", "2", "results/scores/table2.csv", "results/scores/adaptation.csv")
     return workflow
 
 
@@ -111,18 +112,22 @@ def probabilities(rows) -> np.ndarray:
     return np.array([[float(row[emotion]) for emotion in EMOTIONS] for row in rows])
 
 
-def assert_predictions(workflow, rows, predictions) -> None:
+def assert_predictions(workflow, rows, predictions, condition="clean") -> None:
     """Assert that rows of `labels.csv` equal the workflow's predictions."""
-    own = {row["utterance"]: row for row in read_rows(predictions)}
+    own = {row["utterance"]: row for row in read_rows(predictions) if row["condition"] == condition}
     corpus = workflow.directory / "German"
     expected = [own[Path(row["file"]).relative_to(corpus).with_suffix("").as_posix()] for row in rows]
     assert len(rows) == len(own) == len(FORMATS) * len(EMOTIONS)
     assert_close(1e-5, probabilities(rows), probabilities(expected), "labels, against the workflow's predictions")
-    assert np.ptp(probabilities(rows), axis=0).max() > 1e-3
+    assert np.ptp(probabilities(rows), axis=0).max() > 1e-4
 
 
 def run_of(workflow, model: str) -> Path:
     return workflow.directory / "results" / "runs" / model / "English-to-any" / "0-shot" / "seed1"
+
+
+def first_file(workflow) -> Path:
+    return min((workflow.directory / "German" / "audio").iterdir())
 
 
 class TestLabels:
@@ -143,6 +148,28 @@ class TestLabels:
             assert float(row["end"]) == pytest.approx(soundfile.info(row["file"]).duration, abs=0.06)  # the whole file
             if file.endswith(("wav", "flac")):  # the others fill silence with noise
                 assert trimmed[file] == pytest.approx(float(row["end"]) - 0.45, abs=0.05)
+
+    @pytest.mark.parametrize("model", MODELS)
+    def test_adapted_predictions_equal_those_of_the_workflow(self, workflow, model):
+        rows = run_label(run_of(workflow, model), workflow.directory / "German", "--adapt")
+        predictions = workflow.directory / f"results/predictions/{model}/English-to-any/0-shot/seed1.csv"
+        assert_predictions(workflow, rows, predictions, "adapted")
+        plain = run_label(run_of(workflow, model), workflow.directory / "German")
+        assert np.abs(probabilities(rows) - probabilities(plain)).max() > 1e-4
+
+    def test_adapting_to_few_recordings_is_refused(self, workflow, output):
+        with pytest.raises(UserError, match=r"at least 20 recordings.*there are 1:"):
+            label_script.main([str(run_of(workflow, "cnn-lstm")), str(first_file(workflow)), "--adapt"])
+        assert not output.exists()
+
+    def test_run_without_calibration_cannot_adapt(self, workflow, tmp_path):
+        calibration = run_of(workflow, "cnn-lstm") / "calibration.safetensors"
+        calibration.rename(tmp_path / "kept")
+        try:
+            with pytest.raises(UserError, match=r"Snakemake command, followed by results/runs/cnn-lstm/.*calibration"):
+                label_script.main([str(run_of(workflow, "cnn-lstm")), str(first_file(workflow)), "--adapt"])
+        finally:
+            (tmp_path / "kept").rename(calibration)
 
     @pytest.mark.parametrize(
         ("family", "change"),
@@ -213,6 +240,7 @@ def trained_run(workflow, family: str, change: dict, folder: Path, monkeypatch) 
         params=SimpleNamespace(settings={"model": entry, "batch_size": 16, "predicted": [["German", "clean"]]}),
         resources=SimpleNamespace(device="cpu", mem_mb=2000, tmpdir=folder),
         input=SimpleNamespace(
+            calibration=[],
             encoder=[str(encoder / name) for name in ENCODER_FILES],
             utterances=[corpus / "utterances.csv"],
             frames=[corpus / "clean/audio.npy"],
@@ -400,7 +428,14 @@ class TestExport:
 
     def test_export_contains_only_required_files(self, workflow, exported):
         found = {path.relative_to(exported).as_posix() for path in exported.rglob("*") if path.is_file()}
-        own = {"README.md", "manifest.json", "weights.safetensors", "run.json", "history.csv"}
+        own = {
+            "README.md",
+            "manifest.json",
+            "weights.safetensors",
+            "run.json",
+            "history.csv",
+            "calibration.safetensors",
+        }
         encoder = {f"encoder/{name}" for name in ENCODER_FILES}
         model = read_json(exported / "run.json")["model"]
         assert found == own | (encoder if model == "xlsr" else set())
@@ -488,7 +523,9 @@ class TestModelCard:
 
     def test_scores_equal_those_of_the_workflow(self, workflow, tmp_path):
         card = self.card(workflow, "xlsr", tmp_path / "exported")
-        rows = [row for row in read_rows(workflow.directory / "results/scores/table2.csv") if row["model"] == "xlsr"]
+        rows = [
+            row for row in read_rows(workflow.directory / "results/scores/adaptation.csv") if row["model"] == "xlsr"
+        ]
         assert {row["test_set"] for row in rows} == {"all", "test"}
         found = {
             (one.dataset_name, one.dataset_config, one.dataset_split, one.metric_type): one.metric_value

@@ -11,6 +11,7 @@ localrules:
     comparison_table,
     measures,
     figure3,
+    adaptation,
     comparison_figure,
     confusion,
     recall,
@@ -209,6 +210,27 @@ use rule figure2 as figure3 with:
         "results/logs/figure3.log",
     params:
         settings=settings.figure("figure3"),
+
+
+# Adaptation to the target's unlabelled audio, and calibration.
+use rule figure2 as adaptation with:
+    input:
+        scores="results/scores/adaptation.csv",
+        confusions="results/scores/adaptation_confusions.csv",
+        archives=inputs.archives("adaptation"),
+    output:
+        csv="results/figures/adaptation.csv",
+        pdf="results/figures/adaptation.pdf",
+        png=report(
+            "results/figures/adaptation.png",
+            caption="../report/adaptation.rst",
+            category="Figures",
+            labels={"figure": "adaptation", "shows": "adaptation without labels"},
+        ),
+    log:
+        "results/logs/adaptation.log",
+    params:
+        settings=settings.figure("adaptation"),
 
 
 # Comparison of models over the pairs of an experiment.

@@ -29,19 +29,8 @@ def main(snakemake):
     encoder, storage = parent_folder(inputs.encoder), frame_storage(device, snakemake.resources)
     model = loop.initialise(families.of(settings["model"]).build, settings["model"], encoder, seed).to(device)
 
-    roles = list(map(leakage.read_split, inputs.source_splits, inputs.source_utterances, inputs.source_overlaps))
-    train_names, dev_names = ([_with_role(own, role) for own in roles] for role in ("train", "dev"))
-    if settings["balanced"]:
-        train_names = data.balanced(train_names, seed)
-    train, dev = (
-        data.concatenate(
-            *(
-                data.read_examples(model, *files_and_names, storage)
-                for files_and_names in zip(inputs.source_frames, inputs.source_utterances, wanted, strict=True)
-            )
-        )
-        for wanted in (train_names, dev_names)
-    )
+    train_names, dev_names = data.source_names(inputs, settings["balanced"], seed)
+    train, dev = (data.read_source(model, inputs, names, storage) for names in (train_names, dev_names))
     seconds = sum(map(data.total_seconds, inputs.source_utterances, train_names))
     tables = list(map(files.read_rows, inputs.source_utterances))
     used = [list(map(described, tables, names)) for names in (train_names, dev_names)]
@@ -92,10 +81,6 @@ def main(snakemake):
     )
     files.write_json(snakemake.output.run, record)
     state_path.unlink(missing_ok=True)
-
-
-def _with_role(roles: dict[str, str], role: str) -> list[str]:
-    return [utterance for utterance, own in roles.items() if own == role]
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ file was classified, 3 if some files were skipped, 2 if an option is wrong, and 
 import argparse
 import itertools
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -43,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     trained = open_trained(options.run)
     autocast.use_full_float32()
     device = choose_device("auto" if torch.cuda.is_available() else "cpu")
-    classifier = label.Classifier(trained, device)
+    classifier = label.Classifier(trained, device, options.adapt)
     cutting = classifier.check(cutting)
     sizes = {file: file.stat().st_size for file in recordings}
     skipped = []
@@ -58,11 +59,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
             bar.update(min(share * sizes[file], bar.total - bar.n))  # rounded shares may exceed the total
 
         windows = label.classify(classifier, recordings, cutting, skip, done)
-        rows = (part.row for part in (label.average_by_file(windows) if options.per_file else windows))
-        if (first := next(rows, None)) is None:
+        predictions = label.average_by_file(windows) if options.per_file else windows
+        if (first := next(predictions, None)) is None:
             raise UserError(f"none of the {len(recordings)} files could be classified: no output was written")
-        files.write_rows(options.output, label.COLUMNS, itertools.chain([first], rows))
+        predicted = Counter()
+
+        def rows():
+            for prediction in itertools.chain([first], predictions):
+                predicted[prediction.emotion] += 1
+                yield prediction.row
+
+        files.write_rows(options.output, label.COLUMNS, rows())
     print(f"{options.output}: {len(recordings) - len(skipped)} files classified by {trained.name}, on {device.type}")
+    if warning := label.warning(predicted, options.adapt):
+        print(f"label: {warning}", file=sys.stderr)
     if skipped:
         print(f"label: {len(skipped)} of {len(recordings)} files were skipped, see above", file=sys.stderr)
     return SOME_SKIPPED if skipped else 0
@@ -77,6 +87,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--output", "-o", type=Path, default=Path("labels.csv"), help="CSV to write (labels.csv)")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing CSV")
     parser.add_argument("--per-file", action="store_true", help="one row per file: the mean of its windows")
+    parser.add_argument(
+        "--adapt",
+        action="store_true",
+        help="adapt the model to these recordings, which need no labels: at least"
+        f" {label.LEAST_TO_ADAPT}, of all emotions that you expect",
+    )
     cut = parser.add_mutually_exclusive_group()
     cut.add_argument("--whole", action="store_true", help="never cut: every file is one utterance")
     cut.add_argument(

@@ -8,6 +8,7 @@ from ser.core.errors import UserError
 from ser.models import families, trainable_state
 from ser.snakemake_support import script
 from ser.training import autocast, inference
+from ser.training.calibration import Calibration
 from ser.training.device import choose_device, frame_storage, parent_folder
 
 
@@ -20,19 +21,25 @@ def main(snakemake):
     trainable_state.load_trained_state(model.to(device), inputs.weights)
     targets = dict.fromkeys(target for target, _ in settings["predicted"])
     utterances = dict(zip(targets, map(files.read_rows, inputs.utterances), strict=True))
+    calibration = Calibration.load(*inputs.calibration, inputs.weights) if inputs.calibration else None
+    cells: dict[str, list] = {}  # the conditions of one recording are predicted together
+    for cell, frames_path in zip(settings["predicted"], inputs.frames, strict=True):
+        cells.setdefault(frames_path, []).append(cell)
     predictions = []
-    for (target, condition), frames_path in zip(settings["predicted"], inputs.frames, strict=True):
-        rows = utterances[target]
+    for frames_path, same_frames in cells.items():
+        rows = utterances[same_frames[0][0]]
         storage = frame_storage(device, snakemake.resources)
         frames = model.read_frames(frames_path, rows, [row["utterance"] for row in rows], storage)
-        predicted = inference.probabilities(model, frames, settings["batch_size"], device)
-        if not np.isfinite(predicted).all():
-            raise UserError(
-                f"{inputs.weights}: predicted probabilities contain NaN or infinity. Training diverged, or the file"
-                " is damaged. Delete it and run Snakemake again. If it happens again, lower the model's"
-                " `learning_rate`."
-            )
-        predictions += inference.prediction_rows(target, condition, rows, predicted)
+        embedded = inference.embeddings(model, frames, settings["batch_size"], device)
+        for target, condition in same_frames:
+            predicted = inference.classify(model, embedded, device, condition, calibration)
+            if not np.isfinite(predicted).all():
+                raise UserError(
+                    f"{inputs.weights}: predicted probabilities contain NaN or infinity. Training diverged, or the file"
+                    " is damaged. Delete it and run Snakemake again. If it happens again, lower the model's"
+                    " `learning_rate`."
+                )
+            predictions += inference.prediction_rows(target, condition, rows, predicted)
     files.write_rows(snakemake.output.predictions, inference.COLUMNS, predictions)
 
 

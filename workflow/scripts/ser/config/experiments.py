@@ -4,12 +4,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from ser.core.paths import CLEAN, RunId
+from ser.core.paths import ADAPTED, CALIBRATED, CLEAN, RunId
 
-WITHIN, LEAVE_ONE_OUT = "within", "leave_one_language_out"
+WITHIN, LEAVE_ONE_OUT, ADAPTATION = "within", "leave_one_language_out", "adaptation"
 EXPERIMENTS = (
     *("table2", "table2_converged", "figure2", "figure3", "random_init", "tuning", "size_matched", "layers"),
-    *(WITHIN, LEAVE_ONE_OUT),
+    *(WITHIN, LEAVE_ONE_OUT, ADAPTATION),
 )
 TABLES = ("table2", "table2_converged")  # readings of Table II, each with a table of all measures
 CLAIMED = ("table2_converged", "table2", "figure2", "figure3", "random_init")  # used to test claims
@@ -106,7 +106,7 @@ def _needed_by(name: str, experiment: Mapping, seeds: list[int]) -> Iterator[Pre
     for model in experiment["models"]:
         for source, target in pairs_of(name, experiment):
             for shots in experiment.get("shots", [0]):
-                for condition in conditions_of(experiment):
+                for condition in conditions_of(name, experiment):
                     for seed in seeds:
                         yield Prediction(model, source, target, shots, seed, condition)
 
@@ -142,6 +142,8 @@ def sets_of_leave_one_out(experiment: Mapping, corpora: Mapping[str, Mapping]) -
     }
 
 
-def conditions_of(experiment: Mapping) -> list[str]:
+def conditions_of(name: str, experiment: Mapping) -> list[str]:
     """Return the conditions that an experiment tests in."""
+    if name == ADAPTATION:
+        return [CLEAN, CALIBRATED, ADAPTED]
     return [CLEAN, experiment["condition"]] if "condition" in experiment else [CLEAN]

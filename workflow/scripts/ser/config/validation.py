@@ -13,7 +13,7 @@ from jsonschema import Draft202012Validator, validators
 from ser.config import schema
 from ser.config.experiments import LEAVE_ONE_OUT, all_but, pairs_of, sets_of_leave_one_out
 from ser.core.errors import UserError
-from ser.core.paths import ANY_TARGET, CLEAN
+from ser.core.paths import ADAPTED, ANY_TARGET, CALIBRATED, CLEAN
 from ser.corpora import download
 from ser.corpora.formats import CHECKSUMS, PUBLISHED
 from ser.models import families
@@ -232,6 +232,9 @@ def _contradictions(config: dict):
             if "-to-" in f"-{name}-" or name == ANY_TARGET:
                 rule = f"a name must not be {ANY_TARGET!r}, contain '-to-', begin with 'to-' or end with '-to'"
                 yield f"{kind}.{name}: {rule}"
+    for name in (CALIBRATED, ADAPTED):
+        if name in config["conditions"]:
+            yield f"conditions.{name}: this name is kept for the experiment `adaptation`: rename the condition"
     for name, corpus in config["corpora"].items():
         yield from (f"corpora.{name}.{problem}" for problem in _corpus_problems(corpus))
     for name, model in config["models"].items():

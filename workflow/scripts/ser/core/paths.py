@@ -16,6 +16,9 @@ ANY_TARGET = "any"
 CLEAN = "clean"
 """Condition written by ingestion, from which every other condition is derived."""
 
+CALIBRATED, ADAPTED = "calibrated", "adapted"
+"""Conditions of the same audio, in which the prediction job changes its predictions (`ser.training.calibration`)."""
+
 _RUN = re.compile(
     r"(?P<model>[^/]+)/(?P<source>[^/]+)-to-(?P<target>[^/]+)/(?P<shots>\d+)-shot/seed(?P<seed>\d+)(?=[./]|$)"
 )

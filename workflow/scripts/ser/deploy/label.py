@@ -2,7 +2,7 @@
 
 import itertools
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import torch
 from ser.core.constants import EMOTIONS, SAMPLE_RATE
 from ser.core.errors import OptionError, UserError
 from ser.core.files import files_under
+from ser.core.paths import ADAPTED, CLEAN
 from ser.corpora.audio import AUDIO_SUFFIXES, READABLE, SHORTEST, decode, is_silent, trim_silence
 from ser.deploy.trained import TrainedModel
 from ser.models import families, trainable_state
@@ -21,6 +22,8 @@ from ser.training import inference
 COLUMNS = ("file", "start", "end", "predicted", *EMOTIONS)
 WINDOWS_IN_MEMORY = 16  # few, so that progress is visible on a CPU
 BATCH = 4  # windows predicted together; it changes the probabilities by rounding at most
+LEAST_TO_ADAPT = 20  # windows: the mean and deviation of fewer say little
+LEAST_TO_WARN, ONE_CLASS = 20, 0.8  # rows, and the share of one class above which a warning is due
 LONGEST = 35.0  # seconds: longer than all utterances of the corpora (IEMOCAP's longest has 34.1)
 WINDOW = 10.0  # seconds, for longer recordings
 
@@ -65,13 +68,12 @@ WHOLE = Cutting(longest=float("inf"))  # every recording is one utterance
 
 @dataclass(frozen=True)
 class Window:
-    """Window of a recording, with its frames."""
+    """Window of a recording."""
 
     file: Path
     start: int  # samples at 16 kHz
     end: int
     share: float  # fraction of its file's windows
-    frames: Frames
 
 
 @dataclass(frozen=True)
@@ -84,18 +86,30 @@ class Prediction:
     probabilities: np.ndarray  # in the order of `EMOTIONS`
 
     @property
+    def emotion(self) -> str:
+        """Most probable emotion."""
+        return EMOTIONS[self.probabilities.argmax()]
+
+    @property
     def row(self) -> tuple[str, ...]:
         """Row of the CSV, with the columns `COLUMNS`."""
         times = (f"{seconds:.3f}" for seconds in (self.start, self.end))
         probabilities = (f"{value:.8f}" for value in self.probabilities)
         file = os.fsencode(self.file).decode("utf-8", "replace")  # a name may be invalid UTF-8
-        return (file, *times, EMOTIONS[self.probabilities.argmax()], *probabilities)
+        return (file, *times, self.emotion, *probabilities)
 
 
 class Classifier:
-    """Trained model that predicts as the workflow does, from 16 kHz waveforms."""
+    """Trained model that predicts as the workflow does, from 16 kHz waveforms.
 
-    def __init__(self, trained: TrainedModel, device: torch.device):
+    Args:
+        adapt: whether to adapt to the recordings as the condition `adapted` does.
+
+    Raises `UserError` if a file of the model is damaged, or it has no calibration to adapt with.
+    """
+
+    def __init__(self, trained: TrainedModel, device: torch.device, adapt: bool = False):
+        self.calibration = trained.calibration if adapt else None
         entry = trained.model
         self._device, self._folder, self._has_encoder = device, trained.folder, families.has_encoder(entry)
         self._model = families.of(entry).build(entry, trained.encoder).to(device)
@@ -133,11 +147,16 @@ class Classifier:
             model.frame_count(name, len(samples))
         return model.frames_of(samples, self._device)
 
-    def probabilities(self, frames: Sequence[Frames]) -> np.ndarray:
-        """Predict (utterances, 4) probabilities. Raises `UserError` if not finite."""
+    def embeddings(self, frames: Sequence[Frames]) -> torch.Tensor:
+        """Compute embeddings, (utterances, width)."""
         if self._frozen is not None:
             frames = self._model.frames_of_vectors(self._frozen.pooled(frames, self._device), self._device)
-        probabilities = inference.probabilities(self._model, frames, BATCH, self._device)
+        return inference.embeddings(self._model, frames, BATCH, self._device)
+
+    def probabilities(self, embedded: torch.Tensor) -> np.ndarray:
+        """Predict (utterances, 4) probabilities. Raises `UserError` if not finite."""
+        condition = CLEAN if self.calibration is None else ADAPTED
+        probabilities = inference.classify(self._model, embedded, self._device, condition, self.calibration)
         if not np.isfinite(probabilities).all():
             raise UserError(
                 f"{self._folder}: predicted probabilities contain NaN or infinity. Training diverged, or the weights"
@@ -181,16 +200,36 @@ def classify(
     Args:
         skip: called with a file that cannot be used, and the reason; it has no predictions.
         done: called with a file and the fraction of it that was classified.
+
+    Raises `UserError` if the classifier adapts and there are too few windows.
     """
-    windows = _windows(classifier, files, cutting, skip)
-    while chunk := list(itertools.islice(windows, WINDOWS_IN_MEMORY)):
-        predicted = classifier.probabilities([window.frames for window in chunk])
-        for window, probabilities in zip(chunk, predicted, strict=True):
-            done(window.file, window.share)
+    chunks = _embedded(classifier, _windows(classifier, files, cutting, skip), done)
+    if classifier.calibration is not None:  # to all recordings together
+        windows, embedded = [], []
+        for some, own in chunks:
+            windows += some
+            embedded.append(own)
+        if len(windows) < LEAST_TO_ADAPT:
+            raise UserError(
+                f"--adapt needs at least {LEAST_TO_ADAPT} recordings or windows, of all emotions that you expect, and"
+                f" there are {len(windows)}: pass more, or leave it out"
+            )
+        chunks = [(windows, torch.cat(embedded))]
+    for windows, embedded in chunks:
+        for window, probabilities in zip(windows, classifier.probabilities(embedded), strict=True):
             yield Prediction(window.file, window.start / SAMPLE_RATE, window.end / SAMPLE_RATE, probabilities)
 
 
-def _windows(classifier, files, cutting, skip) -> Iterator[Window]:
+def _embedded(classifier, windows, done) -> Iterator[tuple[list[Window], torch.Tensor]]:
+    """Yield windows, some at a time, with their embeddings."""
+    while chunk := list(itertools.islice(windows, WINDOWS_IN_MEMORY)):
+        embedded = classifier.embeddings([frames for _, frames in chunk])
+        for window, _ in chunk:
+            done(window.file, window.share)
+        yield [window for window, _ in chunk], embedded
+
+
+def _windows(classifier, files, cutting, skip) -> Iterator[tuple[Window, Frames]]:
     for file in files:
         try:
             samples = decode(file.read_bytes(), str(file))
@@ -206,9 +245,27 @@ def _windows(classifier, files, cutting, skip) -> Iterator[Window]:
                 raise UserError(f"{file} is silent in every window")
             for start, end in audible:
                 frames = classifier.frames(str(file), samples[start:end])
-                yield Window(file, start, end, 1 / len(audible), frames)
+                yield Window(file, start, end, 1 / len(audible)), frames
         except (UserError, OSError) as error:
             skip(file, str(error))
+
+
+def warning(predicted: Mapping[str, int], adapted: bool) -> str | None:
+    """Return a warning if nearly all recordings got one class.
+
+    Args:
+        predicted: number of recordings or windows by predicted class.
+        adapted: whether the model was adapted to them.
+    """
+    total, (emotion, most) = sum(predicted.values()), max(predicted.items(), key=lambda item: item[1])
+    if total < LEAST_TO_WARN or most <= ONE_CLASS * total:
+        return None
+    advice = "" if adapted else ", or adapt the model to them: --adapt"
+    return (
+        f"{most} of {total} rows are {emotion}. If the recordings should have several emotions, the model cannot tell"
+        " them apart here: they may differ from its training data in language, room or level. Check the labels by"
+        f" ear{advice}"
+    )
 
 
 def average_by_file(predictions: Iterable[Prediction]) -> Iterator[Prediction]:

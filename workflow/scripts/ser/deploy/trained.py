@@ -12,8 +12,10 @@ from ser.core.files import read_json
 from ser.core.integrity import sha256
 from ser.core.paths import ENCODER_FILES, RunId, encoder_folder
 from ser.models import families
+from ser.training.calibration import COMPUTE, Calibration
 
 OWN_FILES = ("weights.safetensors", "run.json", "history.csv")
+CALIBRATION = "calibration.safetensors"  # exported too, if it exists
 IDENTITY = {"model", "source", "target", "shots", "seed"}  # keys of run.json that identify a run
 ENCODER = "encoder"  # subfolder of an exported model
 ENCODER_WEIGHTS = ENCODER_FILES[0]
@@ -46,9 +48,20 @@ class TrainedModel:
         return self.folder.parents[5]
 
     @property
+    def calibration(self) -> Calibration:
+        """What adapting its predictions needs. Raises `UserError` if it was not computed."""
+        if not (path := self.folder / CALIBRATION).exists():
+            action = "compute it there, then export again" if self.exported else f"{COMPUTE[0].lower()}{COMPUTE[1:]}"
+            relative = "" if self.exported else f" {path.relative_to(self.directory)}"
+            raise UserError(f"{self.folder} has no {CALIBRATION}, which --adapt needs: {action}{relative}")
+        return Calibration.load(path, self.folder / "weights.safetensors")
+
+    @property
     def files(self) -> dict[str, Path]:
         """Files to export: path in the exported folder -> present path."""
         own = {name: self.folder / name for name in OWN_FILES}
+        if (self.folder / CALIBRATION).exists():
+            own[CALIBRATION] = self.folder / CALIBRATION
         return own | {f"{ENCODER}/{name}": self.encoder / name for name in _encoder_files(self.model)}
 
 

@@ -17,9 +17,10 @@ from ser.core.metrics import accuracy, unweighted_average_recall
 from ser.core.paths import RunId
 from ser.corpora.data_fingerprint import data_fingerprint, described
 
-MEASURES = ("uar", "accuracy", "auc", "macro_f1", "speaker_recall", "largest_share")  # all in %
+MEASURES = ("uar", "accuracy", "auc", "macro_f1", "speaker_recall", "largest_share", "ece")  # all in %
 TRAINING = ("selected_epoch", "epochs", "train_loss", "converged")  # of the training run, from `run.json`
 COLUMNS = ("model", "source", "target", "shots", "condition", "test_set", "seed", "n", *MEASURES, *TRAINING, "data")
+BINS = 15  # of the expected calibration error, as in its paper
 COLLAPSED = 80.0  # largest share (%) above which a model is said to predict one class
 SPLIT = re.compile(r"splits/(?P<target>[^/]+)/seed(?P<seed>\d+)/target\.csv$")
 
@@ -137,13 +138,15 @@ def score(rows: Sequence[dict], speakers: Sequence[str]) -> dict:
         speakers: the speaker of each row.
     """
     truth, predicted = [row["emotion"] for row in rows], [row["predicted"] for row in rows]
+    probabilities = np.array([[float(row[emotion]) for emotion in EMOTIONS] for row in rows])
     measured = {
         "uar": unweighted_average_recall(truth, predicted),
         "accuracy": accuracy(truth, predicted),
-        "auc": macro_auc(truth, np.array([[float(row[emotion]) for emotion in EMOTIONS] for row in rows])),
+        "auc": macro_auc(truth, probabilities),
         "macro_f1": macro_f1(truth, predicted),
         "speaker_recall": speaker_recall(truth, predicted, speakers),
         "largest_share": largest_share(predicted),
+        "ece": calibration_error(truth, predicted, probabilities),
     }
     return {"n": len(rows)} | {name: f"{value:.6f}" for name, value in measured.items()}
 
@@ -183,6 +186,22 @@ def speaker_recall(truth: Sequence[str], predicted: Sequence[str], speakers: Seq
 def largest_share(predicted: Sequence[str]) -> float:
     """Return the share in % of the class that is predicted most often."""
     return 100 * max(Counter(predicted).values()) / len(predicted)
+
+
+def calibration_error(truth: Sequence[str], predicted: Sequence[str], probabilities: np.ndarray) -> float:
+    """Return the expected calibration error in %: the gap between confidence and accuracy.
+
+    Predictions are sorted into `BINS` bins of equal width by the probability of the predicted class. The error is the
+    mean absolute difference of accuracy and mean probability, weighted by the bins' sizes (Guo et al., On calibration
+    of modern neural networks, 2017, equation 3).
+
+    Args:
+        probabilities: shape (utterances, emotions).
+    """
+    confidence, right = probabilities.max(axis=1), np.asarray(truth) == np.asarray(predicted)
+    bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
+    differences = np.bincount(bins, weights=right - confidence, minlength=BINS)
+    return 100 * float(np.abs(differences).sum()) / len(confidence)
 
 
 def merged(paths: Sequence[str | Path]) -> list[dict]:

@@ -21,6 +21,7 @@ HEADINGS = {
     "macro_f1": "macro-F1",
     "speaker_recall": "recall by speaker",
     "largest_share": "largest share",
+    "ece": "calibration error",
     "selected_epoch": "selected epoch",
     "epochs": "epochs trained",
     "train_loss": "training loss",

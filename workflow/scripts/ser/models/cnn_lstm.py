@@ -73,6 +73,10 @@ class CnnLstm(nn.Module):
             frames: (batch, frames, 64), with any values beyond an utterance's own frames.
             lengths: real frames of each utterance, (batch,), int64 on the CPU.
         """
+        return self.classify(self.embed(frames, lengths))
+
+    def embed(self, frames: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """Return the average BLSTM state over each utterance's own frames, (batch, 2 * units)."""
         hidden = frames.transpose(1, 2)  # (batch, bands, frames)
         for convolution, norm, pooling in zip(self.convolutions, self.norms, POOLING, strict=True):
             mask = real_frames(lengths, hidden.shape[-1], hidden.device)
@@ -83,9 +87,11 @@ class CnnLstm(nn.Module):
             # zeros do not change the maximum, since no value is negative after the ReLU
             hidden = nn.functional.max_pool1d(hidden, pooling, ceil_mode=True)
             lengths = (lengths + pooling - 1) // pooling
-        return self.output(
-            torch.relu(self.dense(mean_of_real_frames(self._states(hidden.transpose(1, 2), lengths), lengths)))
-        )
+        return mean_of_real_frames(self._states(hidden.transpose(1, 2), lengths), lengths)
+
+    def classify(self, embeddings: torch.Tensor) -> torch.Tensor:
+        """Return logits of shape (batch, 4) for embeddings of shape (batch, 2 * units)."""
+        return self.output(torch.relu(self.dense(embeddings)))
 
     def _states(self, hidden: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """Apply the LSTM to real frames: (batch, frames, channels to 2 * units)."""

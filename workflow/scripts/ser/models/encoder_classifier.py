@@ -61,11 +61,19 @@ class FoundationModel(nn.Module):
             frames: (batch, frames, width), from `read_frames`, padded.
             lengths: real frames of each utterance, (batch,), int64 on the CPU.
         """
+        return self.classify(self.embed(frames, lengths))
+
+    def embed(self, frames: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """Return the average over each utterance's own frames, (batch, width); arguments as for `forward`."""
         if self.trains_all:
             frames, lengths = self._trained_front_end(frames, lengths)
         if self.choice.uses_all:
-            return self.head(self.choice(self._pooled_states(frames, lengths)))
-        return self.head(mean_of_real_frames(self.encoder(frames, lengths), lengths))
+            return self.choice(self._pooled_states(frames, lengths))
+        return mean_of_real_frames(self.encoder(frames, lengths), lengths)
+
+    def classify(self, embeddings: torch.Tensor) -> torch.Tensor:
+        """Return logits of shape (batch, 4) for embeddings of shape (batch, width)."""
+        return self.head(embeddings)
 
     def _pooled_states(self, frames, lengths) -> torch.Tensor:
         """Return the average of every hidden state over an utterance's own frames: (batch, layers + 1, width)."""

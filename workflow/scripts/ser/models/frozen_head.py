@@ -57,5 +57,13 @@ class FrozenEncoderHead(nn.Module):
 
     def forward(self, frames: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """Return logits of shape (batch, 4) for vectors (batch, 1, width), or (batch, 1, layers, width) if weighted."""
+        return self.classify(self.embed(frames, lengths))
+
+    def embed(self, frames: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """Return the vectors that the head classifies, (batch, width); arguments as for `forward`."""
         vectors = frames.squeeze(1)
-        return self.head(self.choice(vectors) if self.choice.is_trained else vectors)
+        return self.choice(vectors) if self.choice.is_trained else vectors
+
+    def classify(self, embeddings: torch.Tensor) -> torch.Tensor:
+        """Return logits of shape (batch, 4) for embeddings of shape (batch, width)."""
+        return self.head(embeddings)

@@ -47,4 +47,12 @@ class LinearSvm(nn.Module):
 
     def forward(self, frames: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """Return logits of shape (batch, 4) for functionals of shape (batch, 1, width)."""
-        return self.margins((frames.squeeze(1) - self.mean) / self.scale)
+        return self.classify(self.embed(frames, lengths))
+
+    def embed(self, frames: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """Return the functionals, (batch, width); arguments as for `forward`."""
+        return frames.squeeze(1)
+
+    def classify(self, embeddings: torch.Tensor) -> torch.Tensor:
+        """Return logits of shape (batch, 4) for functionals of shape (batch, width)."""
+        return self.margins((embeddings - self.mean) / self.scale)

@@ -9,7 +9,17 @@ from snakemake.io import ancient
 
 from ser.config import local_inputs
 from ser.config.experiments import GAP, WITHIN, Experiments
-from ser.core.paths import CLEAN, ENCODER_FILES, RunId, encoder_folder, encoder_name, is_made_by_demo, pooled_name
+from ser.core.paths import (
+    ADAPTED,
+    CALIBRATED,
+    CLEAN,
+    ENCODER_FILES,
+    RunId,
+    encoder_folder,
+    encoder_name,
+    is_made_by_demo,
+    pooled_name,
+)
 from ser.corpora import download
 from ser.models import checkpoint_files, families
 
@@ -173,6 +183,12 @@ class Inputs:
         """Return the files with a model's input for every target and condition."""
         return [self._frames(wildcards.model, target, condition) for target, condition in self.predicted(wildcards)]
 
+    def calibration(self, wildcards) -> list[str]:
+        """Return the calibration of a run, if it predicts in a condition that needs one."""
+        run = RunId(wildcards.model, wildcards.source, wildcards.target, int(wildcards.shots), int(wildcards.seed))
+        needed = {CALIBRATED, ADAPTED} & {condition for _, condition in self.predicted(wildcards)}
+        return [f"{run.folder}/calibration.safetensors"] if needed else []
+
     def predicted_utterances(self, wildcards) -> list[str]:
         """Return the utterance table of every target, in the same order."""
         targets = dict.fromkeys(target for target, _ in self.predicted(wildcards))
@@ -190,7 +206,8 @@ class Inputs:
                 file = f"pooled/{pooled_name(entry)}.npy"
             case _:
                 file = "audio.npy"
-        return f"results/corpora/{corpus}/{condition}/{file}"
+        audio = CLEAN if condition in (CALIBRATED, ADAPTED) else condition
+        return f"results/corpora/{corpus}/{audio}/{file}"
 
     # --- Results ---
 

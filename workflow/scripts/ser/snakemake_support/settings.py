@@ -9,6 +9,7 @@ from ser.config.experiments import CLAIMED, LEAVE_ONE_OUT, WITHIN, Experiments, 
 from ser.core.errors import UserError
 from ser.core.files import files_under
 from ser.core.integrity import sha256
+from ser.core.paths import ADAPTED, CALIBRATED
 from ser.corpora import download, formats
 from ser.corpora.formats import csv_table
 from ser.models import families
@@ -134,11 +135,16 @@ class Settings:
         entry = self._config["models"][wildcards.model]
         trainer, corpora = trainers.source(entry), self._experiments.corpora_of(wildcards.source)
         settings = self._model_settings("finetune.py", wildcards.model, trainer, training=entry["training"])
-        source = {
-            "trim_db": self._config["corpora"][corpora[0]]["trim_db"],
-            "balanced": self._config["source_sets"].get(wildcards.source, {}).get("balanced", False),
-        }
-        return in_key_order(settings | source)
+        trim_db = self._config["corpora"][corpora[0]]["trim_db"]
+        return in_key_order(settings | {"trim_db": trim_db, "balanced": self._is_balanced(wildcards)})
+
+    def calibrate(self, wildcards) -> dict:
+        """Return the model, its source's balance, and the prediction settings."""
+        settings = self._model_settings("calibrate.py", wildcards.model, **self._config["prediction"])
+        return in_key_order(settings | {"balanced": self._is_balanced(wildcards)})
+
+    def _is_balanced(self, wildcards) -> bool:
+        return self._config["source_sets"].get(wildcards.source, {}).get("balanced", False)
 
     def predict(self, wildcards) -> dict:
         """Return model, prediction settings, and targets and conditions to predict."""
@@ -161,7 +167,9 @@ class Settings:
     def score(self, wildcards) -> dict:
         """Return the targets and conditions that an experiment scores."""
         entry = self._config["experiments"][wildcards.experiment]
-        conditions = {name: self._config["conditions"][name] for name in conditions_of(entry)}
+        derived = {name: {"predictions": name} for name in (CALIBRATED, ADAPTED)}
+        known = self._config["conditions"] | derived
+        conditions = {name: known[name] for name in conditions_of(wildcards.experiment, entry)}
         return uses("score_experiment.py", targets=entry["targets"], conditions=conditions)
 
     def table1(self) -> dict:

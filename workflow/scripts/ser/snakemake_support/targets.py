@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from ser.config.experiments import COMPARISONS, TABLES, Experiments
+from ser.config.experiments import ADAPTATION, COMPARISONS, TABLES, Experiments
 from ser.snakemake_support.inputs import CAPTIONED, Inputs
 
 CLAIMS = ["results/claims.csv", "results/claims_cells.csv", "results/claims.md", "results/claims.png"]
@@ -32,7 +32,7 @@ class Targets:
         gap = ["results/tables/gap.csv", "results/tables/gap.md", "results/tables/gap.png"]
         tables = ["table1", *(name for name in (*TABLES, *COMPARISONS) if name in configured)]
         measures = [f"{name}_measures" for name in TABLES if name in configured]
-        figures = [name for name in ("figure2", "figure3", *COMPARISONS) if name in configured]
+        figures = [name for name in ("figure2", "figure3", ADAPTATION, *COMPARISONS) if name in configured]
         figures += ["confusion", "recall", "training"] if "table2" in configured else []
         return [
             *self.corpora(),

@@ -9,6 +9,7 @@ from torch import nn
 from ser.core.constants import EMOTIONS
 from ser.core.files import read_rows
 from ser.core.seeding import named_generator
+from ser.corpora.leakage import read_split
 from ser.models.batching import Frames
 from ser.models.feature_store import Storage
 
@@ -27,6 +28,26 @@ class Examples:
         return np.array([EMOTIONS.index(emotion) for emotion in self.emotions])
 
 
+def source_names(inputs, balanced: bool, seed: int) -> tuple[list[list[str]], list[list[str]]]:
+    """Return the training and the development utterances of each corpus of a source.
+
+    Args:
+        inputs: of a rule, with `source_splits`, `source_utterances` and `source_overlaps`, one per corpus.
+        balanced: whether to draw equally many training utterances of every corpus.
+
+    Raises `UserError` if a split leaks.
+    """
+    roles = list(map(read_split, inputs.source_splits, inputs.source_utterances, inputs.source_overlaps))
+    train, dev = ([[name for name, own in each.items() if own == role] for each in roles] for role in ("train", "dev"))
+    return balance(train, seed) if balanced else train, dev
+
+
+def read_source(model: nn.Module, inputs, names: Sequence[Sequence[str]], storage: Storage) -> Examples:
+    """Read the named utterances of each corpus of a source, from a rule's `source_frames` and `source_utterances`."""
+    corpora = zip(inputs.source_frames, inputs.source_utterances, names, strict=True)
+    return concatenate(*(read_examples(model, *corpus, storage) for corpus in corpora))
+
+
 def read_examples(model: nn.Module, frames_path, utterances_path, wanted: Sequence[str], storage: Storage) -> Examples:
     """Read the wanted utterances of one corpus, in the corpus's order."""
     rows, chosen = read_rows(utterances_path), set(wanted)
@@ -41,7 +62,7 @@ def total_seconds(utterances_path, wanted: Sequence[str]) -> float:
     return sum(float(row["seconds"]) for row in read_rows(utterances_path) if row["utterance"] in chosen)
 
 
-def balanced(names: Sequence[Sequence[str]], seed: int) -> list[list[str]]:
+def balance(names: Sequence[Sequence[str]], seed: int) -> list[list[str]]:
     """Draw equally many utterances of every corpus: as many as the smallest has.
 
     Args:

@@ -6,9 +6,11 @@ import numpy as np
 import torch
 
 from ser.core.constants import EMOTIONS
+from ser.core.paths import ADAPTED, CALIBRATED, CLEAN
 from ser.models.batching import Frames, pad, sorted_batches
 from ser.models.oom import retry_on_oom
 from ser.training.autocast import autocast_context
+from ser.training.calibration import Calibration
 
 COLUMNS = ("target", "condition", "utterance", "emotion", "predicted", *EMOTIONS)
 
@@ -22,25 +24,65 @@ def probabilities(
     In float32 they do not depend on the batches. Returns float64 of shape (utterances, 4), columns as `EMOTIONS`.
     Raises `UserError` if memory does not suffice for one utterance.
     """
+
+    def predict(padded, lengths):
+        with autocast_context(device, precision):
+            logits = model(padded, lengths)
+        return torch.softmax(logits.double(), dim=-1)
+
+    return _in_batches(predict, model, frames, batch_size, device).numpy()
+
+
+@torch.inference_mode()
+def embeddings(model, frames: Sequence[Frames], batch_size: int, device: torch.device) -> torch.Tensor:
+    """Compute the input of a model's classification head in float32, in the order of the frames.
+
+    It does not depend on the batches. Returns (utterances, width) on the CPU. Raises `UserError` if memory does not
+    suffice for one utterance.
+    """
+    return _in_batches(model.embed, model, frames, batch_size, device)
+
+
+@torch.inference_mode()
+def logits(model, embedded: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """Classify embeddings (utterances, width): float32, (utterances, 4), on the CPU."""
+    model.eval()
+    return model.classify(embedded.to(device)).cpu()
+
+
+def classify(
+    model, embedded: torch.Tensor, device: torch.device, condition: str = CLEAN, calibration: Calibration | None = None
+) -> np.ndarray:
+    """Predict class probabilities from a target's embeddings: float64, (utterances, 4), columns as `EMOTIONS`.
+
+    Args:
+        embedded: of all utterances of the target, (utterances, width).
+        condition: `adapted` adapts the embeddings to the source and calibrates, `calibrated` calibrates alone.
+        calibration: required for these two.
+    """
+    if condition == ADAPTED:
+        embedded = calibration.adapted(embedded)
+    scores = logits(model, embedded, device)
+    if condition in (ADAPTED, CALIBRATED):
+        return calibration.probabilities(scores)
+    return torch.softmax(scores.double(), dim=-1).numpy()
+
+
+def _in_batches(compute, model, frames: Sequence[Frames], batch_size: int, device: torch.device) -> torch.Tensor:
+    """Apply a function of padded frames and lengths to all utterances; return its output in their order, on the CPU."""
     model.eval()
 
-    def predict(micro_batches):
-        outputs = []
-        for indices in micro_batches:
-            padded, lengths = pad([frames[i] for i in indices], device)
-            with autocast_context(device, precision):
-                logits = model(padded, lengths)
-            outputs.append(torch.softmax(logits.double(), dim=-1))
-        return torch.cat(outputs)
+    def attempt(micro_batches):
+        return torch.cat([compute(*pad([frames[i] for i in indices], device)) for indices in micro_batches])
 
     order, outputs, splits = [], [], 1
     for batch in sorted_batches([len(utterance.values) for utterance in frames], batch_size):
-        output, splits = retry_on_oom(predict, frames, batch, splits)
+        output, splits = retry_on_oom(attempt, frames, batch, splits)
         order.append(batch)
         outputs.append(output)
-    result = np.zeros((len(frames), len(EMOTIONS)))
-    if outputs:
-        result[np.concatenate(order)] = torch.cat(outputs).cpu().numpy()
+    sorted_outputs = torch.cat(outputs).cpu()
+    result = torch.empty_like(sorted_outputs)
+    result[np.concatenate(order)] = sorted_outputs
     return result
 
 

@@ -1,0 +1,33 @@
+"""Compute what adapting and calibrating a trained model's predictions need of its source."""
+
+import torch
+
+from ser.core.paths import RunId
+from ser.models import families, trainable_state
+from ser.snakemake_support import script
+from ser.training import autocast, data, inference
+from ser.training.calibration import Calibration, fit_temperature, moments
+from ser.training.device import choose_device, frame_storage, parent_folder
+
+
+def main(snakemake):
+    torch.set_num_threads(snakemake.threads)
+    inputs, settings = snakemake.input, snakemake.params.settings
+    autocast.use_full_float32()
+    device = choose_device(snakemake.resources.device)
+    model = families.of(settings["model"]).build(settings["model"], parent_folder(inputs.encoder))
+    trainable_state.load_trained_state(model.to(device), inputs.weights)
+
+    def embedded(names):
+        examples = data.read_source(model, inputs, names, frame_storage(device, snakemake.resources))
+        return inference.embeddings(model, examples.frames, settings["batch_size"], device), examples.labels
+
+    train, dev = data.source_names(inputs, settings["balanced"], RunId.parse(inputs.weights).seed)
+    mean, deviation = moments(embedded(train)[0])
+    embeddings, labels = embedded(dev)
+    temperature = fit_temperature(inference.logits(model, embeddings, device), labels)
+    Calibration(mean, deviation, temperature).save(snakemake.output.calibration, inputs.weights)
+
+
+if __name__ == "__main__":
+    script.run(snakemake, main)

@@ -1,0 +1,99 @@
+"""Adaptation to a target's unlabelled audio: UAR before and after, and calibration of the probabilities."""
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+
+from ser.core.paths import ADAPTED, CALIBRATED, CLEAN
+from ser.evaluation import confusions
+from ser.evaluation.bootstrap import Arm, Scores, Term, interval
+from ser.evaluation.intervals import mean_over_seeds, read_scores
+from ser.figures import style
+
+CELL = ["model", "source", "target"]
+ERRORS = {"ece": CLEAN, "ece_calibrated": CALIBRATED, "ece_adapted": ADAPTED}  # column -> condition
+CHANGE = ["change", "change_low", "change_high"]
+COLUMNS = [*CELL, "uar", "low", "high", "std", "seeds", "n", "each", "uar_adapted", *CHANGE, *ERRORS]
+
+
+def make(inputs, outputs, settings: dict) -> None:
+    """Write every pair's scores before and after adaptation, and draw them."""
+    counts = confusions.read([inputs.confusions])
+    drawn = cells(read_scores(inputs.scores), counts, settings["experiment"])
+    notes = style.footnotes(settings["label"], style.archive_notes(inputs.archives))
+    style.write_drawn(drawn, notes, outputs.csv)
+    draw(drawn, settings["experiment"], settings["titles"], notes, outputs.png, outputs.pdf)
+
+
+def cells(scores: pd.DataFrame, counts: pd.DataFrame, experiment: Mapping) -> pd.DataFrame:
+    """Return the values drawn, one row per model and pair that has runs, in configuration order.
+
+    `change` is the mean over seeds of adapted minus not adapted in UAR points, with its 95 % confidence interval. It is
+    paired: both are predictions of one run. `ece` is the mean expected calibration error in %, `ece_calibrated` that
+    with the temperature, `ece_adapted` that after adaptation with the temperature.
+    """
+    scores = scores[scores["test_set"] == "all"]
+    by_condition = {condition: own for condition, own in scores.groupby("condition")}
+    drawn = mean_over_seeds(by_condition[CLEAN], counts, CELL)
+    adapted = by_condition[ADAPTED].groupby(CELL)["uar"].mean().rename("uar_adapted")
+    errors = [by_condition[condition].groupby(CELL)["ece"].mean().rename(name) for name, condition in ERRORS.items()]
+    drawn = drawn.merge(pd.concat([adapted, *errors], axis=1).reset_index(), on=CELL)
+    paired = Scores(counts, "all")
+    changes = []
+    for model, source, target in drawn[CELL].to_numpy():
+        terms = [Term(1, Arm(model, condition=ADAPTED), source, target), Term(-1, Arm(model), source, target)]
+        change = paired.estimate(terms)
+        changes.append((change.effect, *interval(change)))
+    drawn[CHANGE] = np.reshape(changes, (-1, 3))
+    for column in CELL:
+        drawn[column] = pd.Categorical(drawn[column], experiment[f"{column}s"], ordered=True)
+    return drawn.sort_values(CELL)[COLUMNS].reset_index(drop=True)
+
+
+def draw(cells: pd.DataFrame, experiment: Mapping, titles: Mapping[str, str], notes: Sequence[str], *paths) -> None:
+    """Draw a panel per model: for each pair the UAR before and after adaptation, joined by a line."""
+    style.set_style()
+    models = experiment["models"]
+    pairs = list(dict.fromkeys(zip(cells["source"], cells["target"], strict=True)))
+    colours, _ = style.model_styles(models)
+    figure, panels = plt.subplots(
+        1,
+        len(models),
+        figsize=(2.7 * len(models) + 1.5, 0.3 * len(pairs) + 1.6),
+        sharex=True,
+        sharey=True,
+        squeeze=False,
+        layout="constrained",
+    )
+    for axes, model in zip(panels[0], models, strict=True):
+        own = cells[cells["model"] == model]
+        for row in own.itertuples():
+            height = pairs.index((row.source, row.target))
+            axes.plot([row.uar, row.uar_adapted], [height, height], color=colours[model], linewidth=1.5)
+            axes.plot(row.uar, height, "o", color=colours[model], markerfacecolor="white")
+            axes.plot(row.uar_adapted, height, "o", color=colours[model])
+            beside = axes.get_yaxis_transform()  # at the right of the panel
+            axes.text(1.03, height, change_text(row), transform=beside, va="center", fontsize=7.5)
+        errors = " \N{RIGHTWARDS ARROW} ".join(f"{own[name].mean():.0f}" for name in ERRORS)
+        axes.set_title(f"{titles[model]}\nmean change {own['change'].mean():+.1f}; ECE {errors}", fontsize=8.5)
+        axes.axvline(style.CHANCE, color="0.4", linestyle="--", linewidth=1)
+        axes.grid(axis="y", visible=False)
+    panels[0, 0].set_yticks(range(len(pairs)), [" to ".join(pair) for pair in pairs])
+    panels[0, 0].invert_yaxis()
+    figure.supxlabel(
+        "UAR (%): open, zero-shot; filled, adapted to the target's unlabelled audio;\nchange in points at the right;"
+        " dashed: chance. ECE: expected calibration error (%),\nzero-shot, with a temperature, and adapted with it",
+        fontsize=7.5,
+    )
+    style.add_footnotes(figure, notes)
+    style.save(figure, *paths)
+
+
+def change_text(row) -> str:
+    """Return a change in UAR points, with its margin if there are enough seeds."""
+    change = f"{row.change:+.1f}"
+    if row.seeds < style.MIN_SEEDS or pd.isna(row.change_high):
+        return change
+    return f"{change} \N{PLUS-MINUS SIGN} {(row.change_high - row.change_low) / 2:.1f}"
