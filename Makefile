@@ -5,9 +5,9 @@ DIRECTORY ?= .
 TESTS ?= tests/slurm tests/workflow tests/unit
 BIN := .venv/bin
 
-.PHONY: help install demo plan progress report test test-unit lint gpu-check reference clean
+.PHONY: help install demo plan progress report test test-unit lint gpu-check real-speech reference clean
 help: ## Show this help
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 11
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 13
 	@printf '%s\n' "" "To make one result: $(BIN)/snakemake NAME --cores $(CORES) (add -n for a dry run). NAME is one of" \
 		"  corpora audit table1 table2 table2_converged figure2 figure3 adaptation gap claims confusion recall training_curves scores provenance"
 
@@ -44,6 +44,10 @@ lint: .venv/installed ## Check style
 
 gpu-check: .venv/installed ## Check exactness, training and speed on this machine's GPU, in some minutes
 	$(BIN)/python benchmarks/gpu_check.py
+
+real-speech: ## Copy the finished results of config/laptop.yaml in DIRECTORY to docs/real-speech/
+	cd "$(DIRECTORY)/results" && for file in tables/*.csv tables/*.png figures/*.csv figures/*.png claims.* scores.csv audit*.csv provenance.json; \
+		do if [ -e "$$file" ]; then cp "$$file" "$(CURDIR)/docs/real-speech/"; fi; done
 
 reference: .venv/installed ## Write the table of keys in config/README.md from the schema
 	$(BIN)/python workflow/scripts/config_reference.py

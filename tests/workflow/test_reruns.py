@@ -147,7 +147,11 @@ EDITS = {
             ("calibrate predict", {"model": "cnn-lstm", "source": "English", "target": "any", "shots": "0"}),
             ("score", {"experiment": "adaptation"}),
             ("adaptation", {}),
-            *OF_PRINTED,
+            *OF_SCORES,
+            *OF_TABLE2,
+            *OF_FIGURE2,
+            *OF_FIGURE3,
+            *OF_RANDOM,
         ],
     ),
     "few-shot sizes": (

@@ -54,7 +54,7 @@ def draw(cells: pd.DataFrame, experiment: dict, titles: dict[str, str], notes: l
         name = " to ".join(pair)
         axes.plot(range(len(models)), row, color=colours[name], marker=markers[name], linewidth=1.2, label=name)
     axes.axhline(style.CHANCE, color="0.4", linestyle="--", linewidth=1, label="chance")
-    axes.set_xticks(range(len(models)), [titles[model] for model in models], rotation=20 if len(models) > 2 else 0)
+    style.name_models(axes, [titles[model] for model in models])
     axes.set_ylabel("UAR (%)")
     axes.grid(axis="x", visible=False)
     style.limit_to_percentages(axes)

@@ -63,7 +63,7 @@ def draw(bars: pd.DataFrame, experiment: dict, titles: dict[str, str], notes: li
     figure, panels = plt.subplots(
         1,
         len(targets),
-        figsize=(max(2.6, 0.75 * len(models) + 0.9) * len(targets), 3.6),
+        figsize=(max(2.6, 0.87 * len(models) + 0.5) * len(targets), 3.6),
         sharey=True,
         squeeze=False,
         layout="constrained",
@@ -99,7 +99,7 @@ def draw(bars: pd.DataFrame, experiment: dict, titles: dict[str, str], notes: li
                         )
         axes.axhline(style.CHANCE, color="0.4", linestyle="--", linewidth=1)
         axes.set_title(f"{experiment['source']} to {target}")
-        axes.set_xticks(positions, [titles[model] for model in models], rotation=30 if len(models) > 2 else 0)
+        style.name_models(axes, [titles[model] for model in models])
         axes.grid(axis="x", visible=False)
     panels[0, 0].set_ylabel("UAR (%)")
     figure.supxlabel(style.seeds_note(bars), fontsize=8)

@@ -38,6 +38,11 @@ def model_styles(models: Sequence[str]) -> tuple[dict[str, tuple], dict[str, str
     return colours, markers
 
 
+def name_models(axes, titles: Sequence[str]) -> None:
+    """Label the positions 0, 1, ... of the x-axis, at least 0.85 inches apart, with models' titles."""
+    axes.set_xticks(range(len(titles)), [textwrap.fill(title, 13) for title in titles], fontsize=7.5)
+
+
 def limit_to_percentages(axes) -> None:
     """Limit the y-axis to 0 to 100, which intervals may exceed."""
     low, high = axes.get_ylim()

@@ -133,9 +133,9 @@ def caption(table: pd.DataFrame) -> list[str]:
     interval = " \N{PLUS-MINUS SIGN} 95 % confidence interval" if many >= style.MIN_SEEDS else ""
     paper = ["in brackets, the paper's value"] if table["paper"].notna().any() else []
     share = 100 * table["converged"].sum() / max(1, table["seeds"].sum())
-    converged = f", {share:.0f} % of them trained to convergence" if share else ""
-    first = f"UAR (%), mean of {count} seed{'' if many == 1 else 's'}{converged}{interval}"
-    return [first, *paper, *marks_explained(table)]
+    converged = [f"{share:.0f} % of the runs converged"] if share else []
+    first = f"UAR (%), mean of {count} seed{'' if many == 1 else 's'}{interval}"
+    return [first, *paper, *converged, *marks_explained(table)]
 
 
 def marks_explained(table: pd.DataFrame) -> list[str]:
