@@ -45,9 +45,8 @@ lint: .venv/installed ## Check style
 gpu-check: .venv/installed ## Check exactness, training and speed on this machine's GPU, in some minutes
 	$(BIN)/python benchmarks/gpu_check.py
 
-real-speech: ## Copy the finished results of config/laptop.yaml in DIRECTORY to docs/real-speech/
-	cd "$(DIRECTORY)/results" && for file in tables/*.csv tables/*.png figures/*.csv figures/*.png claims.* scores.csv audit*.csv provenance.json; \
-		do if [ -e "$$file" ]; then cp "$$file" "$(CURDIR)/docs/real-speech/"; fi; done
+real-speech: .venv/installed ## Copy the finished results of config/laptop.yaml in DIRECTORY to docs/real-speech/
+	$(BIN)/python workflow/scripts/publish.py "$(DIRECTORY)" docs/real-speech
 
 reference: .venv/installed ## Write the table of keys in config/README.md from the schema
 	$(BIN)/python workflow/scripts/config_reference.py

@@ -1,0 +1,35 @@
+"""Copy the tables, figures, scores and provenance of finished results into a folder of documentation.
+
+Usage: python workflow/scripts/publish.py DIRECTORY FOLDER
+
+DIRECTORY is a working directory of the workflow. Pictures are reduced to the size and colours that a page needs.
+"""
+
+import argparse
+import shutil
+from pathlib import Path
+
+from PIL import Image
+
+PUBLISHED = ("tables/*.csv", "figures/*.csv", "claims*.csv", "claims.md", "scores.csv", "audit*.csv", "provenance.json")
+PICTURES = ("tables/*.png", "figures/*.png", "claims.png")
+WIDTH, COLOURS = 1400, 64  # pixels; figures have few colours
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("directory", type=Path, metavar="DIRECTORY", help="working directory of the workflow")
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="folder to copy to")
+    options = parser.parse_args()
+    results = options.directory / "results"
+    for path in (path for pattern in PUBLISHED for path in sorted(results.glob(pattern))):
+        shutil.copyfile(path, options.folder / path.name)
+    for path in (path for pattern in PICTURES for path in sorted(results.glob(pattern))):
+        with Image.open(path) as picture:
+            picture = picture.convert("RGB")
+            picture.thumbnail((WIDTH, 10 * WIDTH), Image.Resampling.LANCZOS)
+            picture.quantize(COLOURS).save(options.folder / path.name, optimize=True)
+
+
+if __name__ == "__main__":
+    main()
