@@ -13,7 +13,7 @@ from PIL import Image
 
 PUBLISHED = ("tables/*.csv", "figures/*.csv", "claims*.csv", "claims.md", "scores.csv", "audit*.csv", "provenance.json")
 PICTURES = ("tables/*.png", "figures/*.png", "claims.png")
-WIDTH, COLOURS = 1400, 64  # pixels; figures have few colours
+WIDTH, COLOURS = 1400, 256  # pixels; fewer colours would change those of models
 
 
 def main() -> None:
