@@ -8,7 +8,7 @@ from ser.core.errors import UserError
 from ser.models import families, trainable_state
 from ser.snakemake_support import script
 from ser.training import autocast, inference
-from ser.training.calibration import Calibration
+from ser.training.calibration import Calibration, classify_embeddings
 from ser.training.device import choose_device, frame_storage, parent_folder
 
 
@@ -32,7 +32,7 @@ def main(snakemake):
         frames = model.read_frames(frames_path, rows, [row["utterance"] for row in rows], storage)
         embedded = inference.embeddings(model, frames, settings["batch_size"], device)
         for target, condition in same_frames:
-            predicted = inference.classify(model, embedded, device, condition, calibration)
+            predicted = classify_embeddings(model, embedded, device, condition, calibration)
             if not np.isfinite(predicted).all():
                 raise UserError(
                     f"{inputs.weights}: predicted probabilities contain NaN or infinity. Training diverged, or the file"

@@ -18,6 +18,7 @@ from ser.deploy.trained import TrainedModel
 from ser.models import families, trainable_state
 from ser.models.batching import Frames
 from ser.training import inference
+from ser.training.calibration import classify_embeddings
 
 COLUMNS = ("file", "start", "end", "predicted", *EMOTIONS)
 WINDOWS_IN_MEMORY = 16  # few, so that progress is visible on a CPU
@@ -156,7 +157,7 @@ class Classifier:
     def probabilities(self, embedded: torch.Tensor) -> np.ndarray:
         """Predict (utterances, 4) probabilities. Raises `UserError` if not finite."""
         condition = CLEAN if self.calibration is None else ADAPTED
-        probabilities = inference.classify(self._model, embedded, self._device, condition, self.calibration)
+        probabilities = classify_embeddings(self._model, embedded, self._device, condition, self.calibration)
         if not np.isfinite(probabilities).all():
             raise UserError(
                 f"{self._folder}: predicted probabilities contain NaN or infinity. Training diverged, or the weights"

@@ -12,7 +12,7 @@ from ser.core.files import read_json
 from ser.core.integrity import sha256
 from ser.core.paths import ENCODER_FILES, RunId, encoder_folder
 from ser.models import families
-from ser.training.calibration import COMPUTE, Calibration
+from ser.training.calibration import Calibration
 
 OWN_FILES = ("weights.safetensors", "run.json", "history.csv")
 CALIBRATION = "calibration.safetensors"  # exported too, if it exists
@@ -49,11 +49,15 @@ class TrainedModel:
 
     @property
     def calibration(self) -> Calibration:
-        """What adapting its predictions needs. Raises `UserError` if it was not computed."""
-        if not (path := self.folder / CALIBRATION).exists():
-            action = "compute it there, then export again" if self.exported else f"{COMPUTE[0].lower()}{COMPUTE[1:]}"
-            relative = "" if self.exported else f" {path.relative_to(self.directory)}"
-            raise UserError(f"{self.folder} has no {CALIBRATION}, which --adapt needs: {action}{relative}")
+        """Calibration to adapt its predictions with. Raises `UserError` if it was not computed."""
+        path = self.folder / CALIBRATION
+        if not path.exists():
+            action = (
+                "compute it where the model was trained, and export it again"
+                if self.exported
+                else f"compute it with your Snakemake command, followed by {path.relative_to(self.directory)}"
+            )
+            raise UserError(f"{self.folder} has no {CALIBRATION}, which --adapt needs: {action}")
         return Calibration.load(path, self.folder / "weights.safetensors")
 
     @property

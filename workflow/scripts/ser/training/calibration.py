@@ -20,16 +20,16 @@ from torch import nn
 from ser.core.errors import UserError
 from ser.core.files import atomic_write
 from ser.core.integrity import sha256
+from ser.core.paths import ADAPTED, CALIBRATED
 from ser.models.trainable_state import read_tensors
+from ser.training.inference import logits
 
 EXTREME = 100.0  # largest temperature, and inverse of the smallest: without errors in the data there is no best one
-
-COMPUTE = "Compute it with your Snakemake command, followed by"
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """What a trained model's predictions for other recordings need of its source.
+    """Statistics of a trained model's source, which adapt and calibrate its predictions for other recordings.
 
     Args:
         mean: of the embeddings of the source's training data, float64, (width,).
@@ -70,8 +70,26 @@ class Calibration:
         except (SafetensorError, KeyError) as error:
             raise UserError(f"{path} is damaged and cannot be read. Delete it and run Snakemake again.") from error
         if (record or {}).get("weights_sha256") != sha256(weights):
-            raise UserError(f"{path} was computed for other weights than {weights}. {COMPUTE} {path}")
+            raise UserError(f"{path} was computed for other weights than {weights}. Delete it and run Snakemake again.")
         return loaded
+
+
+def classify_embeddings(
+    model, embedded: torch.Tensor, device: torch.device, condition: str, calibration: Calibration | None
+) -> np.ndarray:
+    """Predict class probabilities from a target's embeddings: float64, (utterances, 4), columns as `EMOTIONS`.
+
+    Args:
+        embedded: of all utterances of the target, (utterances, width).
+        condition: `adapted` adapts the embeddings to the source and calibrates, `calibrated` calibrates alone.
+        calibration: required for these two.
+    """
+    if condition == ADAPTED:
+        embedded = calibration.adapted(embedded)
+    scores = logits(model, embedded, device)
+    if condition in (ADAPTED, CALIBRATED):
+        return calibration.probabilities(scores)
+    return torch.softmax(scores.double(), dim=-1).numpy()
 
 
 def moments(embeddings: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

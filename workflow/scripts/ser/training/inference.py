@@ -6,11 +6,9 @@ import numpy as np
 import torch
 
 from ser.core.constants import EMOTIONS
-from ser.core.paths import ADAPTED, CALIBRATED, CLEAN
 from ser.models.batching import Frames, pad, sorted_batches
 from ser.models.oom import retry_on_oom
 from ser.training.autocast import autocast_context
-from ser.training.calibration import Calibration
 
 COLUMNS = ("target", "condition", "utterance", "emotion", "predicted", *EMOTIONS)
 
@@ -48,24 +46,6 @@ def logits(model, embedded: torch.Tensor, device: torch.device) -> torch.Tensor:
     """Classify embeddings (utterances, width): float32, (utterances, 4), on the CPU."""
     model.eval()
     return model.classify(embedded.to(device)).cpu()
-
-
-def classify(
-    model, embedded: torch.Tensor, device: torch.device, condition: str = CLEAN, calibration: Calibration | None = None
-) -> np.ndarray:
-    """Predict class probabilities from a target's embeddings: float64, (utterances, 4), columns as `EMOTIONS`.
-
-    Args:
-        embedded: of all utterances of the target, (utterances, width).
-        condition: `adapted` adapts the embeddings to the source and calibrates, `calibrated` calibrates alone.
-        calibration: required for these two.
-    """
-    if condition == ADAPTED:
-        embedded = calibration.adapted(embedded)
-    scores = logits(model, embedded, device)
-    if condition in (ADAPTED, CALIBRATED):
-        return calibration.probabilities(scores)
-    return torch.softmax(scores.double(), dim=-1).numpy()
 
 
 def _in_batches(compute, model, frames: Sequence[Frames], batch_size: int, device: torch.device) -> torch.Tensor:
