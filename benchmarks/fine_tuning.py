@@ -83,6 +83,7 @@ WITHOUT = {  # ablations of our loop
     "eager attention": {"attention": "eager"},
     "30 s of context": {"context": "30s"},
     "float32": {"precision": "float32"},
+    "CUDA graphs": {"recordable": False},
 }
 
 
@@ -159,10 +160,12 @@ def measure_model(name: str, folder: Path, options, say) -> dict[str, dict]:
         " product reaches here."
     )
     if "busy" in ours:
+        plain = cases["a: padded, random batches"]
         say(
             f"\nThe GPU computes in {100 * ours['busy']:.0f} % of the time of a step, in {ours['kernels_a_step']:.0f}"
-            f" kernels. The first pass over these batches took {ours['first']:.1f} times as long, the first pass over"
-            f" batches of other lengths {ours['new_lengths']:.1f} times. Slowest kernels, in % of a step:\n"
+            f" kernels. The first pass over these batches took {ours['first']:.1f} times as long, the second, which"
+            f" records them, {ours['recording']:.1f} times. PyTorch reserved {ours['reserved'] / 1e9:.1f} GB of the GPU"
+            f" at most, in loop a {plain['reserved'] / 1e9:.1f} GB. Slowest kernels, in % of a step:\n"
         )
         for name, share in ours["slowest_kernels"].items():
             say(f"- {100 * share:.1f} %: `{name}`")
@@ -180,7 +183,9 @@ def comparisons(name: str, brief: bool) -> dict[str, dict]:
     # Whisper's extractor always pads to 30 s: neither grouping nor cutting changes anything
     count = 1 if brief or "whisper" in name else None
     plain = {title: {"side": "plain", **settings} for title, settings in list(PLAIN.items())[:count]}
-    return plain if brief else plain | {"ours, once more": {"side": "ours"}}
+    if brief:
+        return plain | {"ours without CUDA graphs": {"side": "ours", "recordable": False}}
+    return plain | {"ours, once more": {"side": "ours"}}
 
 
 def measure_concurrent_jobs(options, alone: float, folder: str) -> str:
@@ -207,7 +212,7 @@ def applies(settings: dict, model: str, device: str) -> bool:
     whisper = "whisper" in model
     if "context" in settings:
         return whisper
-    return device == "cuda" or "precision" not in settings
+    return device == "cuda" or not settings.keys() & {"precision", "recordable"}
 
 
 def describe(options) -> str:
@@ -356,6 +361,7 @@ def result(epoch: Epoch, seconds: float, predicted: float, device) -> dict:
         "utterances": epoch.utterances,
         "steps_an_epoch": epoch.steps,
         "memory": peak_memory(device),
+        "reserved": reserved_memory(device),
         "predicted": epoch.utterances / predicted if predicted else None,
         "padded": epoch.padding,
     }
@@ -370,6 +376,13 @@ def peak_memory(device) -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
+def reserved_memory(device) -> int | None:
+    """Return the bytes of the GPU that PyTorch kept from other processes at most, or None on a CPU."""
+    import torch
+
+    return torch.cuda.max_memory_reserved() if device.type == "cuda" else None
+
+
 # --- The two sides ----------------------------------------------------------------------------
 
 
@@ -380,7 +393,7 @@ def run_ours(case: dict, device) -> dict:
     from ser.training import autocast, inference, loop
     from ser.training.data import Examples
 
-    autocast.use_full_float32()
+    autocast.choose_gpu_kernels()
     epoch = Epoch(case, whole=30.0 if case.get("context") == "30s" else None)
     model = build_ours(case).to(device)
     start_up = synchronised_time(device) - case["launched"]
@@ -403,10 +416,11 @@ def run_ours(case: dict, device) -> dict:
     updates = loop.Updates(model, examples, settings, device)
     model.train()
     step = functools.partial(updates.make, seed=1)
-    first = seconds_of(step, epoch.batches, device) if device.type == "cuda" else None
+    passes = 2 if device.type == "cuda" else 0  # the second records
+    before = [seconds_of(step, epoch.batches, device) for _ in range(passes)]
     taken = timed(step, epoch.batches, device)
     steps = epoch.estimate(taken)
-    on_gpu = {} if device.type == "cpu" else behaviour_on_gpu(step, epoch.batches, first, taken, device)
+    on_gpu = {} if device.type == "cpu" else behaviour_on_gpu(step, epoch.batches, before, taken, device)
     found = result(epoch, steps + frontend * case.get("frontend_runs", 1) / EPOCHS, predict + frontend, device)
     parts = {"frontend": frontend, "step": steps, "forward": in_training, "predict": predict}
     return (
@@ -418,19 +432,17 @@ def run_ours(case: dict, device) -> dict:
     )
 
 
-def behaviour_on_gpu(step, batches: Sequence, first: float, taken: float, device) -> dict:
+def behaviour_on_gpu(step, batches: Sequence, before: list[float], taken: float, device) -> dict:
     """Return what shows where the time of steps goes, relative to the time of repeated steps.
 
     Args:
-        first: seconds of the same steps when they are new.
+        before: seconds of the first and the second pass over the same batches.
         taken: seconds of repeated steps.
     """
     import torch
     from torch.autograd import DeviceType
     from torch.profiler import ProfilerActivity, profile
 
-    shorter = [batch[:-1] for batch in batches]  # without the longest utterance: most of these lengths are new
-    new_lengths = seconds_of(step, shorter, device) / seconds_of(step, shorter, device)
     with profile(activities=[ProfilerActivity.CUDA]) as profiler:
         for batch in batches:
             step(batch)
@@ -443,8 +455,8 @@ def behaviour_on_gpu(step, batches: Sequence, first: float, taken: float, device
         spent[kernel.name] = spent.get(kernel.name, 0) + kernel.self_device_time_total / 1e6
     slowest = sorted(spent.items(), key=lambda item: -item[1])[:12]
     return {
-        "first": first / taken,
-        "new_lengths": new_lengths,
+        "first": before[0] / taken,
+        "recording": before[1] / taken,
         "busy": sum(spent.values()) / taken,
         "kernels_a_step": len(kernels) / len(batches),
         "slowest_kernels": {name[:100]: seconds / taken for name, seconds in slowest},
@@ -478,6 +490,7 @@ def build_ours(case: dict):
     defaults = {"weights": "pretrained", "context": "utterance", "tuning": lora, "pooling": {"layers": "last"}}
     settings = {key: case.get(key, default) for key, default in defaults.items()}
     model = families.load(MODELS[case["model"]][0]).build(settings, Path(case["folder"], "encoder"))
+    model.recordable = case.get("recordable", True)
     for module in model.modules():
         if "attention" in case and hasattr(module, "config"):
             module.config._attn_implementation = case["attention"]

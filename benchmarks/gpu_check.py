@@ -10,6 +10,7 @@ exit status is then 1. With --dry, all parts run on the CPU with tiny encoders, 
 """
 
 import argparse
+import gc
 import json
 import os
 import platform
@@ -44,6 +45,7 @@ ALLOWED = {
     "probabilities, batched against alone": 1e-5,
     "probabilities, bfloat16 against float32": 0.05,
     "steps that wait for the GPU": 0,
+    "losses of four steps, recorded against unrecorded, relative": 1e-3,
     "training loss, last epoch relative to first": 0.9,
     "weights, resumed against uninterrupted": 0,
     "loss, split after running out of memory, relative": 1e-3,
@@ -176,7 +178,7 @@ def check_family(name: str, family: str, folder: Path, device_type: str) -> list
     from ser.training import autocast
 
     torch.set_num_threads(1)
-    autocast.use_full_float32()
+    autocast.choose_gpu_kernels()
     autocast.make_deterministic()
     subject, results = Subject(name, family, folder, torch.device(device_type)), []
     for title, allowed in ALLOWED.items():
@@ -201,8 +203,6 @@ class Subject:
     """
 
     def __init__(self, name: str, family: str, folder: Path, device):
-        from ser.models.feature_store import Storage
-
         self.family, self.folder, self.device = family, folder, device
         self.dry, self.has_encoder = device.type == "cpu", family != CNN_LSTM
         folder.mkdir()
@@ -211,12 +211,10 @@ class Subject:
             settings |= dict.fromkeys(NO_DROPOUT["whisper" if family == "whisper" else "wav2vec2"], 0.0)
             settings |= {"encoder_layers" if family == "whisper" else "num_hidden_layers": 2}
             fine_tuning.save_checkpoint(folder, family, settings | (fine_tuning.tiny(family) if self.dry else {}))
-        seconds = [0.4, 0.5, 0.7] if self.dry else [1.0, 2.3, 5.0]
-        self.model = self.build()
-        self.train = self.examples(32, seconds, Storage(device, 16e9, folder))
-        self.dev = self.examples(8, seconds, Storage(device, 16e9, folder))
+        self.train = self.examples(32, self.build())
+        self.dev = self.examples(8, self.build())
 
-    def build(self, method: str = "lora"):
+    def build(self, method: str = "lora", weights: str = "pretrained"):
         """Return the model on the CPU, without dropout."""
         import torch
 
@@ -224,19 +222,22 @@ class Subject:
         from ser.training import loop
 
         tuning = {"method": method, "rank": 16, "alpha": 16, "modules": "feed-forward"}
-        settings = {"weights": "pretrained", "context": "utterance", "tuning": tuning, "pooling": {"layers": "last"}}
+        settings = {"weights": weights, "context": "utterance", "tuning": tuning, "pooling": {"layers": "last"}}
         model = loop.initialise(families.load(self.family).build, settings, self.folder / "encoder", seed=1)
         for module in model.modules():
             if isinstance(module, torch.nn.Dropout):
                 module.p = 0.0
         return model
 
-    def examples(self, count: int, seconds: list[float], storage):
-        """Return utterances: a tone in noise, of another frequency in every class."""
+    def examples(self, count: int, model):
+        """Return utterances for a model: a tone in noise, of another frequency in every class."""
         from ser.core.constants import EMOTIONS
+        from ser.models.feature_store import Storage
         from ser.models.log_mel import BANDS, frame_count
         from ser.training.data import Examples
 
+        seconds = [0.4, 0.5, 0.7] if self.dry else [1.0, 2.3, 5.0]
+        storage = Storage(self.device, 16e9, self.folder)
         rng, frames, pieces = np.random.default_rng(count), [], []
         samples = [int(RATE * seconds[i % len(seconds)]) for i in range(count)]
         for i, length in enumerate(samples):
@@ -253,7 +254,7 @@ class Subject:
             {"utterance": str(i), "start": str(start), "samples": str(length)}
             for i, (start, length) in enumerate(zip(starts, samples, strict=False))
         ]
-        frames = self.model.to(storage.device).read_frames(path, rows, {row["utterance"] for row in rows}, storage)
+        frames = model.to(self.device).read_frames(path, rows, {row["utterance"] for row in rows}, storage)
         if not self.has_encoder:
             for i, own in enumerate(frames):
                 own.values[:, 16 * (i % 4) : 16 * (i % 4 + 1)] += 0.5
@@ -269,6 +270,7 @@ class Subject:
             "probabilities, batched against alone": self.batched_against_alone,
             "probabilities, bfloat16 against float32": self.bfloat16_against_float32,
             "steps that wait for the GPU": self.waiting_steps,
+            "losses of four steps, recorded against unrecorded, relative": self.recorded_against_unrecorded,
             "training loss, last epoch relative to first": self.training_loss,
             "weights, resumed against uninterrupted": self.resumed_against_uninterrupted,
             "loss, split after running out of memory, relative": self.split_loss if divisible else None,
@@ -332,16 +334,46 @@ class Subject:
         return float(np.abs(self.probabilities(8, "bfloat16") - self.probabilities(8)).max())
 
     def waiting_steps(self) -> int:
-        """Return 0, or raise an error if a step waits for the GPU, after a first step that may."""
+        """Return 0, or raise an error if a step waits for the GPU; the first may, and the second is recorded."""
         import torch
 
+        updates = self.updates(self.build(), TRAINING)
+        for seed in (1, 2):
+            updates.make(np.arange(16), seed)
+        with errors_of_waiting(torch, self.device):
+            updates.make(np.arange(16), seed=3)
+        return 0
+
+    def updates(self, model, settings: dict, train=None):
+        """Return the updates of a model on the device."""
         from ser.training import loop
 
-        updates = loop.Updates(self.build().to(self.device).train(), self.train, TRAINING, self.device)
-        updates.make(np.arange(16), seed=1)
-        with errors_of_waiting(torch, self.device):
-            updates.make(np.arange(16), seed=2)
-        return 0
+        return loop.Updates(model.to(self.device).train(), train or self.train, settings, self.device)
+
+    def recorded_against_unrecorded(self) -> float:
+        """Return the difference that recording makes to losses. Raises an error if dropout does not follow the seed."""
+        import torch
+
+        def losses(model, train, rate, seeds):
+            updates = self.updates(model, FLOAT32 | {"learning_rate": rate}, train)
+            return [float(updates.make(batch, seed)) for seed in seeds]
+
+        batch = np.flatnonzero(np.arange(32) % 3 < 2)[:16]  # without the longest, so that padding is rounded
+        differences = []
+        kinds = [("lora", "pretrained"), ("full", "pretrained"), ("full", "random")]
+        for kind in kinds if self.has_encoder else kinds[:1]:
+            recorded, unrecorded = self.build(*kind), self.build(*kind)
+            train, unrecorded.recordable = self.examples(32, self.build(*kind)), False
+            found, expected = (losses(model, train, 1e-4, range(4)) for model in (recorded, unrecorded))
+            differences += [abs(ours / own - 1) for ours, own in zip(found, expected, strict=True)]
+        if self.has_encoder:
+            model = self.build()
+            for module in model.modules():
+                if isinstance(module, torch.nn.Dropout):
+                    module.p = 0.1
+            *_, same, other, again = losses(model, self.train, 0.0, [0, 1, 1, 2, 1])
+            assert same == again != other, f"losses {same}, {again} with one seed, {other} with another"
+        return max(differences)
 
     def fine_tune(self, state: str, **changes):
         """Train as a job does, and return its progress."""
@@ -379,18 +411,17 @@ class Subject:
         """Return the difference that a limit on memory makes to a step's loss; a CPU has no limit here."""
         import torch
 
-        from ser.training import loop
-
         batch = np.arange(32)
 
         def step(limit=None):
-            updates = loop.Updates(self.build().to(self.device).train(), self.train, FLOAT32, self.device)
+            updates = self.updates(self.build(), FLOAT32)
             with memory_limit(torch, limit):
                 loss = float(updates.make(batch, seed=1))
             return loss, updates.splits
 
         if self.dry:
             return abs(step()[0] / step()[0] - 1)
+        gc.collect()  # earlier checks' recorded steps, which keep memory reserved
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
         before = torch.cuda.memory_allocated()

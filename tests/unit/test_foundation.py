@@ -28,7 +28,7 @@ from ser.config.validation import TUNING
 from ser.core.constants import EMOTIONS
 from ser.core.errors import UserError
 from ser.core.files import write_json, write_rows
-from ser.models import checkpoints, families, frozen_head, trainable_state
+from ser.models import checkpoints, families, fourier_convolution, frozen_head, trainable_state
 from ser.models.adaptation import AdaptedLinear, PromptedLayer
 from ser.models.batching import Frames, mean_of_real_frames, pad
 from ser.models.feature_store import Storage
@@ -325,16 +325,17 @@ class TestSteps:
     @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
     @pytest.mark.parametrize("method", METHODS)
     def test_gpu_step_never_waits_for_the_device(self, small, method, tmp_path):
-        """Make CUDA raise an error on synchronisation, after a warm-up step."""
+        """Make CUDA raise an error on synchronisation, after a first step and a second, which is recorded."""
         model, device = small.build(method), torch.device("cuda")
         frames = [Frames(own.values.to(device), own.real) for own in read(model, tmp_path, utterances())]
         updates = loop.Updates(
             model.to(device).train(), Examples(frames, [*EMOTIONS, "sad"], range(5)), SETTINGS, device
         )
-        updates.make(np.arange(5), seed=1)
+        for seed in (1, 2):
+            updates.make(np.arange(5), seed)
         torch.cuda.set_sync_debug_mode("error")
         try:
-            updates.make(np.arange(5), seed=2)
+            updates.make(np.arange(5), seed=3)
         finally:
             torch.cuda.set_sync_debug_mode("default")
 
@@ -345,6 +346,17 @@ class TestSteps:
         stock = copy.deepcopy(small.reference.encoder).to(META)
         with pytest.raises((RuntimeError, NotImplementedError), match="meta"):
             stock(hidden, attention_mask=mask)
+
+
+@pytest.mark.parametrize(("taps", "frames", "bias"), [(128, 37, True), (16, 200, False), (5, 30, True)])
+def test_convolution_by_fourier_transforms(taps, frames, bias):
+    convolution = torch.nn.Conv1d(12, 12, taps, padding=taps // 2, groups=4, bias=bias)
+    hidden = torch.randn(3, 12, frames, requires_grad=True)
+    results = fourier_convolution.convolve(hidden, convolution), convolution(hidden)[..., :frames]
+    torch.testing.assert_close(*results, rtol=1e-5, atol=1e-5)
+    parameters = [hidden, *convolution.parameters()]
+    gradients = [torch.autograd.grad(result.square().sum(), parameters) for result in results]
+    torch.testing.assert_close(*gradients, rtol=1e-4, atol=1e-4)
 
 
 def one_step(model, frames) -> torch.Tensor:

@@ -16,7 +16,7 @@ from workflow_tools import small_disk
 from ser.core.constants import EMOTIONS
 from ser.core.errors import UserError
 from ser.models import cnn_lstm, trainable_state
-from ser.models.batching import Frames
+from ser.models.batching import Frames, rounded_length
 from ser.models.feature_store import Storage
 from ser.models.oom import retry_on_oom
 from ser.training import autocast, inference, loop, run_record
@@ -398,3 +398,13 @@ def test_fingerprint_covers_settings_and_inputs(tmp_path):
     assert run_record.fingerprint({"rate": 2}, [path]) != before
     path.write_text("b\na\n")
     assert run_record.fingerprint({"rate": 1}, [path]) != before
+
+
+def test_rounded_lengths_are_few_and_little_longer():
+    lengths = np.arange(1, 3001)
+    rounded = np.array([rounded_length(int(length), longest=3000) for length in lengths])
+    assert (rounded >= lengths).all()
+    assert (rounded - lengths < np.maximum(8, lengths / 8)).all()
+    assert (np.diff(rounded) >= 0).all()
+    assert rounded.max() == 3000
+    assert len(set(rounded)) == 52

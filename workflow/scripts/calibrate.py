@@ -13,7 +13,7 @@ from ser.training.device import choose_device, frame_storage, parent_folder
 def main(snakemake):
     torch.set_num_threads(snakemake.threads)
     inputs, settings = snakemake.input, snakemake.params.settings
-    autocast.use_full_float32()
+    autocast.choose_gpu_kernels()
     device = choose_device(snakemake.resources.device)
     model = families.of(settings["model"]).build(settings["model"], parent_folder(inputs.encoder))
     trainable_state.load_trained_state(model.to(device), inputs.weights)

@@ -22,7 +22,7 @@ def main(snakemake):
     wildcards, inputs, settings = snakemake.wildcards, snakemake.input, snakemake.params.settings
     if settings["training"]["deterministic"]:
         autocast.make_deterministic()
-    autocast.use_full_float32()
+    autocast.choose_gpu_kernels()
     device = choose_device(snakemake.resources.device)
     seed = int(wildcards.seed)
     run_name = f"{wildcards.model}, {wildcards.source} to {wildcards.target}, {wildcards.shots} shots, seed {seed}"

@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     cutting = _cutting(options)
     recordings = label.find_audio(options.files)
     trained = open_trained(options.run)
-    autocast.use_full_float32()
+    autocast.choose_gpu_kernels()
     device = choose_device("auto" if torch.cuda.is_available() else "cpu")
     classifier = label.Classifier(trained, device, options.adapt)
     cutting = classifier.check(cutting)

@@ -13,7 +13,7 @@ from ser.training.device import choose_device, frame_storage, parent_folder
 def main(snakemake):
     torch.set_num_threads(snakemake.threads)
     settings = snakemake.params.settings
-    autocast.use_full_float32()
+    autocast.choose_gpu_kernels()
     device = choose_device(snakemake.resources.device)
     family = families.load(settings["model"]["family"])
     model = family.build(settings["model"], parent_folder(snakemake.input.encoder)).to(device)

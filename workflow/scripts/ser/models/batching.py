@@ -56,6 +56,13 @@ def pad(utterances: Sequence[Frames], device: torch.device) -> tuple[torch.Tenso
     return on_device(padded, device), torch.tensor([utterance.real for utterance in utterances])
 
 
+def rounded_length(frames: int, longest: int | None = None) -> int:
+    """Return the next of few lengths, eight per doubling, all multiples of 8; or the longest, if that is less."""
+    step = max(8, 2 ** (frames.bit_length() - 4))
+    rounded = -(-frames // step) * step
+    return rounded if longest is None else min(rounded, longest)
+
+
 def on_device(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
     """Copy a tensor to a device, to a GPU asynchronously from pinned memory."""
     if device.type == "cuda" and not tensor.is_cuda:

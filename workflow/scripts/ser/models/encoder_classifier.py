@@ -40,6 +40,8 @@ class FoundationModel(nn.Module):
     Raises `UserError` if the encoder does not have the configured layer.
     """
 
+    recordable = True  # operations depend on the shapes of a batch only: see `ser.training.recorded_steps`
+
     def __init__(self, encoder: nn.Module, settings: dict):
         super().__init__()
         self.encoder = encoder
@@ -59,7 +61,7 @@ class FoundationModel(nn.Module):
 
         Args:
             frames: (batch, frames, width), from `read_frames`, padded.
-            lengths: real frames of each utterance, (batch,), int64 on the CPU.
+            lengths: real frames of each utterance, (batch,), int64, on the CPU or on the frames' device.
         """
         return self.classify(self.embed(frames, lengths))
 

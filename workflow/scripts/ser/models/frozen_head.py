@@ -32,6 +32,8 @@ class FrozenEncoderHead(nn.Module):
         count: number of hidden states per utterance.
     """
 
+    recordable = True  # operations depend on the shapes of a batch only: see `ser.training.recorded_steps`
+
     def __init__(self, width: int, parameters: int, layers: str | int = "last", count: int = 1):
         super().__init__()
         self.encoder_parameters = self.absent_parameters = parameters

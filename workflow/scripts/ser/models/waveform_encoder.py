@@ -23,6 +23,7 @@ from ser.models.encoder_classifier import (
     read_encoder_settings,
     waveform_tensor,
 )
+from ser.models.fourier_convolution import convolve
 
 # Dropout stays as in the checkpoint; LayerDrop and SpecAugment are off (docs/reference/protocol.md).
 OFF = {
@@ -166,7 +167,7 @@ class Encoder(nn.Module):
         mask = real_frames(lengths, frames.shape[1], frames.device)
         hidden = self.projected(frames)
         hidden = hidden.masked_fill(~mask.unsqueeze(-1), 0)  # the positional convolution reads frames beyond the end
-        hidden = hidden + self.positions(hidden)
+        hidden = hidden + self.positional(hidden)
         hidden = self.dropout(hidden if self._normalised else self.norm(hidden))
         yield hidden
         for number, output in enumerate(self.transformed(hidden, mask), 1):
@@ -180,6 +181,11 @@ class Encoder(nn.Module):
         """Map frames to the transformer's width: (batch, frames, channels) to (batch, frames, hidden)."""
         hidden, _ = self.projection(frames)
         return hidden
+
+    def positional(self, hidden: torch.Tensor) -> torch.Tensor:
+        """Apply the positional convolution; the result has the input's shape."""
+        convolved = convolve(hidden.transpose(1, 2), self.positions.conv)
+        return self.positions.activation(convolved.transpose(1, 2))
 
     def transformed(self, hidden: torch.Tensor, mask: torch.Tensor) -> Iterator[torch.Tensor]:
         """Yield the output of each transformer layer, of the same shape as its input.

@@ -6,9 +6,14 @@ from contextlib import nullcontext
 import torch
 
 
-def use_full_float32() -> None:
-    """Compute float32 convolutions on a GPU in full precision, as on a CPU, not in TF32."""
+def choose_gpu_kernels() -> None:
+    """Compute float32 convolutions on a GPU in full precision, as on a CPU, and attention by kernels for all lengths.
+
+    PyTorch's default for convolutions is TF32. cuDNN's attention is compiled for each length, which takes longer than
+    it saves (docs/reference/benchmarks.md).
+    """
     torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.enable_cudnn_sdp(False)
 
 
 def uses_bfloat16(device: torch.device, precision: str) -> bool:

@@ -15,13 +15,14 @@ from ser.core.constants import EMOTIONS
 from ser.core.errors import UserError
 from ser.core.metrics import unweighted_average_recall
 from ser.core.seeding import named_generator, named_seed
-from ser.models.batching import on_device, pad, random_batches
+from ser.models.batching import on_device, pad, random_batches, rounded_length
 from ser.models.oom import retry_on_oom
 from ser.models.trainable_state import trained_parameters, trained_state
 from ser.training import resume
 from ser.training.autocast import autocast_context
 from ser.training.data import Examples
 from ser.training.inference import probabilities
+from ser.training.recorded_steps import RecordedSteps
 from ser.training.resume import Progress
 
 log = logging.getLogger(__name__)
@@ -115,6 +116,11 @@ class Updates:
         self._precision, self._device = settings["precision"], device
         # batch statistics of a micro-batch differ from those of the batch
         self._divisible = not any(isinstance(module, nn.BatchNorm1d) for module in model.modules())
+        self._backward = self._add_gradients_of
+        self._longest = None  # frames; None: batches are not padded further than to their own longest utterance
+        if device.type == "cuda" and getattr(model, "recordable", False):
+            self._backward = RecordedSteps(self._add_gradients_of)
+            self._longest = max(len(own.values) for own in train.frames)
         self.splits = 1
         if device.type == "cpu" and self._divisible and any(len(own.values) > 1 for own in train.frames):
             self.splits = math.ceil(settings["batch_size"] / CPU_MICRO_BATCH)
@@ -141,18 +147,27 @@ class Updates:
         return loss
 
     def _add_gradients(self, micro_batches: Sequence[np.ndarray], seed: int) -> torch.Tensor:
-        self.optimizer.zero_grad()  # a failed attempt may have left gradients
+        # a failed attempt may have left gradients; recorded steps keep their addresses
+        self.optimizer.zero_grad(set_to_none=self._longest is None)
         torch.manual_seed(seed)
         total, utterances = torch.zeros((), device=self._device), sum(map(len, micro_batches))
         for indices in micro_batches:
             frames, lengths = pad([self._frames[i] for i in indices], self._device)
-            with autocast_context(self._device, self._precision):
-                logits = self._model(frames, lengths)
+            if self._longest is not None:
+                more = rounded_length(frames.shape[1], self._longest) - frames.shape[1]
+                frames = nn.functional.pad(frames, (0, 0) * (frames.ndim - 2) + (0, more))
+                lengths = on_device(lengths, self._device)
             labels = on_device(self._labels[indices], self._device)
-            loss = nn.functional.cross_entropy(logits.float(), labels, reduction="sum")
-            (loss / utterances).backward()
-            total += loss.detach()
+            total += self._backward(frames, lengths, labels, utterances=utterances)
         return total
+
+    def _add_gradients_of(self, frames, lengths, labels, utterances: int) -> torch.Tensor:
+        """Add the gradients of a micro-batch's share of the mean loss, and return the sum of its losses."""
+        with autocast_context(self._device, self._precision):
+            logits = self._model(frames, lengths)
+        loss = nn.functional.cross_entropy(logits.float(), labels, reduction="sum")
+        (loss / utterances).backward()
+        return loss.detach()
 
 
 def evaluate(model: nn.Module, dev: Examples, settings: dict, device: torch.device) -> dict[str, float]:
