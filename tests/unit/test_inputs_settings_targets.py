@@ -136,10 +136,11 @@ class TestInputs:
         }
 
     def test_predictions_of_a_run(self, inputs):
-        run = run_wildcards(RunId("xlsr-converged", "IEMOCAP", "any", 0, 1))  # of a table and of Figures 2 and 3
-        expected = [(target, condition) for target in ("EMODB", "EMOVO", "URDU") for condition in ("clean", "noisy")]
+        run = run_wildcards(RunId("xlsr-converged", "IEMOCAP", "any", 0, 1))  # a table, Figures 2 and 3, adaptation
+        audio = {"adapted": "clean", "calibrated": "clean", "clean": "clean", "noisy": "noisy"}
+        expected = [(target, condition) for target in ("EMODB", "EMOVO", "URDU") for condition in audio]
         assert inputs.predicted(run) == expected
-        assert inputs.predicted_frames(run) == [f"results/corpora/{t}/{c}/audio.npy" for t, c in expected]
+        assert inputs.predicted_frames(run) == [f"results/corpora/{t}/{audio[c]}/audio.npy" for t, c in expected]
         assert inputs.predicted_utterances(run) == list(
             dict.fromkeys(f"results/corpora/{t}/utterances.csv" for t, _ in expected)
         )
@@ -157,7 +158,7 @@ class TestInputs:
         assert len(inputs.test_sets(w(experiment="figure3"))) == 3 * 5
         assert inputs.scored_utterances(w(experiment="figure3"))[0] == "results/corpora/EMODB/utterances.csv"
         records = inputs.run_records()
-        assert len(records) == len(set(records)) == 710
+        assert len(records) == len(set(records)) == 810
 
     def test_scores_read_the_record_of_each_scored_run(self, inputs):
         records = inputs.scored_runs(w(experiment="figure3"))
@@ -187,8 +188,8 @@ class TestExperiments:
         runs = experiments.runs("table2_converged", "figure2", "figure3")
         assert sum(run.shots == 0 for run in runs) == 120
         assert sum(run.shots > 0 for run in runs) == 300
-        assert sum(map(len, experiments.predicted_by.values())) == len(experiments.predictions()) == 1605
-        assert len({p.file for p in experiments.predictions()}) == len(experiments.runs()) == 710
+        assert sum(map(len, experiments.predicted_by.values())) == len(experiments.predictions()) == 1605 + 100 + 600  # within, adaptation
+        assert len({p.file for p in experiments.predictions()}) == len(experiments.runs()) == 810
 
     def test_corpora_keep_the_configured_order(self, config):
         assert Experiments(config).corpora() == ["IEMOCAP", "EMODB", "EMOVO", "URDU"]
@@ -267,7 +268,7 @@ class TestSettings:
         }
         assert training["training"]["epochs"] == 5
         predicted = settings.predict(run_wildcards(RunId("xlsr-converged", "IEMOCAP", "any", 0, 1)))
-        assert predicted["predicted"][:2] == [["EMODB", "clean"], ["EMODB", "noisy"]]
+        assert predicted["predicted"][:2] == [["EMODB", "adapted"], ["EMODB", "calibrated"]]
         assert "training" not in predicted
         assert settings.claims()["languages"]["URDU"] == "Urdu"
 

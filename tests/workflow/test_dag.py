@@ -25,15 +25,16 @@ def test_whole_grid_is_planned_without_corpora(paper):
     runs = [wildcards for rule, wildcards in main if rule == "finetune"]
     assert sum(run["shots"] == "0" and run["target"] == "any" for run in runs) == 100 + 120
     assert sum(run["shots"] != "0" and run["target"] != "any" for run in runs) == 300
-    assert len(runs) == sum(rule == "predict" for rule, _ in main) == 520  # one per run
+    within = 100  # a level in Figure 2
+    assert len(runs) == sum(rule == "predict" for rule, _ in main) == 520 + within  # one per run
     counts = {rule: sum(job == rule for job, _ in jobs) for rule, _ in jobs}
     assert counts["corpus"] == counts["corpus_audit"] == counts["download_corpus"] == 4
     assert counts["download_noise"] == 5
     assert counts["encoder"] == 8
     assert counts["noise"] == 3
-    assert counts["split"] == 40
+    assert counts["split"] == 60
     assert counts["few_shot"] == 60
-    assert counts["finetune"] == 520 + 40 + 30 + 120  # plus random_init, tuning and size_matched
+    assert counts["finetune"] == 520 + within + 40 + 30 + 120  # plus random_init, tuning and size_matched
     assert counts["predict"] == counts["finetune"]
 
 
@@ -43,7 +44,7 @@ def test_open_configuration_plans_the_same_grid_without_iemocap(tmp_path):
     jobs = workflow.planned("--configfile", *files)
     assert not any("IEMOCAP" in wildcards.values() for _, wildcards in jobs)
     counts = {rule: sum(job == rule for job, _ in jobs) for rule, _ in jobs}
-    assert (counts["finetune"], counts["predict"]) == (710, 710)
+    assert (counts["finetune"], counts["predict"]) == (810, 810)
     downloads = {wildcards["archive"] for rule, wildcards in jobs if rule == "download_corpus"}
     assert downloads == {"ravdess.zip", "emodb.zip", "emovo.zip", "urdu.zip"}
 
