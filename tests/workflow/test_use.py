@@ -549,6 +549,13 @@ class TestModelCard:
         assert "English: its creator's licence" in card.text
         assert "| source | English: English, 5 speakers |" in card.text
 
+    def test_run_within_a_corpus(self, workflow):
+        trained = open_trained(run_of(workflow, "xlsr"))
+        within = dataclasses.replace(trained, record=trained.record | {"target": "English"})
+        card = ModelCard(model_card.model_card(within))
+        assert "# xlsr, trained on English, for its other speakers\n" in card.text
+        assert "trained on some speakers of a corpus,\ntested on its others.\n" in card.text
+
     def test_scores_older_than_the_weights_are_left_out(self, workflow, tmp_path):
         run = run_of(workflow, "whisper")
         times = os.stat(run / "weights.safetensors")
