@@ -77,9 +77,11 @@ class TestTemperature:
 
 class TestFile:
     def test_saved_calibration_is_read_again(self, tmp_path, weights):
-        path = tmp_path / "calibration.safetensors"
+        path, other = tmp_path / "calibration.safetensors", tmp_path / "other"
+        other.touch()
         saved = Calibration(*moments(torch.randn(9, 5)), 1.7)
         saved.save(path, weights)
+        assert path.stat().st_mode == other.stat().st_mode
         read = Calibration.load(path, weights)
         assert torch.equal(read.mean, saved.mean)
         assert torch.equal(read.deviation, saved.deviation)

@@ -19,7 +19,8 @@ def atomic_write(path: str | os.PathLike) -> Iterator[Path]:
 
     The temporary name keeps the suffix, since writers choose the format by it. The file is flushed to
     disk before it is renamed, so a full disk or a power cut cannot leave a truncated file under the final
-    name. Temporary files that a killed process left behind are removed.
+    name. It gets the usual permissions, since some libraries make files readable by their owner only. Temporary files
+    that a killed process left behind are removed.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -34,9 +35,16 @@ def atomic_write(path: str | os.PathLike) -> Iterator[Path]:
         yield temporary
         with open(temporary, "rb+") as file:
             os.fsync(file.fileno())
+        temporary.chmod(0o666 & ~_umask())
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0o077)  # can only be read by setting it
+    os.umask(mask)
+    return mask
 
 
 def disk_problem(error: BaseException) -> str | None:

@@ -85,7 +85,6 @@ def fetch(source: dict, path: str | Path, check: Callable[[Path], object] = lamb
                 path=temporary.parent,
                 downloader=pooch.HTTPDownloader(progressbar=True, timeout=TIMEOUT),
             )
-            temporary.chmod(0o644)  # pooch makes files readable by their owner only
             Archive(temporary).check()
             check(temporary)
         except (requests.RequestException, ValueError, UserError) as error:
