@@ -38,21 +38,22 @@ def cells(scores: pd.DataFrame, counts: pd.DataFrame, experiment: dict) -> pd.Da
 
 
 def draw(cells: pd.DataFrame, experiment: dict, titles: dict[str, str], notes: list[str], *paths) -> None:
-    """Draw one line per pair across the models, and the mean as bars."""
+    """Draw one line per pair across the models, with a colour per target and a marker per source; the mean as bars."""
     style.set_style()
     models = experiment["models"]
     by_pair = cells.pivot(index=["source", "target"], columns="model", values="uar").reindex(columns=models)
     by_pair = by_pair.dropna(how="all")
-    colours, markers = style.model_styles([" to ".join(pair) for pair in by_pair.index])
+    colours, _ = style.model_styles(experiment["targets"])
+    _, markers = style.model_styles(experiment["sources"])
     figure, axes = plt.subplots(figsize=(max(3.6, 1.3 * len(models) + 1), 3.8), layout="constrained")
     means = by_pair.mean()
     axes.bar(range(len(models)), means, 0.6, color="0.88", edgecolor="0.6", label="mean")
     for position, mean in enumerate(means):
         if pd.notna(mean):
             axes.text(position, 1, f"{mean:.1f}", ha="center", va="bottom", fontsize=9)
-    for pair, row in by_pair.iterrows():
-        name = " to ".join(pair)
-        axes.plot(range(len(models)), row, color=colours[name], marker=markers[name], linewidth=1.2, label=name)
+    for (source, target), row in by_pair.iterrows():
+        line = {"color": colours[target], "marker": markers[source], "linewidth": 1.2}
+        axes.plot(range(len(models)), row, **line, label=f"{source} to {target}")
     axes.axhline(style.CHANCE, color="0.4", linestyle="--", linewidth=1, label="chance")
     style.name_models(axes, [titles[model] for model in models])
     axes.set_ylabel("UAR (%)")
