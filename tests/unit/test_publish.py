@@ -21,5 +21,5 @@ def test_tables_are_copied_and_pictures_made_small(tmp_path, monkeypatch):
     publish.main()
     assert {path.name for path in folder.iterdir()} == {"table2.csv", "scores.csv", "table2.png"}
     with Image.open(folder / "table2.png") as picture:
-        assert picture.size == (1400, 175)
+        assert picture.size == (1300, 163)
         assert picture.convert("RGB").getpixel((1000, 100)) == (200, 30, 30)

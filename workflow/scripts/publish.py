@@ -2,7 +2,8 @@
 
 Usage: python workflow/scripts/publish.py DIRECTORY FOLDER
 
-DIRECTORY is a working directory of the workflow. Pictures are reduced to the size and colours that a page needs.
+DIRECTORY is a working directory of the workflow. Pictures are reduced to the size and colours that a page needs. Where
+a table and a figure have the same name, the figure and its CSV are published.
 """
 
 import argparse
@@ -12,8 +13,8 @@ from pathlib import Path
 from PIL import Image
 
 PUBLISHED = ("tables/*.csv", "figures/*.csv", "claims*.csv", "claims.md", "scores.csv", "audit*.csv", "provenance.json")
-PICTURES = ("tables/*.png", "figures/*.png", "claims.png")
-WIDTH, COLOURS = 1400, 256  # pixels; fewer colours would change those of models
+PICTURES = {"tables/*.png": 32, "figures/*.png": 256, "claims.png": 256}  # colours: fewer would change those of models
+WIDTH = 1300  # pixels
 
 
 def main() -> None:
@@ -24,11 +25,13 @@ def main() -> None:
     results = options.directory / "results"
     for path in (path for pattern in PUBLISHED for path in sorted(results.glob(pattern))):
         shutil.copyfile(path, options.folder / path.name)
-    for path in (path for pattern in PICTURES for path in sorted(results.glob(pattern))):
+    for path, colours in (
+        (path, colours) for pattern, colours in PICTURES.items() for path in sorted(results.glob(pattern))
+    ):
         with Image.open(path) as picture:
             picture = picture.convert("RGB")
             picture.thumbnail((WIDTH, 10 * WIDTH), Image.Resampling.LANCZOS)
-            picture.quantize(COLOURS).save(options.folder / path.name, optimize=True)
+            picture.quantize(colours).save(options.folder / path.name, optimize=True)
 
 
 if __name__ == "__main__":
