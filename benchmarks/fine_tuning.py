@@ -149,7 +149,7 @@ def measure_model(name: str, folder: Path, options, say) -> dict[str, dict]:
     ours = in_process({**common, "side": "ours"})
     say(row("ours", ours, ours))
     cases = {"ours": ours}
-    for title, settings in comparisons(name, options.brief).items():
+    for title, settings in comparisons(name, options).items():
         cases[title] = in_process({**common, **settings})
         say(row(title, cases[title], ours))
     say(
@@ -178,12 +178,12 @@ def measure_model(name: str, folder: Path, options, say) -> dict[str, dict]:
     return cases
 
 
-def comparisons(name: str, brief: bool) -> dict[str, dict]:
+def comparisons(name: str, options) -> dict[str, dict]:
     """Return the cases that are compared with ours, by title."""
     # Whisper's extractor always pads to 30 s: neither grouping nor cutting changes anything
-    count = 1 if brief or "whisper" in name else None
+    count = 1 if options.brief or "whisper" in name else None
     plain = {title: {"side": "plain", **settings} for title, settings in list(PLAIN.items())[:count]}
-    if brief:
+    if options.brief and options.device == "cuda":
         return plain | {"ours without CUDA graphs": {"side": "ours", "recordable": False}}
     return plain | {"ours, once more": {"side": "ours"}}
 

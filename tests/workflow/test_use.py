@@ -24,7 +24,15 @@ from huggingface_hub import ModelCard
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
-from small_checkpoints import LAYER_NORM, perturb, save_hubert, save_wav2vec2, save_wavlm, save_whisper
+from small_checkpoints import (
+    LAYER_NORM,
+    perturb,
+    save_hubert,
+    save_unispeech_sat,
+    save_wav2vec2,
+    save_wavlm,
+    save_whisper,
+)
 from workflow_tools import Workflow
 
 from ser.config.validation import TUNING, recorded_model
@@ -39,7 +47,7 @@ from ser.models import families
 from ser.models.trainable_state import trained_state
 
 FORMATS = (("wav", 44_100), ("flac", 48_000), ("ogg", 16_000), ("mp3", 22_050), ("wav", 16_000))
-MODELS = ("cnn-lstm", "egemaps", "xlsr", "whisper", "xlsr-frozen", "wavlm", "hubert-weighted")
+MODELS = ("cnn-lstm", "egemaps", "xlsr", "whisper", "xlsr-frozen", "wavlm", "hubert-weighted", "unispeech-sat")
 ONE_THREAD = os.environ | {"OMP_NUM_THREADS": "1"}  # tests may run in parallel
 
 
@@ -64,7 +72,7 @@ def write_corpus(folder) -> None:
 
 @pytest.fixture(scope="module")
 def workflow(tmp_path_factory):
-    """Train seven small models on one small corpus and test them on another."""
+    """Train a small model of every family on one small corpus and test them on another."""
     workflow = Workflow(tmp_path_factory.mktemp("use") / "repository")
     config = yaml.safe_load((ROOT / "demo" / "config" / "config.yaml").read_text(encoding="utf-8"))
     config |= {"seeds": [1], "few_shot": {"pool_per_emotion": 2}, "noise": {"format": "demand", "path": None}}
@@ -76,11 +84,14 @@ def workflow(tmp_path_factory):
     save_whisper(workflow.directory / "checkpoints" / "whisper")
     save_wavlm(workflow.directory / "checkpoints" / "wavlm")
     save_hubert(workflow.directory / "checkpoints" / "hubert")
+    save_unispeech_sat(workflow.directory / "checkpoints" / "unispeech-sat")
     config["models"] |= {
         "egemaps": {"title": "eGeMAPS (SVM)", "family": "svm"},
         "wavlm": config["models"]["xlsr"] | {"family": "wavlm", "checkpoint": "checkpoints/wavlm"},
         "hubert-weighted": config["models"]["xlsr-frozen"]
         | {"family": "hubert", "checkpoint": "checkpoints/hubert", "pooling": {"layers": "weighted"}},
+        "unispeech-sat": config["models"]["xlsr"]
+        | {"family": "unispeech-sat", "checkpoint": "checkpoints/unispeech-sat"},
     }
     for model in MODELS:
         entry = config["models"][model]
