@@ -153,7 +153,8 @@ class Cluster:
     def jobs(self, states: str = "all") -> list[dict[str, str]]:
         """Return the controller's jobs with their requests and states."""
         columns = {"id": "JobID", "state": "State", "partition": "Partition", "node": "NodeList", "memory": "MinMemory"}
-        columns |= {"minutes": "TimeLimit", "gpus": "tres-per-job", "comment": "Comment", "folder": "WorkDir"}
+        columns |= {"minutes": "TimeLimit", "gpus": "tres-per-job", "gres": "tres-per-node"}
+        columns |= {"comment": "Comment", "folder": "WorkDir"}
         wanted = ",".join(f"{column}:{WIDTH}" for column in columns.values())
         lines = self.output("squeue", "--noheader", "--states", states, "--Format", wanted).splitlines()
         cells = ([line[i * WIDTH :][:WIDTH].strip() for i in range(len(columns))] for line in lines)

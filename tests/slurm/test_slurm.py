@@ -120,8 +120,13 @@ class OnCluster(Workflow):
 
 @pytest.fixture(scope="module")
 def finished(cluster, tmp_path_factory):
-    """Run the workflow from end to end."""
+    """Run the workflow from end to end; predictions request their GPU as on a cluster without `--gpus`."""
     workflow = OnCluster(tmp_path_factory.mktemp("finished") / "repository", cluster)
+    profile = workflow.repository / "profiles" / "slurm" / "profile.yaml"
+    more = r"\g<0>, predict:gres=gpu:1, predict:gpu=0"
+    text, lists = re.subn("(?m)^set-resources: .*(?=]$)", more, profile.read_text(encoding="utf-8"))
+    assert lists == 1
+    profile.write_text(text, encoding="utf-8")
     workflow.output = workflow.run("--slurm-keep-successful-logs", *TARGETS).stdout
     return workflow
 
@@ -137,10 +142,13 @@ class TestFromEndToEnd:
         assert 15 <= len(re.findall(r"(?m)^Finished jobid", finished.output)) <= 20
 
     def test_only_jobs_with_a_model_use_gpu_nodes(self, finished):
-        with_gpu, without = finished.jobs_of("finetune") + finished.jobs_of("predict"), finished.jobs_of("")
+        training, predictions, without = map(finished.jobs_of, ("finetune", "predict", ""))
+        with_gpu = training + predictions
         without = [job for job in without if job not in with_gpu]
         assert {job["state"] for job in with_gpu + without} == {"COMPLETED"}
-        assert {(job["partition"], job["gpus"]) for job in with_gpu} == {("gpu", "gres:gpu:1")}
+        assert {job["partition"] for job in with_gpu} == {"gpu"}
+        assert {(job["gpus"], job["gres"]) for job in training} == {("gres:gpu:1", "N/A")}
+        assert {(job["gpus"], job["gres"]) for job in predictions} == {("N/A", "gres:gpu:1")}
         assert {job["node"] for job in with_gpu} <= {*slurm_cluster.NODES[:-1]}
         assert {(job["partition"], job["gpus"], job["node"]) for job in without} == {
             ("cpu", "N/A", slurm_cluster.NODES[-1])
