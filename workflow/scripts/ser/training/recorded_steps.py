@@ -26,7 +26,7 @@ class RecordedSteps:
     """Function that adds gradients, recorded when a shape comes for the second time, repeated from then on.
 
     Repeated steps use the generator's present seed, and add to the same `.grad` tensors: between calls these may be set
-    to zero, not replaced. If memory does not suffice for a recording, all are dropped and nothing more is recorded.
+    to zero, not replaced. If memory does not suffice beside recordings, they are dropped and nothing more is recorded.
 
     Args:
         step: takes tensors on the GPU and a number, and returns a tensor on the GPU. What it does otherwise depends on
@@ -55,7 +55,8 @@ class RecordedSteps:
         try:
             return self._step(*inputs, utterances=utterances)
         except torch.OutOfMemoryError:
-            self._stop("out of memory")
+            if self._recordings:  # whose memory may be what is missing
+                self._stop("out of memory")
             raise
 
     def _record(self, key: tuple, inputs, utterances: int) -> None:
@@ -69,7 +70,6 @@ class RecordedSteps:
             self._recordings[key] = Recording(graph, places, loss)
 
     def _stop(self, problem: str) -> None:
-        if self._recordings:
-            log.warning("CUDA graphs are not used any more, which is slower: %s", problem)
+        log.warning("CUDA graphs are not used any more, which is slower: %s", problem)
         self._records = False
         self._recordings.clear()
