@@ -25,13 +25,12 @@ def main() -> None:
     results = options.directory / "results"
     for path in (path for pattern in PUBLISHED for path in sorted(results.glob(pattern))):
         shutil.copyfile(path, options.folder / path.name)
-    for path, colours in (
-        (path, colours) for pattern, colours in PICTURES.items() for path in sorted(results.glob(pattern))
-    ):
-        with Image.open(path) as picture:
-            picture = picture.convert("RGB")
-            picture.thumbnail((WIDTH, 10 * WIDTH), Image.Resampling.LANCZOS)
-            picture.quantize(colours).save(options.folder / path.name, optimize=True)
+    for pattern, colours in PICTURES.items():
+        for path in sorted(results.glob(pattern)):
+            with Image.open(path) as picture:
+                picture = picture.convert("RGB")
+                picture.thumbnail((WIDTH, 10 * WIDTH), Image.Resampling.LANCZOS)
+                picture.quantize(colours).save(options.folder / path.name, optimize=True)
 
 
 if __name__ == "__main__":
