@@ -75,23 +75,25 @@ def test_help_lists_every_target(paper):
 # --- The Workflow Catalog ---------------------------------------------------------------------
 
 
-def test_catalog_layout_plans_the_same_jobs(paper):
+def test_catalog_layout_plans_the_same_jobs(tmp_path):
     """Run in another folder: the profile with the rerun triggers must be found."""
+    clone = Workflow(tmp_path / "repository", directory="own")
+    shutil.copy2(ROOT / "config" / "emodb-urdu.yaml", clone.directory / "config" / "config.yaml")
     assert (ROOT / "config" / "README.md").exists()
     usage = read_yaml(".snakemake-workflow-catalog.yml")["usage"]
     assert usage["software-stack-deployment"] == {"conda": True, "report": usage["report"]}
 
     def plan(snakefile):
         command = [sys.executable, "-m", "snakemake", "--dry-run", "--nocolor", "--snakefile", snakefile]
-        command += ["--directory", paper.directory]
-        result = subprocess.run(command, cwd=paper.directory, capture_output=True, text=True, check=True)
+        command += ["--directory", clone.directory]
+        result = subprocess.run(command, cwd=clone.directory, capture_output=True, text=True, check=True)
         assert "Using workflow specific profile" in result.stdout + result.stderr
         jobs = [job for job in parse(result.stdout + result.stderr) if job.rule != "default"]
         return sorted((job.rule, sorted(job.inputs), sorted(job.outputs)) for job in jobs)
 
-    planned = plan(paper.repository / "Snakefile")
-    assert len(planned) > 1000
-    assert plan(paper.repository / "workflow" / "Snakefile") == planned
+    planned = plan(clone.repository / "Snakefile")
+    assert len(planned) > 50
+    assert plan(clone.repository / "workflow" / "Snakefile") == planned
 
 
 def test_recipe_for_use_as_a_module_plans_the_same_jobs(tmp_path):
