@@ -8,7 +8,6 @@ from itertools import groupby
 from pathlib import Path
 
 import numpy as np
-from sklearn.metrics import f1_score, roc_auc_score
 
 from ser.core.constants import EMOTIONS
 from ser.core.errors import UserError, listing
@@ -160,6 +159,8 @@ def macro_auc(truth: Sequence[str], probabilities: np.ndarray) -> float:
     Args:
         probabilities: shape (utterances, emotions).
     """
+    from sklearn.metrics import roc_auc_score  # slow to import: tables and figures import this module, but do not score
+
     truth = np.asarray(truth)
     each = [
         roc_auc_score(truth == e, column) for e, column in zip(EMOTIONS, probabilities.T, strict=True) if e in truth
@@ -169,6 +170,8 @@ def macro_auc(truth: Sequence[str], probabilities: np.ndarray) -> float:
 
 def macro_f1(truth: Sequence[str], predicted: Sequence[str]) -> float:
     """Return the mean F1 in % over the emotions that occur in `truth`."""
+    from sklearn.metrics import f1_score  # slow, as above
+
     return 100 * float(f1_score(truth, predicted, labels=sorted(set(truth)), average="macro", zero_division=0))
 
 

@@ -71,10 +71,10 @@ def draw(table: pd.DataFrame, caption: str, notes: Sequence[str], path) -> None:
     """Draw the table."""
     cells, previous = [], None
     for row in table.to_numpy().tolist():
-        cells.append([row[0] if row[0] != previous else "", textwrap.fill(row[1], 18), *map(_two_lines, row[2:])])
+        cells.append([row[0] if row[0] != previous else "", textwrap.fill(row[1], 20), *map(_two_lines, row[2:])])
         previous = row[0]
     style.set_style()
-    widths = [0.85, 1.5, *[1.05] * (table.shape[1] - 2)]
+    widths = [0.85, 1.65, *[1.05] * (table.shape[1] - 2)]
     header = [textwrap.fill(heading, 11) for heading in table.columns]
     figure = style.draw_table(cells, header, widths, row_height=0.4)
     figure.axes[0].set_title(

@@ -14,7 +14,6 @@ import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import save_file
-from scipy.optimize import minimize_scalar
 from torch import nn
 
 from ser.core.errors import UserError
@@ -105,6 +104,8 @@ def fit_temperature(logits: torch.Tensor, labels: Sequence[int]) -> float:
         logits: (utterances, 4).
         labels: class index of each utterance.
     """
+    from scipy.optimize import minimize_scalar  # slow to import, and predictions do not need it
+
     logits, labels = logits.double().cpu(), torch.as_tensor(labels)
 
     def loss(log_temperature: float) -> float:
