@@ -2,11 +2,13 @@
 
 Usage: python workflow/scripts/publish.py DIRECTORY FOLDER
 
-DIRECTORY is a working directory of the workflow. Pictures are reduced to the size and colours that a page needs. Where
+DIRECTORY is a working directory of the workflow. Scores and confusion counts of every run, from which all else can be
+computed, go to FOLDER/scores as compressed CSV. Pictures are reduced to the size and colours that a page needs. Where
 a table and a figure have the same name, the figure and its CSV are published.
 """
 
 import argparse
+import lzma
 import shutil
 from pathlib import Path
 
@@ -25,6 +27,9 @@ def main() -> None:
     results = options.directory / "results"
     for path in (path for pattern in PUBLISHED for path in sorted(results.glob(pattern))):
         shutil.copyfile(path, options.folder / path.name)
+    (options.folder / "scores").mkdir(exist_ok=True)
+    for path in sorted(results.glob("scores/*.csv")):
+        (options.folder / "scores" / f"{path.name}.xz").write_bytes(lzma.compress(path.read_bytes()))
     for pattern, colours in PICTURES.items():
         for path in sorted(results.glob(pattern)):
             with Image.open(path) as picture:
