@@ -1,20 +1,18 @@
-"""Experiments on your own corpora, given as CSV files in the configuration."""
-
-import re
+"""Your own corpora, given as CSV files in the configuration; test_use trains and tests models on such corpora."""
 
 import pytest
 import yaml
 from conftest import ROOT, noise_bytes, write_tree
 from workflow_tools import Workflow
 
-from ser.core.files import read_json, read_rows, write_rows
+from ser.core.files import read_json, write_rows
 
 LABELS = {"angry": "ang", "happy": "joy", "neutral": "0", "sad": "sad"}
 
 
 @pytest.fixture(scope="module")
 def experiment(tmp_path_factory):
-    """Run CNN-LSTM on two CSV corpora as source and target, with few-shot examples."""
+    """Ingest two CSV corpora, source and target, one with labels of its own."""
     workflow = Workflow(tmp_path_factory.mktemp("table") / "repository", directory="mine")
     config = yaml.safe_load((ROOT / "config" / "emodb-urdu.yaml").read_text(encoding="utf-8"))
     for corpus in ("ONE", "TWO"):
@@ -32,27 +30,16 @@ def experiment(tmp_path_factory):
         "ONE": {"format": "table", "language": "Persian", "path": "ONE/mine.csv"},
         "TWO": {"format": "table", "language": "Greek", "path": "TWO/mine.csv", "labels": labels},
     }
-    config["training"] = {"epochs": 1}
     pairs = {"sources": ["ONE", "TWO"], "targets": ["ONE", "TWO"]}
-    figure2 = {"models": ["cnn-lstm"], "source": "ONE", "targets": ["TWO"], "shots": [0, 8]}
-    config["experiments"] |= {"table2": {"models": ["cnn-lstm"]} | pairs, "figure2": figure2}
+    config["experiments"]["table2"] = {"models": ["cnn-lstm"]} | pairs
     workflow.configure(config)
-    weights = "results/runs/cnn-lstm/ONE-to-TWO/8-shot/seed1/weights.safetensors"
-    workflow.run("--cores", "2", "results/tables/table2.csv", "results/corpora/TWO/audit.json", weights)
+    workflow.run("--cores", "2", "results/corpora/ONE/utterances.csv", "results/corpora/TWO/audit.json")
     return workflow
 
 
-def test_csv_corpora_are_source_and_target(experiment):
-    results = experiment.directory / "results"
-    table = read_rows(results / "tables/table2.csv")
-    assert [(row["source"], row["target"]) for row in table] == [("ONE", "TWO"), ("TWO", "ONE")]
-    assert all(0 <= float(row["cnn-lstm"]) <= 100 for row in table)
-    assert read_json(results / "corpora/TWO/audit.json")["emotions"] == {
-        "angry": 18,
-        "happy": 18,
-        "neutral": 18,
-        "sad": 18,
-    }
+def test_labels_become_emotions(experiment):
+    audit = read_json(experiment.directory / "results/corpora/TWO/audit.json")
+    assert audit["emotions"] == {"angry": 18, "happy": 18, "neutral": 18, "sad": 18}
 
 
 def test_changed_recording_or_row_is_ingested_again(experiment):
@@ -71,28 +58,3 @@ def test_changed_recording_or_row_is_ingested_again(experiment):
     assert experiment.rules_planned(target) == {"corpus": 1}
     table.write_text(text, encoding="utf-8")
     assert experiment.planned(target) == []
-
-
-@pytest.mark.parametrize("kind", ["source", "few-shot"])
-def test_leaking_split_is_rejected(experiment, kind):
-    """Edit a split by hand: the audit and the training run that read it fail."""
-    results = experiment.directory / "results"
-    if kind == "source":
-        path, corpus, run = results / "splits/ONE/seed1/source.csv", "ONE", "ONE-to-any/0-shot"
-        text = path.read_text(encoding="utf-8")
-        changed = text.replace(",dev\n", ",train\n", 1)
-    else:
-        path, corpus, run = results / "fewshot/TWO/8-shot/seed1.csv", "TWO", "ONE-to-TWO/8-shot"
-        split = read_rows(results / "splits/TWO/seed1/target.csv")
-        tested = next(row["utterance"] for row in split if row["role"] == "test")
-        text = path.read_text(encoding="utf-8")
-        changed = f"{text}{tested}\n"
-    jobs = {
-        "corpus_audit": f"results/corpora/{corpus}/audit.json",
-        "finetune": f"results/runs/cnn-lstm/{run}/seed1/weights.safetensors",
-    }
-    path.write_text(changed, encoding="utf-8")
-    failed = experiment.run("--cores", "2", "--keep-going", *jobs.values(), check=False)
-    path.write_text(text, encoding="utf-8")
-    for rule in jobs:
-        assert re.search(rf"{rule}: .*{path.relative_to(experiment.directory)} leaks: ", failed.stdout), failed.stdout

@@ -380,7 +380,7 @@ class KilledRun:
         self.weights, self.state = folder / "weights.safetensors", folder / "resume.safetensors"
         self.target = str(self.weights.relative_to(demo.directory))
         config = demo.config()
-        config["models"][self.name] = config["models"][model] | {"training": {"epochs": 8}}
+        config["models"][self.name] = config["models"][model] | {"training": {"epochs": 5}}
         demo.configure(config)
         running = demo.start("--cores", "1", self.target)
         while not self.state.exists():

@@ -64,7 +64,7 @@ def finished(tmp_path_factory):
     layout = {"format": "emovo", "language": "Italian", "verify": "none"}
     config |= {"seeds": [1], "few_shot": {"pool_per_emotion": 2}, "training": {"epochs": 2}}
     config["corpora"] = {corpus: layout | {"path": corpus} for corpus in CORPORA}
-    config["models"]["long"] = {"title": "Long", "family": "cnn-lstm", "training": {"epochs": 60}}
+    config["models"]["long"] = {"title": "Long", "family": "cnn-lstm", "training": {"epochs": 40}}
     frozen = {"family": "wav2vec2", "checkpoint": "checkpoint", "tuning": {"method": "frozen"}}
     config["models"]["frozen"] = {"title": "Frozen"} | frozen
     config["experiments"]["table2"] = {"models": ["cnn-lstm", "frozen"], "sources": ["ONE"], "targets": ["TWO"]}
@@ -265,6 +265,31 @@ def test_predictions_and_splits_must_agree(workflow):
     result = workflow.run("--cores", "1", SCORES, check=False)
     assert result.returncode
     assert "differ in their utterances (tri-m3-b2). Delete both files and run Snakemake again." in result.stdout
+
+
+@pytest.mark.parametrize("kind", ["source", "few-shot"])
+def test_leaking_split_is_rejected(workflow, kind):
+    """Edit a split by hand: the audit and the training run that read it fail."""
+    results = workflow.directory / "results"
+    if kind == "source":
+        path, corpus, run = results / "splits/ONE/seed1/source.csv", "ONE", "ONE-to-any/0-shot"
+        text = path.read_text(encoding="utf-8")
+        changed = text.replace(",dev\n", ",train\n", 1)
+    else:
+        path, corpus, run = results / "fewshot/TWO/4-shot/seed1.csv", "TWO", "ONE-to-TWO/4-shot"
+        split = files.read_rows(results / "splits/TWO/seed1/target.csv")
+        tested = next(row["utterance"] for row in split if row["role"] == "test")
+        text = path.read_text(encoding="utf-8")
+        changed = f"{text}{tested}\n"
+    jobs = {
+        "corpus_audit": f"results/corpora/{corpus}/audit.json",
+        "finetune": f"results/runs/cnn-lstm/{run}/seed1/weights.safetensors",
+    }
+    path.write_text(changed, encoding="utf-8")
+    failed = workflow.run("--cores", "2", "--keep-going", *jobs.values(), check=False)
+    path.write_text(text, encoding="utf-8")
+    for rule in jobs:
+        assert re.search(rf"{rule}: .*{path.relative_to(workflow.directory)} leaks: ", failed.stdout), failed.stdout
 
 
 WRITTEN = {  # folders on a faulty disk, and the files written there
