@@ -165,6 +165,13 @@ class TestInputs:
         assert len(records) == len(set(records)) == 5 * 5
         assert records[0] == "results/runs/cnn-lstm-converged/IEMOCAP-to-any/0-shot/seed1/run.json"
 
+    def test_gap_reads_experiments_with_the_models_of_within(self, inputs):
+        """Table II as printed has other models than those that are trained within a language."""
+        named = [
+            path.removeprefix("results/scores/").removesuffix("_confusions.csv") for path in inputs.gap_confusions()
+        ]
+        assert named == ["within", "figure2", "table2_converged"]
+
     def test_one_record_of_each_model_and_encoder(self, config, inputs):
         assert len(inputs.one_record_per_model()) == len(config["models"])
         assert len(inputs.encoder_records()) == 8

@@ -159,9 +159,13 @@ class TestThreads:
 class TestInterruptions:
     """Interruptions stop all jobs, and the next run gives the same results."""
 
-    def test_ctrl_c_and_closed_terminal(self, finished, untrained):
-        """Ctrl-C removes the lock; closing the terminal does not."""
+    def test_second_run_ctrl_c_and_closed_terminal(self, finished, untrained):
+        """A run locks its directory; Ctrl-C removes the lock, closing the terminal does not."""
         process, job = start_training(untrained)
+        second = untrained.run("--cores", "1", PREDICTED, check=False)
+        assert second.returncode
+        assert "Directory cannot be locked" in second.stdout
+        assert untrained.rules_planned(PREDICTED) == {"finetune": 1, "predict": 1}  # a dry run is allowed
         os.killpg(process.pid, signal.SIGINT)
         job.resume()
         output, _ = process.communicate()
@@ -234,18 +238,6 @@ def test_only_temporary_files_of_the_output_are_removed(tmp_path):
     (tmp_path / ".labels.78.csv").mkdir()
     files.write_rows(tmp_path / "labels.csv", ["a"], [["1"]])
     assert sorted(path.name for path in tmp_path.iterdir()) == [".labels.78.csv", ".tmpAbC123", "labels.csv"]
-
-
-def test_second_run_in_the_same_directory_is_rejected(finished, untrained):
-    first, job = start_training(untrained)
-    second = untrained.run("--cores", "1", PREDICTED, check=False)
-    assert second.returncode
-    assert "Directory cannot be locked" in second.stdout
-    assert untrained.rules_planned(PREDICTED) == {"finetune": 1, "predict": 1}  # a dry run is allowed
-    job.resume()
-    first.communicate()
-    assert first.returncode == 0
-    assert contents(untrained) == contents(finished)
 
 
 def test_damaged_weights_are_reported(workflow):

@@ -77,7 +77,7 @@ def draw(corpus: str, report: dict, rows: Sequence[dict], levels, silence, notes
 def write_facts(figure, report: dict) -> None:
     """Write the summary above the panels."""
     verification = report["archive"]["verification"]
-    overlaps = report["overlaps"]
+    overlaps = sorted(report["overlaps"], key=lambda overlap: not overlap["across_groups"])
     across = [overlap for overlap in overlaps if overlap["across_groups"]]
     contradictory = [overlap for overlap in overlaps if len(set(overlap["emotions"])) > 1]
     seconds, level = report["seconds"], report["level_db"]
@@ -100,12 +100,8 @@ def write_facts(figure, report: dict) -> None:
         f" {report['silence_percent']['mean']:.0f} % of an utterance, on average. Clipped utterances:"
         f" {len(report['clipped'])}. Duplicate recordings: {len(report['duplicates'])}."
         f" Overlapping pairs of utterances: {len(overlaps)}"
-        + (
-            f", {len(across)} of them across groups, which splits keep together"
-            f" ({', '.join(' and '.join(overlap['utterances']) for overlap in across[:2])})"
-            if across
-            else ""
-        )
+        + (f" ({listing([' with '.join(overlap['utterances']) for overlap in overlaps], 2)})" if overlaps else "")
+        + (f", {len(across)} of them across groups, which splits keep together" if across else "")
         + (f", {len(contradictory)} with two emotions" if contradictory else "")
         + ".",
         " ".join(f"{sentence}." for sentence in coverage(report)),

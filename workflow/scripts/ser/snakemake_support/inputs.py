@@ -270,9 +270,10 @@ class Inputs:
         return self.archives(*claimed) if claimed else []
 
     def gap_experiments(self) -> list[str]:
-        """Return the experiments that the table `gap` shows; none without `within`."""
+        """Return the experiments that the table `gap` shows: those with a model of `within`."""
         configured = self._experiments.configured
-        return [name for name in GAP if name in configured] if WITHIN in configured else []
+        models = set(configured[WITHIN]["models"]) if WITHIN in configured else set()
+        return [name for name in GAP if name in configured and models.intersection(configured[name]["models"])]
 
     def gap_confusions(self) -> list[str]:
         """Return the confusion counts of those experiments."""
