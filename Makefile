@@ -57,5 +57,6 @@ clean: ## Remove the demo's results
 .venv/installed: envs/requirements.txt
 	@echo "Installing envs/requirements.txt into .venv (takes some minutes)"
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --requirement envs/requirements.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-compile --requirement envs/requirements.txt
+	$(BIN)/python -m compileall -qq -j 0 .venv/lib || true  # on all cores; some packages have files of other versions of Python
 	touch $@
