@@ -364,14 +364,14 @@ def test_figures_are_drawn_with_missing_runs(tmp_path, figure):
 
 
 def test_footnotes_are_on_figures_and_in_their_data(tmp_path):
-    notes = style.footnotes("synthetic demo", {"EMODB": "altered", "URDU": "", "A": "x", "B": "x"})
-    assert notes == ["synthetic demo", "EMODB: altered", "A, B: x"]
+    notes = style.footnotes("synthetic demo", {"EMODB": "altered (1; 2)", "URDU": "", "A": "x; y", "B": "x"})
+    assert notes == ["synthetic demo", "EMODB: altered (1; 2)", "A, B: x", "A: y"]
     notes = notes[:2]
     figure = plt.figure()
     style.add_footnotes(figure, notes)
     assert "synthetic demo" in figure.texts[-1].get_text()
     style.write_drawn(pd.DataFrame({"uar": [50.0]}), notes, tmp_path / "drawn.csv")
-    assert "synthetic demo; EMODB: altered" in (tmp_path / "drawn.csv").read_text()
+    assert "synthetic demo; EMODB: altered (1; 2)" in (tmp_path / "drawn.csv").read_text()
 
 
 def test_unverified_contents_are_noted(tmp_path):

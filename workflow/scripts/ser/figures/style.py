@@ -1,6 +1,7 @@
 """Common style and helpers of tables and figures."""
 
 import os
+import re
 import textwrap
 from collections.abc import Mapping, Sequence
 
@@ -50,11 +51,16 @@ def limit_to_percentages(axes) -> None:
 
 
 def footnotes(label: str | None, notes: Mapping[str, str]) -> list[str]:
-    """Return the notes of a table or figure: the label, and notes on corpora or models."""
+    """Return the notes of a table or figure: the label, and each note with the corpora or models it is on.
+
+    Args:
+        notes: corpus or model -> its notes, separated by semicolons outside parentheses.
+    """
     names: dict[str, list[str]] = {}
-    for name, note in notes.items():
-        names.setdefault(note, []).append(name)
-    return ([label] if label else []) + [f"{', '.join(noted)}: {note}" for note, noted in names.items() if note]
+    for name, joined in notes.items():
+        for note in filter(None, re.split(r"; (?![^(]*\))", joined)):
+            names.setdefault(note, []).append(name)
+    return ([label] if label else []) + [f"{', '.join(noted)}: {note}" for note, noted in names.items()]
 
 
 def write_drawn(frame: pd.DataFrame, notes: Sequence[str], path: str | os.PathLike) -> None:
