@@ -49,6 +49,7 @@ from ser.models.trainable_state import trained_state
 
 FORMATS = (("wav", 44_100), ("flac", 48_000), ("ogg", 16_000), ("mp3", 22_050), ("wav", 16_000))
 MODELS = ("cnn-lstm", "egemaps", "xlsr", "whisper", "xlsr-frozen")
+LABELS = {"angry": "ang", "happy": "joy", "neutral": "0", "sad": "sad"}  # of German
 SAVE = {"wavlm": save_wavlm, "hubert": save_hubert, "unispeech-sat": save_unispeech_sat}
 ONE_THREAD = os.environ | {"OMP_NUM_THREADS": "1"}  # tests may run in parallel
 
@@ -59,7 +60,7 @@ def recording(name: str, seconds: float, rate: int) -> np.ndarray:
     return np.clip(noise * (0.05, 0.2), -1, 1)
 
 
-def write_corpus(folder) -> None:
+def write_corpus(folder, labels: dict[str, str]) -> None:
     """Write a corpus of five speakers, each in another format, with all emotions, and silence to trim."""
     rows = []
     for speaker, (suffix, rate) in enumerate(FORMATS):
@@ -68,7 +69,7 @@ def write_corpus(folder) -> None:
             (folder / "audio").mkdir(parents=True, exist_ok=True)
             speech = recording(f"{folder.name} {name}", 0.4 + 0.3 * i, rate)
             soundfile.write(folder / "audio" / name, np.pad(speech, ((rate // 5, rate // 4), (0, 0))), rate)
-            rows.append((f"audio/{name}", speaker, emotion))
+            rows.append((f"audio/{name}", speaker, labels.get(emotion, emotion)))
     write_rows(folder / "corpus.csv", ("file", "speaker", "emotion"), rows)
 
 
@@ -79,9 +80,10 @@ def workflow(tmp_path_factory):
     config = yaml.safe_load((ROOT / "demo" / "config" / "config.yaml").read_text(encoding="utf-8"))
     config |= {"seeds": [1], "few_shot": {"pool_per_emotion": 2}, "noise": {"format": "demand", "path": None}}
     for corpus in ("English", "German"):
-        write_corpus(workflow.directory / corpus)
+        write_corpus(workflow.directory / corpus, LABELS if corpus == "German" else {})
         table = {"format": "table", "language": corpus, "path": f"{corpus}/corpus.csv"}
         config["corpora"][corpus] = table | {"trim_db": 40}
+    config["corpora"]["German"]["labels"] = {"ang": "angry", "joy": "happy", "0": "neutral"}
     save_wav2vec2(workflow.directory / "checkpoints" / "xlsr", **LAYER_NORM)
     save_whisper(workflow.directory / "checkpoints" / "whisper")
     config["models"]["egemaps"] = {"title": "eGeMAPS (SVM)", "family": "svm"}
@@ -131,6 +133,16 @@ def run_of(workflow, model: str) -> Path:
 
 def first_file(workflow) -> Path:
     return min((workflow.directory / "German" / "audio").iterdir())
+
+
+def test_csv_corpora_are_source_and_target(workflow):
+    """One of them has labels of its own."""
+    scores = read_rows(workflow.directory / "results/scores/table2.csv")
+    assert {row["model"] for row in scores} == set(MODELS)
+    assert {row["target"] for row in scores} == {"German"}
+    assert all(0 <= float(row["uar"]) <= 100 for row in scores)
+    emotions = [row["emotion"] for row in read_rows(workflow.directory / "results/corpora/German/utterances.csv")]
+    assert {emotion: emotions.count(emotion) for emotion in EMOTIONS} == dict.fromkeys(EMOTIONS, len(FORMATS))
 
 
 class TestLabels:
