@@ -309,6 +309,18 @@ class TestGaps:
             "mms against cnn-lstm": True,
         }
 
+    def test_claims_on_foundation_models_need_no_english_one(self):
+        levels = {model: level for model, level in LEVELS.items() if model != "wav2vec2"}
+        noisy = {(model, condition): level for model, level in levels.items() for condition in ("clean", "noisy")}
+        settings = settings_with("table2", "figure3")
+        settings["models"] = {name: entry for name, entry in SETTINGS["models"].items() if name in levels}
+        for name in ("table2", "figure3"):
+            settings["experiments"][name] = SETTINGS["experiments"][name] | {"models": [*levels]}
+        table = table_of(settings, all_counts(levels, figure3=noisy)).drop_duplicates("claim").set_index("claim")
+        assert "mean of xlsr, whisper, mms against cnn-lstm" in table.loc["C6", "comparison"]
+        assert table.loc["C6", "effect"] == pytest.approx(20, abs=0.1)
+        assert table.loc[["C0", "C3", "C7"], "claim_verdict"].unique().tolist() == ["not tested"]
+
     def test_c8_is_not_tested_on_other_languages(self):
         settings = settings_with("table2") | {"languages": dict.fromkeys(CORPORA, "Persian")}
         row = table_of(settings, all_counts(LEVELS)).set_index("claim").loc["C8"]

@@ -178,9 +178,8 @@ def _across_languages(settings: Mapping) -> Iterator[Comparison]:
 
 
 def _few_shot(settings: Mapping) -> Iterator[Comparison]:
-    roles, name = settings["roles"], _namer(settings)
+    roles, name, foundation = settings["roles"], _namer(settings), _foundation(settings)
     baseline, english = roles["baseline"], roles["english"]
-    foundation = [english, *roles["multilingual"]]
     least, *sizes = sorted((settings["experiments"]["figure2"] or {"shots": [0]})["shots"])
     if not sizes:
         return
@@ -214,7 +213,7 @@ def _in_noise(settings: Mapping) -> Iterator[Comparison]:
         return lambda model: (*noisy(model), (-1, Arm(model)), (1, Arm(other)))
 
     for claim, models, other in (
-        ("C6", [english, *roles["multilingual"]], baseline),
+        ("C6", _foundation(settings), baseline),
         ("C7", roles["multilingual"], english),
     ):
         title = f"{{}} against {name(other)}, {noise}"
@@ -229,9 +228,8 @@ def _seen_in_pretraining(settings: Mapping) -> Iterator[Comparison]:
     Two checkpoints are compared on targets whose language only the first saw, relative to targets that both or neither
     saw.
     """
-    roles, name, experiment = settings["roles"], _namer(settings), pairs_experiment(settings["experiments"])
-    cells = cells_of(settings["experiments"][experiment])
-    foundation = [roles["english"], *roles["multilingual"]]
+    name, experiment = _namer(settings), pairs_experiment(settings["experiments"])
+    cells, foundation = cells_of(settings["experiments"][experiment]), _foundation(settings)
 
     def seen(model, cell):
         return pretraining_data.seen(settings["models"].get(model, {}), settings["languages"][cell[1]])
@@ -246,6 +244,12 @@ def _seen_in_pretraining(settings: Mapping) -> Iterator[Comparison]:
                 title = f"{name(first)} minus {name(second)}: on {', '.join(languages)}, minus on other targets"
                 arms = mean_difference([(Arm(first), Arm(second))])
                 yield Comparison("C8", title, experiment, arms, chosen=chosen, beside=beside)
+
+
+def _foundation(settings: Mapping) -> list[str]:
+    """Return the multilingual foundation models, after the English one if the configuration has one."""
+    english = settings["roles"]["english"]
+    return [*([english] if english in settings["models"] else []), *settings["roles"]["multilingual"]]
 
 
 def _without_models(claim: str, settings: Mapping) -> Comparison:
