@@ -183,8 +183,9 @@ def comparisons(name: str, options) -> dict[str, dict]:
     # Whisper's extractor always pads to 30 s: neither grouping nor cutting changes anything
     count = 1 if options.brief or "whisper" in name else None
     plain = {title: {"side": "plain", **settings} for title, settings in list(PLAIN.items())[:count]}
-    if options.brief and options.device == "cuda":
-        return plain | {"ours without CUDA graphs": {"side": "ours", "recordable": False}}
+    if options.brief:
+        without = {"ours without CUDA graphs": {"side": "ours", "recordable": False}}
+        return plain | (without if options.device == "cuda" else {})
     return plain | {"ours, once more": {"side": "ours"}}
 
 
