@@ -9,7 +9,7 @@ import ast
 import functools
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ser.core.paths import ROOT, SCRIPTS
@@ -60,7 +60,7 @@ def _content(path: Path) -> tuple[frozenset[Path], bytes]:
 def imported_modules(tree: ast.AST) -> set[Path]:
     """Return the project modules that code imports, with their parent packages."""
     names = set()
-    for node in ast.walk(tree):
+    for node in _without_expressions(tree):
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
@@ -71,8 +71,20 @@ def imported_modules(tree: ast.AST) -> set[Path]:
     return {path for stem in stems for path in (stem.with_suffix(".py"), stem / "__init__.py") if path.is_file()}
 
 
+def _without_expressions(tree: ast.AST) -> Iterator[ast.AST]:
+    """Yield all nodes that may hold statements: most nodes are in expressions, and every start of Snakemake waits."""
+    for node in ast.iter_child_nodes(tree):
+        if not isinstance(node, ast.expr):
+            yield node
+            yield from _without_expressions(node)
+
+
 class _WithoutProse(ast.NodeTransformer):
-    """Transformer that removes docstrings, log calls and error messages."""
+    """Transformer that removes docstrings, log calls and error messages, which no expression contains."""
+
+    def generic_visit(self, node: ast.AST):
+        """Visit the children of a node that is no expression."""
+        return node if isinstance(node, ast.expr) else super().generic_visit(node)
 
     def visit_Expr(self, node: ast.Expr):
         """Remove docstrings and log calls."""
@@ -84,13 +96,13 @@ class _WithoutProse(ast.NodeTransformer):
             and isinstance(value.func.value, ast.Name)
             and value.func.value.id in LOGGERS
         )
-        return None if is_text or is_log else self.generic_visit(node)
+        return None if is_text or is_log else node
 
     def visit_Raise(self, node: ast.Raise):
         """Keep the type of the raised error, without its message."""
         if isinstance(node.exc, ast.Call):
             return ast.Raise(node.exc.func, None)
-        return self.generic_visit(node)
+        return node
 
 
 def listing_hash(paths: Iterable[str | Path]) -> str:
