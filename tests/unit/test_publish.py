@@ -13,7 +13,7 @@ def test_tables_are_copied_and_pictures_made_small(tmp_path, monkeypatch):
     for path in (results / "tables", results / "scores", folder):
         path.mkdir(parents=True)
     (results / "tables" / "table2.csv").write_text("source,target\n")
-    (results / "scores.csv").write_text("model\n")
+    (results / "claims.md").write_text("# Claims\n")
     (results / "scores" / "figure2_confusions.csv").write_text("model,angry\ncnn-lstm,3\n")
     (results / "other.csv").write_text("not published\n")
     pixels = np.zeros((500, 4000, 3), np.uint8)
@@ -21,7 +21,7 @@ def test_tables_are_copied_and_pictures_made_small(tmp_path, monkeypatch):
     Image.fromarray(pixels).save(results / "tables" / "table2.png")
     monkeypatch.setattr(sys, "argv", ["publish.py", str(tmp_path / "run"), str(folder)])
     publish.main()
-    assert {path.name for path in folder.iterdir()} == {"table2.csv", "scores.csv", "table2.png", "scores"}
+    assert {path.name for path in folder.iterdir()} == {"table2.csv", "claims.md", "table2.png", "scores"}
     counts = pd.read_csv(folder / "scores" / "figure2_confusions.csv.xz")
     assert counts.to_dict("records") == [{"model": "cnn-lstm", "angry": 3}]
     with Image.open(folder / "table2.png") as picture:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from PIL import Image
 
-PUBLISHED = ("tables/*.csv", "figures/*.csv", "claims*.csv", "claims.md", "scores.csv", "audit*.csv", "provenance.json")
+PUBLISHED = ("tables/*.csv", "figures/*.csv", "claims*.csv", "claims.md", "audit*.csv", "provenance.json")
 PICTURES = {"tables/*.png": 32, "figures/*.png": 256, "claims.png": 256}  # colours: fewer would change those of models
 WIDTH = 1300  # pixels
 
