@@ -19,7 +19,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context
 from pathlib import Path
@@ -58,11 +58,14 @@ def main():
     report = Report(options.output)
     report.say(f"{describe(options)}; `{' '.join(['python', *sys.argv])}`")
     with tempfile.TemporaryDirectory() as folder:
-        if options.skip != "exactness":
-            report.part("exactness and training", lambda: check_families(Path(folder), options, report))
         speed = [name for name in SPEED if name in options.models] if options.skip != "speed" else []
-        with ProcessPoolExecutor(2, get_context("spawn")) as processes:
-            list(processes.map(save_encoder, [(name, Path(folder, name), options.dry) for name in speed]))
+        workers = 2 if options.dry else len(options.models) + len(speed)
+        with ProcessPoolExecutor(workers, get_context("spawn")) as processes:
+            saved = [processes.submit(save_encoder, name, Path(folder, name), options.dry) for name in speed]
+            if options.skip != "exactness":
+                report.part("exactness and training", lambda: check_families(processes, Path(folder), options, report))
+            for job in saved:
+                job.result()
         for model in speed:
             if time.monotonic() - started > 60 * options.minutes:
                 report.say(f"\n{model}: its speed was not measured, since the time is over.")
@@ -141,16 +144,15 @@ class Report:
 # --- Exactness and training -------------------------------------------------------------------
 
 
-def check_families(folder: Path, options, report: Report) -> list[dict]:
-    """Check every family in a process of its own, side by side, and print a table of the measured values."""
+def check_families(processes: Executor, folder: Path, options, report: Report) -> list[dict]:
+    """Check the families side by side, and print a table of the measured values."""
     names = options.models
     families = {name: family for name, (family, *_) in fine_tuning.MODELS.items()} | {CNN_LSTM: CNN_LSTM}
-    with ProcessPoolExecutor(2 if options.dry else len(names), get_context("spawn")) as processes:
-        jobs = [
-            processes.submit(check_family, name, families[name], folder / f"{name}-2-layers", options.device)
-            for name in names
-        ]
-        checks = [check for job in jobs for check in job.result()]
+    jobs = [
+        processes.submit(check_family, name, families[name], folder / f"{name}-2-layers", options.device)
+        for name in names
+    ]
+    checks = [check for job in jobs for check in job.result()]
     report.say("\n## Exactness and training\n")
     report.say(f"| | {' | '.join(names)} | allowed |\n|---|{'---:|' * (len(names) + 1)}")
     for title, allowed in ALLOWED.items():
@@ -467,10 +469,9 @@ def memory_limit(torch, limit: float | None) -> Iterator[None]:
 # --- Speed ------------------------------------------------------------------------------------
 
 
-def save_encoder(model: tuple[str, Path, bool]) -> None:
-    """Save a random encoder, given its name, a folder, and whether it is tiny."""
-    name, folder, dry = model
-    fine_tuning.make_checkpoint({"model": name, "folder": folder, "tiny": dry}, None)
+def save_encoder(name: str, folder: Path, tiny: bool) -> None:
+    """Save a random encoder of a model's size, or a tiny one."""
+    fine_tuning.make_checkpoint({"model": name, "folder": folder, "tiny": tiny}, None)
 
 
 def measure_speed(model: str, folder: Path, options, report: Report) -> dict:

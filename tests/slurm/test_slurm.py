@@ -77,6 +77,13 @@ class OnCluster(Workflow):
         profile = ("--workflow-profile", "profiles/slurm", "--slurm-init-seconds-before-status-checks", "6")
         return self.cluster.inside([*super().command(), *profile, *arguments])
 
+    def run(self, *arguments: str) -> str:
+        """Run Snakemake on the cluster; return stdout and stderr."""
+        snakemake = self.start(*arguments, output=subprocess.PIPE)
+        output, _ = snakemake.communicate()
+        assert snakemake.returncode == 0, output[-6000:]
+        return output
+
     @property
     def log(self) -> str:
         """Log of the training job."""
@@ -127,7 +134,7 @@ def finished(cluster, tmp_path_factory):
     text, lists = re.subn("(?m)^set-resources: .*(?=]$)", more, profile.read_text(encoding="utf-8"))
     assert lists == 1
     profile.write_text(text, encoding="utf-8")
-    workflow.output = workflow.run("--slurm-keep-successful-logs", *TARGETS).stdout
+    workflow.output = workflow.run("--slurm-keep-successful-logs", *TARGETS)
     return workflow
 
 
@@ -172,8 +179,7 @@ class TestFromEndToEnd:
         alone = finished.copy(tmp_path / "repository")
         for folder in ("results", ".snakemake"):
             shutil.rmtree(alone.directory / folder)
-        on_one_machine = Workflow.command(alone, "--cores", "2", *TARGETS)
-        subprocess.run(on_one_machine, cwd=alone.repository, check=True, capture_output=True)
+        Workflow.run(alone, "--cores", "2", *TARGETS)
         assert alone.outcome() == finished.outcome()
 
     def test_nothing_is_planned_with_or_without_slurm(self, finished):
@@ -291,7 +297,7 @@ class TestFailures:
             cluster.output("scancel", *missed)
             wait_until(lambda: not workflow.unfinished_jobs(), "no jobs")
         assert not missed
-        again = {output for job in parse(workflow.run("--dry-run", WEIGHTS, *TARGETS).stdout) for output in job.outputs}
+        again = {output for job in parse(workflow.run("--dry-run", WEIGHTS, *TARGETS)) for output in job.outputs}
         kept = {
             path: time
             for path, time in finished_files(workflow).items()

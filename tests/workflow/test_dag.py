@@ -66,7 +66,7 @@ def test_table_alone_plans_no_few_shot_runs(paper):
 
 
 def test_jobs_with_a_model_request_a_gpu(paper):
-    dry_run = paper.dry_run("results/runs/xlsr/EMODB-to-any/0-shot/seed1/weights.safetensors").stdout
+    dry_run = paper.run("--dry-run", "results/runs/xlsr/EMODB-to-any/0-shot/seed1/weights.safetensors").stdout
     block = dry_run[dry_run.index("rule finetune:") :]
     assert "gpu=1" in block
 
@@ -98,7 +98,7 @@ def test_mistakes_stop_a_dry_run(paper, edit, message):
     edit(config)
     paper.configure(config)
     try:
-        result = paper.dry_run(check=False)
+        result = paper.run("--dry-run", check=False)
     finally:
         paper.configure(original)
     assert result.returncode != 0
@@ -110,7 +110,7 @@ def test_duplicate_key_stops_a_dry_run(paper):
     original = path.read_text(encoding="utf-8")
     path.write_text(f"{original}\nseeds: [1]\n")
     try:
-        result = paper.dry_run(check=False)
+        result = paper.run("--dry-run", check=False)
     finally:
         path.write_text(original)
     assert result.returncode != 0

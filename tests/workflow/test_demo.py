@@ -1,20 +1,17 @@
-"""Reduced demo from speech synthesis to tables and figures, and interrupted runs."""
+"""Reduced demo from speech synthesis to tables and figures, and repeated jobs."""
 
 import hashlib
 import io
 import re
-import time
 import zipfile
 from collections import Counter
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import psutil
 import pytest
 import soundfile
 from safetensors.torch import load_file
-from workflow_tools import Workflow
 
 from ser.core.constants import EMOTIONS, UTTERANCE_COLUMNS
 from ser.core.files import read_json, read_rows
@@ -304,8 +301,8 @@ def test_report_needs_no_network(demo):
     assert not re.search(r"""<(?:script|link|img)[^>]+(?:src|href)=["']?(?:https?:)?//""", page)
 
 
-class TestInterrupted:
-    """Killed, failed, repeated and edited jobs."""
+class TestRepeated:
+    """Failed and repeated jobs."""
 
     def test_speech_is_reproducible(self, demo):
         """By default, eSpeak takes its seed from the clock."""
@@ -315,30 +312,6 @@ class TestInterrupted:
             demo.run("--cores", "1", "--force", "resources/demo/urdu.zip")
             spoken.append(path.read_bytes())
         assert spoken[0] == spoken[1]
-
-    def test_killed_training_resumes_unless_its_code_changed(self, demo, results):
-        """Kill the job in a later epoch: the resumed run equals an uninterrupted one."""
-        before = demo.config()
-        module = demo.repository / "workflow/scripts/ser/training/loop.py"
-        code = module.read_text(encoding="utf-8")
-        try:
-            run = KilledRun(demo, "cnn-lstm")
-            state = run.state.read_bytes()
-            demo.run("--cores", "1", run.target)
-            assert "resuming after epoch" in run.log()
-            assert not run.state.exists()
-            resumed = run.outcome()
-            run.state.write_bytes(state)
-            module.write_text(code.replace('named_generator("batches"', 'named_generator("edited"'), encoding="utf-8")
-            demo.run("--cores", "1", "--force", run.target)
-            assert "was saved with other settings, code, inputs or device: starting at the first epoch" in run.log()
-            assert "resuming" not in run.log()
-            module.write_text(code, encoding="utf-8")
-            demo.run("--cores", "1", "--force", run.target)
-            assert run.outcome() == resumed
-        finally:
-            demo.configure(before)
-            module.write_text(code, encoding="utf-8")
 
     def test_failed_training_reports_its_run_and_leaves_no_files(self, demo, results):
         before = demo.config()
@@ -369,37 +342,3 @@ class TestInterrupted:
             demo.configure(config)
         after = pd.read_csv(demo.directory / path)
         np.testing.assert_allclose(after[list(EMOTIONS)], before[list(EMOTIONS)], atol=1e-5, rtol=0)
-
-
-class KilledRun:
-    """Training run of a demo model, killed by SIGKILL in a later epoch."""
-
-    def __init__(self, demo: Workflow, model: str):
-        self.demo, self.name = demo, f"{model}-again"
-        folder = demo.directory / f"results/runs/{self.name}/English-to-any/0-shot/seed1"
-        self.weights, self.state = folder / "weights.safetensors", folder / "resume.safetensors"
-        self.target = str(self.weights.relative_to(demo.directory))
-        config = demo.config()
-        config["models"][self.name] = config["models"][model] | {"training": {"epochs": 5}}
-        demo.configure(config)
-        running = demo.start("--cores", "1", self.target)
-        while not self.state.exists():
-            assert running.poll() is None
-            time.sleep(0.05)
-        time.sleep(0.2)  # during the next epoch
-        for child in psutil.Process(running.pid).children(recursive=True):
-            if any("finetune.py" in part for part in child.cmdline()):
-                child.kill()
-        running.wait(timeout=300)
-        assert running.returncode != 0
-        assert not self.weights.exists()
-        assert self.state.exists()
-
-    def log(self) -> str:
-        """Return the job's log."""
-        path = self.demo.directory / f"results/logs/finetune/{self.name}/English-to-any/0-shot/seed1.log"
-        return path.read_text(encoding="utf-8")
-
-    def outcome(self) -> tuple[bytes, bytes]:
-        """Return weights and history."""
-        return self.weights.read_bytes(), self.weights.with_name("history.csv").read_bytes()

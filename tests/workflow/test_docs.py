@@ -124,7 +124,7 @@ def repository(tmp_path_factory):
 def plan(command: str, repository: Path) -> str:
     """Return the output of a Snakemake command as a dry run."""
     arguments = [*shlex.split(command)[1:], "--dry-run"]
-    status, output = preloaded_snakemake.run(arguments, repository, {})
+    status, output = preloaded_snakemake.run(arguments, repository, os.environ)
     assert status == 0, f"{command}\n{output[-6000:]}"
     return output
 

@@ -46,7 +46,7 @@ def pinned_versions():
     ],
 )
 def test_results_are_named_targets(paper, target, output, without):
-    jobs = parse(paper.dry_run(target).stdout)
+    jobs = parse(paper.run("--dry-run", target).stdout)
     assert any(output in job.outputs for job in jobs)
     assert not without & {job.rule for job in jobs}
 
@@ -55,7 +55,7 @@ def test_target_of_a_null_experiment_is_rejected(paper):
     config = paper.config()
     paper.configure(config | {"experiments": config["experiments"] | {"figure2": None}})
     try:
-        result = paper.dry_run("figure2", check=False)
+        result = paper.run("--dry-run", "figure2", check=False)
     finally:
         paper.configure(config)
     assert result.returncode != 0
@@ -110,7 +110,7 @@ def test_recipe_for_use_as_a_module_plans_the_same_jobs(tmp_path):
     result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
     jobs = [job for job in parse(result.stdout + result.stderr) if job.rule != "ser_all"]
     planned = [(job.rule.removeprefix("ser_"), sorted(job.outputs)) for job in jobs]
-    itself = [(job.rule, sorted(job.outputs)) for job in parse(clone.dry_run().stdout)]
+    itself = [(job.rule, sorted(job.outputs)) for job in parse(clone.run("--dry-run").stdout)]
     assert len(planned) > 50
     assert sorted(planned) == sorted(itself)
 

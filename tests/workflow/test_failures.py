@@ -64,7 +64,7 @@ def finished(tmp_path_factory):
     layout = {"format": "emovo", "language": "Italian", "verify": "none"}
     config |= {"seeds": [1], "few_shot": {"pool_per_emotion": 2}, "training": {"epochs": 2}}
     config["corpora"] = {corpus: layout | {"path": corpus} for corpus in CORPORA}
-    config["models"]["long"] = {"title": "Long", "family": "cnn-lstm", "training": {"epochs": 40}}
+    config["models"]["long"] = {"title": "Long", "family": "cnn-lstm", "training": {"epochs": 20}}
     frozen = {"family": "wav2vec2", "checkpoint": "checkpoint", "tuning": {"method": "frozen"}}
     config["models"]["frozen"] = {"title": "Frozen"} | frozen
     config["experiments"]["table2"] = {"models": ["cnn-lstm", "frozen"], "sources": ["ONE"], "targets": ["TWO"]}
@@ -189,6 +189,26 @@ class TestInterruptions:
         assert "resuming after epoch" in log_of_training(untrained)
         assert contents(untrained) == contents(finished)
         assert untrained.planned(SCORES, PREDICTED) == []
+
+    def test_killed_training_resumes_unless_its_code_changed(self, finished, untrained):
+        state = untrained.directory / LONG / "resume.safetensors"
+        module = untrained.repository / "workflow/scripts/ser/training/loop.py"
+        process, job = start_training(untrained)
+        job.kill()
+        process.communicate()
+        assert process.returncode
+        saved = state.read_bytes()
+        untrained.run("--cores", "2", PREDICTED)
+        assert "resuming after epoch" in log_of_training(untrained)
+        assert contents(untrained) == contents(finished)
+
+        state.write_bytes(saved)
+        code = module.read_text(encoding="utf-8")
+        module.write_text(code.replace('named_generator("batches"', 'named_generator("edited"'), encoding="utf-8")
+        untrained.run("--cores", "2", f"{LONG}/weights.safetensors")
+        message = "was saved with other settings, code, inputs or device: starting at the first epoch"
+        assert message in log_of_training(untrained)
+        assert contents(untrained) != contents(finished)
 
     @pytest.mark.parametrize(
         ("rule", "target"),

@@ -38,7 +38,7 @@ from workflow_tools import Workflow
 
 from ser.config.validation import TUNING, recorded_model
 from ser.core.constants import EMOTIONS
-from ser.core.errors import UserError
+from ser.core.errors import OptionError, UserError
 from ser.core.files import read_json, read_rows, write_json, write_rows
 from ser.core.paths import ENCODER_FILES, encoder_folder
 from ser.deploy import label, model_card
@@ -446,9 +446,14 @@ class TestBrokenFiles:
         result = subprocess.run(command, cwd=tmp_path, env=ONE_THREAD, capture_output=True, text=True)
         assert result.returncode == 1
         assert result.stderr.startswith(f"label: {tmp_path} has no run.json: it is not a training run, or")
-        for options in (["--whole", "--hop", "3"], ["--window", "0.001"], ["--output", str(tmp_path)], ["--unknown"]):
-            result = subprocess.run([*command, *options], cwd=tmp_path, env=ONE_THREAD, capture_output=True, text=True)
-            assert result.returncode == 2, result.stderr
+        command += ["--whole", "--hop", "3"]
+        result = subprocess.run(command, cwd=tmp_path, env=ONE_THREAD, capture_output=True, text=True)
+        assert result.returncode == 2, result.stderr
+
+    @pytest.mark.parametrize("options", [["--window", "0.001"], ["--output", "."]])
+    def test_wrong_options(self, workflow, options):
+        with pytest.raises(OptionError):
+            label_script.main([str(run_of(workflow, "cnn-lstm")), str(first_file(workflow)), *options])
 
 
 class TestExport:
