@@ -1,5 +1,7 @@
 """`make plan` and `make progress` on made-up jobs and files."""
 
+import re
+
 import plan
 import progress
 import pytest
@@ -142,3 +144,10 @@ class TestProgress:
     def test_missing_directory_is_rejected(self, here):
         with pytest.raises(progress.UserError, match="nowhere does not exist"):
             progress.main(["--directory", "nowhere"])
+
+
+def test_every_rule_with_a_gpu_is_measured_and_in_the_cluster_profile():
+    rules = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "workflow" / "rules").glob("*.smk"))
+    with_gpu = [rule.partition(":")[0] for rule in re.split(r"(?m)^rule ", rules)[1:] if "gpu=settings.gpu" in rule]
+    profile = (ROOT / "profiles" / "slurm" / "profile.yaml").read_text(encoding="utf-8")
+    assert sorted(with_gpu) == sorted(plan.MEASURED) == sorted(re.findall(r"(\w+):slurm_partition=GPUS", profile))

@@ -19,6 +19,8 @@ rule calibrate:
         calibration="results/runs/{model}/{source}-to-{target}/{shots}-shot/seed{seed}/calibration.safetensors",
     log:
         "results/logs/calibrate/{model}/{source}-to-{target}/{shots}-shot/seed{seed}.log",
+    benchmark:
+        "results/benchmarks/calibrate/{model}/{source}-to-{target}/{shots}-shot/seed{seed}.tsv"
     conda:
         "../../envs/ser.yaml"
     resources:

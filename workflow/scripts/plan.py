@@ -20,7 +20,7 @@ from ser.corpora import download
 from ser.snakemake_support import dry_run, provenance
 from ser.snakemake_support.dry_run import Job
 
-MEASURED = ("finetune", "predict", "pooled")  # rules with a benchmark file
+MEASURED = ("finetune", "calibrate", "predict", "pooled")  # rules with a benchmark file
 Kind = tuple[str, str]  # rule, and model or ""
 
 

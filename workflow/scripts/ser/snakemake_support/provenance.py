@@ -91,7 +91,7 @@ def costs(benchmarks: Path, runs: Iterable[RunId]) -> dict[str, dict]:
 
     Args:
         benchmarks: the folder of benchmark files, `{rule}/...tsv`.
-        runs: training runs to count, with their predictions; all jobs of rule `pooled` are counted.
+        runs: training runs to count, with their predictions; of other rules all jobs are counted.
 
     A job without a benchmark file is counted as `unmeasured`. GPU hours are the wall time of jobs if all training
     runs used GPUs. If only some did, GPU hours of other rules are unknown (None).
