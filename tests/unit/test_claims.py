@@ -340,11 +340,26 @@ class TestGaps:
         (c9,) = [one for one in claims.comparisons(SETTINGS | {"models": models}) if one.claim == "C9"]
         assert c9.obstacle is None if obstacle is None else c9.obstacle.startswith(obstacle)
 
-    def test_single_number_of_shots_has_no_comparison(self):
-        figure2 = SETTINGS["experiments"]["figure2"] | {"shots": [0]}
-        settings = SETTINGS | {"experiments": SETTINGS["experiments"] | {"figure2": figure2}}
-        few = [one for one in claims.comparisons(settings) if one.claim in ("C4", "C5")]
-        assert [one.obstacle for one in few] == ["Figure 2 has only one number of examples"] * 2
+    @staticmethod
+    def few_shot(shots, **roles):
+        """Return the comparisons of C4 and C5 with some numbers of examples."""
+        figure2 = SETTINGS["experiments"]["figure2"] | {"shots": shots}
+        edits = {"experiments": SETTINGS["experiments"] | {"figure2": figure2}, "roles": SETTINGS["roles"] | roles}
+        return [one for one in claims.comparisons(SETTINGS | edits) if one.claim in ("C4", "C5")]
+
+    def test_without_examples_there_is_no_comparison(self):
+        assert [one.obstacle for one in self.few_shot([0])] == ["Figure 2 has no examples of the target"] * 2
+
+    def test_without_scores_without_examples_only_the_gain_is_not_tested(self):
+        found = self.few_shot([50, 200])
+        untested = {one.title for one in found if one.obstacle == "Figure 2 has no scores without examples"}
+        assert all(("with examples against 0" in one.title) == (one.title in untested) for one in found)
+        c5 = next(one for one in found if one.claim == "C5" and one.primary)
+        assert {arm.shots for _, arm in c5.arms} == {50, 200}
+
+    def test_without_multilingual_models_c5_is_not_tested(self):
+        c5 = [one for one in self.few_shot([0, 50], multilingual=[]) if one.claim == "C5"]
+        assert [one.obstacle for one in c5] == ["the models of this claim are not configured"]
 
 
 STATED = re.compile(r"^\| (difference, .+?) \| 5 \|.*\| ([\d.]+) % \| [\d.]+ \|$", re.MULTILINE)
