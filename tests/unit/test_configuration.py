@@ -204,6 +204,19 @@ TYPICAL_MISTAKES = [  # edits of the paper's configuration, and the full error m
         "experiments.leave_one_language_out.sources: there is none in another language than target 'EMODB'",
     ),
     (
+        {
+            "source_sets": {"two": {"corpora": ["EMODB", "URDU"]}},
+            "experiments__leave_one_language_out": {"models": ["cnn-lstm"], "sources": ["two"], "targets": ["EMOVO"]},
+        },
+        "experiments.leave_one_language_out.sources: 'two' is a source set; list corpora, of which a set is made"
+        " for each target",
+    ),
+    (
+        {"models__xlsr__pooling": {"layers": "wieghted"}},
+        "models.xlsr.pooling.layers: 'wieghted' is not allowed; it must be last, mean, weighted, or the number of"
+        " a layer",
+    ),
+    (
         {"experiments__figure3__condition": "noise"},
         "experiments.figure3.condition: 'noise' is not among the conditions; did you mean 'noisy'? allowed are clean,"
         " noisy",

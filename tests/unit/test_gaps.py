@@ -158,7 +158,7 @@ class TestSourceSets:
     def test_leave_one_language_out(self):
         entry = {"models": ["m"], "sources": ["A", "B", "C"], "targets": ["A", "B"], "balanced": False}
         assert pairs_of("leave_one_language_out", entry) == [("all-but-A", "A"), ("all-but-B", "B")]
-        corpora = {"A": {"language": "a"}, "B": {"language": "b"}, "C": {"language": "a"}}
+        corpora = {"A": {"language": "a"}, "B": {"language": "b"}, "C": {"language": "A "}}
         sets = sets_of_leave_one_out(entry, corpora)
         assert {name: members["corpora"] for name, members in sets.items()} == {
             "all-but-A": ["B"],

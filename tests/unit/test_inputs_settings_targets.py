@@ -183,6 +183,13 @@ class TestInputs:
             inputs.predictions(w(experiment="tuning"))
         assert inputs.archives_of_sources() == inputs.histories() == inputs.run_records() == []
 
+    def test_archives_of_source_sets(self):
+        experiments = yaml.safe_load(TEXT)["experiments"]
+        experiments["table2"] |= {"sources": ["two", "EMODB"], "targets": ["URDU"]}
+        sets = {"two": {"corpora": ["EMODB", "EMOVO"]}}
+        archives = Inputs(paper(experiments=experiments, source_sets=sets)).archives_of_sources()
+        assert archives == [f"results/corpora/{corpus}/archive.json" for corpus in ("EMODB", "EMOVO")]
+
 
 class TestExperiments:
     """Runs and predictions of the paper's grid."""

@@ -98,6 +98,24 @@ def test_missing_inputs_with_results_are_accepted(config):
     assert missing == ["corpora.EMODB.path", *["noise.path"] * len(environments), "models.xlsr.checkpoint"]
 
 
+def test_recordings_that_are_gone_are_reported_before_their_results_are_lost(config):
+    config["corpora"]["EMODB"]["path"] = "mount"
+    config["corpora"]["URDU"] = {"format": "table", "language": "Urdu", "path": "urdu.csv"}
+    Path("mount").mkdir()
+    Path("urdu.csv").write_text("file,speaker,emotion\na.wav,1,sad\n")
+    assert reported(config) == []  # nothing was made from them, and ingestion says what is wrong
+    for corpus in ("EMODB", "URDU"):
+        make(f"results/corpora/{corpus}/utterances.csv")
+    remedy = "Restore the recordings, or remove the path too: what was already made from them is then used"
+    assert reported(config) == [
+        f"corpora.EMODB.path: mount contains none of the corpus's files. {remedy}",
+        f"corpora.URDU.path: urdu.csv lists a.wav, which does not exist. {remedy}",
+    ]
+    make("a.wav")
+    make("mount/wav/03a01Fa.wav")
+    assert reported(config) == []
+
+
 def test_unused_inputs_may_be_missing(config):
     config["corpora"]["mine"] = {"format": "table", "language": "Welsh", "path": "welsh.csv"}
     config["models"]["mine"] = config["models"]["xlsr"] | {"checkpoint": "./mine", "revision": None}

@@ -65,7 +65,7 @@ def finished(tmp_path_factory):
     config |= {"seeds": [1], "few_shot": {"pool_per_emotion": 2}, "training": {"epochs": 2}}
     config["corpora"] = {corpus: layout | {"path": corpus} for corpus in CORPORA}
     config["models"]["long"] = {"title": "Long", "family": "cnn-lstm", "training": {"epochs": 20}}
-    frozen = {"family": "wav2vec2", "checkpoint": "checkpoint", "tuning": {"method": "frozen"}}
+    frozen = {"family": "wav2vec2", "checkpoint": "./checkpoint", "tuning": {"method": "frozen"}}
     config["models"]["frozen"] = {"title": "Frozen"} | frozen
     config["experiments"]["table2"] = {"models": ["cnn-lstm", "frozen"], "sources": ["ONE"], "targets": ["TWO"]}
     config["experiments"]["figure2"] = {"models": ["cnn-lstm"], "source": "ONE", "targets": ["TWO"], "shots": [0, 4]}
@@ -250,6 +250,19 @@ def test_jobs_without_recorded_settings_are_listed(workflow):
     (workflow.directory / SCORES).unlink()
     output = workflow.run("--cores", "1", SCORES).stdout
     assert re.search(r"Snakemake has no record of how.*--forcerun RULE\n  - corpus\n", output)
+
+
+def test_inputs_that_are_gone(workflow):
+    """What was made from them is used, and kept if an empty folder is left, as of a disk that is not mounted."""
+    for folder in ("checkpoint", "TWO"):
+        shutil.rmtree(workflow.directory / folder)
+    assert workflow.planned(SCORES, PREDICTED) == []
+    before = contents(workflow)
+    shutil.rmtree(workflow.directory / "ONE" / "EMOVO")
+    refused = workflow.run("--cores", "1", SCORES, PREDICTED, check=False)
+    assert refused.returncode
+    assert "corpora.ONE.path: ONE contains none of the corpus's files. Restore the recordings" in refused.stdout
+    assert contents(workflow) == before
 
 
 def test_only_temporary_files_of_the_output_are_removed(tmp_path):

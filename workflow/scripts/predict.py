@@ -40,6 +40,7 @@ def main(snakemake):
                     " `learning_rate`."
                 )
             predictions += inference.prediction_rows(target, condition, rows, predicted)
+        del frames, embedded  # before those of the next target are read
     files.write_rows(snakemake.output.predictions, inference.COLUMNS, predictions)
 
 

@@ -131,11 +131,15 @@ def sets_of_leave_one_out(experiment: Mapping, corpora: Mapping[str, Mapping]) -
     """Return the source set of each target: the sources in other languages.
 
     Args:
-        corpora: entries of all corpora by name, with their `language`.
+        corpora: entries of all corpora by name, with their `language`, compared without regard to case.
     """
+
+    def language(corpus: str) -> str:
+        return corpora[corpus]["language"].strip().casefold()
+
     return {
         all_but(target): {
-            "corpora": [s for s in experiment["sources"] if corpora[s]["language"] != corpora[target]["language"]],
+            "corpora": [s for s in experiment["sources"] if language(s) != language(target)],
             "balanced": experiment["balanced"],
         }
         for target in experiment["targets"]

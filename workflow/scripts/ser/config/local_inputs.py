@@ -5,8 +5,11 @@ from pathlib import Path
 
 from ser.config import validation
 from ser.config.experiments import Experiments
+from ser.core.errors import UserError
+from ser.core.files import files_under
 from ser.core.paths import encoder_folder, is_made_by_demo
-from ser.corpora import download
+from ser.corpora import download, formats
+from ser.corpora.formats import csv_table
 
 
 def check_local_inputs(config: Mapping) -> None:
@@ -41,14 +44,32 @@ def noise_archive(folder: Path, environment: str) -> Path:
 
 def _corpora(config: Mapping) -> Iterator[tuple[str, str, bool]]:
     for name in Experiments(config).corpora():
-        path = config["corpora"][name]["path"]
-        if path is None or _exists(Path(path)):
+        entry = config["corpora"][name]
+        path, ingested = entry["path"], Path("results/corpora", name, "utterances.csv").exists()
+        if path is None or is_made_by_demo(Path(path)):
             continue
-        expected = (
-            "the CSV of your corpus" if config["corpora"][name]["format"] == "table" else "your folder or archive"
-        )
-        ingested = Path("results/corpora", name, "utterances.csv")
-        yield f"corpora.{name}.path: {path} does not exist", _set_it_to(expected), ingested.exists()
+        if not Path(path).exists():
+            expected = "the CSV of your corpus" if entry["format"] == "table" else "your folder or archive"
+            yield f"corpora.{name}.path: {path} does not exist", _set_it_to(expected), ingested
+        elif ingested and (problem := _without_recordings(entry)):
+            remedy = "Restore the recordings, or remove the path too: what was already made from them is then used"
+            yield f"corpora.{name}.path: {problem}", remedy, False
+
+
+def _without_recordings(entry: Mapping) -> str | None:
+    """Return what is missing from a folder or CSV that exists, or None."""
+    path = Path(entry["path"])
+    try:
+        if entry["format"] == "table":
+            absent = next((file for file in csv_table.audio_files(path) if not file.exists()), None)
+            return f"{path} lists {absent}, which does not exist" if absent else None
+        if path.is_dir() and not any(formats.is_used(entry["format"], file.as_posix()) for file in files_under(path)):
+            return f"{path} contains none of the corpus's files"
+    except UserError:  # ingestion reports what is wrong
+        return None
+    except OSError as error:
+        return f"{path} cannot be read ({error.strerror})"
+    return None
 
 
 def _noise(config: Mapping) -> Iterator[tuple[str, str, bool]]:

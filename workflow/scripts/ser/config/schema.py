@@ -49,12 +49,19 @@ def to_quoted_yaml(value) -> str:
 def describe(rule: dict) -> str:
     """Return a description of the values that a rule allows, to follow "it must be"."""
     rule = resolved(rule)
-    if "anyOf" in rule:
+    if is_optional(rule):
         return f"{describe(rule['anyOf'][-1])}, or null"
+    if "anyOf" in rule:
+        return rule["title"]
     if "enum" in rule:
         return "one of " + ", ".join(map(to_yaml, rule["enum"]))
     kinds = rule["type"] if isinstance(rule["type"], list) else [rule["type"]]
     return " or ".join(_describe_type(kind, rule) for kind in kinds)
+
+
+def is_optional(rule: dict) -> bool:
+    """Return whether a rule has two alternatives, of which the first is null."""
+    return rule.get("anyOf", [None])[0] == {"type": "null"}
 
 
 def _describe_type(kind: str, rule: dict) -> str:

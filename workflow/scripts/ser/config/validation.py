@@ -168,7 +168,7 @@ def _with_defaults(schema):
 
 def _explain(error) -> list[str]:
     """Return a message per mistake: key, value, what is allowed, nearest name."""
-    if error.validator == "anyOf":  # the alternatives are null and one real schema: report the errors of the latter
+    if error.validator == "anyOf" and schema.is_optional(error.schema):  # report the errors of what is not null
         branches = [list(branch) for branch in _by_branch(error.context).values()]
         return [message for nested in branches[-1] for message in _explain(nested)]
     key = ".".join(map(str, error.absolute_path)) or "the configuration"
@@ -373,6 +373,8 @@ def _experiment_problems(name: str, experiment: dict, config: dict):
     if "sources" in experiment and not pairs_of(name, experiment):
         yield "targets: the only target is the only source; a pair requires two corpora"
     if name == LEAVE_ONE_OUT:
+        for source in sets.keys() & experiment["sources"]:
+            yield f"sources: {source!r} is a source set; list corpora, of which a set is made for each target"
         for target in experiment["targets"]:
             if not sets.get(all_but(target), {"corpora": [None]})["corpora"]:
                 yield f"sources: there is none in another language than target {target!r}"

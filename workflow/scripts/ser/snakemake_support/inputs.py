@@ -100,13 +100,18 @@ class Inputs:
     # --- Models ---
 
     def checkpoint(self, wildcards) -> list[str]:
-        """Return the files of a local checkpoint folder; none for a repository."""
+        """Return the files of a local checkpoint folder; none for a repository.
+
+        If the folder is gone, its required files are returned: Snakemake then keeps the encoder made from it.
+        """
         entry = self.model_of_encoder(wildcards.encoder)
         folder = Path(entry["checkpoint"])
         if is_made_by_demo(folder):
             return [str(folder / name) for name in ("config.json", "preprocessor_config.json", "model.safetensors")]
-        if "revision" in entry or not folder.is_dir():
+        if "revision" in entry:
             return []
+        if not folder.is_dir():
+            return [str(folder / name) for name in checkpoint_files.SETTINGS]
         present = {path.name for path in folder.iterdir()}
         used = [*checkpoint_files.SETTINGS, *checkpoint_files.WEIGHTS, *checkpoint_files.weight_files(folder, present)]
         return [str(folder / name) for name in dict.fromkeys(used) if name in present]
@@ -250,7 +255,8 @@ class Inputs:
     def archives_of_sources(self) -> list[str]:
         """Return the archive records of the sources of Table II."""
         sources = (self._config["experiments"]["table2"] or {"sources": []})["sources"]
-        return [f"results/corpora/{source}/archive.json" for source in sources]
+        corpora = dict.fromkeys(corpus for source in sources for corpus in self._experiments.corpora_of(source))
+        return [f"results/corpora/{corpus}/archive.json" for corpus in corpora]
 
     def audits(self) -> list[str]:
         """Return the audits of all corpora in use."""

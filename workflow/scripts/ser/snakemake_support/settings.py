@@ -131,20 +131,22 @@ class Settings:
         return uses("pooled.py", families.source(entry["family"]), model=kept | {"pooling": {"layers": "last"}})
 
     def finetune(self, wildcards) -> dict:
-        """Return the model, its training settings, and those of its source, whose trimming `label.py` repeats."""
+        """Return the model, its training settings, and those of its source: `label.py` repeats its trimming."""
         entry = self._config["models"][wildcards.model]
         trainer, corpora = trainers.source(entry), self._experiments.corpora_of(wildcards.source)
         settings = self._model_settings("finetune.py", wildcards.model, trainer, training=entry["training"])
         trim_db = self._config["corpora"][corpora[0]]["trim_db"]
-        return in_key_order(settings | {"trim_db": trim_db, "balanced": self._is_balanced(wildcards)})
+        return in_key_order(settings | {"trim_db": trim_db} | self._source(wildcards))
 
     def calibrate(self, wildcards) -> dict:
-        """Return the model, its source's balance, and the prediction settings."""
+        """Return the model, its source, and the prediction settings."""
         settings = self._model_settings("calibrate.py", wildcards.model, **self._config["prediction"])
-        return in_key_order(settings | {"balanced": self._is_balanced(wildcards)})
+        return in_key_order(settings | self._source(wildcards))
 
-    def _is_balanced(self, wildcards) -> bool:
-        return self._config["source_sets"].get(wildcards.source, {}).get("balanced", False)
+    def _source(self, wildcards) -> dict:
+        """Return a source's corpora, whose order decides which utterances are drawn, and whether they are balanced."""
+        balanced = self._config["source_sets"].get(wildcards.source, {}).get("balanced", False)
+        return {"corpora": self._experiments.corpora_of(wildcards.source), "balanced": balanced}
 
     def predict(self, wildcards) -> dict:
         """Return model, prediction settings, and targets and conditions to predict."""
