@@ -425,3 +425,9 @@ def test_resources_have_defaults_and_are_not_recorded():
     assert config["models"]["mms"]["resources"] == {"mem_mb": 16_000, "runtime": 240}
     recorded = validation.recorded_model(config["models"]["xlsr"])
     assert recorded.keys() == {"family", "checkpoint", "revision", "weights", "tuning", "pooling"}
+
+
+def test_two_languages_alone_are_run_in_a_directory_with_the_papers_configuration():
+    """`config/emodb-urdu.yaml` overrides it, and sets all its other experiments to null."""
+    read = yaml.safe_load((ROOT / "config" / "emodb-urdu.yaml").read_text(encoding="utf-8"))["experiments"]
+    assert [name for name, entry in (PAPER["experiments"] | read).items() if entry] == ["table2"]
