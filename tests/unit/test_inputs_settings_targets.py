@@ -271,6 +271,16 @@ class TestSettings:
         for rule, make in kept.items():
             assert str(make(other)) == str(make(settings)), rule
 
+    def test_order_of_the_corpora_of_a_set_matters(self):
+        """It decides which utterances are drawn, and their batches."""
+        run = w(model="cnn-lstm", source="two", target="any", shots=0, seed=1)
+        orders = (["EMODB", "EMOVO"], ["EMOVO", "EMODB"])
+        by_order = [Settings(paper(source_sets={"two": {"corpora": corpora}})) for corpora in orders]
+        for rule in ("finetune", "calibrate"):
+            first, second = (getattr(settings, rule)(run) for settings in by_order)
+            assert first != second
+            assert {**first, "corpora": []} == {**second, "corpora": []}
+
     def test_values_of_settings(self, settings):
         assert ALL_SETTINGS["target split"](settings).keys() - {"code"} == {"pool_per_emotion"}
         assert ALL_SETTINGS["source split"](settings).keys() == {"code"}

@@ -257,6 +257,8 @@ def test_inputs_that_are_gone(workflow):
     for folder in ("checkpoint", "TWO"):
         shutil.rmtree(workflow.directory / folder)
     assert workflow.planned(SCORES, PREDICTED) == []
+    (workflow.directory / "checkpoint").mkdir()
+    assert workflow.planned(SCORES, PREDICTED) == []
     before = contents(workflow)
     shutil.rmtree(workflow.directory / "ONE" / "EMOVO")
     refused = workflow.run("--cores", "1", SCORES, PREDICTED, check=False)

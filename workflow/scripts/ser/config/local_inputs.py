@@ -105,10 +105,11 @@ def _checkpoints(config: Mapping) -> Iterator[tuple[str, str, bool]]:
         if name not in used or not checkpoint or checkpoint in seen or not validation.is_local(checkpoint):
             continue
         seen.add(checkpoint)
-        if not _exists(Path(checkpoint)):
+        if not _exists(Path(checkpoint, "config.json")):
+            missing = "has no config.json" if Path(checkpoint).exists() else "does not exist"
             converted = Path(encoder_folder(model), "model.safetensors")
             remedy = _set_it_to("a folder in Hugging Face format")
-            yield f"models.{name}.checkpoint: {checkpoint} does not exist", remedy, converted.exists()
+            yield f"models.{name}.checkpoint: {checkpoint} {missing}", remedy, converted.exists()
 
 
 def _exists(path: Path) -> bool:
