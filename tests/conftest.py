@@ -131,6 +131,7 @@ def run_small_demo(workflow) -> None:
     one_pair = {"sources": ["English"], "targets": ["German"]}
     config["models"]["xlsr"]["tuning"] |= {"rank": 8, "alpha": 16}
     config["models"]["wav2vec2"]["checkpoint"] = config["models"]["xlsr"]["checkpoint"]  # only one is pre-trained
+    config["models"]["cnn-lstm"]["training"]["epochs"] = 3
     config["models"]["wav2vec2-full"]["training"] = {"epochs": 1}
     config["models"]["published"] = {
         "title": "Published",

@@ -31,7 +31,7 @@ CONFIG = {
         for name in ("FIRST", "SECOND")
     },
     "few_shot": {"pool_per_emotion": 2},
-    "training": {"epochs": 15, "batch_size": 4},
+    "training": {"epochs": 10, "batch_size": 4},
     "models": {"cnn-lstm": {"title": "CNN-LSTM", "family": "cnn-lstm", "resources": {"mem_mb": 1500, "runtime": 20}}},
     "experiments": {"table2": {"models": ["cnn-lstm"], "sources": ["FIRST"], "targets": ["SECOND"]}},
 }

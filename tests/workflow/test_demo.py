@@ -84,7 +84,7 @@ class TestResults:
         assert {path.name for path in folder.iterdir()} == {"weights.safetensors", "history.csv", "run.json"}
         run = read_json(folder / "run.json")
         history = read_rows(folder / "history.csv")
-        assert len(history) == run["settings"]["training"]["epochs"] == 6
+        assert len(history) == run["settings"]["training"]["epochs"] == 3
         assert run["dev_uar"] == max(float(row["dev_uar"]) for row in history)
         zero_shot = read_json(results / "runs" / runs[1] / "run.json")
         assert run["train_utterances"] == zero_shot["train_utterances"] + 50
@@ -306,12 +306,10 @@ class TestRepeated:
 
     def test_speech_is_reproducible(self, demo):
         """By default, eSpeak takes its seed from the clock."""
-        path = demo.directory / "resources/demo/urdu.zip"
-        spoken = []
-        for _ in range(2):
-            demo.run("--cores", "1", "--force", "resources/demo/urdu.zip")
-            spoken.append(path.read_bytes())
-        assert spoken[0] == spoken[1]
+        path = demo.directory / "resources/demo/emodb.zip"
+        before = path.read_bytes()
+        demo.run("--cores", "1", "--force", "resources/demo/emodb.zip")
+        assert path.read_bytes() == before
 
     def test_failed_training_reports_its_run_and_leaves_no_files(self, demo, results):
         before = demo.config()

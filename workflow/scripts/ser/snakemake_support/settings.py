@@ -144,9 +144,9 @@ class Settings:
         return in_key_order(settings | self._source(wildcards))
 
     def _source(self, wildcards) -> dict:
-        """Return a source's corpora, whose order decides which utterances are drawn, and whether they are balanced."""
-        balanced = self._config["source_sets"].get(wildcards.source, {}).get("balanced", False)
-        return {"corpora": self._experiments.corpora_of(wildcards.source), "balanced": balanced}
+        """Return whether a source is balanced, and a set's corpora, whose order decides which utterances are drawn."""
+        chosen = self._config["source_sets"].get(wildcards.source)
+        return {key: chosen[key] for key in ("balanced", "corpora")} if chosen else {"balanced": False}
 
     def predict(self, wildcards) -> dict:
         """Return model, prediction settings, and targets and conditions to predict."""
