@@ -253,7 +253,7 @@ def test_jobs_without_recorded_settings_are_listed(workflow):
 
 
 def test_inputs_that_are_gone(workflow):
-    """What was made from them is used, and kept if an empty folder is left, as of a disk that is not mounted."""
+    """Results made from them are used, and kept if an empty folder is left, as of a disk that is not mounted."""
     for folder in ("checkpoint", "TWO"):
         shutil.rmtree(workflow.directory / folder)
     assert workflow.planned(SCORES, PREDICTED) == []
