@@ -61,16 +61,19 @@ def main():
         speed = [name for name in SPEED if name in options.models] if options.skip != "speed" else []
         workers = 2 if options.dry else len(options.models) + len(speed)
         with ProcessPoolExecutor(workers, get_context("spawn")) as processes:
-            saved = [processes.submit(save_encoder, name, Path(folder, name), options.dry) for name in speed]
+            saved = {name: processes.submit(save_encoder, name, Path(folder, name), options.dry) for name in speed}
             if options.skip != "exactness":
                 report.part("exactness and training", lambda: check_families(processes, Path(folder), options, report))
-            for job in saved:
-                job.result()
-        for model in speed:
+        for model, job in saved.items():
             if time.monotonic() - started > 60 * options.minutes:
                 report.say(f"\n{model}: its speed was not measured, since the time is over.")
                 continue
-            report.part(f"speed of {model}", lambda model=model: measure_speed(model, Path(folder), options, report))
+
+            def measure(model=model, job=job):
+                job.result()  # raises what saving the encoder raised
+                return measure_speed(model, Path(folder), options, report)
+
+            report.part(f"speed of {model}", measure)
     report.say(f"\nTook {time.monotonic() - started:.0f} s. {report.verdict()}")
     sys.exit(1 if report.failures else 0)
 
@@ -423,8 +426,7 @@ class Subject:
 
         if self.dry:
             return abs(step()[0] / step()[0] - 1)
-        gc.collect()  # earlier checks' recorded steps, which keep memory reserved
-        torch.cuda.empty_cache()
+        release_memory(torch)
         torch.cuda.reset_peak_memory_stats()
         before = torch.cuda.memory_allocated()
         expected, splits = step()
@@ -452,13 +454,19 @@ def errors_of_waiting(torch, device) -> Iterator[None]:
         torch.cuda.set_sync_debug_mode("default")
 
 
+def release_memory(torch) -> None:
+    """Return unused memory to the GPU, such as that of earlier checks' recorded steps."""
+    gc.collect()
+    torch.cuda.empty_cache()
+
+
 @contextmanager
 def memory_limit(torch, limit: float | None) -> Iterator[None]:
     """Let PyTorch allocate at most this number of bytes on the GPU."""
     if limit is None:
         yield
         return
-    torch.cuda.empty_cache()
+    release_memory(torch)
     torch.cuda.set_per_process_memory_fraction(limit / torch.cuda.get_device_properties(0).total_memory)
     try:
         yield
