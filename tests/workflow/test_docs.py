@@ -5,6 +5,7 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
@@ -75,17 +76,30 @@ def fill_placeholder(placeholder: re.Match) -> str:
     return words.get(placeholder[0], placeholder[0])
 
 
-def excerpts() -> dict[str, dict]:
-    """Return configuration excerpts by the file name before them, or mine.yaml."""
-    files = {}
+def named_excerpts() -> Iterator[tuple[str, dict]]:
+    """Yield configuration excerpts and the file name before each, or mine.yaml."""
     for page in PAGES:
         name = "tutorial" if page == TUTORIAL else "mine.yaml"
         for token in TOKENS[page]:
             if token.type == "inline":
                 name = [name, *re.findall(r"`(\w+\.yaml)`", token.content)][-1]
             elif token.type == "fence" and token.info == "yaml":
-                update_config(files.setdefault(name, {}), yaml.safe_load(token.content))
+                yield name, yaml.safe_load(token.content)
+
+
+def excerpts() -> dict[str, dict]:
+    """Return the excerpts of each file together."""
+    files = {}
+    for name, excerpt in named_excerpts():
+        update_config(files.setdefault(name, {}), excerpt)
     return files
+
+
+def base_of(name: str) -> dict:
+    """Return the configuration that an excerpt's file is merged over: the paper's unless a command names another."""
+    before = [re.search(rf"--configfile (\S+) {re.escape(name)}", command) for command in COMMANDS]
+    paths = [ROOT / match[1] for match in before if match]
+    return yaml.safe_load((paths or [BASE])[0].read_text(encoding="utf-8"))
 
 
 COMMANDS = list(dict.fromkeys(command for page in PAGES for command in commands_in(page)))
@@ -168,9 +182,9 @@ def test_command_runs(command, printed):
 def test_command_plans_jobs_of_its_excerpt(command, printed):
     """Jobs include every corpus and model that the excerpt adds."""
     wildcards = {value for job in parse(printed[command].result()) for value in job.wildcards.values()}
-    base = yaml.safe_load(BASE.read_text(encoding="utf-8"))
     for name, excerpt in excerpts().items():
         if name in command:
+            base = base_of(name)
             added = {
                 entry for kind in ("corpora", "models") for entry in excerpt.get(kind, {}).keys() - base[kind].keys()
             }
@@ -179,11 +193,11 @@ def test_command_plans_jobs_of_its_excerpt(command, printed):
 
 
 def test_excerpts_are_valid_configurations():
-    """Each excerpt alone is valid over the paper's configuration, and changes it."""
-    found = [yaml.safe_load(block) for page in PAGES for block in blocks(page, "yaml")]
+    """Each excerpt alone is valid over its base, and changes it."""
+    found = [*named_excerpts()]
     assert found
-    for excerpt in found:
-        base = yaml.safe_load(BASE.read_text(encoding="utf-8"))
+    for name, excerpt in found:
+        base = base_of(name)
         before = validation.load(base)
         update_config(base, excerpt)
         assert validation.load(base) != before, excerpt
