@@ -13,12 +13,15 @@ from safetensors.torch import load_file, save_file
 from small_checkpoints import GROUP_NORM, LAYER_NORM, SMALL_WAV2VEC2, SMALL_WHISPER
 from transformers import (
     Wav2Vec2Config,
+    Wav2Vec2CTCTokenizer,
+    Wav2Vec2FeatureExtractor,
     Wav2Vec2ForAudioFrameClassification,
     Wav2Vec2ForCTC,
     Wav2Vec2ForPreTraining,
     Wav2Vec2ForSequenceClassification,
     Wav2Vec2ForXVector,
     Wav2Vec2Model,
+    Wav2Vec2Processor,
     WhisperConfig,
     WhisperForAudioClassification,
     WhisperForConditionalGeneration,
@@ -27,6 +30,7 @@ from transformers import (
 
 from ser.core.errors import UserError
 from ser.models import checkpoints
+from ser.models.checkpoint_files import read_preprocessor
 
 SETTINGS = {"config.json": '{"model_type": "wav2vec2"}', "preprocessor_config.json": "{}"}
 
@@ -208,11 +212,21 @@ def test_pickle_with_code_is_rejected(tmp_path):
     assert not (tmp_path / "written").exists()
 
 
+def test_feature_extractor_inside_a_saved_processor_is_found(tmp_path):
+    (tmp_path / "vocab.json").write_text('{"<pad>": 0, "<unk>": 1, "|": 2, "a": 3}')
+    extractor = Wav2Vec2FeatureExtractor(do_normalize=False)
+    Wav2Vec2Processor(extractor, Wav2Vec2CTCTokenizer(tmp_path / "vocab.json")).save_pretrained(tmp_path)
+    extractor.save_pretrained(tmp_path / "alone")
+    assert not (tmp_path / "preprocessor_config.json").exists()
+    assert read_preprocessor(tmp_path) == read_preprocessor(tmp_path / "alone")
+    assert read_preprocessor(tmp_path)["do_normalize"] is False
+
+
 @pytest.mark.parametrize(
     ("files", "message"),
     [
         ({}, "has no config.json"),
-        ({"config.json": "{}"}, "has no preprocessor_config.json"),
+        ({"config.json": "{}"}, r"has no preprocessor_config\.json or processor_config\.json"),
         (SETTINGS, "has no weights"),
         (SETTINGS | {"model.safetensors": "cut"}, "cannot be read as weights"),
     ],

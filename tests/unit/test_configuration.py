@@ -63,6 +63,7 @@ class TestLike:
         ("edits", "message"),
         [
             ({"models__X": {"like": "xslr", "title": "x"}}, r"models\.X\.like: 'xslr' .* did you mean 'xlsr'"),
+            ({"models": {1: {}, "X": {"like": "typo"}}}, r"models\.X\.like: 'typo' is not among the models"),
             ({"models__X": {"like": "xlsr"}}, r"models\.X: required key 'title' is missing"),
             ({"models__X": {"like": "Y"}, "models__Y": {"like": "X"}}, r"models\.Y\.like: 'X' is like 'Y' itself"),
             ({"models__X": {"like": ["xlsr"]}}, r"models\.X\.like: \['xlsr'\] is not among the models"),

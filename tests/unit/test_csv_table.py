@@ -140,6 +140,13 @@ def test_file_that_is_not_a_csv_is_rejected(tmp_path, tone):
         ingest.ingest(tmp_path / "mine.csv", SETTINGS)
 
 
+def test_speaker_of_two_genders_gives_a_warning(table):
+    text = table.read_text(encoding="utf-8")
+    table.write_text(text.replace("03,happy,F", "03,happy,m").replace("d.wav,5,sad", "d.wav,4,sad"), encoding="utf-8")
+    *_, about = ingest.ingest(table, SETTINGS)
+    assert about["verification"]["warnings"] == ["both female and male: '03' (one speaker, or two of one name?)"]
+
+
 def test_whitespace_around_cells_is_removed(table):
     """Otherwise "03" and "03 " would be two speakers."""
     text = table.read_text(encoding="utf-8").replace("b.ogg,03,", "b.ogg, 03\u00a0,").replace("room 1", " room 1 ", 1)

@@ -138,6 +138,7 @@ class TestLanguagesSeen:
 
     def test_only_complete_lists_answer_no(self):
         assert pretraining_data.seen({"checkpoint": XLSR}, "Yoruba") == "no"
+        assert [pretraining_data.seen({"checkpoint": XLSR}, name) for name in ("german", "urdu ")] == ["yes", "no"]
         assert [pretraining_data.seen({"checkpoint": name}, "Cantonese") for name in (WHISPER, WHISPER_V3)] == [
             "no",
             "yes",

@@ -16,7 +16,7 @@ def test_rule_extracts_the_encoder_of_a_local_folder(tmp_path):
     model = Wav2Vec2ForCTC(Wav2Vec2Config(**SMALL_WAV2VEC2))
     folder = workflow.directory / "checkpoints" / "small"
     model.save_pretrained(folder)
-    (folder / "preprocessor_config.json").write_text("{}")
+    (folder / "processor_config.json").write_text('{"feature_extractor": {"do_normalize": true}}')
     config = yaml.safe_load((ROOT / "demo" / "config" / "config.yaml").read_text(encoding="utf-8"))
     config["models"]["small"] = {
         "title": "Small",
@@ -29,6 +29,8 @@ def test_rule_extracts_the_encoder_of_a_local_folder(tmp_path):
     workflow.run("--cores", "1", weights)
     kept = load_file(workflow.directory / weights)
     assert kept.keys() == model.wav2vec2.state_dict().keys() - {"masked_spec_embed"}
+    settings = json.loads((workflow.directory / weights).with_name("preprocessor_config.json").read_text())
+    assert settings == {"do_normalize": True}
     record = json.loads((workflow.directory / weights).with_name("revision.json").read_text())
     checksum = hashlib.sha256((workflow.directory / weights).read_bytes()).hexdigest()
     parameters = sum(tensor.numel() for tensor in kept.values())

@@ -513,10 +513,6 @@ class TestExport:
             path.write_text(content)
             with pytest.raises(UserError, match=rf"{exported} is damaged: manifest.json is not a valid manifest"):
                 open_trained(exported)
-        for outside in ("../run.json", "/etc/passwd", "encoder/../../run.json"):
-            write_json(path, {"files": manifest["files"] | {outside: manifest["files"]["run.json"]}})
-            with pytest.raises(UserError, match=r"manifest\.json names files outside of the folder: "):
-                open_trained(exported)
         for name in manifest["files"]:
             write_json(path, {"files": {key: entry for key, entry in manifest["files"].items() if key != name}})
             with pytest.raises(UserError, match=rf"its manifest\.json does not list {name}"):

@@ -8,7 +8,7 @@ from safetensors.torch import save_file
 
 from ser.core import files, integrity
 from ser.core.errors import UserError
-from ser.models import checkpoints, families
+from ser.models import checkpoint_files, checkpoints, families
 from ser.snakemake_support import script
 
 log = logging.getLogger(__name__)
@@ -27,9 +27,9 @@ def main(snakemake):
     folder, revision = checkpoints.locate(settings["checkpoint"], settings.get("revision"))
     with files.atomic_write(outputs.weights) as temporary:
         save_file(checkpoints.read_encoder(folder, settings["family"]), temporary)
-    for path in (outputs.config, outputs.preprocessor):
-        with files.atomic_write(path) as temporary:
-            shutil.copyfile(folder / Path(path).name, temporary)
+    with files.atomic_write(outputs.config) as temporary:
+        shutil.copyfile(folder / checkpoint_files.CONFIG, temporary)
+    files.write_json(outputs.preprocessor, checkpoint_files.read_preprocessor(folder))
     try:
         model = families.load(settings["family"]).build(SETTINGS, Path(outputs.weights).parent)
     except UserError as error:

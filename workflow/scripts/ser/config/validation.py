@@ -169,8 +169,9 @@ def _with_defaults(schema):
 def _explain(error) -> list[str]:
     """Return a message per mistake: key, value, what is allowed, nearest name."""
     if error.validator == "anyOf" and schema.is_optional(error.schema):  # report the errors of what is not null
-        branches = [list(branch) for branch in _by_branch(error.context).values()]
-        return [message for nested in branches[-1] for message in _explain(nested)]
+        return [
+            message for nested in error.context if nested.relative_schema_path[0] == 1 for message in _explain(nested)
+        ]
     key = ".".join(map(str, error.absolute_path)) or "the configuration"
     value, rule = error.instance, error.schema
     if error.validator == "additionalProperties":
@@ -204,15 +205,8 @@ def _yaml_hint(value) -> str:
     return ""
 
 
-def _by_branch(errors) -> dict:
-    branches: dict = {}
-    for error in errors:
-        branches.setdefault(error.relative_schema_path[0], []).append(error)
-    return dict(sorted(branches.items()))
-
-
 def _nearest(name: str, known) -> str:
-    known = list(known)
+    known = list(map(str, known))
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     return (f"did you mean {close[0]!r}? " if close else "") + f"allowed are {', '.join(known)}"
 

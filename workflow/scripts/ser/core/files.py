@@ -58,9 +58,9 @@ def disk_problem(error: BaseException) -> str | None:
     return None
 
 
-def read_rows(path: str | os.PathLike, encoding: str = "utf-8") -> list[dict[str, str]]:
+def read_rows(path: str | os.PathLike) -> list[dict[str, str]]:
     """Read a CSV with every value as a string (speaker `03` stays `03`)."""
-    with open(path, newline="", encoding=encoding) as file:
+    with open(path, newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
 
 

@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from ser.core.errors import UserError, listing
 from ser.core.files import read_json, write_json
@@ -35,17 +35,10 @@ def check_manifest(folder: Path) -> dict[str, str]:
         checksums = {name: str(entry["sha256"]) for name, entry in files.items()}
     except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError) as error:
         raise _damage_error(folder, [f"{NAME} is not a valid manifest"]) from error
-    if outside := sorted(name for name in checksums if not _is_inside(name)):
-        raise UserError(f"{folder}: {NAME} names files outside of the folder: {listing(outside)}. Export it again.")
     compared = {name: _find_problem(folder / name, checksum) for name, checksum in sorted(checksums.items())}
     if problems := [f"{name} {problem}" for name, problem in compared.items() if problem]:
         raise _damage_error(folder, problems)
     return checksums
-
-
-def _is_inside(name: str) -> bool:
-    path = PurePosixPath(name)
-    return not path.is_absolute() and ".." not in path.parts
 
 
 def _find_problem(path: Path, checksum: str) -> str | None:

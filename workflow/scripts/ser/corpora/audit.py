@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from statistics import mean
 
 import numpy as np
@@ -37,7 +38,7 @@ def audit(
         overlaps: rows of `overlaps.csv`.
         splits: kind (`source`, `target`) -> seed -> utterance -> role, already checked for leaks.
     """
-    genders = {row["speaker"]: row["gender"] for row in rows}
+    genders = {row["speaker"]: row["gender"] for row in sorted(rows, key=itemgetter("gender"))}  # known ones last
     group_of = {row["utterance"]: row["group"] for row in rows}
     emotion_of = {row["utterance"]: row["emotion"] for row in rows}
     return {

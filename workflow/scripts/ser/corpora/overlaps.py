@@ -51,7 +51,7 @@ def find_overlaps(utterances: Sequence[str], waveforms: Sequence[np.ndarray]) ->
     """Find the pairs of utterances that overlap.
 
     A pair matches over its whole overlap, of at least 0.5 s, or in a passage of 1 s, compared every 0.25 s. The
-    result is sorted. For a recording that occurs many times, it has enough pairs to link all copies.
+    result is sorted. Identical copies are all linked; of more than 20 copies that differ slightly, some may be missed.
 
     Args:
         waveforms: int16, shape (samples,), one per utterance.

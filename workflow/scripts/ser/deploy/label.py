@@ -112,7 +112,7 @@ class Classifier:
     def __init__(self, trained: TrainedModel, device: torch.device, adapt: bool = False):
         self.calibration = trained.calibration if adapt else None
         entry = trained.model
-        self._device, self._folder, self._has_encoder = device, trained.folder, families.has_encoder(entry)
+        self._device, self._folder = device, trained.folder
         self._model = families.of(entry).build(entry, trained.encoder).to(device)
         trainable_state.load_trained_state(self._model, trained.folder / "weights.safetensors")
         self._frozen = None
@@ -130,22 +130,17 @@ class Classifier:
             raise OptionError(f"a window of {cutting.window:g} s is too long: this encoder's limit is {self.limit:g} s")
         return cutting if cutting == WHOLE else replace(cutting, longest=min(cutting.longest, self.limit))
 
-    def frames(self, name: str, samples: np.ndarray) -> Frames:
+    def frames(self, samples: np.ndarray) -> Frames:
         """Compute the input of the model's trained layers for a waveform.
 
         Silence is trimmed if the utterances of the model's source were trimmed.
 
         Args:
-            name: for error messages.
-            samples: int16, (samples,).
-
-        Raises `UserError` if the waveform is too short.
+            samples: int16, (samples,), as from `ser.corpora.audio.decode`.
         """
         if self._trim_db is not None:
             samples = trim_silence(samples, self._trim_db)
         model = self._model if self._frozen is None else self._frozen
-        if self._has_encoder:
-            model.frame_count(name, len(samples))
         return model.frames_of(samples, self._device)
 
     def embeddings(self, frames: Sequence[Frames]) -> torch.Tensor:
@@ -245,7 +240,7 @@ def _windows(classifier, files, cutting, skip) -> Iterator[tuple[Window, Frames]
             if not audible:
                 raise UserError(f"{file} is silent in every window")
             for start, end in audible:
-                frames = classifier.frames(str(file), samples[start:end])
+                frames = classifier.frames(samples[start:end])
                 yield Window(file, start, end, 1 / len(audible)), frames
         except (UserError, OSError) as error:
             skip(file, str(error))

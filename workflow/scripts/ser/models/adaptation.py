@@ -82,17 +82,15 @@ class PromptedLayer(nn.Module):
         """Map (batch, frames, hidden) to the same shape.
 
         Args:
-            attention_mask: boolean, (batch, 1, frames or 1, frames) or (batch, frames), True where a frame may be
-                attended to. Prompts are always attended to.
+            attention_mask: boolean, (batch, 1, 1, frames) or (batch, frames), True where a frame may be attended to.
+                Prompts are always attended to.
 
         If the layer returns a tuple, with the hidden states first, so does this one.
         """
         length = len(self.prompt)
         prompt = self.prompt.to(hidden.dtype).expand(len(hidden), -1, -1)
         if attention_mask is not None:
-            rows = length if attention_mask.ndim == 4 and attention_mask.shape[2] > 1 else 0
-            padding = (length, 0, rows, 0) if attention_mask.ndim == 4 else (length, 0)
-            attention_mask = nn.functional.pad(attention_mask, padding, value=True)
+            attention_mask = nn.functional.pad(attention_mask, (length, 0), value=True)
         output = self.layer(torch.cat([prompt, hidden], dim=1), attention_mask=attention_mask, **options)
         if isinstance(output, tuple):
             return output[0][:, length:], *output[1:]

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from ser.core.errors import UserError, listing
 from ser.core.files import is_lfs_pointer
 from ser.models import families
-from ser.models.checkpoint_files import SETTINGS, WEIGHTS, weight_files
+from ser.models.checkpoint_files import CONFIG, SETTINGS, WEIGHTS, read_preprocessor, weight_files
 
 # Prefixes of the encoder's tensors in models with a head or decoder; the encoder alone has none.
 PREFIXES = {
@@ -41,7 +41,7 @@ def locate(checkpoint: str, revision: str | None) -> tuple[Path, str | None]:
         return Path(checkpoint), None
     if revision is None:
         raise UserError(f"{checkpoint} does not exist: set the model's `checkpoint` to a folder or a repository")
-    from huggingface_hub import snapshot_download
+    from huggingface_hub import HfApi, snapshot_download
     from huggingface_hub.constants import HF_HUB_OFFLINE
     from huggingface_hub.errors import (
         HfHubHTTPError,
@@ -55,7 +55,8 @@ def locate(checkpoint: str, revision: str | None) -> tuple[Path, str | None]:
     where = f"{checkpoint} at revision {revision}"
     try:
         folder = Path(snapshot_download(checkpoint, revision=revision, allow_patterns=[*SETTINGS, "*.index.json"]))
-        names = {path.name for path in folder.iterdir()} if HF_HUB_OFFLINE else _hub_files(checkpoint, revision)
+        cached = (path.name for path in folder.iterdir())
+        names = {*(cached if HF_HUB_OFFLINE else HfApi().list_repo_files(checkpoint, revision=revision))}
         if ADAPTER in names:
             raise UserError(f"{where} has {ADAPTER}: {MERGE}")
         wanted = weight_files(folder, names)
@@ -77,13 +78,6 @@ def locate(checkpoint: str, revision: str | None) -> tuple[Path, str | None]:
             f"{where} could not be downloaded: {error}. Try again, or set HF_HUB_OFFLINE=1 if it is in the local cache."
         ) from error
     return folder, folder.name
-
-
-def _hub_files(checkpoint: str, revision: str | None) -> set[str]:
-    """Return the names of a repository's files."""
-    from huggingface_hub import HfApi
-
-    return set(HfApi().list_repo_files(checkpoint, revision=revision))
 
 
 def read_encoder(folder: Path, family: str) -> dict[str, torch.Tensor]:
@@ -133,10 +127,10 @@ def check_family(folder: Path, family: str) -> None:
     """Raise `UserError` unless a checkpoint's `config.json` names this family, and its weights are whole."""
     if (folder / ADAPTER).exists():
         raise UserError(f"{folder} has {ADAPTER}: {MERGE}")
-    for name in SETTINGS:
-        if not (folder / name).exists():
-            raise UserError(f"{folder} has no {name}: it is not a complete checkpoint in Hugging Face format")
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    if not (folder / CONFIG).exists():
+        raise UserError(f"{folder} has no {CONFIG}: it is not a complete checkpoint")
+    read_preprocessor(folder)
+    config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
     for key in ("quantization_config", "transformers_weights"):
         if key in config:
             raise UserError(

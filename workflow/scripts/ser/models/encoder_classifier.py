@@ -34,7 +34,7 @@ class FoundationModel(nn.Module):
     encoder is constant as a whole: `pooled` returns its output for `ser.models.frozen_head`.
 
     Args:
-        encoder: see `ser.models.wav2vec2.Encoder`, `ser.models.whisper.Encoder`.
+        encoder: see `ser.models.waveform_encoder.Encoder`, `ser.models.whisper.Encoder`.
         settings: the model's entry, with `weights`, `tuning` and `pooling`.
 
     Raises `UserError` if the encoder does not have the configured layer.
@@ -45,7 +45,7 @@ class FoundationModel(nn.Module):
     def __init__(self, encoder: nn.Module, settings: dict):
         super().__init__()
         self.encoder = encoder
-        self.encoder_parameters = count_parameters(encoder)
+        self.encoder_parameters = sum(parameter.numel() for parameter in encoder.parameters())
         self.trains_all = settings["weights"] == "random"
         layers, count = settings["pooling"]["layers"], len(encoder.layers)
         check_layers(layers, count)
@@ -94,14 +94,14 @@ class FoundationModel(nn.Module):
         Args:
             path: the corpus's audio.npy.
             utterances: all rows of the corpus.
-
-        Raises `UserError` if an utterance is too short for the encoder.
         """
         self.eval()
         chosen = set(wanted)
         rows = [row for row in utterances if row["utterance"] in chosen]
-        counts = [self.frame_count(row["utterance"], int(row["samples"])) for row in rows]
-        width = self.encoder.feature_width if self.trains_all else self.encoder.frame_width
+        count, width = self.encoder.frame_count, self.encoder.frame_width
+        if self.trains_all:
+            count, width = self.encoder.feature_count, self.encoder.feature_width
+        counts = [count(int(row["samples"])) for row in rows]
         targets = storage.allocate(sum(counts), width).split(counts)
         waveforms, frames = waveforms_of(rows, open_audio(path)), []
         for row, waveform, target in zip(rows, waveforms, targets, strict=True):
@@ -115,17 +115,11 @@ class FoundationModel(nn.Module):
         """Compute the constant layers' output for one utterance, float32.
 
         Args:
-            samples: int16, (samples,), long enough for a frame: see `frame_count`.
+            samples: int16, (samples,), at least `ser.corpora.audio.SHORTEST`.
         """
         with _without_onednn():
             features = self.encoder.features(as_float(samples))
             return features if self.trains_all else self.encoder.front_end(features, device)
-
-    def frame_count(self, utterance: str, samples: int) -> int:
-        """Return the length of `frames_of`. Raises `UserError` if it would be empty."""
-        if (count := self.encoder.frame_count(samples)) < 1:
-            raise UserError(f"{utterance}: {samples} samples are too few for one frame of this encoder")
-        return self.encoder.feature_count(samples) if self.trains_all else count
 
     @torch.inference_mode()
     def pooled(self, frames: Sequence[Frames], device: torch.device) -> np.ndarray:
@@ -145,11 +139,6 @@ class FoundationModel(nn.Module):
             vectors, splits = retry_on_oom(pool, frames, batch, splits)
             pooled[batch] = vectors.cpu()
         return pooled.numpy()
-
-
-def count_parameters(module: nn.Module) -> int:
-    """Return the number of parameters of a module."""
-    return sum(parameter.numel() for parameter in module.parameters())
 
 
 @contextmanager
@@ -202,8 +191,3 @@ def encoder_weights(folder) -> dict[str, torch.Tensor]:
         raise UserError(
             f"{path} is damaged and cannot be read ({error}). Delete it and run Snakemake again."
         ) from error
-
-
-def waveform_tensor(waveform: np.ndarray) -> torch.Tensor:
-    """Convert a waveform to frames of width 1: (samples,) to (samples, 1)."""
-    return torch.from_numpy(waveform).unsqueeze(-1)

@@ -34,7 +34,7 @@ class FrozenEncoderHead(nn.Module):
 
     recordable = True  # operations depend on the shapes of a batch only: see `ser.training.recorded_steps`
 
-    def __init__(self, width: int, parameters: int, layers: str | int = "last", count: int = 1):
+    def __init__(self, width: int, parameters: int, layers: str | int, count: int):
         super().__init__()
         self.encoder_parameters = self.absent_parameters = parameters
         self.choice = LayerChoice(layers, count)

@@ -23,7 +23,7 @@ def repository(entry: Mapping) -> str | None:
 
 
 def seen(entry: dict, language: str) -> str:
-    """Return `yes`, `no` or `unknown`: whether pre-training data has the language.
+    """Return `yes`, `no` or `unknown`: whether pre-training data has the language, in any case.
 
     The answer is `unknown` if the checkpoint's list is partial and lacks the language. It is also `unknown` if no
     checkpoint's list has this name, which may be another name of a listed language. Without pre-training it is `no`.
@@ -31,12 +31,13 @@ def seen(entry: dict, language: str) -> str:
     known_facts = facts(entry)
     if known_facts.get("data") == "none":
         return "no"
-    if language in known_facts.get("seen", ()):
+    language = language.strip().casefold()
+    if language in map(str.casefold, known_facts.get("seen", ())):
         return "yes"
     return "no" if known_facts.get("list") == "complete" and language in listed_languages() else "unknown"
 
 
 @functools.cache
 def listed_languages() -> frozenset[str]:
-    """Return the names of all languages in the pre-training data of any checkpoint."""
-    return frozenset().union(*(entry["seen"] for entry in known().values()))
+    """Return the names of all languages in the pre-training data of any checkpoint, in lower case."""
+    return frozenset(language.casefold() for entry in known().values() for language in entry["seen"])

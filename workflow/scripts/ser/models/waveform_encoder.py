@@ -21,7 +21,6 @@ from ser.models.encoder_classifier import (
     assign_weights,
     encoder_weights,
     read_encoder_settings,
-    waveform_tensor,
 )
 from ser.models.fourier_convolution import convolve
 
@@ -121,7 +120,7 @@ class Encoder(nn.Module):
             waveform: float32 in [-1, 1), 16 kHz.
         """
         values = self._extractor(waveform, sampling_rate=self._extractor.sampling_rate).input_values[0]
-        return Frames.all_real(waveform_tensor(values))
+        return Frames.all_real(torch.from_numpy(values).unsqueeze(-1))
 
     def front_end(self, features: Frames, device) -> Frames:
         """Apply the convolutions to one utterance: (frames, channels)."""

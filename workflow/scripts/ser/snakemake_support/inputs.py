@@ -102,7 +102,7 @@ class Inputs:
     def checkpoint(self, wildcards) -> list[str]:
         """Return the files of a local checkpoint folder; none for a repository.
 
-        If it is gone or empty, its required files are returned: Snakemake then keeps the encoder made from it.
+        If it is gone or empty, its config.json is returned: Snakemake then keeps the encoder made from it.
         """
         entry = self.model_of_encoder(wildcards.encoder)
         folder = Path(entry["checkpoint"])
@@ -110,8 +110,8 @@ class Inputs:
             return [str(folder / name) for name in ("config.json", "preprocessor_config.json", "model.safetensors")]
         if "revision" in entry:
             return []
-        if not (folder / "config.json").exists():
-            return [str(folder / name) for name in checkpoint_files.SETTINGS]
+        if not (folder / checkpoint_files.CONFIG).exists():
+            return [str(folder / checkpoint_files.CONFIG)]
         present = {path.name for path in folder.iterdir()}
         used = [*checkpoint_files.SETTINGS, *checkpoint_files.WEIGHTS, *checkpoint_files.weight_files(folder, present)]
         return [str(folder / name) for name in dict.fromkeys(used) if name in present]

@@ -118,10 +118,13 @@ def contents(archive: ListedFiles, settings: dict) -> Contents:
         raise UserError(f"{archive.path} has no utterances of {' or '.join(absent)}; all four emotions are required")
     unused = sorted({*archive.rows[0]} - {*REQUIRED, *NAMES, "gender", "line"})
     unclear = sorted({row["speaker"] for row in archive.rows if row["speaker"].casefold() in UNCLEAR})
+    genders = Counter(speaker for speaker, _ in {(r.speaker, r.gender) for r in recordings if r.gender})
+    mixed = sorted(speaker for speaker, count in genders.items() if count > 1)
     left_out = sum(count for label, count in counts.items() if labels[label] is None)
     warnings = [f"{left_out} files are left out because of `labels`"] * bool(left_out)
     warnings += [f"columns that are not used: {listing(unused)}"] * bool(unused)
     warnings += [f"{listing(map(repr, unclear))} counts as one speaker"] * bool(unclear)
+    warnings += [f"both female and male: {listing(map(repr, mixed))} (one speaker, or two of one name?)"] * bool(mixed)
     return Contents(recordings, {"level": "table", "files": len(archive.rows), "warnings": warnings})
 
 
