@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from docutils.core import publish_parts
 
+from ser.evaluation.tables import read_table
 from ser.figures import captions
 
 TITLES = {"cnn-lstm": "CNN-LSTM", "xlsr": "XLSR"}
@@ -79,6 +80,6 @@ def test_template_with_an_undefined_variable_fails(tmp_path):
 
 def test_names_are_read_as_text(tmp_path):
     rows = [{"target": "1", "model": m, "uar": 50.0, "loss": None} for m in ("NA", "007")]
-    frame = captions.read(write(tmp_path / "t.csv", rows))
+    frame = read_table(write(tmp_path / "t.csv", rows))
     assert captions.means(frame, "uar", {"NA": "first", "007": "second"}) == "first 50.0 and second 50.0"
     assert captions.means(frame, "loss", {}) == "none"

@@ -83,7 +83,7 @@ def test_costs(tmp_path, monkeypatch):
     assert found["pooled"]["gpu_hours"] == 0.01
 
     found = provenance.costs(tmp_path / "benchmarks", [run(1, "cpu (x86_64)"), run(2, "NVIDIA H100")])
-    assert (found["finetune"]["gpu_hours"], found["predict"]["gpu_hours"]) == (2, None)
+    assert [found[rule]["gpu_hours"] for rule in ("finetune", "predict", "pooled")] == [2, 0, None]
     found = provenance.costs(tmp_path / "benchmarks", [run(1, "cpu (x86_64)")])
     assert (found["finetune"]["gpu_hours"], found["predict"]["gpu_hours"]) == (0, 0)
 

@@ -12,7 +12,12 @@ from ser.models import checkpoints, pretraining_data
 MODELS = {
     "cnn-lstm": {"family": "cnn-lstm"},
     "wav2vec2": {"family": "wav2vec2", "checkpoint": "facebook/wav2vec2-base", "tuning": {"method": "lora"}},
-    "xlsr": {"family": "wav2vec2", "checkpoint": "facebook/wav2vec2-large-xlsr-53", "tuning": {"method": "frozen"}},
+    "xlsr": {
+        "family": "wav2vec2",
+        "checkpoint": "facebook/wav2vec2-large-xlsr-53",
+        "revision": "a",
+        "tuning": {"method": "frozen"},
+    },
     "mine": {"family": "whisper", "checkpoint": "./mine", "tuning": {"method": "lora"}},
     "random": {
         "family": "wav2vec2",
@@ -40,8 +45,9 @@ def table():
     counts["cnn-lstm"]["encoder"] = 0
     runs = [{"model": name, "parameters": count} for name, count in counts.items()]
     encoders = {
-        ENGLISH_ONLY: {"width": 768, "layers": 12, "dropout": [0.0, 0.1]},
-        XLSR: {"width": 1024, "layers": 24, "dropout": [0.1]},
+        (ENGLISH_ONLY, None): {"width": 768, "layers": 12, "dropout": [0.0, 0.1]},
+        (XLSR, "a"): {"width": 1024, "layers": 24, "dropout": [0.1]},
+        (XLSR, "b"): {"width": 1, "layers": 1, "dropout": []},  # another revision of the same checkpoint
     }
     titles = {name: name.upper() for name in MODELS}
     return table1.rows(MODELS, order, titles, runs, encoders, LANGUAGES)
@@ -85,7 +91,8 @@ class TestRows:
         audeering = "audeering/wav2vec2-large-robust-12-ft-emotion-msp-dim"
         models = {name: MODELS["mine"] | {"checkpoint": name} for name in (audeering, "./mine", "./other")}
         runs = [{"model": name, "parameters": dict.fromkeys(("total", "encoder", "trained"), 1)} for name in models]
-        encoders = {audeering: {"labels": ["arousal", "valence"]}, "./mine": {"labels": ["ang"]}}
+        labels = {audeering: ["arousal", "valence"], "./mine": ["ang"]}
+        encoders = {(name, None): {"labels": named} for name, named in labels.items()}
         rows = table1.rows(models, [*models], {name: name for name in models}, runs, encoders, LANGUAGES)
         assert rows["fine_tuned_on"].tolist() == [
             "emotion labels of MSP-Podcast (arousal, valence)",

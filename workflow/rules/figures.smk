@@ -47,7 +47,7 @@ rule table2:
     input:
         scores="results/scores/table2.csv",
         confusions="results/scores/table2_confusions.csv",
-        archives=inputs.archives("table2"),
+        archives=inputs.archives(["table2"]),
     output:
         csv="results/tables/table2.csv",
         detail="results/tables/table2_detail.csv",
@@ -75,7 +75,7 @@ use rule table2 as table2_converged with:
     input:
         scores="results/scores/table2_converged.csv",
         confusions="results/scores/table2_converged_confusions.csv",
-        archives=inputs.archives("table2_converged"),
+        archives=inputs.archives(["table2_converged"]),
     output:
         csv="results/tables/table2_converged.csv",
         detail="results/tables/table2_converged_detail.csv",
@@ -143,9 +143,9 @@ use rule table2 as comparison_table with:
 rule figure2:
     """Figure 2: UAR by number of few-shot examples."""
     input:
-        scores=inputs.few_shot_scores(),
-        confusions=inputs.few_shot_confusions(),
-        archives=inputs.archives("figure2"),
+        scores=inputs.scores(inputs.experiments.few_shot),
+        confusions=inputs.confusions(inputs.experiments.few_shot),
+        archives=inputs.archives(["figure2"]),
     output:
         csv="results/figures/figure2.csv",
         pdf="results/figures/figure2.pdf",
@@ -169,8 +169,8 @@ rule figure2:
 rule gap:
     """Gap between training across languages and within one, and what few-shot examples close of it."""
     input:
-        confusions=inputs.gap_confusions(),
-        archives=inputs.gap_archives(),
+        confusions=inputs.confusions(inputs.experiments.gap),
+        archives=inputs.archives(inputs.experiments.gap),
     output:
         csv="results/tables/gap.csv",
         markdown="results/tables/gap.md",
@@ -196,7 +196,7 @@ use rule figure2 as figure3 with:
     input:
         scores="results/scores/figure3.csv",
         confusions="results/scores/figure3_confusions.csv",
-        archives=inputs.archives("figure3"),
+        archives=inputs.archives(["figure3"]),
     output:
         csv="results/figures/figure3.csv",
         pdf="results/figures/figure3.pdf",
@@ -217,7 +217,7 @@ use rule figure2 as adaptation with:
     input:
         scores="results/scores/adaptation.csv",
         confusions="results/scores/adaptation_confusions.csv",
-        archives=inputs.archives("adaptation"),
+        archives=inputs.archives(["adaptation"]),
     output:
         csv="results/figures/adaptation.csv",
         pdf="results/figures/adaptation.pdf",
@@ -260,7 +260,7 @@ use rule figure2 as comparison_figure with:
 use rule figure2 as confusion with:
     input:
         confusions="results/scores/table2_confusions.csv",
-        archives=inputs.archives("table2"),
+        archives=inputs.archives(["table2"]),
     output:
         csv="results/figures/confusion.csv",
         pdf="results/figures/confusion.pdf",
@@ -316,9 +316,9 @@ use rule figure2 as training_curves with:
 rule claims:
     """Verdicts on the paper's claims, and a description of ours (C8)."""
     input:
-        scores=inputs.claimed_scores(),
-        confusions=inputs.claimed_confusions(),
-        archives=inputs.claimed_archives(),
+        scores=inputs.scores(inputs.experiments.claimed),
+        confusions=inputs.confusions(inputs.experiments.claimed),
+        archives=inputs.archives(inputs.experiments.claimed),
     output:
         csv="results/claims.csv",
         cells="results/claims_cells.csv",

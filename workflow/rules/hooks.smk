@@ -26,9 +26,8 @@ def show_licences(dag):
     new = {job.wildcards.corpus for job in jobs if job.name == "corpus"}
     entries = [config["corpora"][corpus] for corpus in config["corpora"] if corpus in new]
     used = [download.corpus_source(entry) for entry in entries if not is_made_by_demo(entry["path"])]
-    if any(job.name in ("noise", "download_noise") for job in jobs) and not is_made_by_demo(
-        Path(config["noise"]["path"] or "", "_")
-    ):
+    mixes_noise = any(job.name in ("noise", "download_noise") for job in jobs)
+    if mixes_noise and not is_made_by_demo(config["noise"]["path"]):
         used.append(download.published()["noise"][config["noise"]["format"]])
     show("Licences of the data:", sorted({download.licence_notice(source) for source in used if source}))
 

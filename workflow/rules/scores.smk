@@ -29,7 +29,7 @@ rule score:
 rule scores:
     """Collect the scores of all experiments, without duplicate runs."""
     input:
-        scores=inputs.all_scores(),
+        scores=inputs.scores(inputs.experiments.configured),
     output:
         scores="results/scores.csv",
     log:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from ser.config import schema
 from ser.config.schema import conditional_defaults, describe, resolved, to_yaml
 from ser.core.files import atomic_write
-from ser.snakemake_support.code_hash import ROOT
+from ser.core.paths import ROOT
 
 README = ROOT / "config" / "README.md"
 MARK = "<!-- From here on written by `make reference` from workflow/schemas/config.schema.yaml. -->\n"

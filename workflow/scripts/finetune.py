@@ -1,6 +1,7 @@
 """Train or fine-tune a model on a source corpus, optionally with few-shot examples of a target."""
 
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -8,6 +9,7 @@ from safetensors.torch import save_file
 
 from ser.core import files
 from ser.core.errors import UserError
+from ser.core.paths import RunId
 from ser.corpora import leakage
 from ser.corpora.data_fingerprint import data_fingerprint, described
 from ser.models import families
@@ -19,19 +21,17 @@ from ser.training.device import choose_device, frame_storage, parent_folder
 def main(snakemake):
     started = time.perf_counter()
     torch.set_num_threads(snakemake.threads)
-    wildcards, inputs, settings = snakemake.wildcards, snakemake.input, snakemake.params.settings
+    inputs, settings = snakemake.input, snakemake.params.settings
     if settings["training"]["deterministic"]:
         autocast.make_deterministic()
     autocast.choose_gpu_kernels()
     device = choose_device(snakemake.resources.device)
-    seed = int(wildcards.seed)
-    run_name = f"{wildcards.model}, {wildcards.source} to {wildcards.target}, {wildcards.shots} shots, seed {seed}"
+    run = RunId.parse(snakemake.output.weights)
     encoder, storage = parent_folder(inputs.encoder), frame_storage(device, snakemake.resources)
-    model = loop.initialise(families.of(settings["model"]).build, settings["model"], encoder, seed).to(device)
+    model = loop.initialise(families.of(settings["model"]).build, settings["model"], encoder, run.seed).to(device)
 
-    train_names, dev_names = data.source_names(inputs, settings["balanced"], seed)
+    train_names, dev_names = data.source_names(inputs, settings["balanced"], run.seed)
     train, dev = (data.read_source(model, inputs, names, storage) for names in (train_names, dev_names))
-    seconds = sum(map(data.total_seconds, inputs.source_utterances, train_names))
     tables = list(map(files.read_rows, inputs.source_utterances))
     used = [list(map(described, tables, names)) for names in (train_names, dev_names)]
     if subset_path := inputs.get("subset"):
@@ -40,10 +40,9 @@ def main(snakemake):
         leakage.check_subset(subset, target_roles, subset_path)
         few_shot = data.read_examples(model, inputs.target_frames, inputs.target_utterances, subset, storage)
         train = data.concatenate(train, few_shot)
-        seconds += data.total_seconds(inputs.target_utterances, subset)
         used.append(described(files.read_rows(inputs.target_utterances), subset))
 
-    # instead of the encoder's weights, the fingerprint covers their checksum in revision.json
+    # instead of the encoder's weights, the fingerprint covers their checksum in revision.json, or a frozen one's output
     hashed_inputs = [path for path in inputs if path not in inputs.encoder[:1]]
     state_path = run_record.state_path(snakemake.output.weights)
     try:
@@ -52,21 +51,19 @@ def main(snakemake):
             train,
             dev,
             settings=settings["training"],
-            seed=seed,
+            seed=run.seed,
             device=device,
             state_path=state_path,
-            fingerprint=run_record.fingerprint({**settings, "run": run_name, "device": device.type}, hashed_inputs),
+            fingerprint=run_record.fingerprint({**settings, "run": str(run), "device": device.type}, hashed_inputs),
             started=started,
         )
     except UserError as error:
-        raise UserError(f"{run_name}: {error}") from error
+        raise UserError(f"{run}: {error}") from error
 
     with files.atomic_write(snakemake.output.weights) as temporary:
         save_file(progress.best_weights, temporary)
     files.write_rows(snakemake.output.history, loop.HISTORY_COLUMNS, progress.history)
-    identity = {name: wildcards[name] for name in ("model", "source", "target")}
-    identity |= {"shots": int(wildcards.shots), "seed": seed}
-    identity |= {"corpora": [Path(path).parent.name for path in inputs.source_utterances]}
+    identity = asdict(run) | {"corpora": [Path(path).parent.name for path in inputs.source_utterances]}
     identity["data"] = data_fingerprint(*used)
     if encoder:
         identity["encoder_sha256"] = files.read_json(encoder / "revision.json")["sha256"]
@@ -76,7 +73,6 @@ def main(snakemake):
         progress=progress,
         model=model,
         train=train,
-        seconds_of_audio=seconds * progress.epochs_done,
         device=device,
     )
     files.write_json(snakemake.output.run, record)

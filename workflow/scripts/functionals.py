@@ -3,7 +3,6 @@
 import numpy as np
 
 from ser.core import files
-from ser.core.errors import UserError
 from ser.corpora import audio_array
 from ser.models import functionals
 from ser.snakemake_support import script
@@ -14,8 +13,6 @@ def main(snakemake):
     extract = functionals.extractor(snakemake.wildcards.features)
     waveforms = audio_array.waveforms_of(rows, audio_array.open_audio(snakemake.input.audio))
     vectors = np.stack([extract(audio_array.as_float(waveform)) for waveform in waveforms])
-    if not (finite := np.isfinite(vectors).all(axis=1)).all():
-        raise UserError(f"{rows[finite.argmin()]['utterance']}: its functionals contain NaN or infinity")
     audio_array.write_array(snakemake.output.functionals, [vectors], len(vectors))
 
 

@@ -41,7 +41,7 @@ def merged_config(configfiles: Sequence[Path]) -> dict:
     config: dict = {}
     own = [path for path in [Path("config/config.yaml")] if path.exists()]
     for path in [*own, *configfiles]:
-        update_config(config, yaml.safe_load(path.read_text(encoding="utf-8")))
+        update_config(config, yaml.safe_load(path.read_text(encoding="utf-8")) or {})
     return config
 
 
@@ -66,5 +66,5 @@ def _done(paths: set[str]) -> str:
 if __name__ == "__main__":
     try:
         main()
-    except (UserError, OSError) as error:
+    except (UserError, OSError, yaml.YAMLError) as error:
         sys.exit(f"progress: {error}")

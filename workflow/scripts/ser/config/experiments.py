@@ -57,7 +57,7 @@ class Experiments:
     def predictions(self, *names: str) -> list[Prediction]:
         """Return the predictions that the named (or all) experiments need, sorted."""
         if names not in self._predictions:
-            chosen = self._chosen(names)
+            chosen = {name: entry for name, entry in self.configured.items() if not names or name in names}
             found = {p for name, entry in chosen.items() for p in _needed_by(name, entry, self._seeds)}
             self._predictions[names] = sorted(found)
         return self._predictions[names]
@@ -66,9 +66,10 @@ class Experiments:
         """Return the training runs that the named (or all) experiments need, sorted."""
         return sorted({prediction.run for prediction in self.predictions(*names)})
 
-    def corpora(self, *names: str) -> list[str]:
-        """Return the corpora of the named (or all) experiments, in configuration order."""
-        pairs = [pair for name, entry in self._chosen(names).items() for pair in pairs_of(name, entry)]
+    def corpora(self, names: Iterable[str] | None = None) -> list[str]:
+        """Return the corpora of the named (by default, all) experiments, in configuration order."""
+        chosen = self.configured if names is None else [name for name in names if name in self.configured]
+        pairs = [pair for name in chosen for pair in pairs_of(name, self.configured[name])]
         used = {corpus for source, target in pairs for corpus in [*self.corpora_of(source), target]}
         return [corpus for corpus in self._corpora if corpus in used]
 
@@ -98,8 +99,16 @@ class Experiments:
         replaced = "table2" if "table2_converged" in self.configured else None
         return [name for name in CLAIMED if name in self.configured and name != replaced]
 
-    def _chosen(self, names: Iterable[str]) -> dict[str, dict]:
-        return {name: entry for name, entry in self.configured.items() if not names or name in names}
+    @property
+    def gap(self) -> list[str]:
+        """Experiments that the table `gap` shows: those with a model of `within`."""
+        models = set(self.configured[WITHIN]["models"]) if WITHIN in self.configured else set()
+        return [name for name in GAP if name in self.configured and models & {*self.configured[name]["models"]}]
+
+    @property
+    def few_shot(self) -> list[str]:
+        """Experiments that Figure 2 shows: its own, and training within the target if configured."""
+        return ["figure2", *([WITHIN] if WITHIN in self.configured else [])]
 
 
 def _needed_by(name: str, experiment: Mapping, seeds: list[int]) -> Iterator[Prediction]:

@@ -380,8 +380,7 @@ def _refusal(comparison: Comparison, estimate: Estimate, converged: pd.Series, n
     seeds = len(estimate.by_seed)
     if seeds < MIN_SEEDS:
         return f"{seeds} seed{'s' if seeds > 1 else ''}"
-    shares = {name(model): converged[model] for model in comparison.models}
-    low = [f"{title} {100 * share:.0f} %" for title, share in shares.items() if share < MIN_CONVERGED]
+    low = [f"{name(m)} {100 * converged[m]:.0f} %" for m in comparison.models if converged[m] < MIN_CONVERGED]
     return f"too few runs converged: {', '.join(low)}" if low else ""
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 
 from ser.core.constants import EMOTIONS
 from ser.evaluation.scores import Predictions, sort_key
+from ser.evaluation.tables import read_table
 
 RUN = ("model", "source", "target", "shots", "condition")
 COLUMNS = (*RUN, "seed", "role", "speaker", "emotion", *EMOTIONS)
@@ -39,9 +40,7 @@ def count(predictions: Iterable[Predictions], speaker_of: Mapping[str, Mapping[s
 
 def read(paths: Sequence[str | Path]) -> pd.DataFrame:
     """Read several `confusions.csv` as one table, without duplicate runs."""
-    text = ("model", "source", "target", "condition", "role", "speaker", "emotion")
-    frames = [pd.read_csv(path, dtype={name: str for name in text}, keep_default_na=False) for path in paths]
-    return pd.concat(frames, ignore_index=True).drop_duplicates(ignore_index=True)
+    return read_table(*paths).drop_duplicates(ignore_index=True)
 
 
 def matrices(counts: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:

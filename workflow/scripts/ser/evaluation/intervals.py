@@ -8,13 +8,6 @@ import pandas as pd
 from ser.evaluation.bootstrap import Arm, Scores, Term, interval
 
 
-def read_scores(*paths) -> pd.DataFrame:
-    """Read files of scores as one table, with names as strings even if they look like numbers."""
-    names = ("model", "source", "target", "condition", "test_set")
-    frames = [pd.read_csv(path, dtype={name: str for name in names}, keep_default_na=False) for path in paths]
-    return pd.concat(frames, ignore_index=True)
-
-
 def mean_over_seeds(scores: pd.DataFrame, counts: pd.DataFrame, cell: Sequence[str]) -> pd.DataFrame:
     """Return the mean UAR of every cell over its seeds, with its confidence interval.
 
@@ -37,3 +30,13 @@ def mean_over_seeds(scores: pd.DataFrame, counts: pd.DataFrame, cell: Sequence[s
     limits = [interval(drawn.estimate([Term(1, *arm)])) for arm in arms]
     summary[["low", "high"]] = np.reshape(limits, (-1, 2))
     return summary.reset_index()
+
+
+def change_from_clean(scores: Scores, condition: str, model: str, source: str, target: str) -> tuple[float, ...]:
+    """Return the mean over seeds of a condition's UAR minus that on clean audio, in points, and its interval's limits.
+
+    It is paired: both are predictions of one run.
+    """
+    arms = (1, Arm(model, condition=condition)), (-1, Arm(model))
+    change = scores.estimate([Term(sign, arm, source, target) for sign, arm in arms])
+    return change.effect, *interval(change)

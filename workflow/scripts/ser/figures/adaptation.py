@@ -8,8 +8,9 @@ import pandas as pd
 
 from ser.core.paths import ADAPTED, CALIBRATED, CLEAN
 from ser.evaluation import confusions
-from ser.evaluation.bootstrap import Arm, Scores, Term, interval
-from ser.evaluation.intervals import mean_over_seeds, read_scores
+from ser.evaluation.bootstrap import Scores
+from ser.evaluation.intervals import change_from_clean, mean_over_seeds
+from ser.evaluation.tables import read_table
 from ser.figures import style
 
 CELL = ["model", "source", "target"]
@@ -21,7 +22,7 @@ COLUMNS = [*CELL, "uar", "low", "high", "std", "seeds", "n", "each", "uar_adapte
 def make(inputs, outputs, settings: dict) -> None:
     """Write every pair's scores before and after adaptation, and draw them."""
     counts = confusions.read([inputs.confusions])
-    drawn = cells(read_scores(inputs.scores), counts, settings["experiment"])
+    drawn = cells(read_table(inputs.scores), counts, settings["experiment"])
     notes = style.footnotes(settings["label"], style.archive_notes(inputs.archives))
     style.write_drawn(drawn, notes, outputs.csv)
     draw(drawn, settings["experiment"], settings["titles"], notes, outputs.png, outputs.pdf)
@@ -30,9 +31,9 @@ def make(inputs, outputs, settings: dict) -> None:
 def cells(scores: pd.DataFrame, counts: pd.DataFrame, experiment: Mapping) -> pd.DataFrame:
     """Return the values drawn, one row per model and pair that has runs, in configuration order.
 
-    `change` is the mean over seeds of adapted minus not adapted in UAR points, with its 95 % confidence interval. It is
-    paired: both are predictions of one run. `ece` is the mean expected calibration error in %, `ece_calibrated` that
-    with the temperature, `ece_adapted` that after adaptation with the temperature.
+    `change` is the mean over seeds of adapted minus not adapted in UAR points, with its 95 % confidence interval. `ece`
+    is the mean expected calibration error in %, `ece_calibrated` that with the temperature, `ece_adapted` that after
+    adaptation with the temperature.
     """
     scores = scores[scores["test_set"] == "all"]
     by_condition = {condition: own for condition, own in scores.groupby("condition")}
@@ -41,11 +42,7 @@ def cells(scores: pd.DataFrame, counts: pd.DataFrame, experiment: Mapping) -> pd
     errors = [by_condition[condition].groupby(CELL)["ece"].mean().rename(name) for name, condition in ERRORS.items()]
     drawn = drawn.merge(pd.concat([adapted, *errors], axis=1).reset_index(), on=CELL)
     paired = Scores(counts, "all")
-    changes = []
-    for model, source, target in drawn[CELL].to_numpy():
-        terms = [Term(1, Arm(model, condition=ADAPTED), source, target), Term(-1, Arm(model), source, target)]
-        change = paired.estimate(terms)
-        changes.append((change.effect, *interval(change)))
+    changes = [change_from_clean(paired, ADAPTED, *cell) for cell in drawn[CELL].to_numpy()]
     drawn[CHANGE] = np.reshape(changes, (-1, 3))
     for column in CELL:
         drawn[column] = pd.Categorical(drawn[column], experiment[f"{column}s"], ordered=True)
@@ -69,13 +66,14 @@ def draw(cells: pd.DataFrame, experiment: Mapping, titles: Mapping[str, str], no
     )
     for axes, model in zip(panels[0], models, strict=True):
         own = cells[cells["model"] == model]
-        for row in own.itertuples():
+        for _, row in own.iterrows():
             height = pairs.index((row.source, row.target))
             axes.plot([row.uar, row.uar_adapted], [height, height], color=colours[model], linewidth=1.5)
             axes.plot(row.uar, height, "o", color=colours[model], markerfacecolor="white")
             axes.plot(row.uar_adapted, height, "o", color=colours[model])
             beside = axes.get_yaxis_transform()  # at the right of the panel
-            axes.text(1.03, height, change_text(row), transform=beside, va="center", fontsize=7.5)
+            change = style.change_text(row, " \N{PLUS-MINUS SIGN} ")
+            axes.text(1.03, height, change, transform=beside, va="center", fontsize=7.5)
         errors = " \N{RIGHTWARDS ARROW} ".join(f"{own[name].mean():.0f}" for name in ERRORS)
         axes.set_title(f"{titles[model]}\nmean change {own['change'].mean():+.1f}; ECE {errors}", fontsize=8.5)
         axes.axvline(style.CHANCE, color="0.4", linestyle="--", linewidth=1)
@@ -89,11 +87,3 @@ def draw(cells: pd.DataFrame, experiment: Mapping, titles: Mapping[str, str], no
     )
     style.add_footnotes(figure, notes)
     style.save(figure, *paths)
-
-
-def change_text(row) -> str:
-    """Return a change in UAR points, with its margin if there are enough seeds."""
-    change = f"{row.change:+.1f}"
-    if row.seeds < style.MIN_SEEDS or pd.isna(row.change_high):
-        return change
-    return f"{change} \N{PLUS-MINUS SIGN} {(row.change_high - row.change_low) / 2:.1f}"

@@ -7,6 +7,7 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ser.core.paths import ROOT
+from ser.evaluation.tables import read_table
 
 TEMPLATES = ROOT / "workflow" / "report"
 
@@ -30,28 +31,8 @@ def render(template: str, results: Sequence[str | Path], **settings) -> str:
     )
     environment.filters["listed"] = listed
     return environment.get_template(template).render(
-        table=lambda i: read(results[i]), means=means, verdicts=verdicts, **settings
+        table=lambda i: read_table(results[i]), means=means, verdicts=verdicts, **settings
     )
-
-
-def read(path: str | Path) -> pd.DataFrame:
-    """Read a CSV, with names as strings even if they look like numbers."""
-    names = (
-        "model",
-        "title",
-        "source",
-        "target",
-        "claim",
-        "verdict",
-        "claim_verdict",
-        "reason",
-        "condition",
-        "test_set",
-        "note",
-    )
-    columns = pd.read_csv(path, nrows=0).columns
-    numbers = {column: [""] for column in columns if column not in names}
-    return pd.read_csv(path, dtype=dict.fromkeys(names, str), keep_default_na=False, na_values=numbers)
 
 
 def listed(items: Sequence[str]) -> str:

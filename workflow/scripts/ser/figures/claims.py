@@ -7,7 +7,7 @@ import pandas as pd
 
 from ser.core import files
 from ser.evaluation import claims, confusions
-from ser.evaluation.intervals import read_scores
+from ser.evaluation.tables import read_table
 from ser.figures import captions, style
 
 GREY = "0.35"
@@ -17,7 +17,7 @@ MARKERS = {"supported": "o", "contradicted": "X"}
 
 def make(inputs, outputs, settings: dict) -> None:
     """Test the claims, write the verdicts and draw them."""
-    scores = {_experiment(path, ".csv"): read_scores(path) for path in inputs.scores}
+    scores = {_experiment(path, ".csv"): read_table(path) for path in inputs.scores}
     counts = {_experiment(path, "_confusions.csv"): confusions.read([path]) for path in inputs.confusions}
     table, cells = claims.test(settings, counts, scores)
     notes = style.footnotes(settings["label"], style.archive_notes(inputs.archives))

@@ -5,7 +5,8 @@ import pandas as pd
 
 from ser.core.paths import CLEAN
 from ser.evaluation import confusions
-from ser.evaluation.intervals import mean_over_seeds, read_scores
+from ser.evaluation.intervals import mean_over_seeds
+from ser.evaluation.tables import read_table
 from ser.figures import style
 
 COLUMNS = ["model", "source", "target", "uar", "low", "high", "std", "seeds", "n", "each"]
@@ -14,7 +15,7 @@ COLUMNS = ["model", "source", "target", "uar", "low", "high", "std", "seeds", "n
 def make(inputs, outputs, settings: dict) -> None:
     """Write the cells of a comparison and draw them."""
     counts = confusions.read([inputs.confusions])
-    drawn = cells(read_scores(inputs.scores), counts, settings["experiment"])
+    drawn = cells(read_table(inputs.scores), counts, settings["experiment"])
     notes = style.footnotes(settings["label"], style.archive_notes(inputs.archives))
     style.write_drawn(drawn, notes, outputs.csv)
     draw(drawn, settings["experiment"], settings["titles"], notes, outputs.png, outputs.pdf)

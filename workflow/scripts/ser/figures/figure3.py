@@ -6,8 +6,9 @@ import pandas as pd
 
 from ser.core.paths import CLEAN
 from ser.evaluation import confusions
-from ser.evaluation.bootstrap import Arm, Scores, Term, interval
-from ser.evaluation.intervals import mean_over_seeds, read_scores
+from ser.evaluation.bootstrap import Scores
+from ser.evaluation.intervals import change_from_clean, mean_over_seeds
+from ser.evaluation.tables import read_table
 from ser.figures import style
 
 CHANGE = ["change", "change_low", "change_high"]
@@ -17,7 +18,7 @@ COLUMNS = ["target", "model", "condition", "uar", "low", "high", "std", "seeds",
 def make(inputs, outputs, settings: dict) -> None:
     """Write the bars of Figure 3 and draw them."""
     counts = confusions.read([inputs.confusions])
-    drawn = bars(read_scores(inputs.scores), counts, settings["experiment"])
+    drawn = bars(read_table(inputs.scores), counts, settings["experiment"])
     notes = style.footnotes(settings["label"], style.archive_notes(inputs.archives))
     style.write_drawn(drawn, notes, outputs.csv)
     draw(drawn, settings["experiment"], settings["titles"], notes, outputs.png, outputs.pdf)
@@ -27,7 +28,7 @@ def bars(scores: pd.DataFrame, counts: pd.DataFrame, experiment: dict) -> pd.Dat
     """Return the bars drawn, one row each, in configuration order.
 
     `change`, in the noisy rows, is the mean over seeds of noisy minus clean in UAR points, with its confidence
-    interval. It is paired: both are predictions of one run.
+    interval.
     """
     conditions = [CLEAN, experiment["condition"]]
     wanted = scores[
@@ -39,13 +40,11 @@ def bars(scores: pd.DataFrame, counts: pd.DataFrame, experiment: dict) -> pd.Dat
         & scores["target"].isin(experiment["targets"])
     ]
     summary = mean_over_seeds(wanted, counts, ["target", "model", "condition"])
-    drawn, source = Scores(counts, "all"), experiment["source"]
-    difference = ((1, experiment["condition"]), (-1, CLEAN))
-    changes = []
-    for target, model in wanted.loc[wanted["condition"] != CLEAN, ["target", "model"]].drop_duplicates().to_numpy():
-        terms = [Term(sign, Arm(model, condition=condition), source, target) for sign, condition in difference]
-        change = drawn.estimate(terms)
-        changes.append((target, model, change.effect, *interval(change)))
+    drawn, noisy = Scores(counts, "all"), wanted[wanted["condition"] != CLEAN]
+    changes = [
+        (target, model, *change_from_clean(drawn, experiment["condition"], model, experiment["source"], target))
+        for target, model in noisy[["target", "model"]].drop_duplicates().to_numpy()
+    ]
     paired = pd.DataFrame(changes, columns=["target", "model", *CHANGE])
     summary = summary.merge(paired, how="left", on=["target", "model"])
     summary.loc[summary["condition"] == CLEAN, CHANGE] = float("nan")
@@ -91,7 +90,7 @@ def draw(bars: pd.DataFrame, experiment: dict, titles: dict[str, str], notes: li
                         axes.text(
                             position + shift,
                             1,
-                            change_text(bar),
+                            style.change_text(bar, "\n\N{PLUS-MINUS SIGN}"),
                             ha="center",
                             va="bottom",
                             fontsize=7.5,
@@ -113,11 +112,3 @@ def draw(bars: pd.DataFrame, experiment: dict, titles: dict[str, str], notes: li
     figure.legend(handles, labels, loc="outside upper center", ncols=3, frameon=False)
     style.add_footnotes(figure, notes)
     style.save(figure, *paths)
-
-
-def change_text(bar: pd.Series) -> str:
-    """Return the change from clean to noisy in UAR points, with its margin."""
-    change = f"{bar['change']:+.1f}"
-    if bar["seeds"] < style.MIN_SEEDS or pd.isna(bar["change_high"]):
-        return change
-    return f"{change}\n\N{PLUS-MINUS SIGN}{(bar['change_high'] - bar['change_low']) / 2:.1f}"

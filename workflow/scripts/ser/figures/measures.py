@@ -7,8 +7,8 @@ import pandas as pd
 
 from ser.core import files
 from ser.core.paths import CLEAN
-from ser.evaluation.intervals import read_scores
 from ser.evaluation.scores import COLLAPSED, MEASURES
+from ser.evaluation.tables import read_table
 from ser.figures import style
 
 CELL = ["source", "target", "model"]
@@ -40,7 +40,7 @@ CAPTION = (
 
 def make(inputs, outputs, settings: dict) -> None:
     """Write all scores of an experiment's cells, and draw their means by model."""
-    cells = summary(read_scores(inputs.scores), settings["experiment"])
+    cells = summary(read_table(inputs.scores), settings["experiment"])
     notes = style.footnotes(settings["label"], style.archive_notes(inputs.archives))
     style.write_drawn(cells, notes, outputs.csv)
     table = texts(cells, settings["titles"])

@@ -21,7 +21,7 @@ CHANCE = 100 / len(EMOTIONS)  # UAR in % of any prediction that ignores the spee
 DOTS_PER_INCH = 300
 MIN_SEEDS = 2  # to show an interval: that of one seed is over speakers only, without the variance between training runs
 LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<")  # nine, beside ten colours: 90 models differ
 
 
 def set_style() -> None:
@@ -88,6 +88,14 @@ def intervals(rows: pd.DataFrame) -> list:
     """Return the margins of 95 % intervals, NaN for fewer than `MIN_SEEDS` seeds."""
     margins = (rows["uar"] - rows["low"], rows["high"] - rows["uar"])
     return [margin.clip(lower=0).where(rows["seeds"] >= MIN_SEEDS) for margin in margins]
+
+
+def change_text(row: pd.Series, separator: str) -> str:
+    """Return a change in UAR points, with its margin if there are enough seeds."""
+    change = f"{row['change']:+.1f}"
+    if row["seeds"] < MIN_SEEDS or pd.isna(row["change_high"]):
+        return change
+    return f"{change}{separator}{(row['change_high'] - row['change_low']) / 2:.1f}"
 
 
 def draw_seeds(axes, positions, rows: pd.DataFrame, **style) -> None:

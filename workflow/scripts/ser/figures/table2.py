@@ -8,8 +8,9 @@ import pandas as pd
 from ser.core import files
 from ser.core.paths import CLEAN, RESOURCES
 from ser.evaluation import confusions
-from ser.evaluation.intervals import mean_over_seeds, read_scores
+from ser.evaluation.intervals import mean_over_seeds
 from ser.evaluation.scores import COLLAPSED
+from ser.evaluation.tables import read_table
 from ser.figures import measures, style
 
 PAPER = RESOURCES / "paper-table2.csv"
@@ -29,7 +30,7 @@ def make(inputs, outputs, settings: dict) -> None:
     titles, label = settings["titles"], settings["label"]
     notes = all_notes(settings["experiment"], style.archive_notes(inputs.archives), settings["differences"])
     counts = confusions.read([inputs.confusions])
-    cells = detail(read_scores(inputs.scores), counts, settings["experiment"], notes, label)
+    cells = detail(read_table(inputs.scores), counts, settings["experiment"], notes, label)
     for path, table in ((outputs.csv, wide(cells)), (outputs.detail, cells)):
         with files.atomic_write(path) as temporary:
             table.to_csv(temporary, index=False, float_format="%.4f")

@@ -27,7 +27,7 @@ def retry_on_oom(
     attempt: Callable[[Sequence[np.ndarray]], Result],
     frames: Sequence[Frames],
     batch: np.ndarray,
-    splits: int,
+    splits: int = 1,
     divisible: bool = True,
 ) -> tuple[Result, int]:
     """Process a batch, doubling its micro-batches when memory runs out.

@@ -1,6 +1,6 @@
 """Input functions of rules: input files that depend on the configuration."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from snakemake.exceptions import WorkflowError
 from snakemake.io import ancient
 
 from ser.config import local_inputs
-from ser.config.experiments import GAP, WITHIN, Experiments
+from ser.config.experiments import Experiments
 from ser.core.paths import (
     ADAPTED,
     CALIBRATED,
@@ -45,7 +45,7 @@ class Inputs:
 
     def __init__(self, config: Mapping):
         self._config = config
-        self._experiments = Experiments(config)
+        self.experiments = Experiments(config)
 
     # --- Corpora and noise ---
 
@@ -82,19 +82,19 @@ class Inputs:
         corpus = wildcards.corpus
         seeds = {
             p.seed
-            for p in self._experiments.predictions()
-            if p.source != p.target and corpus in self._experiments.corpora_of(p.source)
+            for p in self.experiments.predictions()
+            if p.source != p.target and corpus in self.experiments.corpora_of(p.source)
         }
         return [f"results/splits/{wildcards.corpus}/seed{seed}/source.csv" for seed in sorted(seeds)]
 
     def target_splits(self, wildcards) -> list[str]:
         """Return the pool and test splits of a corpus."""
-        seeds = {p.seed for p in self._experiments.predictions() if p.target == wildcards.corpus}
+        seeds = {p.seed for p in self.experiments.predictions() if p.target == wildcards.corpus}
         return [f"results/splits/{wildcards.corpus}/seed{seed}/target.csv" for seed in sorted(seeds)]
 
     def few_shot_subsets(self, wildcards) -> list[str]:
         """Return the few-shot examples of a corpus."""
-        drawn = {(p.shots, p.seed) for p in self._experiments.predictions() if p.shots and p.target == wildcards.corpus}
+        drawn = {(p.shots, p.seed) for p in self.experiments.predictions() if p.shots and p.target == wildcards.corpus}
         return [f"results/fewshot/{wildcards.corpus}/{shots}-shot/seed{seed}.csv" for shots, seed in sorted(drawn)]
 
     # --- Models ---
@@ -158,7 +158,7 @@ class Inputs:
         return [f"results/splits/{corpus}/seed{wildcards.seed}/{role}.csv" for corpus in self._source(wildcards)]
 
     def _source(self, wildcards) -> list[str]:
-        return self._experiments.corpora_of(wildcards.source)
+        return self.experiments.corpora_of(wildcards.source)
 
     def few_shot_examples(self, wildcards) -> dict[str, str]:
         """Return the named inputs for the few-shot examples; none for a zero-shot run."""
@@ -180,9 +180,9 @@ class Inputs:
         """
         w = wildcards
         run = RunId(w.model, w.source, w.target, int(w.shots), int(w.seed))
-        if run not in self._experiments.predicted_by:
+        if run not in self.experiments.predicted_by:
             raise WorkflowError(f"No experiment in the configuration uses the run {run.path}.")
-        return self._experiments.predicted_by[run]
+        return self.experiments.predicted_by[run]
 
     def predicted_frames(self, wildcards) -> list[str]:
         """Return the files with a model's input for every target and condition."""
@@ -222,13 +222,13 @@ class Inputs:
         Raises `WorkflowError` if the experiment is not configured.
         """
         name = wildcards.experiment
-        if name not in self._experiments.configured:
+        if name not in self.experiments.configured:
             raise WorkflowError(f"experiments.{name} is null: define it in the configuration (see config/README.md)")
-        return list(dict.fromkeys(p.file for p in self._experiments.predictions(name)))
+        return list(dict.fromkeys(p.file for p in self.experiments.predictions(name)))
 
     def test_sets(self, wildcards) -> list[str]:
         """Return the target splits of every corpus and seed that an experiment scores."""
-        scored = {(p.target, p.seed) for p in self._experiments.predictions(wildcards.experiment)}
+        scored = {(p.target, p.seed) for p in self.experiments.predictions(wildcards.experiment)}
         return [f"results/splits/{target}/seed{seed}/target.csv" for target, seed in sorted(scored)]
 
     def scored_utterances(self, wildcards) -> list[str]:
@@ -238,86 +238,51 @@ class Inputs:
 
     def scored_runs(self, wildcards) -> list[str]:
         """Return the records of the training runs that an experiment scores."""
-        return [f"{run.folder}/run.json" for run in self._experiments.runs(wildcards.experiment)]
+        return [f"{run.folder}/run.json" for run in self.experiments.runs(wildcards.experiment)]
 
-    def all_scores(self) -> list[str]:
-        """Return the score files of all experiments."""
-        return [f"results/scores/{name}.csv" for name in self._experiments.configured]
+    def scores(self, names: Iterable[str]) -> list[str]:
+        """Return the scores of the named experiments."""
+        return [f"results/scores/{name}.csv" for name in names]
 
-    def archives(self, *experiments: str):
-        """Return the archive records of the corpora of the named (or all) experiments."""
-        return [f"results/corpora/{corpus}/archive.json" for corpus in self._experiments.corpora(*experiments)]
+    def confusions(self, names: Iterable[str]) -> list[str]:
+        """Return the confusion counts of the named experiments."""
+        return [f"results/scores/{name}_confusions.csv" for name in names]
+
+    def archives(self, names: Iterable[str] | None = None) -> list[str]:
+        """Return the archive records of the corpora of the named (by default, all) experiments."""
+        return [f"results/corpora/{corpus}/archive.json" for corpus in self.experiments.corpora(names)]
 
     def archives_of_experiment(self, wildcards) -> list[str]:
         """Return the archive records of the corpora of an experiment."""
-        return self.archives(wildcards.experiment)
+        return self.archives([wildcards.experiment])
 
     def archives_of_sources(self) -> list[str]:
         """Return the archive records of the sources of Table II."""
         sources = (self._config["experiments"]["table2"] or {"sources": []})["sources"]
-        corpora = dict.fromkeys(corpus for source in sources for corpus in self._experiments.corpora_of(source))
+        corpora = dict.fromkeys(corpus for source in sources for corpus in self.experiments.corpora_of(source))
         return [f"results/corpora/{corpus}/archive.json" for corpus in corpora]
 
     def audits(self) -> list[str]:
         """Return the audits of all corpora in use."""
-        return [f"results/corpora/{corpus}/audit.json" for corpus in self._experiments.corpora()]
-
-    def claimed_confusions(self) -> list[str]:
-        """Return the confusion counts of all experiments that test claims."""
-        return [f"results/scores/{name}_confusions.csv" for name in self._experiments.claimed]
-
-    def claimed_scores(self) -> list[str]:
-        """Return the scores of the same experiments."""
-        return [f"results/scores/{name}.csv" for name in self._experiments.claimed]
-
-    def claimed_archives(self) -> list[str]:
-        """Return the archive records of the corpora of the same experiments."""
-        claimed = self._experiments.claimed
-        return self.archives(*claimed) if claimed else []
-
-    def gap_experiments(self) -> list[str]:
-        """Return the experiments that the table `gap` shows: those with a model of `within`."""
-        configured = self._experiments.configured
-        models = set(configured[WITHIN]["models"]) if WITHIN in configured else set()
-        return [name for name in GAP if name in configured and models.intersection(configured[name]["models"])]
-
-    def gap_confusions(self) -> list[str]:
-        """Return the confusion counts of those experiments."""
-        return [f"results/scores/{name}_confusions.csv" for name in self.gap_experiments()]
-
-    def gap_archives(self) -> list[str]:
-        """Return the archive records of the corpora of those experiments."""
-        return self.archives(*self.gap_experiments()) if self.gap_experiments() else []
-
-    def few_shot_scores(self) -> list[str]:
-        """Return the scores that Figure 2 shows, with those within the target if configured."""
-        return [f"results/scores/{name}.csv" for name in self._few_shot_experiments]
-
-    def few_shot_confusions(self) -> list[str]:
-        """Return the confusion counts of the same predictions."""
-        return [f"results/scores/{name}_confusions.csv" for name in self._few_shot_experiments]
-
-    @property
-    def _few_shot_experiments(self) -> list[str]:
-        return ["figure2", *([WITHIN] if WITHIN in self._experiments.configured else [])]
+        return [f"results/corpora/{corpus}/audit.json" for corpus in self.experiments.corpora()]
 
     def run_records(self) -> list[str]:
         """Return the records of all training runs."""
-        return [f"{run.folder}/run.json" for run in self._experiments.runs()]
+        return [f"{run.folder}/run.json" for run in self.experiments.runs()]
 
     def one_record_per_model(self) -> list[str]:
         """Return the record of one run of each model."""
-        return [f"{run.folder}/run.json" for run in self._experiments.first_run_of_model.values()]
+        return [f"{run.folder}/run.json" for run in self.experiments.first_run_of_model.values()]
 
     def histories(self) -> list[str]:
         """Return the training histories of the runs in Table II."""
-        if "table2" not in self._experiments.configured:
+        if "table2" not in self.experiments.configured:
             return []
-        return [f"{run.folder}/history.csv" for run in self._experiments.runs("table2")]
+        return [f"{run.folder}/history.csv" for run in self.experiments.runs("table2")]
 
     def encoder_records(self) -> list[str]:
         """Return the records of the encoders in use."""
-        entries = [self._config["models"][name] for name in self._experiments.models]
+        entries = [self._config["models"][name] for name in self.experiments.models]
         kept = [f"{encoder_folder(entry)}/revision.json" for entry in entries if "checkpoint" in entry]
         return list(dict.fromkeys(kept))
 
@@ -325,8 +290,8 @@ class Inputs:
         """Return the files that a caption reads its numbers from."""
         if wildcards.result != "overview":
             return [CAPTIONED[wildcards.result]]
-        first = next(iter(self._experiments.configured))
-        return [f"results/scores/{first}.csv", *(["results/claims.csv"] if self.claimed_confusions() else [])]
+        first = next(iter(self.experiments.configured))
+        return [f"results/scores/{first}.csv", *(["results/claims.csv"] if self.experiments.claimed else [])]
 
 
 def _encoder_files(entry: Mapping) -> list[str]:

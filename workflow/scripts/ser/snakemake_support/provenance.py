@@ -93,19 +93,20 @@ def costs(benchmarks: Path, runs: Iterable[RunId]) -> dict[str, dict]:
         benchmarks: the folder of benchmark files, `{rule}/...tsv`.
         runs: training runs to count, with their predictions; of other rules all jobs are counted.
 
-    A job without a benchmark file is counted as `unmeasured`. GPU hours are the wall time of jobs if all training
-    runs used GPUs. If only some did, GPU hours of other rules are unknown (None).
+    A job without a benchmark file is counted as `unmeasured`. GPU hours are the wall time of the jobs of training runs
+    that used a GPU. Those of rule `pooled`, which belongs to no run, are unknown (None) if only some runs did.
     """
     on_gpu = {run.path: not read_json(Path(run.folder, "run.json"))["device"].startswith("cpu") for run in runs}
     share = sum(on_gpu.values()) / len(on_gpu) if on_gpu else 0.0
     found = {}
     for rule, jobs in ({"finetune": {}, "predict": {}} | by_rule(benchmarks)).items():
+        of_runs = rule in ("finetune", "predict", "calibrate")
         counted = {name: jobs.get(name) for name in on_gpu} if rule in ("finetune", "predict") else jobs
         measured = {name: job for name, job in counted.items() if job}
         wall = sum(wall for wall, _ in measured.values())
         gpu: float | None = wall if share == 1 else 0.0 if share == 0 else None
-        if rule == "finetune":
-            gpu = sum(wall for name, (wall, _) in measured.items() if on_gpu[name])
+        if of_runs:
+            gpu = sum(wall for name, (wall, _) in measured.items() if on_gpu.get(name))
         found[rule] = {
             "jobs": len(counted),
             "unmeasured": len(counted) - len(measured),

@@ -47,7 +47,6 @@ class Settings:
         self._config = config
         self._experiments = Experiments(config)
         self._inputs = Inputs(config)
-        self._model_settings_cache: dict[tuple[str, str], dict] = {}
 
     # --- Corpora ---
 
@@ -156,13 +155,9 @@ class Settings:
         }
 
     def _model_settings(self, script: str, model: str, *sources: str, **values) -> dict:
-        if (script, model) not in self._model_settings_cache:
-            entry = self._config["models"][model]
-            sources = (families.source(families.name(entry)), *sources)
-            self._model_settings_cache[script, model] = uses(
-                script, *sources, model=_without(entry, *DESCRIPTIVE, "copy_of"), **values
-            )
-        return self._model_settings_cache[script, model]
+        entry = self._config["models"][model]
+        sources = (families.source(families.name(entry)), *sources)
+        return uses(script, *sources, model=_without(entry, *DESCRIPTIVE, "copy_of"), **values)
 
     # --- Results ---
 
@@ -191,7 +186,7 @@ class Settings:
     def table(self, experiment: str) -> dict:
         """Return the settings of a table of UARs, with what its models and corpora do not share with the paper's."""
         models = (self._config["experiments"][experiment] or {"models": []})["models"]
-        entries = {name: self._config["corpora"][name] for name in self._experiments.corpora(experiment)}
+        entries = {name: self._config["corpora"][name] for name in self._experiments.corpora([experiment])}
         differences = paper.differences(entries | {name: self._config["models"][name] for name in models})
         return self._experiment_figure("table2", experiment, "resources/paper-table2.csv", differences=differences)
 
@@ -225,7 +220,7 @@ class Settings:
 
     def gap(self) -> dict:
         """Return the models, targets and sources of the table `gap`."""
-        configured = {name: self._experiments.configured[name] for name in self._inputs.gap_experiments()}
+        configured = {name: self._experiments.configured[name] for name in self._experiments.gap}
         within = configured.get(WITHIN, {"models": [], "targets": []})
         pairs = [pair for name, entry in configured.items() for pair in pairs_of(name, entry)]
         figure2 = configured.get("figure2")
@@ -260,7 +255,7 @@ class Settings:
                 name: {key: value for key, value in entry.items() if key not in ("title", "resources")}
                 for name, entry in entries.items()
             },
-            languages={name: corpus["language"] for name, corpus in self._config["corpora"].items()},
+            languages={name: self._config["corpora"][name]["language"] for name in self._experiments.corpora(claimed)},
             experiments=dict.fromkeys(CLAIMED) | claimed,
         )
 
@@ -273,16 +268,12 @@ class Settings:
     def caption(self, wildcards) -> dict:
         """Return the template and values of a caption, besides the results that it reads."""
         result = wildcards.result
-        overview = self._overview if result == "overview" else {}
-        return uses("caption.py", f"workflow/report/{result}.rst", **self._caption_values, **overview)
-
-    @cached_property
-    def _caption_values(self) -> dict:
-        return {
-            "seeds": len(self._config["seeds"]),
-            "label": self._config["label"],
-            "titles": self._titles(self._experiments.models),
-        }
+        values = {"seeds": len(self._config["seeds"]), "label": self._config["label"]}
+        if result == "overview":
+            values |= self._overview
+        elif shown := self._experiments.configured.get(result):
+            values["titles"] = self._titles(shown["models"])
+        return uses("caption.py", f"workflow/report/{result}.rst", **values)
 
     @cached_property
     def _overview(self) -> dict:
@@ -290,10 +281,10 @@ class Settings:
         return {
             "runs": len(self._experiments.runs()),
             "predictions": len(predictions),
-            "models": list(self._titles(self._experiments.models).values()),
+            "titles": self._titles(self._experiments.models),
             "sources": sorted({p.source for p in predictions}),
             "targets": sorted({p.target for p in predictions}),
-            "claimed": bool(self._inputs.claimed_confusions()),
+            "claimed": bool(self._experiments.claimed),
             "experiment": next(iter(self._experiments.configured)),
         }
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ser.config.experiments import ADAPTATION, COMPARISONS, TABLES, Experiments
-from ser.snakemake_support.inputs import CAPTIONED, Inputs
+from ser.snakemake_support.inputs import CAPTIONED
 
 CLAIMS = ["results/claims.csv", "results/claims_cells.csv", "results/claims.md", "results/claims.png"]
 
@@ -18,7 +18,6 @@ class Targets:
 
     def __init__(self, config: Mapping):
         self._experiments = Experiments(config)
-        self._inputs = Inputs(config)
 
     def everything(self) -> list[str]:
         """Return all final results.
@@ -39,8 +38,8 @@ class Targets:
             "results/scores.csv",
             "results/provenance.json",
             *(f"results/captions/{result}.rst" for result in self.captions()),
-            *(CLAIMS if self._inputs.claimed_confusions() else []),
-            *(gap if self._inputs.gap_experiments() else []),
+            *(CLAIMS if self._experiments.claimed else []),
+            *(gap if self._experiments.gap else []),
             *(f"results/tables/{name}.{kind}" for name in tables for kind in ("csv", "png")),
             *(f"results/tables/{name}{kind}" for name in tables[1:] for kind in ("_detail.csv", ".md", ".tex")),
             *(f"results/tables/{name}.{kind}" for name in measures for kind in ("csv", "md", "png")),
@@ -58,7 +57,7 @@ class Targets:
         configured = self._experiments.configured
         if not configured:
             return []
-        needs = {"table1": True, "claims": bool(self._inputs.claimed_confusions())}
+        needs = {"table1": True, "claims": bool(self._experiments.claimed)}
         needs |= {name: name in configured for name in ("table2_converged", "figure2", "figure3")}
         return [name for name in CAPTIONED if needs.get(name, "table2" in configured)] + ["overview"]
 

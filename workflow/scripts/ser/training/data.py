@@ -56,12 +56,6 @@ def read_examples(model: nn.Module, frames_path, utterances_path, wanted: Sequen
     return Examples(frames, [row["emotion"] for row in kept], [int(row["samples"]) for row in kept])
 
 
-def total_seconds(utterances_path, wanted: Sequence[str]) -> float:
-    """Return the total duration of the wanted utterances, in seconds."""
-    chosen = set(wanted)
-    return sum(float(row["seconds"]) for row in read_rows(utterances_path) if row["utterance"] in chosen)
-
-
 def balance(names: Sequence[Sequence[str]], seed: int) -> list[list[str]]:
     """Draw equally many utterances of every corpus: as many as the smallest has.
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import nn
 
@@ -44,11 +43,7 @@ def load(path: Path, fingerprint: str, model: nn.Module, optimizer: torch.optim.
     """Load a state with this fingerprint, or return the progress of a new run."""
     if not path.exists():
         return Progress()
-    try:
-        tensors, metadata = read_tensors(path)
-    except SafetensorError as error:
-        log.warning("the training state %s is damaged (%s): starting at the first epoch", path, error)
-        return Progress()
+    tensors, metadata = read_tensors(path)
     if metadata["fingerprint"] != fingerprint:
         log.info(
             "the training state %s was saved with other settings, code, inputs or device: starting at the first epoch",

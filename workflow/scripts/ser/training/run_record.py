@@ -14,12 +14,15 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from ser.core.constants import SAMPLE_RATE
 from ser.core.integrity import sha256
 from ser.training.autocast import uses_bfloat16
 from ser.training.data import Examples
 from ser.training.resume import Progress
 
-PACKAGES = ("numpy", "peft", "safetensors", "torch", "transformers")  # versions recorded, of those imported
+# module -> package whose version is recorded, if the module is imported
+PACKAGES = {name: name for name in ("numpy", "peft", "safetensors", "torch", "transformers")}
+PACKAGES["sklearn"] = "scikit-learn"
 
 
 def fingerprint(settings: dict, inputs: Sequence[str | os.PathLike]) -> str:
@@ -47,7 +50,6 @@ def record_of_run(
     progress: Progress,
     model: nn.Module,
     train: Examples,
-    seconds_of_audio: float,
     device: torch.device,
 ) -> dict:
     """Return the content of `run.json` for a finished run."""
@@ -63,7 +65,7 @@ def record_of_run(
         "dev_uar": best["dev_uar"],
         "parameters": count_parameters(model),
         "train_utterances": len(train.emotions),
-        "audio_seconds": seconds_of_audio,
+        "train_seconds": sum(train.samples) / SAMPLE_RATE,
         "device": torch.cuda.get_device_name() if on_gpu else f"cpu ({platform.machine()})",
         "threads": torch.get_num_threads(),
         "precision": "bfloat16" if uses_bfloat16(device, settings["training"]["precision"]) else "float32",
@@ -71,7 +73,7 @@ def record_of_run(
         "seconds": progress.seconds,
         "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         "peak_gpu_memory_bytes": torch.cuda.max_memory_allocated() if on_gpu else None,
-        "versions": {name: version(name) for name in PACKAGES if name in sys.modules}
+        "versions": {package: version(package) for module, package in PACKAGES.items() if module in sys.modules}
         | {"python": platform.python_version()},
     }
 
