@@ -10,6 +10,7 @@ from sklearn.svm import LinearSVC
 
 from ser.core.constants import EMOTIONS
 from ser.core.errors import UserError
+from ser.corpora.audio import SHORTEST
 from ser.models import functionals, svm
 from ser.models.batching import Frames
 from ser.models.trainable_state import load_trained_state
@@ -45,6 +46,12 @@ def test_egemaps_are_those_of_opensmile(wave):
     frames = svm.build({"features": "egemaps"}).frames_of(wave, CPU)
     assert frames.values.shape == (1, functionals.WIDTHS["egemaps"])
     np.testing.assert_allclose(frames.values, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("samples", [SHORTEST, functionals.LEAST - 1])
+def test_egemaps_of_the_shortest_waveforms_are_finite(wave, samples):
+    frames = svm.build({"features": "egemaps"}).frames_of(wave[10_000 : 10_000 + samples], CPU)
+    assert frames.values.isfinite().all()
 
 
 def test_level_is_in_db_below_full_scale_and_duration_in_seconds():
