@@ -682,7 +682,7 @@ class TestRuns:
         np.save(tmp_path / "pooled.npy", np.zeros((len(rows), 1, 32), np.float32))
         np.save(tmp_path / "log_mel.npy", np.zeros((sum(map(frame_count, lengths)), BANDS), np.float32))
         models = {
-            "pooled.npy": FrozenEncoderHead(32, 0),
+            "pooled.npy": FrozenEncoderHead(32, 0, "last", 1),
             "audio.npy": checkpoint.build("lora"),
             "log_mel.npy": families.load("cnn-lstm").build({}),
         }

@@ -38,7 +38,8 @@ OF_TABLE1 = [("table1", {}), ("caption", {"result": "table1"})]
 OF_PRINTED = [*OF_SCORES, *OF_TABLE2, *OF_FIGURE2, *OF_FIGURE3, *OF_TUNING, *OF_RANDOM]
 OF_PREDICTIONS = [*OF_PRINTED, *OF_CONVERGED]
 OF_RUNS = [*OF_PREDICTIONS, *OF_HISTORIES, *OF_TABLE1]
-CAPTIONS = ("caption", {})  # all state the number of seeds and the titles of the models
+CAPTIONS = ("caption", {})
+OVERVIEW = ("caption", {"result": "overview"})
 DRAWN = [
     ("table1 table2 table2_converged measures figure2 figure3 confusion recall training_curves claims", {}),
     ("comparison_table comparison_figure", {}),
@@ -96,7 +97,7 @@ EDITS = {
             " tuning: {method: lora, rank: 4}}",
             "experiments.table2.models=[cnn-lstm, xlsr, xlsr-small]",
         ),
-        [*runs_of(model="xlsr-small"), *OF_TABLE2, *OF_HISTORIES, *OF_TABLE1, *OF_TOTALS, CAPTIONS],
+        [*runs_of(model="xlsr-small"), *OF_TABLE2, *OF_HISTORIES, *OF_TABLE1, *OF_TOTALS, OVERVIEW],
     ),
     "the learning rate of a model and of one like it": (
         changes("models.xlsr.training={learning_rate: 1.0e-3}"),
@@ -195,7 +196,7 @@ EDITS = {
             ("table1 table2 figure3 confusion recall training_curves provenance", {}),
             ("measures", {"experiment": "table2"}),
             ("comparison_table comparison_figure", {"experiment": "tuning"}),
-            CAPTIONS,
+            ("caption", {"result": {"table1", "table2", "figure3", "confusion", "recall", "training", "overview"}}),
         ],
     ),
     "the label": (changes("label=other"), [*DRAWN, ("provenance", {})]),
