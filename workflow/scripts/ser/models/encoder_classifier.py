@@ -1,7 +1,6 @@
 """Pre-trained encoder with average pooling and a classification head."""
 
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -117,9 +116,8 @@ class FoundationModel(nn.Module):
         Args:
             samples: int16, (samples,), at least `ser.corpora.audio.SHORTEST`.
         """
-        with _without_onednn():
-            features = self.encoder.features(as_float(samples))
-            return features if self.trains_all else self.encoder.front_end(features, device)
+        features = self.encoder.features(as_float(samples))
+        return features if self.trains_all else self.encoder.front_end(features, device)
 
     @torch.inference_mode()
     def pooled(self, frames: Sequence[Frames], device: torch.device) -> np.ndarray:
@@ -139,16 +137,6 @@ class FoundationModel(nn.Module):
             vectors, splits = retry_on_oom(pool, frames, batch, splits)
             pooled[batch] = vectors.cpu()
         return pooled.numpy()
-
-
-@contextmanager
-def _without_onednn() -> Iterator[None]:
-    """Disable oneDNN, which compiles convolutions for every new input length."""
-    before = torch.backends.mkldnn.set_flags(_enabled=False)
-    try:
-        yield
-    finally:
-        torch.backends.mkldnn.set_flags(_enabled=before[0])
 
 
 def assign_weights(module: nn.Module, tensors: dict[str, torch.Tensor], where) -> None:
