@@ -282,6 +282,7 @@ class Settings:
             "runs": len(self._experiments.runs()),
             "predictions": len(predictions),
             "titles": self._titles(self._experiments.models),
+            "models": list(self._titles(self._experiments.models).values()),  # in their order
             "sources": sorted({p.source for p in predictions}),
             "targets": sorted({p.target for p in predictions}),
             "claimed": bool(self._experiments.claimed),
