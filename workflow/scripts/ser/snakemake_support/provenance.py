@@ -100,12 +100,11 @@ def costs(benchmarks: Path, runs: Iterable[RunId]) -> dict[str, dict]:
     share = sum(on_gpu.values()) / len(on_gpu) if on_gpu else 0.0
     found = {}
     for rule, jobs in ({"finetune": {}, "predict": {}} | by_rule(benchmarks)).items():
-        of_runs = rule in ("finetune", "predict", "calibrate")
         counted = {name: jobs.get(name) for name in on_gpu} if rule in ("finetune", "predict") else jobs
         measured = {name: job for name, job in counted.items() if job}
         wall = sum(wall for wall, _ in measured.values())
         gpu: float | None = wall if share == 1 else 0.0 if share == 0 else None
-        if of_runs:
+        if rule in ("finetune", "predict", "calibrate"):
             gpu = sum(wall for name, (wall, _) in measured.items() if on_gpu.get(name))
         found[rule] = {
             "jobs": len(counted),
