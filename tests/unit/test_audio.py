@@ -42,12 +42,6 @@ def test_first_channel_is_used():
     np.testing.assert_array_equal(audio.decode(wav_bytes(both, subtype="PCM_16"), "stereo"), alone)
 
 
-def test_wav_stream_of_unknown_length():
-    wav = bytearray(wav_bytes(tone(8_000), subtype="PCM_16"))
-    wav[4:8] = wav[40:44] = b"\xff\xff\xff\xff"
-    assert len(audio.decode(bytes(wav), "stream")) == 8_000
-
-
 @pytest.mark.parametrize("subtype", ["PCM_U8", "PCM_16", "PCM_24", "FLOAT"])
 def test_truncated_wav_is_rejected(subtype):
     wav = wav_bytes(tone(16_000), subtype=subtype)

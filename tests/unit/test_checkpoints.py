@@ -313,12 +313,6 @@ class TestHub:
     def locate(self):
         return checkpoints.locate(Hub.REPOSITORY, Hub.COMMIT)
 
-    def test_only_one_weight_format_is_downloaded(self, hub):
-        folder, revision = self.locate()
-        assert revision == hub.COMMIT
-        assert sorted(hub.served) == ["config.json", "model.safetensors", "preprocessor_config.json"]
-        assert checkpoints.read_encoder(folder, "wav2vec2")
-
     @pytest.mark.parametrize("offline", [False, True])
     def test_only_the_files_of_transformers_choice_are_downloaded(self, hub, monkeypatch, offline):
         """As openai/whisper-large-v3, which holds the same weights in several precisions."""

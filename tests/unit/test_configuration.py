@@ -10,6 +10,7 @@ from jsonschema import Draft202012Validator
 from snakemake.utils import update_config
 
 from ser.config import schema, validation
+from ser.config.experiments import Experiments
 from ser.core.errors import UserError
 
 PAPER = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
@@ -38,10 +39,12 @@ def test_shipped_configurations_are_accepted(path):
     validation.load(yaml.safe_load((ROOT / path).read_text(encoding="utf-8")))
 
 
-def test_open_configuration_is_accepted():
+def test_open_configuration_has_the_same_grid_without_iemocap():
     config = copy.deepcopy(PAPER)
     update_config(config, yaml.safe_load((ROOT / "config" / "open.yaml").read_text(encoding="utf-8")))
-    assert validation.load(config)["experiments"]["figure2"]["source"] == "RAVDESS"
+    experiments = Experiments(validation.load(config))
+    assert experiments.corpora() == ["EMODB", "EMOVO", "URDU", "RAVDESS"]
+    assert len(experiments.runs()) == len(Experiments(validation.load(copy.deepcopy(PAPER))).runs()) == 810
 
 
 class TestLike:

@@ -54,17 +54,6 @@ def test_all_forms_of_import_are_found():
     assert imported_modules(code) == {"ser.a.b", "ser.c", "ser.d", "ser.d.e"}
 
 
-def test_script_named_like_a_module_imports_it():
-    """Otherwise one name would have two meanings."""
-    found = []
-    for script in SCRIPTS.glob("*.py"):
-        namesakes = {".".join(path.relative_to(SCRIPTS).with_suffix("").parts) for path in MODULES}
-        namesakes = {name for name in namesakes if name.endswith(f".{script.stem}")}
-        if namesakes and not namesakes & imported_modules(script.read_text(encoding="utf-8")):
-            found.append(script.name)
-    assert found == []
-
-
 @pytest.mark.parametrize("package", ["models", "training"])
 def test_models_and_training_import_neither_audio_libraries_nor_snakemake(package):
     """So that they run on a machine with PyTorch and transformers only; imports inside functions are allowed."""

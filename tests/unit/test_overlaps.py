@@ -47,7 +47,7 @@ def test_excerpts_are_found_at_any_position(speech, seconds, gain):
         start = int(generator.integers(len(whole) - int(seconds * 16_000)))
         excerpt = dithered(whole[start : start + int(seconds * 16_000)], generator, gain)
         (overlap,) = find_overlaps(["whole", "other", "excerpt"], [whole, speech[11], excerpt])
-        assert (overlap.utterance, overlap.other) == ("whole", "excerpt") if start else ("excerpt", "whole")
+        assert (overlap.utterance, overlap.other) == ("whole", "excerpt")
         assert overlap.lag == pytest.approx(start / 16_000, abs=2 / 16_000)
         assert overlap.seconds == pytest.approx(seconds, abs=0.02)
         assert overlap.correlation > 0.97

@@ -20,13 +20,6 @@ def test_whole_grid_is_planned_without_corpora(paper):
     started = time.perf_counter()
     jobs = paper.planned()
     print(f"dry run of the paper's configuration: {time.perf_counter() - started:.1f} s, {len(jobs)} jobs")
-    results = ("tables/table2", "tables/table2_converged", "figures/figure2", "figures/figure3")
-    main = paper.planned(*(f"results/{name}.csv" for name in results))
-    runs = [wildcards for rule, wildcards in main if rule == "finetune"]
-    assert sum(run["shots"] == "0" and run["target"] == "any" for run in runs) == 100 + 120
-    assert sum(run["shots"] != "0" and run["target"] != "any" for run in runs) == 300
-    within = 100  # a level in Figure 2
-    assert len(runs) == sum(rule == "predict" for rule, _ in main) == 520 + within  # one per run
     counts = {rule: sum(job == rule for job, _ in jobs) for rule, _ in jobs}
     assert counts["corpus"] == counts["corpus_audit"] == counts["download_corpus"] == 4
     assert counts["download_noise"] == 5
@@ -34,19 +27,8 @@ def test_whole_grid_is_planned_without_corpora(paper):
     assert counts["noise"] == 3
     assert counts["split"] == 60
     assert counts["few_shot"] == 60
-    assert counts["finetune"] == 520 + within + 40 + 30 + 120  # plus random_init, tuning and size_matched
+    assert counts["finetune"] == 520 + 100 + 40 + 30 + 120  # main results, within, random_init, tuning, size_matched
     assert counts["predict"] == counts["finetune"]
-
-
-def test_open_configuration_plans_the_same_grid_without_iemocap(tmp_path):
-    workflow = Workflow(tmp_path / "repository", directory="open")
-    files = [str(ROOT / "config" / name) for name in ("config.yaml", "open.yaml")]
-    jobs = workflow.planned("--configfile", *files)
-    assert not any("IEMOCAP" in wildcards.values() for _, wildcards in jobs)
-    counts = {rule: sum(job == rule for job, _ in jobs) for rule, _ in jobs}
-    assert (counts["finetune"], counts["predict"]) == (810, 810)
-    downloads = {wildcards["archive"] for rule, wildcards in jobs if rule == "download_corpus"}
-    assert downloads == {"ravdess.zip", "emodb.zip", "emovo.zip", "urdu.zip"}
 
 
 def test_table_alone_plans_no_few_shot_runs(paper):
@@ -88,9 +70,8 @@ def test_missing_iemocap_stops_a_run_before_any_work(paper):
             lambda config: config["corpora"]["IEMOCAP"].update(path="nowhere/IEMOCAP_full_release"),
             "corpora.IEMOCAP.path: nowhere/IEMOCAP_full_release does not exist",
         ),
-        (lambda config: config["noise"].update(path="nowhere"), "noise.path: nowhere holds neither"),
     ],
-    ids=["unknown key", "missing corpus", "missing noise"],
+    ids=["unknown key", "missing corpus"],
 )
 def test_mistakes_stop_a_dry_run(paper, edit, message):
     original = paper.config()
@@ -115,25 +96,6 @@ def test_duplicate_key_stops_a_dry_run(paper):
         path.write_text(original)
     assert result.returncode != 0
     assert "seeds: duplicate key in config/config.yaml" in result.stdout
-
-
-def test_wrong_corpus_fails_at_ingestion_without_output(paper, tmp_path, tone):
-    original = paper.config()
-    config = yaml.safe_load(yaml.safe_dump(original))
-    (tmp_path / "Angry").mkdir()
-    (tmp_path / "Angry" / "SM1_F1_A01.wav").write_bytes(tone)
-    config["corpora"]["EMODB"]["path"] = str(tmp_path)
-    paper.configure(config)
-    try:
-        result = paper.run("--cores", "1", "results/corpora/EMODB/utterances.csv", check=False)
-    finally:
-        paper.configure(original)
-    assert result.returncode != 0
-    assert "is not an archive of format 'emodb'" in result.stdout
-    assert "It looks like format 'urdu'" in result.stdout
-    assert "Traceback" not in result.stdout
-    assert not (paper.directory / "results/corpora/EMODB/utterances.csv").exists()
-    assert not list((paper.directory / "results/corpora").glob("**/.*.*"))
 
 
 EMOVO_WAVS = [
@@ -170,45 +132,14 @@ class TestBadInput:
             assert message in result.stdout
         assert "Traceback" not in result.stdout
         assert not (workflow.directory / target).exists()
+        assert not list((workflow.directory / "results").glob("**/.*.*"))
         logs = (workflow.directory / "results" / "logs").rglob("*.log")
         assert any(messages[0] in path.read_text(encoding="utf-8") for path in logs)
 
-    @pytest.mark.parametrize(
-        ("content", "message"), [(b"", "cannot be read as audio"), (b"RIFF junk", "cannot be read as audio")]
-    )
-    def test_unreadable_recording(self, small, content, message):
-        (small.directory / "EMOVO" / EMOVO_WAVS[3]).write_bytes(content)
-        self.check_error(
-            small, "results/corpora/SMALL/utterances.csv", "EMOVO: 1 recordings", f"{EMOVO_WAVS[3]} {message}"
-        )
-
-    def test_no_admissible_source_split(self, small):
-        for name in EMOVO_WAVS:
-            if "/tri-" in name and "-f1-" not in name:
-                (small.directory / "EMOVO" / name).unlink()
-        self.check_error(
-            small,
-            "results/splits/SMALL/seed1/source.csv",
-            "SMALL cannot be a source",
-            "sad: 2 utterances in 1 groups",
-        )
-
-    def test_too_small_pool(self, small):
-        self.check_error(
-            small,
-            "results/splits/SMALL/seed1/target.csv",
-            "SMALL cannot be split into a few-shot pool and a test set",
-            "Lower `few_shot.pool_per_emotion`",
-        )
-
-    def test_too_few_few_shot_examples(self, small):
-        config = small.config()
-        small.configure(config | {"few_shot": {"pool_per_emotion": 4}})
-        self.check_error(
-            small,
-            "results/fewshot/SMALL/200-shot/seed1.csv",
-            "200 balanced few-shot examples of SMALL need 50 of each emotion",
-        )
+    def test_unreadable_recording(self, small):
+        (small.directory / "EMOVO" / EMOVO_WAVS[3]).write_bytes(b"")
+        message = f"{EMOVO_WAVS[3]} cannot be read as audio"
+        self.check_error(small, "results/corpora/SMALL/utterances.csv", "EMOVO: 1 recordings", message)
 
     def test_contents_of_folders_are_tracked_but_not_times(self, small):
         target = "results/corpora/SMALL/overlaps.csv"

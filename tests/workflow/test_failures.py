@@ -111,10 +111,6 @@ def await_until(condition, process: subprocess.Popen | None = None) -> None:
         time.sleep(0.02)
 
 
-def locked(workflow: Workflow) -> bool:
-    return any(path.is_file() for path in (workflow.directory / ".snakemake" / "locks").rglob("*"))
-
-
 def half_written(workflow: Workflow) -> list[Path]:
     return [path for path in (workflow.directory / "results").rglob(".*") if path.is_file()]
 
@@ -190,25 +186,21 @@ class TestInterruptions:
         assert contents(untrained) == contents(finished)
         assert untrained.planned(SCORES, PREDICTED) == []
 
-    def test_killed_training_resumes_unless_its_code_changed(self, finished, untrained):
+    def test_killed_training_does_not_resume_with_other_code(self, finished, untrained):
         state = untrained.directory / LONG / "resume.safetensors"
         module = untrained.repository / "workflow/scripts/ser/training/loop.py"
         process, job = start_training(untrained)
         job.kill()
         process.communicate()
         assert process.returncode
-        saved = state.read_bytes()
-        untrained.run("--cores", "2", PREDICTED)
-        assert "resuming after epoch" in log_of_training(untrained)
-        assert contents(untrained) == contents(finished)
-
-        state.write_bytes(saved)
+        assert state.exists()
         code = module.read_text(encoding="utf-8")
         module.write_text(code.replace('named_generator("batches"', 'named_generator("edited"'), encoding="utf-8")
         untrained.run("--cores", "2", f"{LONG}/weights.safetensors")
         message = "was saved with other settings, code, inputs or device: starting at the first epoch"
         assert message in log_of_training(untrained)
-        assert contents(untrained) != contents(finished)
+        weights = f"{LONG}/weights.safetensors"
+        assert (untrained.directory / weights).read_bytes() != (finished.directory / weights).read_bytes()
 
     @pytest.mark.parametrize(
         ("rule", "target"),
@@ -273,25 +265,6 @@ def test_only_temporary_files_of_the_output_are_removed(tmp_path):
     (tmp_path / ".labels.78.csv").mkdir()
     files.write_rows(tmp_path / "labels.csv", ["a"], [["1"]])
     assert sorted(path.name for path in tmp_path.iterdir()) == [".labels.78.csv", ".tmpAbC123", "labels.csv"]
-
-
-def test_damaged_weights_are_reported(workflow):
-    weights = workflow.directory / LONG / "weights.safetensors"
-    weights.write_bytes(weights.read_bytes()[:-30])
-    result = workflow.run("--cores", "1", "--forcerun", "predict", "--", PREDICTED, check=False)
-    assert result.returncode
-    assert f"predict: {LONG}/weights.safetensors is damaged and cannot be read" in result.stdout
-    assert "Traceback" not in result.stdout
-    assert not (workflow.directory / PREDICTED).exists()
-
-
-def test_predictions_and_splits_must_agree(workflow):
-    """A prediction file without its last line is not scored."""
-    path = workflow.directory / "results/predictions/cnn-lstm/ONE-to-any/0-shot/seed1.csv"
-    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-1]))
-    result = workflow.run("--cores", "1", SCORES, check=False)
-    assert result.returncode
-    assert "differ in their utterances (tri-m3-b2). Delete both files and run Snakemake again." in result.stdout
 
 
 @pytest.mark.parametrize("kind", ["source", "few-shot"])

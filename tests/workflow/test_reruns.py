@@ -247,13 +247,6 @@ SOURCES = {
         *OF_SCORES,
     ],
 }
-PROSE = {  # edits without effect on results, in a module that all training jobs import
-    "a comment": ("class Updates:", "# edited\nclass Updates:"),
-    "a docstring": ('"""Optimiser updates of a model, one per batch."""', '"""Edited."""'),
-    "a log text": ('"epoch %d of %d: %s"', '"edited %d of %d: %s"'),
-    "an error message": ("training diverged", "it was edited"),
-    "a line break": ("self.optimizer.step()", "self.optimizer.step(\n        )"),
-}
 
 
 @contextmanager
@@ -311,29 +304,6 @@ def test_edited_source_plans_the_affected_jobs(finished_demo, jobs, source):
         assert_plans(finished_demo, jobs, SOURCES[source])
 
 
-def test_prose_in_a_source_plans_nothing(finished_demo):
-    path = finished_demo.repository / SER / "training/loop.py"
-    text = path.read_text(encoding="utf-8")
-    for before, after in PROSE.values():
-        assert before in text
-        text = text.replace(before, after)
-    with edited(path, text):
-        assert finished_demo.planned() == []
-
-
-def test_new_module_in_training_plans_the_affected_jobs(finished_demo, jobs):
-    path = finished_demo.repository / SER / "training/loop.py"
-    added = path.with_name("added.py")
-    with edited(path, path.read_text(encoding="utf-8") + "\nimport ser.training.added\n"):
-        added.write_text("RATE = 1\n", encoding="utf-8")
-        assert_plans(finished_demo, jobs, [*runs_of(), *OF_RUNS])
-    added.unlink()
-
-
-def test_reverted_edits_plan_nothing(finished_demo):
-    assert finished_demo.planned() == []
-
-
 def test_touching_every_source_plans_nothing(finished_demo):
     for folder in ("workflow", "config", "resources", "profiles", "envs"):
         for path in (finished_demo.repository / folder).rglob("*"):
@@ -369,13 +339,8 @@ class TestUpgrade:
     def test_upgrade_is_recorded_without_retraining(self, upgraded):
         assert upgraded.planned() == [("provenance", {})]
         upgraded.run("--cores", "1")
-        assert read_json(upgraded.directory / "results/provenance.json")["packages"]["safetensors"] == "99.0.0"
+        provenance = read_json(upgraded.directory / "results/provenance.json")
+        assert provenance["packages"]["safetensors"] == "99.0.0"
+        runs = len([*upgraded.directory.glob("results/runs/**/run.json")])
+        assert provenance["trainings"]["safetensors"] == {version("safetensors"): runs}
         assert upgraded.planned() == []
-
-    def test_mixed_versions_are_counted(self, upgraded):
-        weights = "results/runs/cnn-lstm/English-to-German/50-shot/seed1/weights.safetensors"
-        (upgraded.directory / weights).unlink()
-        kept = len(list(upgraded.directory.glob("results/runs/**/run.json"))) - 1
-        upgraded.run("--cores", "2", weights, "results/provenance.json")
-        versions = read_json(upgraded.directory / "results/provenance.json")["trainings"]
-        assert versions["safetensors"] == {version("safetensors"): kept, "99.0.0": 1}

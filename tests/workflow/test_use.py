@@ -83,7 +83,7 @@ def workflow(tmp_path_factory):
         write_corpus(workflow.directory / corpus, LABELS if corpus == "German" else {})
         table = {"format": "table", "language": corpus, "path": f"{corpus}/corpus.csv"}
         config["corpora"][corpus] = table | {"trim_db": 40}
-    config["corpora"]["German"]["labels"] = {"ang": "angry", "joy": "happy", "0": "neutral"}
+    config["corpora"]["German"]["labels"] = {"ang": "angry", "joy": "happy", 0: "neutral"}
     save_wav2vec2(workflow.directory / "checkpoints" / "xlsr", **LAYER_NORM)
     save_whisper(workflow.directory / "checkpoints" / "whisper")
     config["models"]["egemaps"] = {"title": "eGeMAPS (SVM)", "family": "svm"}
