@@ -357,6 +357,17 @@ class TestGaps:
         c5 = next(one for one in found if one.claim == "C5" and one.primary)
         assert {arm.shots for _, arm in c5.arms} == {50, 200}
 
+    def test_claim_with_one_contrast_untested_is_not_tested(self):
+        rows = pd.DataFrame(
+            {
+                "primary": True,
+                "effect": [np.nan, 9.0],
+                "verdict": ["", "contradicted"],
+                "note": ["Figure 2 has no scores without examples", ""],
+            }
+        )
+        assert claims.claim_verdict("C4", rows) == ("not tested", "Figure 2 has no scores without examples")
+
     def test_without_multilingual_models_c5_is_not_tested(self):
         c5 = [one for one in self.few_shot([0, 50], multilingual=[]) if one.claim == "C5"]
         assert [one.obstacle for one in c5] == ["the models of this claim are not configured"]

@@ -158,7 +158,7 @@ class TestInputs:
         assert len(inputs.test_sets(w(experiment="figure3"))) == 3 * 5
         assert inputs.scored_utterances(w(experiment="figure3"))[0] == "results/corpora/EMODB/utterances.csv"
         records = inputs.run_records()
-        assert len(records) == len(set(records)) == 810
+        assert len(records) == len(set(records)) == 785
 
     def test_scores_read_the_record_of_each_scored_run(self, inputs):
         records = inputs.scored_runs(w(experiment="figure3"))
@@ -199,9 +199,9 @@ class TestExperiments:
         runs = experiments.runs("table2_converged", "figure2", "figure3")
         assert sum(run.shots == 0 for run in runs) == 120
         assert sum(run.shots > 0 for run in runs) == 300
-        count = 1605 + 100 + 600  # all others, within, adaptation
+        count = 1605 + 75 + 600  # all others, within, adaptation
         assert sum(map(len, experiments.predicted_by.values())) == len(experiments.predictions()) == count
-        assert len({p.file for p in experiments.predictions()}) == len(experiments.runs()) == 810
+        assert len({p.file for p in experiments.predictions()}) == len(experiments.runs()) == 785
 
     def test_corpora_keep_the_configured_order(self, config):
         assert Experiments(config).corpora() == ["IEMOCAP", "EMODB", "EMOVO", "URDU"]
@@ -329,11 +329,13 @@ class TestSettings:
         models["cnn-lstm"]["training"] |= {"epochs": 100, "patience": 10}
         models["wav2vec2"]["tuning"] = {"method": "frozen"}
         models["xlsr"] |= {"weights": "random", "title": "renamed"}
+        models["mms"]["pooling"] = {"layers": 12}
         models["whisper"]["checkpoint"] = "openai/whisper-base"
         models["mms-converged"] = models["mms"] | {"training": {"epochs": 100}}
         assert Settings(changed).table("table2")["differences"] == {
             "IEMOCAP": "format ravdess, not iemocap",
             "cnn-lstm": "epochs 100, not 5; patience 10, not null",
+            "mms": "layers 12, not last",
             "wav2vec2": "method frozen, not lora",
             "whisper": "checkpoint openai/whisper-base, not openai/whisper-medium",
             "xlsr": "weights random, not pretrained",

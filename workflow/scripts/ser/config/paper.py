@@ -10,7 +10,7 @@ from ser.config.schema import to_yaml
 from ser.models import pretraining_data
 
 RECIPE = {"epochs": 5, "batch_size": 16, "learning_rate": 1.0e-4, "patience": None}
-ENCODER = {"weights": "pretrained", "method": "lora", **RECIPE}
+ENCODER = {"weights": "pretrained", "layers": "last", "method": "lora", **RECIPE}
 PAPER = {
     "IEMOCAP": {"format": "iemocap"},
     "EMODB": {"format": "emodb"},
@@ -38,7 +38,7 @@ def differences(entries: Mapping[str, Mapping]) -> dict[str, str]:
 
 
 def _differences(entry: Mapping, expected: Mapping) -> str:
-    flat = {**entry, **entry.get("tuning", {}), **entry.get("training", {})}
+    flat = {**entry, **entry.get("pooling", {}), **entry.get("tuning", {}), **entry.get("training", {})}
     flat["checkpoint"] = pretraining_data.repository(entry)
     return "; ".join(
         f"{key} {to_yaml(flat.get(key))}, not {to_yaml(value)}"

@@ -1,4 +1,4 @@
-"""Fingerprint of the data behind a score: equal for scores of the same training and test data."""
+"""Fingerprint of the data behind a score: names, labels and lengths of utterances, but not their audio."""
 
 import hashlib
 import json

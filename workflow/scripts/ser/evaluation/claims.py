@@ -400,10 +400,9 @@ def joint_verdict(verdicts: Collection[str]) -> str:
 
 def claim_verdict(claim: str, rows: pd.DataFrame) -> tuple[str, str]:
     """Return the verdict on a claim from its comparisons, and the reason if there is none."""
-    primary = rows[rows["primary"]] if claim not in DESCRIPTIVE else rows
-    rested_on = primary if len(primary) else rows
-    if rested_on["effect"].isna().all():
-        return "not tested", _listed(rested_on["note"])
+    primary = rows[rows["primary"]]
+    if primary["effect"].isna().any() or rows["effect"].isna().all():
+        return "not tested", _listed((primary if len(primary) else rows)["note"])
     if claim in DESCRIPTIVE:
         return "no verdict", DESCRIPTIVE[claim]
     if "no verdict" in set(primary["verdict"]):

@@ -114,8 +114,8 @@ def score_all(
         training: the `TRAINING` columns and the fingerprint of the `data` of every run.
         conditions: condition -> its settings.
 
-    The column `data` is a fingerprint of training, development and test data and of the condition. Scores are
-    comparable where it is equal, also between machines and versions.
+    The column `data` is a fingerprint of training, development and test data and of the condition, without the audio.
+    Scores that differ in it are not comparable, also between machines and versions.
     """
     speaker_of = {target: {row["utterance"]: row["speaker"] for row in rows} for target, rows in utterances.items()}
     scores = []
