@@ -138,10 +138,10 @@ class Scores:
     def _freedom(self, measured: dict, drawn: dict) -> float:
         """Return (sum of variances)² / sum of (variance² / degrees of freedom), by source and target."""
         components, count = [], len(self.seeds)
-        for source in {source for source, _ in measured} if count > 1 else ():
+        for source in dict.fromkeys(source for source, _ in measured) if count > 1 else ():
             by_seed = sum(uar for pair, uar in measured.items() if pair[0] == source)
             components.append((by_seed.var(ddof=1) / count, count - 1))
-        for target in {target for _, target in drawn}:
+        for target in dict.fromkeys(target for _, target in drawn):
             by_draw = sum(uar.mean(axis=1) for pair, uar in drawn.items() if pair[1] == target)
             if freedom := self._speaker_freedom[target]:
                 components.append((by_draw.var(), freedom))

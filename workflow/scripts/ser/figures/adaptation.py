@@ -37,16 +37,14 @@ def cells(scores: pd.DataFrame, counts: pd.DataFrame, experiment: Mapping) -> pd
     """
     scores = scores[scores["test_set"] == "all"]
     by_condition = {condition: own for condition, own in scores.groupby("condition")}
-    drawn = mean_over_seeds(by_condition[CLEAN], counts, CELL)
+    summary = mean_over_seeds(by_condition[CLEAN], counts, CELL)
     adapted = by_condition[ADAPTED].groupby(CELL)["uar"].mean().rename("uar_adapted")
     errors = [by_condition[condition].groupby(CELL)["ece"].mean().rename(name) for name, condition in ERRORS.items()]
-    drawn = drawn.merge(pd.concat([adapted, *errors], axis=1).reset_index(), on=CELL)
+    summary = summary.merge(pd.concat([adapted, *errors], axis=1).reset_index(), on=CELL)
     paired = Scores(counts, "all")
-    changes = [change_from_clean(paired, ADAPTED, *cell) for cell in drawn[CELL].to_numpy()]
-    drawn[CHANGE] = np.reshape(changes, (-1, 3))
-    for column in CELL:
-        drawn[column] = pd.Categorical(drawn[column], experiment[f"{column}s"], ordered=True)
-    return drawn.sort_values(CELL)[COLUMNS].reset_index(drop=True)
+    changes = [change_from_clean(paired, ADAPTED, *cell) for cell in summary[CELL].to_numpy()]
+    summary[CHANGE] = np.reshape(changes, (-1, 3))
+    return style.in_order(summary, {column: experiment[f"{column}s"] for column in CELL})[COLUMNS]
 
 
 def draw(cells: pd.DataFrame, experiment: Mapping, titles: Mapping[str, str], notes: Sequence[str], *paths) -> None:
@@ -58,7 +56,7 @@ def draw(cells: pd.DataFrame, experiment: Mapping, titles: Mapping[str, str], no
     figure, panels = plt.subplots(
         1,
         len(models),
-        figsize=(2.7 * len(models) + 1.5, 0.3 * len(pairs) + 1.6),
+        figsize=(3.2 * len(models) + 1.5, 0.3 * len(pairs) + 1.6),
         sharex=True,
         sharey=True,
         squeeze=False,
@@ -72,7 +70,9 @@ def draw(cells: pd.DataFrame, experiment: Mapping, titles: Mapping[str, str], no
             axes.plot(row.uar, height, "o", color=colours[model], markerfacecolor="white")
             axes.plot(row.uar_adapted, height, "o", color=colours[model])
             beside = axes.get_yaxis_transform()  # at the right of the panel
-            change = style.change_text(row, " \N{PLUS-MINUS SIGN} ")
+            change = f"{row.change:+.1f}"
+            if row.seeds >= style.MIN_SEEDS:
+                change += f" ({row.change_low:+.1f} to {row.change_high:+.1f})"
             axes.text(1.03, height, change, transform=beside, va="center", fontsize=7.5)
         errors = " \N{RIGHTWARDS ARROW} ".join(f"{own[name].mean():.0f}" for name in ERRORS)
         axes.set_title(f"{titles[model]}\nmean change {own['change'].mean():+.1f}; ECE {errors}", fontsize=8.5)
@@ -81,8 +81,9 @@ def draw(cells: pd.DataFrame, experiment: Mapping, titles: Mapping[str, str], no
     panels[0, 0].set_yticks(range(len(pairs)), [" to ".join(pair) for pair in pairs])
     panels[0, 0].invert_yaxis()
     figure.supxlabel(
-        "UAR (%): open, zero-shot; filled, adapted to the target's unlabelled audio;\nchange in points at the right;"
-        " dashed: chance. ECE: expected calibration error (%),\nzero-shot, with a temperature, and adapted with it",
+        "UAR (%): open, zero-shot; filled, adapted to the target's unlabelled audio; dashed: chance.\nAt the right,"
+        " change in points, with its 95 % confidence interval.\nECE: expected calibration error (%), zero-shot, with a"
+        " temperature, and adapted with it",
         fontsize=7.5,
     )
     style.add_footnotes(figure, notes)

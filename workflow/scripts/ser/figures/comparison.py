@@ -3,13 +3,13 @@
 import matplotlib.pyplot as plt
 import pandas as pd
 
-from ser.core.paths import CLEAN
 from ser.evaluation import confusions
 from ser.evaluation.intervals import mean_over_seeds
 from ser.evaluation.tables import read_table
 from ser.figures import style
 
-COLUMNS = ["model", "source", "target", "uar", "low", "high", "std", "seeds", "n", "each"]
+CELL = ["model", "source", "target"]
+COLUMNS = [*CELL, "uar", "low", "high", "std", "seeds", "n", "each"]
 
 
 def make(inputs, outputs, settings: dict) -> None:
@@ -23,19 +23,8 @@ def make(inputs, outputs, settings: dict) -> None:
 
 def cells(scores: pd.DataFrame, counts: pd.DataFrame, experiment: dict) -> pd.DataFrame:
     """Return the values drawn, one row per model and pair that has runs."""
-    wanted = scores[
-        (scores["shots"] == 0)
-        & (scores["condition"] == CLEAN)
-        & (scores["test_set"] == "all")
-        & scores["model"].isin(experiment["models"])
-        & scores["source"].isin(experiment["sources"])
-        & scores["target"].isin(experiment["targets"])
-    ]
-    summary = mean_over_seeds(wanted, counts, ["model", "source", "target"])
-    orders = {"model": experiment["models"], "source": experiment["sources"], "target": experiment["targets"]}
-    for column, order in orders.items():
-        summary[column] = pd.Categorical(summary[column], order, ordered=True)
-    return summary.sort_values(list(orders))[COLUMNS].reset_index(drop=True)
+    summary = mean_over_seeds(scores[scores["test_set"] == "all"], counts, CELL)
+    return style.in_order(summary, {column: experiment[f"{column}s"] for column in CELL})[COLUMNS]
 
 
 def draw(cells: pd.DataFrame, experiment: dict, titles: dict[str, str], notes: list[str], *paths) -> None:

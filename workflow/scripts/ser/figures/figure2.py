@@ -4,13 +4,13 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from ser.core.paths import CLEAN
 from ser.evaluation import confusions
 from ser.evaluation.intervals import mean_over_seeds
 from ser.evaluation.tables import read_table
 from ser.figures import style
 
-COLUMNS = ["target", "model", "source", "shots", "uar", "low", "high", "std", "seeds", "n", "each"]
+CELL = ["target", "model", "source", "shots"]
+COLUMNS = [*CELL, "uar", "low", "high", "std", "seeds", "n", "each"]
 
 
 def make(inputs, outputs, settings: dict) -> None:
@@ -28,19 +28,12 @@ def points(scores: pd.DataFrame, counts: pd.DataFrame, experiment: dict) -> pd.D
     Every point, including 0 shots, is scored on its seed's test speakers, so that points differ only in the few-shot
     examples. The source of a point within the target is the target. Points without runs are left out.
     """
-    few_shot = (scores["source"] == experiment["source"]) & scores["shots"].isin(experiment["shots"])
-    wanted = scores[
-        (few_shot | (scores["source"] == scores["target"]))
-        & (scores["condition"] == CLEAN)
-        & (scores["test_set"] == "test")
-        & scores["model"].isin(experiment["models"])
-        & scores["target"].isin(experiment["targets"])
-    ]
-    summary = mean_over_seeds(wanted, counts, ["target", "model", "source", "shots"])
-    for column, order in (("target", experiment["targets"]), ("model", experiment["models"])):
-        summary[column] = pd.Categorical(summary[column], order, ordered=True)
-    summary["within"] = summary["source"] == summary["target"].astype(str)
-    return summary.sort_values(["target", "model", "within", "shots"])[COLUMNS].reset_index(drop=True)
+    targets, models = experiment["targets"], experiment["models"]
+    shown = scores["target"].isin(targets) & scores["model"].isin(models)  # experiment `within` may have others
+    summary = mean_over_seeds(scores[shown & (scores["test_set"] == "test")], counts, CELL)
+    summary["within"] = summary["source"] == summary["target"]
+    orders = {"target": targets, "model": models, "within": [False, True], "shots": sorted(experiment["shots"])}
+    return style.in_order(summary, orders)[COLUMNS]
 
 
 def draw(points: pd.DataFrame, experiment: dict, titles: dict[str, str], notes: list[str], *paths) -> None:
@@ -55,7 +48,7 @@ def draw(points: pd.DataFrame, experiment: dict, titles: dict[str, str], notes: 
     offsets = (np.arange(len(models)) - (len(models) - 1) / 2) * spread
     ticks = {shots: str(shots) for shots in sorted(experiment["shots"])}
     beyond = 1.25 * max(1, max(experiment["shots"]))
-    if (points["source"] == points["target"].astype(str)).any():
+    if (points["source"] == points["target"]).any():
         ticks[beyond] = "within"
     for axes, target in zip(panels[0], targets, strict=True):
         for model, offset in zip(models, offsets, strict=True):

@@ -30,28 +30,27 @@ def bars(scores: pd.DataFrame, counts: pd.DataFrame, experiment: dict) -> pd.Dat
     `change`, in the noisy rows, is the mean over seeds of noisy minus clean in UAR points, with its confidence
     interval.
     """
-    conditions = [CLEAN, experiment["condition"]]
-    wanted = scores[
-        (scores["source"] == experiment["source"])
-        & (scores["shots"] == 0)
-        & (scores["test_set"] == "all")
-        & scores["condition"].isin(conditions)
-        & scores["model"].isin(experiment["models"])
-        & scores["target"].isin(experiment["targets"])
-    ]
-    summary = mean_over_seeds(wanted, counts, ["target", "model", "condition"])
-    drawn, noisy = Scores(counts, "all"), wanted[wanted["condition"] != CLEAN]
+    scores = scores[scores["test_set"] == "all"]
+    summary = mean_over_seeds(scores, counts, ["target", "model", "condition"])
+    paired, noisy = Scores(counts, "all"), scores[scores["condition"] != CLEAN]
     changes = [
-        (target, model, *change_from_clean(drawn, experiment["condition"], model, experiment["source"], target))
+        (target, model, *change_from_clean(paired, experiment["condition"], model, experiment["source"], target))
         for target, model in noisy[["target", "model"]].drop_duplicates().to_numpy()
     ]
-    paired = pd.DataFrame(changes, columns=["target", "model", *CHANGE])
-    summary = summary.merge(paired, how="left", on=["target", "model"])
+    changes = pd.DataFrame(changes, columns=["target", "model", *CHANGE])
+    summary = summary.merge(changes, how="left", on=["target", "model"])
     summary.loc[summary["condition"] == CLEAN, CHANGE] = float("nan")
+    conditions = [CLEAN, experiment["condition"]]
     orders = {"target": experiment["targets"], "model": experiment["models"], "condition": conditions}
-    for column, order in orders.items():
-        summary[column] = pd.Categorical(summary[column], order, ordered=True)
-    return summary.sort_values(list(orders))[COLUMNS].reset_index(drop=True)
+    return style.in_order(summary, orders)[COLUMNS]
+
+
+def change_text(bar: pd.Series) -> str:
+    """Return a change in UAR points, above half its confidence interval if there are enough seeds."""
+    change = f"{bar['change']:+.1f}"
+    if bar["seeds"] < style.MIN_SEEDS:
+        return change
+    return f"{change}\n\N{PLUS-MINUS SIGN}{(bar['change_high'] - bar['change_low']) / 2:.1f}"
 
 
 def draw(bars: pd.DataFrame, experiment: dict, titles: dict[str, str], notes: list[str], *paths) -> None:
@@ -90,7 +89,7 @@ def draw(bars: pd.DataFrame, experiment: dict, titles: dict[str, str], notes: li
                         axes.text(
                             position + shift,
                             1,
-                            style.change_text(bar, "\n\N{PLUS-MINUS SIGN}"),
+                            change_text(bar),
                             ha="center",
                             va="bottom",
                             fontsize=7.5,

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from ser.core import files
-from ser.core.paths import CLEAN
 from ser.evaluation.scores import COLLAPSED, MEASURES
 from ser.evaluation.tables import read_table
 from ser.figures import style
@@ -59,7 +58,7 @@ def summary(scores: pd.DataFrame, experiment: Mapping) -> pd.DataFrame:
     Columns: source, target, model, `seeds`, means over seeds (`MEANS`), and numbers of seeds (`COUNTS`): those whose
     last epoch was the best, those whose training converged, and those that are collapsed.
     """
-    scores = scores[(scores["shots"] == 0) & (scores["condition"] == CLEAN) & (scores["test_set"] == "all")]
+    scores = scores[scores["test_set"] == "all"]
     scores = scores.assign(
         last_epoch_best=scores["selected_epoch"] == scores["epochs"], collapsed=scores["largest_share"] > COLLAPSED
     )

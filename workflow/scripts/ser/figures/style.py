@@ -50,6 +50,12 @@ def limit_to_percentages(axes) -> None:
     axes.set_ylim(max(0, low), min(100, high))
 
 
+def in_order(cells: pd.DataFrame, orders: Mapping[str, Sequence]) -> pd.DataFrame:
+    """Sort cells by columns whose values have an order, for example that of the configuration."""
+    ranked = cells.sort_values(list(orders), key=lambda column: column.map(list(orders[column.name]).index))
+    return ranked.reset_index(drop=True)
+
+
 def footnotes(label: str | None, notes: Mapping[str, str]) -> list[str]:
     """Return the notes of a table or figure: the label, and each note with the corpora or models it is on.
 
@@ -75,10 +81,10 @@ def add_footnotes(figure: Figure, lines: Sequence[str], below: float = 0.22) -> 
         figure.text(
             0.5,
             -below / figure.get_figheight(),
-            textwrap.fill(" \N{MIDDLE DOT} ".join(lines), max(50, int(11 * figure.get_figwidth()))),
+            textwrap.fill(" \N{MIDDLE DOT} ".join(lines), max(60, int(13 * figure.get_figwidth()))),
             ha="center",
             va="top",
-            fontsize=11,
+            fontsize=9,
             fontweight="bold",
             bbox={"boxstyle": "round,pad=0.4", "facecolor": "#fff3cd", "edgecolor": "#997404"},
         )
@@ -88,14 +94,6 @@ def intervals(rows: pd.DataFrame) -> list:
     """Return the margins of 95 % intervals, NaN for fewer than `MIN_SEEDS` seeds."""
     margins = (rows["uar"] - rows["low"], rows["high"] - rows["uar"])
     return [margin.clip(lower=0).where(rows["seeds"] >= MIN_SEEDS) for margin in margins]
-
-
-def change_text(row: pd.Series, separator: str) -> str:
-    """Return a change in UAR points, with its margin if there are enough seeds."""
-    change = f"{row['change']:+.1f}"
-    if row["seeds"] < MIN_SEEDS or pd.isna(row["change_high"]):
-        return change
-    return f"{change}{separator}{(row['change_high'] - row['change_low']) / 2:.1f}"
 
 
 def draw_seeds(axes, positions, rows: pd.DataFrame, **style) -> None:

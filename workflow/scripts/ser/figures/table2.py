@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from ser.core import files
-from ser.core.paths import CLEAN, RESOURCES
+from ser.core.paths import RESOURCES
 from ser.evaluation import confusions
 from ser.evaluation.intervals import mean_over_seeds
 from ser.evaluation.scores import COLLAPSED
@@ -17,7 +17,10 @@ PAPER = RESOURCES / "paper-table2.csv"
 CELL = ["source", "target", "model"]
 TRAINING = ["selected_epoch", "epochs", "train_loss", *measures.COUNTS]
 MARKS = {  # column of the detail -> mark of cells where it counts at least half of the seeds, and its meaning
-    "last_epoch_best": ("\N{DAGGER}", "in at least half of the seeds, the best epoch was the last"),
+    "last_epoch_best": (
+        "\N{DAGGER}",
+        "in at least half of the seeds, the best epoch (SVM: value of C) was the last",
+    ),
     "collapsed": (
         "\N{DOUBLE DAGGER}",
         f"in at least half of the seeds, more than {COLLAPSED:.0f} % of the predictions are one class",
@@ -85,8 +88,8 @@ def detail(
     train_loss (means), last_epoch_best, converged and collapsed (numbers of seeds); note. A cell without runs has no
     UAR. A cell that the paper lacks, or whose corpora or model have a note, has no value of the paper.
     """
-    wanted = scores[(scores["shots"] == 0) & (scores["condition"] == CLEAN) & (scores["test_set"] == "all")]
-    table = cells_of(experiment).merge(mean_over_seeds(wanted, counts, CELL), how="left", on=CELL)
+    zero_shot = scores[scores["test_set"] == "all"]
+    table = cells_of(experiment).merge(mean_over_seeds(zero_shot, counts, CELL), how="left", on=CELL)
     table = table.merge(measures.summary(scores, experiment)[[*CELL, *TRAINING]], how="left", on=CELL)
     numbers = ["seeds", *measures.COUNTS]
     table[numbers] = table[numbers].fillna(0).astype(int)
@@ -133,10 +136,8 @@ def caption(table: pd.DataFrame) -> list[str]:
     count = f"{few}" if few == many else f"{few} to {many}"
     interval = " \N{PLUS-MINUS SIGN} 95 % confidence interval" if many >= style.MIN_SEEDS else ""
     paper = ["in brackets, the paper's value"] if table["paper"].notna().any() else []
-    share = 100 * table["converged"].sum() / max(1, table["seeds"].sum())
-    converged = [f"{share:.0f} % of the runs converged"] if share else []
     first = f"UAR (%), mean of {count} seed{'' if many == 1 else 's'}{interval}"
-    return [first, *paper, *converged, *marks_explained(table)]
+    return [first, *paper, *marks_explained(table)]
 
 
 def marks_explained(table: pd.DataFrame) -> list[str]:

@@ -1,16 +1,22 @@
 """Training curves: development UAR and losses by epoch."""
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
-from ser.evaluation import learning_curves
+from ser.core.paths import RunId
 from ser.figures import style
+
+MEASURES = ["train_loss", "dev_loss", "dev_uar"]
+COLUMNS = ["model", "source", "epoch", *MEASURES, "seeds"]
 
 
 def make(inputs, outputs, settings: dict) -> None:
     """Write the mean learning curves and draw them."""
-    curves = learning_curves.curves(inputs.histories)
+    curves = mean_curves(inputs.histories)
     notes = style.footnotes(settings["label"], style.archive_notes(inputs.archives))
     style.write_drawn(curves, notes, outputs.csv)
     draw(
@@ -23,6 +29,20 @@ def make(inputs, outputs, settings: dict) -> None:
         outputs.png,
         outputs.pdf,
     )
+
+
+def mean_curves(paths: Sequence[str | Path]) -> pd.DataFrame:
+    """Return mean losses and development UAR (%) by model, source and epoch.
+
+    Args:
+        paths: `results/runs/{model}/{source}-to-any/0-shot/seed{seed}/history.csv`.
+    """
+    frames = []
+    for path in paths:
+        run = RunId.parse(path)
+        frames.append(pd.read_csv(path).assign(model=run.model, source=run.source))
+    grouped = pd.concat(frames, ignore_index=True).groupby(["model", "source", "epoch"], sort=False)
+    return grouped[MEASURES].mean().assign(seeds=grouped.size()).reset_index()[COLUMNS]
 
 
 def draw(
