@@ -193,11 +193,10 @@ class TestLength:
         with pytest.raises(UserError, match="contains more audio than its header says"):
             audio.decode(bytes(aiff), "a")
 
-    @pytest.mark.parametrize("frames", [1_000, 40_000])
-    def test_flac_with_another_length_in_its_header_is_rejected(self, frames):
+    def test_flac_shorter_than_its_header_says_is_rejected(self):
         flac = bytearray(encode(np.random.default_rng(0).uniform(-0.5, 0.5, 32_000), "FLAC"))
-        flac[22:26] = frames.to_bytes(4, "big")
-        with pytest.raises(UserError, match=r"contains more audio than|is cut short|cannot be read as audio"):
+        flac[22:26] = (40_000).to_bytes(4, "big")
+        with pytest.raises(UserError, match=r"is cut short|cannot be read as audio"):
             audio.decode(bytes(flac), "a")
 
     @pytest.mark.parametrize("subtype", ["VORBIS", "OPUS"])

@@ -206,7 +206,6 @@ class TestAudit:
                 }
                 | {
                     "emotion": emotion,
-                    "language": "Latin",
                     "seconds": "0.5",
                     "start": 8_000 * len(rows),
                     "samples": 8_000,

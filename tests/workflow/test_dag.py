@@ -1,12 +1,16 @@
 """Jobs planned for the paper's configuration, and errors in its inputs."""
 
 import shutil
+import subprocess
+import sys
 import time
 
 import pytest
 import yaml
 from conftest import ROOT, noise_bytes, write_tree
 from workflow_tools import Workflow
+
+from ser.core.paths import SCRIPTS
 
 
 @pytest.fixture(scope="module")
@@ -25,10 +29,22 @@ def test_whole_grid_is_planned_without_corpora(paper):
     assert counts["download_noise"] == 5
     assert counts["encoder"] == 8
     assert counts["noise"] == 3
-    assert counts["split"] == 60
+    assert counts["split"] == 55
     assert counts["few_shot"] == 60
-    assert counts["finetune"] == 520 + 100 + 40 + 30 + 120  # main results, within, random_init, tuning, size_matched
+    assert counts["finetune"] == 520 + 75 + 40 + 30 + 120  # main results, within, random_init, tuning, size_matched
     assert counts["predict"] == counts["finetune"]
+
+
+def test_snakemake_alone_plans_jobs_of_another_environment(paper):
+    """With `--software-deployment-method`, Snakemake may have no packages but those of its Slurm plugin."""
+    of_jobs = ("scipy", "librosa", "soundfile", "soxr", "torch", "transformers", "peft", "matplotlib", "seaborn")
+    code = (
+        f"import sys; sys.modules.update(dict.fromkeys({of_jobs})); sys.path.append({str(SCRIPTS)!r});"
+        "from ser.core.surroundings import missing_caches; assert missing_caches() == [];"
+        "from snakemake.cli import main; main()"
+    )
+    arguments = paper.command("--dry-run", "--quiet", "--cores", "1", "results/tables/table2.csv")[3:]
+    subprocess.run([sys.executable, "-c", code, *arguments], cwd=paper.repository, check=True)
 
 
 def test_table_alone_plans_no_few_shot_runs(paper):

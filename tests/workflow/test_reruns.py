@@ -165,6 +165,15 @@ EDITS = {
             *OF_SCORES,
         ],
     ),
+    "a corpus's language": (
+        changes("corpora.German.language=Deutsch"),
+        [
+            ("corpus_audit", {"corpus": "German"}),
+            ("audit claims provenance", {}),
+            ("caption", {"result": {"claims", "overview"}}),
+            *OF_TABLE1,
+        ],
+    ),
     "boredom: drop": (
         changes("corpora.German.boredom=drop"),
         [

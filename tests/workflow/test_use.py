@@ -96,7 +96,7 @@ def workflow(tmp_path_factory):
     pair = {"models": list(MODELS), "sources": ["English"], "targets": ["German"]}
     config["experiments"] |= {"table2": pair, "adaptation": pair}
     workflow.configure(config)
-    workflow.run("--cores", "2", "results/scores/table2.csv", "results/scores/adaptation.csv")
+    workflow.run("--cores", "2", "results/scores/table2.csv", "results/scores/adaptation.csv", "corpora")
     return workflow
 
 

@@ -87,7 +87,7 @@ rule corpus_audit:
     conda:
         "../../envs/ser.yaml"
     params:
-        settings=settings.corpus_audit(),
+        settings=settings.corpus_audit,
     script:
         "../scripts/figure.py"
 

@@ -22,10 +22,14 @@ def blanks_in_paths() -> list[str]:
 def missing_caches() -> list[str]:
     """Return a message if numba, which librosa uses, has no writable folder for compiled code.
 
-    It looks in NUMBA_CACHE_DIR, beside librosa's own code, and in the user's cache folder.
+    It looks in NUMBA_CACHE_DIR, beside librosa's own code, and in the user's cache folder. Where librosa is not
+    installed, jobs run in another environment, and nothing is checked.
     """
+    librosa = find_spec("librosa")
+    if librosa is None:
+        return []
     home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    candidates = [os.environ.get("NUMBA_CACHE_DIR"), find_spec("librosa").submodule_search_locations[0], home]
+    candidates = [os.environ.get("NUMBA_CACHE_DIR"), librosa.submodule_search_locations[0], home]
     if any(_is_writable(Path(folder)) for folder in candidates if folder):
         return []
     return [

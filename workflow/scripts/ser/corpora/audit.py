@@ -43,7 +43,6 @@ def audit(
     emotion_of = {row["utterance"]: row["emotion"] for row in rows}
     return {
         "archive": archive,
-        "language": rows[0]["language"],
         "utterances": len(rows),
         "speakers": len(genders),
         "genders": dict(sorted(Counter(gender or "unknown" for gender in genders.values()).items())),

@@ -65,7 +65,6 @@ def ingest(path: str | os.PathLike, settings: dict) -> tuple[list[dict], Iterato
                 "speaker": recording.speaker,
                 "group": recording.group,
                 "gender": recording.gender,
-                "language": settings["language"],
                 "emotion": recording.emotion,
                 "seconds": f"{samples / SAMPLE_RATE:.4f}",
                 "start": start,

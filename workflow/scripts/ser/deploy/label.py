@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ser.core.constants import EMOTIONS, SAMPLE_RATE
+from ser.core.constants import AUDIO_SUFFIXES, EMOTIONS, READABLE, SAMPLE_RATE
 from ser.core.errors import OptionError, UserError
 from ser.core.files import files_under
 from ser.core.paths import ADAPTED, CLEAN
-from ser.corpora.audio import AUDIO_SUFFIXES, READABLE, SHORTEST, decode, is_silent, trim_silence
+from ser.corpora.audio import SHORTEST, decode, is_silent, trim_silence
 from ser.deploy.trained import TrainedModel
 from ser.models import families, trainable_state
 from ser.models.batching import Frames

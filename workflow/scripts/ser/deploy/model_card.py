@@ -44,8 +44,8 @@ def model_card(trained: TrainedModel) -> str:
 def front_matter(trained: TrainedModel, corpora: list[dict], scored: list[dict]) -> ModelCardData:
     """Return the metadata for the Hugging Face Hub."""
     model = trained.model
-    languages = [language for corpus in corpora for language in corpus["languages"]]
-    codes = [TO_LANGUAGE_CODE[language.lower()] for language in languages if language.lower() in TO_LANGUAGE_CODE]
+    languages = [corpus["language"].lower() for corpus in corpora]
+    codes = [TO_LANGUAGE_CODE[language] for language in languages if language in TO_LANGUAGE_CODE]
     published = "revision" in model and model["weights"] == "pretrained"
     results = [
         EvalResult(
@@ -106,7 +106,7 @@ def _corpus(directory: Path, name: str, role: str) -> dict:
     return {
         "name": name,
         "role": role,
-        "languages": sorted({row["language"] for row in rows}),
+        "language": read_json(audit)["language"] if (audit := folder / "audit.json").is_file() else "unknown language",
         "speakers": len({row["speaker"] for row in rows}),
         "checked": "; not verified to be the published recordings" if unverified else "",
         "note": verification.get("note", ""),

@@ -32,7 +32,8 @@ def make(inputs, outputs, settings: dict) -> None:
         leakage.check_subset(subset, checked["target"][Path(path).stem.removeprefix("seed")], path)
     waveforms = audio_array.waveforms_of(rows, audio_array.open_audio(inputs.audio))
     levels, silence = ([of(w) for w in waveforms] for of in (audit.level_db, audit.silence_percent))
-    report = audit.audit(rows, waveforms, levels, silence, files.read_json(inputs.archive), overlaps, checked)
+    report = {"language": settings["language"]}
+    report |= audit.audit(rows, waveforms, levels, silence, files.read_json(inputs.archive), overlaps, checked)
     files.write_json(outputs.audit, report)
     corpus = Path(outputs.audit).parent.name
     notes = style.footnotes(settings["label"], style.archive_notes([inputs.archive]))

@@ -70,18 +70,19 @@ class Settings:
         return {"source": download.noise_source(self._config["noise"], wildcards.environment)}
 
     def corpus(self, wildcards) -> dict:
-        """Return a corpus's settings, and hashes of files that are not rule inputs."""
+        """Return a corpus's settings, without its language, and hashes of files that are not rule inputs."""
         entry = self._config["corpora"][wildcards.corpus]
-        kept = {key: value for key, value in entry.items() if key not in ("path", "url")}
+        kept = {key: value for key, value in entry.items() if key not in ("path", "url", "language")}
         if files := _untracked_files(entry):
             kept["listing"] = listing_hash(files)
         if entry["format"] == "table" and Path(entry["path"]).is_file():
             kept["table"] = sha256(entry["path"])  # a replacement may have an older modification time
         return uses("corpus.py", *formats.sources(entry["format"]), **kept)
 
-    def corpus_audit(self) -> dict:
+    def corpus_audit(self, wildcards) -> dict:
         """Return the settings of the corpus audit."""
-        return self._figure("audit", label=self._config["label"])
+        language = self._config["corpora"][wildcards.corpus]["language"]
+        return self._figure("audit", label=self._config["label"], language=language)
 
     def noise(self, wildcards) -> dict:
         """Return the signal-to-noise ratio and environments of a noisy condition."""

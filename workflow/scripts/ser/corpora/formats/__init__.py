@@ -17,10 +17,10 @@ from pathlib import Path
 from types import ModuleType
 
 from ser.core import identity
+from ser.core.constants import AUDIO_SUFFIXES
 from ser.core.errors import UserError, listing
 from ser.core.paths import ROOT
 from ser.corpora.archives import Archive
-from ser.corpora.audio import AUDIO_SUFFIXES
 
 PUBLISHED = ("emodb", "emovo", "iemocap", "ravdess", "urdu")
 CHECKSUMS = {"emodb": "resources/emodb-v1-sha256.tsv", "urdu": "resources/urdu-sha256.tsv"}

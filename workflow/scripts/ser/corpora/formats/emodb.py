@@ -7,8 +7,6 @@ name) and take: `03a01Wa.wav`. A is fear (Angst) and F is happiness (Freude).
 import io
 from pathlib import Path
 
-import soundfile
-
 from ser.core.errors import UserError
 from ser.corpora.archives import Archive
 from ser.corpora.formats import (
@@ -69,6 +67,8 @@ def _note_on_altered(altered: dict[str, bytes], published: dict[str, dict]) -> s
 
 
 def _seconds(content: bytes) -> float:
+    import soundfile  # not needed to plan jobs, so that Snakemake can start without it
+
     try:
         return soundfile.info(io.BytesIO(content)).duration
     except soundfile.LibsndfileError:
