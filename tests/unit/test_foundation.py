@@ -24,14 +24,14 @@ from small_checkpoints import (
 from torch import nn
 from transformers import AutoFeatureExtractor, AutoModel
 
-from ser.config.validation import TUNING
+from ser.config.contradictions import TUNING
 from ser.core.constants import EMOTIONS
 from ser.core.errors import UserError
 from ser.core.files import write_json, write_rows
 from ser.models import checkpoints, families, fourier_convolution, frozen_head, trainable_state
-from ser.models.adaptation import AdaptedLinear, PromptedLayer
 from ser.models.batching import Frames, mean_of_real_frames, pad
 from ser.models.feature_store import Storage
+from ser.models.fine_tuning_methods import AdaptedLinear, PromptedLayer
 from ser.models.frozen_head import FrozenEncoderHead
 from ser.models.log_mel import BANDS, frame_count
 from ser.training import inference, loop, run_record

@@ -36,7 +36,8 @@ from small_checkpoints import (
 )
 from workflow_tools import Workflow
 
-from ser.config.validation import TUNING, recorded_model
+from ser.config.contradictions import TUNING
+from ser.config.validation import recorded_model
 from ser.core.constants import EMOTIONS
 from ser.core.errors import OptionError, UserError
 from ser.core.files import read_json, read_rows, write_json, write_rows

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from ser.config import validation
+from ser.config import contradictions, validation
 from ser.config.experiments import Experiments
 from ser.core.errors import UserError
 from ser.core.files import files_under
@@ -102,7 +102,7 @@ def _checkpoints(config: Mapping) -> Iterator[tuple[str, str, bool]]:
     seen = set()
     for name, model in config["models"].items():
         checkpoint = model.get("checkpoint")
-        if name not in used or not checkpoint or checkpoint in seen or not validation.is_local(checkpoint):
+        if name not in used or not checkpoint or checkpoint in seen or not contradictions.is_local(checkpoint):
             continue
         seen.add(checkpoint)
         if not _exists(Path(checkpoint, "config.json")):

@@ -16,12 +16,8 @@ from transformers.initialization import no_init_weights
 
 from ser.core.errors import UserError
 from ser.models.batching import Frames, real_frames
-from ser.models.encoder_classifier import (
-    FoundationModel,
-    assign_weights,
-    encoder_weights,
-    read_encoder_settings,
-)
+from ser.models.encoder_classifier import FoundationModel
+from ser.models.encoder_files import assign_weights, encoder_weights, read_encoder_settings
 from ser.models.fourier_convolution import convolve
 
 # Dropout stays as in the checkpoint; LayerDrop and SpecAugment are off (docs/reference/protocol.md).

@@ -17,7 +17,8 @@ from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
 from ser.core.errors import UserError
 from ser.models.batching import Frames, real_frames
-from ser.models.encoder_classifier import FoundationModel, assign_weights, encoder_weights, read_encoder_settings
+from ser.models.encoder_classifier import FoundationModel
+from ser.models.encoder_files import assign_weights, encoder_weights, read_encoder_settings
 
 OFF = {"encoder_layerdrop": 0.0, "apply_spec_augment": False}
 
