@@ -102,8 +102,9 @@ class TestGaps:
 
 
 def test_figure2_has_the_level_within_the_target():
-    counts = counts_of(LEVELS)
-    cells = [(*key, seed, uar) for key, values in LEVELS.items() for seed, uar in enumerate(values, 1)]
+    levels = {key: LEVELS[key] for key in (("A", 0), ("A", 50), ("T", 0))}
+    counts = counts_of(levels)
+    cells = [(*key, seed, uar) for key, values in levels.items() for seed, uar in enumerate(values, 1)]
     scores = pd.DataFrame(cells, columns=["source", "shots", "seed", "uar"])
     scores = scores.assign(model="m", target="T", condition="clean", test_set="test", n=400)
     experiment = {"models": ["m"], "source": "A", "targets": ["T"], "shots": [0, 50]}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from safetensors.torch import save_file
 
-from ser.core import files, integrity
+from ser.core import files
 from ser.core.errors import UserError
 from ser.models import checkpoint_files, checkpoints, families
 from ser.snakemake_support import script
@@ -44,7 +44,7 @@ def main(snakemake):
     record = {
         "checkpoint": settings["checkpoint"],
         "revision": revision,
-        "sha256": integrity.sha256(outputs.weights),
+        "sha256": files.sha256(outputs.weights),
         "parameters": model.encoder_parameters,
         "width": model.encoder.hidden_size,
         "layers": len(model.encoder.layers),

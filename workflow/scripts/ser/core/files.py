@@ -1,7 +1,7 @@
-"""Reading tables without type inference, and atomic writing of files."""
+"""Reading tables without type inference, atomic writing of files, and checksums."""
 
 import csv
-import errno
+import hashlib
 import json
 import os
 import re
@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 LFS_POINTER = b"version https://git-lfs"  # begins a file that stands for one that was not fetched
-FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextmanager
@@ -47,17 +46,6 @@ def _umask() -> int:
     return mask
 
 
-def disk_problem(error: BaseException) -> str | None:
-    """Return the cause and remedy of a disk error, or None for any other error."""
-    rust_error = re.search(r"\(os error (\d+)\)", str(error))  # from safetensors
-    code = int(rust_error[1]) if rust_error else getattr(error, "errno", None)
-    if code in FULL_DISK:
-        return f"the disk or quota is full ({error}). Free some space and run Snakemake again."
-    if code == errno.EROFS:
-        return f"the disk is read-only ({error}). Mount it with write access and run Snakemake again."
-    return None
-
-
 def read_rows(path: str | os.PathLike) -> list[dict[str, str]]:
     """Read a CSV with every value as a string (speaker `03` stays `03`)."""
     with open(path, newline="", encoding="utf-8") as file:
@@ -82,6 +70,12 @@ def write_json(path: str | os.PathLike, content) -> None:
 def read_json(path: str | os.PathLike):
     """Read a JSON file."""
     return json.loads(Path(path).read_text(encoding="utf-8"))
+
+
+def sha256(path: str | os.PathLike) -> str:
+    """Return the SHA-256 checksum of a file in hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def is_lfs_pointer(path: str | os.PathLike) -> bool:

@@ -17,8 +17,7 @@ from pathlib import Path, PurePosixPath
 
 from ser.core import identity
 from ser.core.errors import UserError
-from ser.core.files import files_under
-from ser.core.integrity import sha256
+from ser.core.files import files_under, sha256
 
 LARGEST_MEMBER = 1 << 28  # bytes; far more than any recording or label file
 DAMAGE = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError, IndexError)

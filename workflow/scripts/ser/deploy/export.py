@@ -6,8 +6,8 @@ from pathlib import Path
 
 import torch
 
-from ser.core import integrity
 from ser.core.errors import UserError
+from ser.deploy import manifest
 from ser.deploy.label import Classifier
 from ser.deploy.model_card import model_card
 from ser.deploy.trained import TrainedModel, open_trained
@@ -32,7 +32,7 @@ def export(trained: TrainedModel, folder: str | os.PathLike) -> None:
         for name, path in trained.files.items():
             (temporary / name).parent.mkdir(exist_ok=True)
             shutil.copyfile(path, temporary / name)
-        integrity.write_manifest(temporary, trained.files)
+        manifest.write_manifest(temporary, trained.files)
         (temporary / CARD).write_text(model_card(trained), encoding="utf-8")
         Classifier(open_trained(temporary), torch.device("cpu"))
         os.replace(temporary, folder)

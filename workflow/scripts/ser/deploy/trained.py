@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ser.config import validation
-from ser.core import integrity
 from ser.core.errors import UserError, listing
-from ser.core.files import read_json
-from ser.core.integrity import sha256
+from ser.core.files import read_json, sha256
 from ser.core.paths import ENCODER_FILES, RunId, encoder_folder
+from ser.deploy import manifest
 from ser.models import families
 from ser.training.calibration import Calibration
 
@@ -81,17 +80,15 @@ def open_trained(folder: str | os.PathLike) -> TrainedModel:
     folder = Path(os.path.abspath(folder))
     if not folder.is_dir():
         raise UserError(f"{folder} is not a folder: pass a run's folder, results/runs/.../seed1, or an exported model")
-    exported = (folder / integrity.NAME).exists()
-    checksums = integrity.check_manifest(folder) if exported else {}
+    exported = (folder / manifest.NAME).exists()
+    checksums = manifest.check_manifest(folder) if exported else {}
     record = _read_record(folder)
     model = validation.recorded_model(record["settings"]["model"])
     if not exported:
         _check_location(folder, record)
     trained = TrainedModel(folder, record, model, _encoder_folder(folder, model, exported), exported)
     if exported and (unlisted := sorted(trained.files.keys() - checksums.keys())):
-        raise UserError(
-            f"{folder} is damaged: its {integrity.NAME} does not list {listing(unlisted)}. Export it again."
-        )
+        raise UserError(f"{folder} is damaged: its {manifest.NAME} does not list {listing(unlisted)}. Export it again.")
     if absent := [path.relative_to(trained.directory) for path in trained.files.values() if not path.is_file()]:
         raise UserError(
             f"{folder}: {listing(absent)} does not exist. Compute it with your Snakemake command, followed by"

@@ -1,13 +1,15 @@
 """Entry point of scripts under Snakemake: logging and error messages."""
 
+import errno
 import logging
+import re
 import sys
 from collections.abc import Callable
 
 from ser.core.errors import UserError
-from ser.core.files import disk_problem
 
 log = logging.getLogger("ser")
+FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 FORMAT = logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S")
 
 logging.raiseExceptions = False  # a log on a full disk must not hide messages in the terminal
@@ -35,7 +37,7 @@ def run(snakemake, main: Callable) -> None:
         log.error("%s: interrupted", snakemake.rule)
         sys.exit(1)
     except Exception as error:
-        if problem := disk_problem(error):
+        if problem := _disk_problem(error):
             log.error("%s: %s", snakemake.rule, problem)
         else:
             log.exception("%s failed unexpectedly:", snakemake.rule)
@@ -46,3 +48,14 @@ def _log_to(path: str) -> None:
     handler = logging.FileHandler(path, mode="w", encoding="utf-8")
     handler.setFormatter(FORMAT)
     logging.getLogger().addHandler(handler)
+
+
+def _disk_problem(error: BaseException) -> str | None:
+    """Return the cause and remedy of a disk error, or None for any other error."""
+    rust_error = re.search(r"\(os error (\d+)\)", str(error))  # from safetensors
+    code = int(rust_error[1]) if rust_error else getattr(error, "errno", None)
+    if code in FULL_DISK:
+        return f"the disk or quota is full ({error}). Free some space and run Snakemake again."
+    if code == errno.EROFS:
+        return f"the disk is read-only ({error}). Mount it with write access and run Snakemake again."
+    return None

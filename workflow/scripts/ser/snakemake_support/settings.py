@@ -7,8 +7,7 @@ from pathlib import Path
 from ser.config import local_inputs, paper
 from ser.config.experiments import CLAIMED, LEAVE_ONE_OUT, WITHIN, Experiments, all_but, conditions_of, pairs_of
 from ser.core.errors import UserError
-from ser.core.files import files_under
-from ser.core.integrity import sha256
+from ser.core.files import files_under, sha256
 from ser.core.paths import ADAPTED, CALIBRATED
 from ser.corpora import download, formats
 from ser.corpora.formats import csv_table

@@ -17,8 +17,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from ser.core.errors import UserError
-from ser.core.files import atomic_write
-from ser.core.integrity import sha256
+from ser.core.files import atomic_write, sha256
 from ser.core.paths import ADAPTED, CALIBRATED
 from ser.models.trainable_state import read_tensors
 from ser.training.inference import logits

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from ser.core.constants import SAMPLE_RATE
-from ser.core.integrity import sha256
+from ser.core.files import sha256
 from ser.training.autocast import uses_bfloat16
 from ser.training.data import Examples
 from ser.training.resume import Progress

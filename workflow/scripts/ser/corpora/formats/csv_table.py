@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from ser.core import identity
 from ser.core.constants import EMOTIONS
 from ser.core.errors import UserError, listing
-from ser.core.integrity import sha256
+from ser.core.files import sha256
 from ser.corpora.formats import Contents, Recording
 
 REQUIRED = ("file", "speaker", "emotion")
