@@ -82,9 +82,9 @@ class TestGaps:
         assert level.high - level.low > 1
 
     def test_uncertain_gap_has_no_share(self):
-        draws = np.linspace(-5, 15, 1000)
-        estimate = Estimate(5.0, np.array([5.0]), draws, 10.0)
-        assert all(np.isnan(gaps.ratio(estimate, estimate)))
+        for effect, draws in ((5.0, np.linspace(-5, 15, 1000)), (-5.0, np.linspace(-6, -4, 1000))):
+            estimate = Estimate(effect, np.array([effect]), draws, 10.0)
+            assert all(np.isnan(gaps.ratio(estimate, estimate)))
 
     def test_model_without_runs_within_is_left_out(self):
         levels = {cell: values for cell, values in LEVELS.items() if cell[0] != "T"}
@@ -94,11 +94,11 @@ class TestGaps:
         (row,) = gap.texts(found, {"m": "Model"}).to_dict("records")
         assert list(row) == [
             *("Target", "Model", "Within", "Best source", "Mean of sources", "All other languages"),
-            *("Gap to best", "Gap to mean", "Closed by 50", "Closed by 100"),
+            *("Gap to best", "Gap to mean", "Closed by 50 examples", "Closed by 100 examples"),
         ]
         assert row["Best source"].endswith(" (B)")
         assert row["Gap to best"].startswith("20.0 \N{PLUS-MINUS SIGN} ")
-        assert row["Closed by 100"].startswith("63 [")
+        assert row["Closed by 100 examples"].startswith("63 [")
 
 
 def test_figure2_has_the_level_within_the_target():

@@ -25,7 +25,7 @@ def gaps(
     All values are of test speakers, in UAR points, and the share closed in % of the gap. The best source is the one
     with the highest mean over seeds, chosen on the same test speakers, so its UAR is optimistic and its gap too small.
     The share that few-shot examples close is (UAR - UAR without them) / (UAR within - UAR without them), for the
-    source of Figure 2. It has no value if the interval of that gap includes 0.
+    source of Figure 2. It has no value unless the interval of that gap is above 0.
 
     Args:
         counts: rows of `confusions.csv`. What has no runs is left out.
@@ -97,12 +97,12 @@ class _Cell:
 
 
 def ratio(gained: Estimate, gap: Estimate) -> tuple[float, float, float]:
-    """Return 100 * gained / gap with its interval, NaN if the interval of the gap includes 0.
+    """Return 100 * gained / gap with its interval, NaN unless the interval of the gap is above 0.
 
     The interval is that of the quotients of paired draws, with the fewer degrees of freedom of the two.
     """
-    low, high = interval(gap)
-    if not (low > 0 or high < 0):
+    low, _ = interval(gap)
+    if not low > 0:
         return np.nan, np.nan, np.nan
     quotient = Estimate(
         100 * gained.effect / gap.effect,

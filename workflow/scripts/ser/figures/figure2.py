@@ -79,6 +79,6 @@ def draw(points: pd.DataFrame, experiment: dict, titles: dict[str, str], notes: 
     figure.supxlabel(style.seeds_note(points), fontsize=8)
     style.limit_to_percentages(panels[0, 0])
     handles, labels = panels[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), frameon=False)
+    figure.legend(handles, labels, loc="outside upper center", ncols=min(4, len(labels)), frameon=False)
     style.add_footnotes(figure, notes)
     style.save(figure, *paths)

@@ -21,7 +21,7 @@ HEADINGS = {
 CAPTION = (
     "UAR (%) on the target's test speakers after training within the target, on the source that is best for it, on each"
     " single source (mean), and on all corpora of other languages; gaps in points; share of the gap (%) that few-shot"
-    " examples close"
+    " examples close (a dash: no such gap was shown)"
 )
 
 
@@ -53,7 +53,7 @@ def texts(gaps: pd.DataFrame, titles: Mapping[str, str]) -> pd.DataFrame:
 
 def closed_heading(shots: int) -> str:
     """Return the heading of the share of the gap that a number of few-shot examples close."""
-    return f"Closed by {shots}"
+    return f"Closed by {shots} examples"
 
 
 def text_of(cell) -> str:
