@@ -101,15 +101,17 @@ class TestGaps:
         assert row["Closed by 100 examples"].startswith("63 [")
 
 
-def test_figure2_has_the_level_within_the_target():
-    levels = {key: LEVELS[key] for key in (("A", 0), ("A", 50), ("T", 0))}
+@pytest.mark.parametrize("shots", [[0, 50], [50]])
+def test_figure2_has_the_level_within_the_target(shots):
+    levels = {key: LEVELS[key] for key in (*(("A", number) for number in shots), ("T", 0))}
     counts = counts_of(levels)
     cells = [(*key, seed, uar) for key, values in levels.items() for seed, uar in enumerate(values, 1)]
     scores = pd.DataFrame(cells, columns=["source", "shots", "seed", "uar"])
     scores = scores.assign(model="m", target="T", condition="clean", test_set="test", n=400)
-    experiment = {"models": ["m"], "source": "A", "targets": ["T"], "shots": [0, 50]}
+    experiment = {"models": ["m"], "source": "A", "targets": ["T"], "shots": shots}
     points = figure2.points(scores, counts, experiment)
-    assert points[["source", "shots", "uar"]].to_numpy().tolist() == [["A", 0, 50], ["A", 50, 60], ["T", 0, 85]]
+    found = points[["source", "shots", "uar"]].to_numpy().tolist()
+    assert found == [["A", 0, 50]] * (0 in shots) + [["A", 50, 60], ["T", 0, 85]]
 
 
 class TestWithin:

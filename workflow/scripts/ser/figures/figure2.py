@@ -32,7 +32,7 @@ def points(scores: pd.DataFrame, counts: pd.DataFrame, experiment: dict) -> pd.D
     shown = scores["target"].isin(targets) & scores["model"].isin(models)  # experiment `within` may have others
     summary = mean_over_seeds(scores[shown & (scores["test_set"] == "test")], counts, CELL)
     summary["within"] = summary["source"] == summary["target"]
-    orders = {"target": targets, "model": models, "within": [False, True], "shots": sorted(experiment["shots"])}
+    orders = {"target": targets, "model": models, "within": [False, True], "shots": sorted({0, *experiment["shots"]})}
     return style.in_order(summary, orders)[COLUMNS]
 
 
