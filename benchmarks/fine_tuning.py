@@ -485,12 +485,12 @@ def operations(model, examples, epoch: Epoch) -> float:
 
 def build_ours(case: dict):
     """Return the workflow's model with the ablation of the case."""
-    from ser.models import families
+    from ser.models import encoder_classifier
 
     lora = {"method": "lora", "rank": RANK, "alpha": RANK, "modules": "feed-forward"}
     defaults = {"weights": "pretrained", "context": "utterance", "tuning": lora, "pooling": {"layers": "last"}}
-    settings = {key: case.get(key, default) for key, default in defaults.items()}
-    model = families.load(MODELS[case["model"]][0]).build(settings, Path(case["folder"], "encoder"))
+    settings = {"family": MODELS[case["model"]][0]} | {key: case.get(key, own) for key, own in defaults.items()}
+    model = encoder_classifier.build(settings, Path(case["folder"], "encoder"))
     model.recordable = case.get("recordable", True)
     for module in model.modules():
         if "attention" in case and hasattr(module, "config"):

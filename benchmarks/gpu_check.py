@@ -227,8 +227,9 @@ class Subject:
         from ser.training import loop
 
         tuning = {"method": method, "rank": 16, "alpha": 16, "modules": "feed-forward"}
-        settings = {"weights": weights, "context": "utterance", "tuning": tuning, "pooling": {"layers": "last"}}
-        model = loop.initialise(families.load(self.family).build, settings, self.folder / "encoder", seed=1)
+        settings = {"family": self.family, "weights": weights, "context": "utterance"}
+        settings |= {"tuning": tuning, "pooling": {"layers": "last"}}
+        model = loop.initialise(families.of(settings).build, settings, self.folder / "encoder", seed=1)
         for module in model.modules():
             if isinstance(module, torch.nn.Dropout):
                 module.p = 0.0
@@ -319,7 +320,7 @@ class Subject:
     def pooled(self) -> float:
         """Return the difference of a frozen encoder's vectors."""
         ours, expected = self.on_both(
-            lambda _, frames, device: self.build("frozen").to(device).pooled(frames[:8], device)
+            lambda _, frames, device: self.build().encoder.to(device).pooled(frames[:8], device)
         )
         return float(np.abs(ours - expected).max() / np.abs(expected).max())
 

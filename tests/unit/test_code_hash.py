@@ -115,10 +115,15 @@ def test_files_behind_real_jobs():
         found = code_hash.files_behind(f"workflow/scripts/{script}.py", *sources)
         return {str(path.relative_to(ROOT / "workflow" / "scripts")) for path in found}
 
-    training = behind("finetune", families.source("cnn-lstm"))
+    training = behind("finetune", *families.sources({"family": "cnn-lstm"}))
     assert {"finetune.py", "ser/training/loop.py", "ser/core/metrics.py", "ser/models/cnn_lstm.py"} <= training
     assert not training & {"ser/corpora/ingest.py", "ser/models/whisper.py", "ser/figures/style.py"}
-    assert "ser/models/whisper.py" in behind("predict", families.source("whisper"))
+    whisper = {"family": "whisper", "tuning": {"method": "lora"}}
+    lora = behind("predict", *families.sources(whisper))
+    assert {"ser/models/whisper.py", "ser/models/fine_tuning_methods.py"} <= lora
+    frozen = behind("finetune", *families.sources(whisper | {"tuning": {"method": "frozen"}}))
+    assert "ser/models/frozen_head.py" in frozen
+    assert not frozen & {"ser/models/whisper.py", "ser/models/fine_tuning_methods.py"}
     assert not any(name.startswith("ser/models/") for name in behind("collect_scores"))
 
 

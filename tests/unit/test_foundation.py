@@ -28,7 +28,7 @@ from ser.config.contradictions import TUNING
 from ser.core.constants import EMOTIONS
 from ser.core.errors import UserError
 from ser.core.files import write_json, write_rows
-from ser.models import checkpoints, families, fourier_convolution, frozen_head, trainable_state
+from ser.models import checkpoints, encoder_classifier, families, fourier_convolution, frozen_head, trainable_state
 from ser.models.batching import Frames, mean_of_real_frames, pad
 from ser.models.feature_store import Storage
 from ser.models.fine_tuning_methods import AdaptedLinear, PromptedLayer
@@ -38,7 +38,7 @@ from ser.training import inference, loop, run_record
 from ser.training.data import Examples, read_examples
 
 CPU, META = torch.device("cpu"), torch.device("meta")
-METHODS = [*TUNING, "lora on attention"]
+METHODS = [*(method for method in TUNING if method != "frozen"), "lora on attention"]
 RATE = 16_000
 
 # The architectures at small size, and at full width with 2 instead of 12 or 24 layers.
@@ -96,15 +96,14 @@ class Checkpoint:
         model = AutoModel.from_pretrained(self.published).eval()
         self.reference = model.encoder if self.family == "whisper" else model
 
-    def build(self, method="frozen", weights="pretrained", context="utterance", layers="last"):
+    def build(self, method="full", weights="pretrained", context="utterance", layers="last"):
         """Return the workflow's model of this checkpoint, fine-tuned with one of its methods; else skip the test."""
         if method not in self.methods:
             pytest.skip("LoRA has no effect on WavLM's attention")
         method, _, modules = method.partition(" on ")
         tuning = TUNING[method] | {"method": method} | ({"modules": modules} if modules else {})
         settings = {"family": self.family, "weights": weights, "context": context, "tuning": tuning}
-        settings["pooling"] = {"layers": layers}
-        return families.load(self.family).build(settings, self.encoder).eval()
+        return encoder_classifier.build(settings | {"pooling": {"layers": layers}}, self.encoder).eval()
 
     @property
     def methods(self) -> list[str]:
@@ -375,7 +374,6 @@ class TestTuning:
     @pytest.mark.parametrize(
         ("method", "trained"),
         [
-            ("frozen", ()),
             ("lora", ("lora_A", "lora_B")),
             ("lora on attention", ("lora_A", "lora_B")),
             ("adapter", ("down", "up")),
@@ -387,7 +385,7 @@ class TestTuning:
         names = {name for name, parameter in model.encoder.named_parameters() if parameter.requires_grad}
         assert all(any(word in name.split(".") for word in trained) for name in names)
         layers = len(model.encoder.layers)
-        assert len(names) == layers * {"frozen": 0, "prompt": 1}.get(method, 4)
+        assert len(names) == layers * (1 if method == "prompt" else 4)
         assert sum("q_proj" in name or "v_proj" in name for name in names) == (
             4 * layers if method == "lora on attention" else 0
         )
@@ -454,10 +452,9 @@ class TestTuning:
             assert torch.equal(training_mode, expected) == deterministic
 
     def test_frozen_encoder_equals_its_pooled_vectors(self, small, tmp_path):
-        model = small.build("frozen").train()
-        waveforms = utterances()
-        frames = read(model, tmp_path, waveforms)
-        vectors = model.train().pooled(frames, CPU)
+        model = small.build()
+        frames = read(model, tmp_path, utterances())
+        vectors = model.encoder.train().pooled(frames, CPU)
         for vector, own in zip(vectors, frames, strict=True):
             (states,) = states_of(model.eval(), [own])
             assert_close(1e-5, vector[-1], states.mean(dim=0), "pooled vectors, against alone")
@@ -557,12 +554,12 @@ class TestLayers:
 
     @pytest.mark.parametrize("layers", ["last", "mean", "weighted", 0, 1, 2])
     def test_frozen_head_equals_the_whole_model(self, small, layers, tmp_path):
-        model = small.build("frozen", layers=layers)
+        model = small.build(layers=layers)
         if layers == "weighted":
             model.choice.scores.data.copy_(torch.tensor([0.3, -1.0, 2.0]))
         perturb(model.head)
         frames = read(model, tmp_path, utterances())
-        np.save(tmp_path / "pooled.npy", small.build("frozen").pooled(frames, CPU))
+        np.save(tmp_path / "pooled.npy", small.build().encoder.pooled(frames, CPU))
         record = {"width": 32, "parameters": model.encoder_parameters, "layers": 2}
         write_json(tmp_path / "revision.json", record)
         head = frozen_head.build({"pooling": {"layers": layers}}, tmp_path)
@@ -731,9 +728,8 @@ class TestMistakes:
 
     def test_another_sampling_rate_is_rejected(self, folder):
         self.change(folder, "preprocessor_config.json", sampling_rate=8000)
-        settings = {"weights": "pretrained", "tuning": {"method": "frozen"}, "pooling": {"layers": "last"}}
         with pytest.raises(UserError, match="expects audio at 8000 Hz"):
-            families.load("wav2vec2").build(settings, folder)
+            families.load("wav2vec2").build_encoder({"weights": "pretrained"}, folder)
 
     def test_other_mel_bands_are_rejected(self, tmp_path):
         checkpoint = Checkpoint("Whisper", tmp_path)

@@ -244,6 +244,16 @@ SOURCES = {
         *OF_SCORES,
     ],
     f"{SER}/corpora/formats/urdu.py": [],  # no corpus has this format
+    f"{SER}/models/fine_tuning_methods.py": [  # no encoder, no pooled vectors, no classification head on them
+        *runs_of(model={"xlsr", "wav2vec2-random", "published"}),
+        *OF_TABLE1,
+        *OF_TABLE2,
+        *OF_HISTORIES,
+        *OF_FIGURE3,
+        *OF_TUNING,
+        *OF_RANDOM,
+        *OF_SCORES,
+    ],
     f"{SER}/models/checkpoints.py": [
         ("encoder pooled", {}),
         *runs_of(model={"xlsr", "wav2vec2-random", "xlsr-frozen", "published"}),

@@ -284,7 +284,11 @@ def trained_run(workflow, family: str, change: dict, folder: Path, monkeypatch) 
     )
     if families.name(entry) == families.FROZEN:
         given = {"utterances": corpus / "utterances.csv", "audio": corpus / "clean/audio.npy"}
-        pooled.main(SimpleNamespace(**vars(job) | {"input": SimpleNamespace(**given, encoder=job.input.encoder)}))
+        own = {
+            "params": SimpleNamespace(settings=entry),
+            "input": SimpleNamespace(**given, encoder=job.input.encoder),
+        }
+        pooled.main(SimpleNamespace(**vars(job) | own))
         job.input.frames = [folder / "pooled.npy"]
     predict.main(job)
     return run, folder / "predictions.csv"

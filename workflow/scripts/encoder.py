@@ -13,13 +13,7 @@ from ser.snakemake_support import script
 
 log = logging.getLogger(__name__)
 
-# The settings with which the encoder is built once, to check that it loads.
-SETTINGS = {
-    "weights": "pretrained",
-    "context": "utterance",
-    "tuning": {"method": "frozen"},
-    "pooling": {"layers": "last"},
-}
+SETTINGS = {"weights": "pretrained", "context": "utterance"}  # to build the encoder once, as a check
 
 
 def main(snakemake):
@@ -31,7 +25,7 @@ def main(snakemake):
         shutil.copyfile(folder / checkpoint_files.CONFIG, temporary)
     files.write_json(outputs.preprocessor, checkpoint_files.read_preprocessor(folder))
     try:
-        model = families.load(settings["family"]).build(SETTINGS, Path(outputs.weights).parent)
+        encoder = families.load(settings["family"]).build_encoder(SETTINGS, Path(outputs.weights).parent)
     except UserError as error:
         raise UserError(f"{settings['checkpoint']}: {error}") from error
     config = files.read_json(outputs.config)
@@ -45,9 +39,9 @@ def main(snakemake):
         "checkpoint": settings["checkpoint"],
         "revision": revision,
         "sha256": files.sha256(outputs.weights),
-        "parameters": model.encoder_parameters,
-        "width": model.encoder.hidden_size,
-        "layers": len(model.encoder.layers),
+        "parameters": encoder.parameter_count,
+        "width": encoder.hidden_size,
+        "layers": len(encoder.layers),
         "dropout": checkpoints.dropouts(config, settings["family"]),
         "labels": labels,
     }

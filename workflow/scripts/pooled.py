@@ -15,12 +15,12 @@ def main(snakemake):
     settings = snakemake.params.settings
     autocast.choose_gpu_kernels()
     device = choose_device(snakemake.resources.device)
-    family = families.load(settings["model"]["family"])
-    model = family.build(settings["model"], parent_folder(snakemake.input.encoder)).to(device)
+    family = families.load(settings["family"])
+    encoder = family.build_encoder(settings, parent_folder(snakemake.input.encoder)).to(device)
     rows = files.read_rows(snakemake.input.utterances)
     storage = frame_storage(device, snakemake.resources)
-    frames = model.read_frames(snakemake.input.audio, rows, [row["utterance"] for row in rows], storage)
-    vectors = model.pooled(frames, device)
+    frames = encoder.read_frames(snakemake.input.audio, rows, [row["utterance"] for row in rows], storage)
+    vectors = encoder.pooled(frames, device)
     audio_array.write_array(snakemake.output.vectors, [vectors], len(vectors))
 
 

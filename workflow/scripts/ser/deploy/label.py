@@ -117,11 +117,10 @@ class Classifier:
         trainable_state.load_trained_state(self._model, trained.folder / "weights.safetensors")
         self._frozen = None
         if families.name(entry) == families.FROZEN:
-            whole = entry | {"pooling": {"layers": "last"}}  # with all layers, from which the head chooses
-            self._frozen = families.load(entry["family"]).build(whole, trained.encoder).to(device).eval()
+            self._frozen = families.load(entry["family"]).build_encoder(entry, trained.encoder).to(device).eval()
         self._model.eval()
         self._trim_db = trained.record["settings"].get("trim_db")
-        encoder = getattr(self._frozen or self._model, "encoder", None)
+        encoder = self._frozen or getattr(self._model, "encoder", None)
         self.limit = getattr(encoder, "max_samples", np.inf) / SAMPLE_RATE  # seconds of input
 
     def check(self, cutting: Cutting) -> Cutting:
@@ -140,8 +139,7 @@ class Classifier:
         """
         if self._trim_db is not None:
             samples = trim_silence(samples, self._trim_db)
-        model = self._model if self._frozen is None else self._frozen
-        return model.frames_of(samples, self._device)
+        return (self._frozen or self._model).frames_of(samples, self._device)
 
     def embeddings(self, frames: Sequence[Frames]) -> torch.Tensor:
         """Compute embeddings, (utterances, width)."""

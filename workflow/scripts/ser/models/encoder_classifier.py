@@ -1,33 +1,34 @@
 """Pre-trained encoder with average pooling and a classification head."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 
 import numpy as np
 import torch
 from torch import nn
 
-from ser.core.constants import SAMPLE_RATE
-from ser.corpora.audio_array import as_float, open_audio, waveforms_of
-from ser.models.batching import Frames, mean_of_real_frames, pad, sorted_batches
+from ser.models import families
+from ser.models.base_encoder import BaseEncoder
+from ser.models.batching import Frames, mean_of_real_frames, pad
 from ser.models.classification_head import classifier
 from ser.models.feature_store import Storage
 from ser.models.fine_tuning_methods import apply_method
 from ser.models.layer_choice import LayerChoice, check_layers
-from ser.models.oom import retry_on_oom
 
-POOLING_BATCH = 16  # utterances; it changes their vectors by rounding at most
+
+def build(settings: dict, encoder) -> "FoundationModel":
+    """Return the model of a configuration's entry, with the encoder from its folder."""
+    return FoundationModel(families.load(settings["family"]).build_encoder(settings, encoder), settings)
 
 
 class FoundationModel(nn.Module):
     """Encoder, average over an utterance's own frames, classification head.
 
     The layers before the first trained parameter are constant. `read_frames` computes their output once per run, and
-    `forward` starts from it: from the normalised waveform or log-mel frames (`features`) if everything is trained, else
-    from the output of the feature extractor (`front_end`: the convolutions). A frozen
-    encoder is constant as a whole: `pooled` returns its output for `ser.models.frozen_head`.
+    `forward` starts from it: from the encoder's features if everything is trained, else from the output of its feature
+    extractor.
 
     Args:
-        encoder: see `ser.models.waveform_encoder.Encoder`, `ser.models.whisper.Encoder`.
+        encoder: is fine-tuned in place.
         settings: the model's entry, with `weights`, `tuning` and `pooling`.
 
     Raises `UserError` if the encoder does not have the configured layer.
@@ -35,10 +36,10 @@ class FoundationModel(nn.Module):
 
     recordable = True  # operations depend on the shapes of a batch only: see `ser.training.recorded_steps`
 
-    def __init__(self, encoder: nn.Module, settings: dict):
+    def __init__(self, encoder: BaseEncoder, settings: dict):
         super().__init__()
         self.encoder = encoder
-        self.encoder_parameters = sum(parameter.numel() for parameter in encoder.parameters())
+        self.encoder_parameters = encoder.parameter_count
         self.trains_all = settings["weights"] == "random"
         layers, count = settings["pooling"]["layers"], len(encoder.layers)
         check_layers(layers, count)
@@ -63,16 +64,12 @@ class FoundationModel(nn.Module):
         if self.trains_all:
             frames, lengths = self._trained_front_end(frames, lengths)
         if self.choice.uses_all:
-            return self.choice(self._pooled_states(frames, lengths))
+            return self.choice(self.encoder.pooled_states(frames, lengths))
         return mean_of_real_frames(self.encoder(frames, lengths), lengths)
 
     def classify(self, embeddings: torch.Tensor) -> torch.Tensor:
         """Return logits of shape (batch, 4) for embeddings of shape (batch, width)."""
         return self.head(embeddings)
-
-    def _pooled_states(self, frames, lengths) -> torch.Tensor:
-        """Return the average of every hidden state over an utterance's own frames: (batch, layers + 1, width)."""
-        return torch.stack([mean_of_real_frames(hidden, lengths) for hidden in self.encoder.states(frames, lengths)], 1)
 
     def _trained_front_end(self, features, lengths):
         """Apply the feature extractor to the batch in training, else to each utterance alone."""
@@ -82,52 +79,9 @@ class FoundationModel(nn.Module):
         return pad([self.encoder.front_end(own, features.device) for own in alone], features.device)
 
     def read_frames(self, path, utterances: list[dict], wanted: Collection[str], storage: Storage) -> list[Frames]:
-        """Compute the constant layers' output for the wanted utterances, float32.
+        """Compute the constant layers' output for the wanted utterances, as `BaseEncoder.read_frames`."""
+        return self.encoder.read_frames(path, utterances, wanted, storage, features_only=self.trains_all)
 
-        Args:
-            path: the corpus's audio.npy.
-            utterances: all rows of the corpus.
-        """
-        self.eval()
-        chosen = set(wanted)
-        rows = [row for row in utterances if row["utterance"] in chosen]
-        count, width = self.encoder.frame_count, self.encoder.frame_width
-        if self.trains_all:
-            count, width = self.encoder.feature_count, self.encoder.feature_width
-        counts = [count(int(row["samples"])) for row in rows]
-        targets = storage.allocate(sum(counts), width).split(counts)
-        waveforms, frames = waveforms_of(rows, open_audio(path)), []
-        for row, waveform, target in zip(rows, waveforms, targets, strict=True):
-            own = self.frames_of(waveform, storage.device)
-            title = f"utterance {row['utterance']} ({len(waveform) / SAMPLE_RATE:.1f} s)"
-            frames.append(Frames(target.copy_(own.values), own.real, title))
-        return frames
-
-    @torch.no_grad()
     def frames_of(self, samples: np.ndarray, device: torch.device) -> Frames:
-        """Compute the constant layers' output for one utterance, float32.
-
-        Args:
-            samples: int16, (samples,), at least `ser.corpora.audio.SHORTEST`.
-        """
-        features = self.encoder.features(as_float(samples))
-        return features if self.trains_all else self.encoder.front_end(features, device)
-
-    @torch.inference_mode()
-    def pooled(self, frames: Sequence[Frames], device: torch.device) -> np.ndarray:
-        """Compute the average of every hidden state per utterance: float32, (utterances, layers + 1, width).
-
-        Args:
-            frames: from `read_frames`.
-        """
-        self.eval()
-
-        def pool(micro_batches):
-            padded = [pad([frames[i] for i in indices], device) for indices in micro_batches]
-            return torch.cat([self._pooled_states(*batch) for batch in padded])
-
-        pooled, splits = torch.empty(len(frames), len(self.encoder.layers) + 1, self.encoder.hidden_size), 1
-        for batch in sorted_batches([len(utterance.values) for utterance in frames], POOLING_BATCH):
-            vectors, splits = retry_on_oom(pool, frames, batch, splits)
-            pooled[batch] = vectors.cpu()
-        return pooled.numpy()
+        """Compute the constant layers' output for one utterance, as `BaseEncoder.frames_of`."""
+        return self.encoder.frames_of(samples, device, features_only=self.trains_all)

@@ -1,9 +1,12 @@
 """Model families, one module each (CONTRIBUTING.md explains how to add one).
 
-A family's module has `build(settings, encoder)`, which returns a `torch.nn.Module` from padded frames and lengths to
+A model's module has `build(settings, encoder)`, which returns a `torch.nn.Module` from padded frames and lengths to
 logits. The model's `read_frames(path, utterances, wanted, storage)` returns the input of its trained layers.
 
-A rule names the family's module among the sources of its job; `of` imports only that module.
+All models with an encoder share the module `encoder_classifier`, or `frozen_head` if it is frozen. The module of the
+encoder's family has `build_encoder(settings, folder)`.
+
+A rule names these modules among the sources of its job: `of` and `load` import by a computed name.
 """
 
 import importlib
@@ -29,20 +32,27 @@ def step(model: Mapping) -> str:
     return "value of C" if model["family"] == "svm" else "epoch"
 
 
+def sources(model: Mapping) -> list[str]:
+    """Return the paths of the modules that build a model, relative to the repository."""
+    return [source(_module(model)), *([source(model["family"])] if _module(model) == "encoder_classifier" else [])]
+
+
 def source(family: str) -> str:
     """Return the path of a family's module, relative to the repository."""
-    return f"workflow/scripts/ser/models/{_module(family)}.py"
-
-
-def _module(family: str) -> str:
-    return "frozen_head" if family == FROZEN else family.replace("-", "_")
+    return f"workflow/scripts/ser/models/{family.replace('-', '_')}.py"
 
 
 def load(family: str) -> ModuleType:
     """Import a family's module."""
-    return importlib.import_module(f"ser.models.{_module(family)}")
+    return importlib.import_module(f"ser.models.{family.replace('-', '_')}")
 
 
 def of(model: Mapping) -> ModuleType:
-    """Import the family's module for a model's entry in the configuration."""
-    return load(name(model))
+    """Import the module that builds a model's entry in the configuration."""
+    return load(_module(model))
+
+
+def _module(model: Mapping) -> str:
+    if name(model) == FROZEN:
+        return "frozen_head"
+    return "encoder_classifier" if has_encoder(model) else model["family"]

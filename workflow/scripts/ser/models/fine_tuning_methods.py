@@ -1,6 +1,7 @@
-"""Fine-tuning methods: frozen, full, LoRA, adapter and prompt.
+"""Fine-tuning methods: full, LoRA, adapter and prompt.
 
-The paper names frozen, adapter, embedding prompt and LoRA, as in PEFT-SER (Feng and Narayanan, 2023).
+The paper names adapter, embedding prompt and LoRA, as in PEFT-SER (Feng and Narayanan, 2023). Frozen encoders
+are in `ser.models.frozen_head`.
 """
 
 import torch
@@ -11,15 +12,11 @@ def apply_method(encoder: nn.Module, tuning: dict) -> None:
     """Freeze an encoder in place, except parameters that the method trains or adds.
 
     Args:
-        encoder: with `layers`, a `ModuleList`; `feed_forward`, the names of the two linear modules of a layer's
-            feed-forward block; `attention`, the names of its query and value projections; `hidden_size`; and
-            `trainable_modules()`, the modules after its convolutions.
+        encoder: see `ser.models.base_encoder.BaseEncoder`.
         tuning: `method` and its parameters.
     """
     encoder.requires_grad_(False)
     match tuning["method"]:
-        case "frozen":
-            pass
         case "full":
             for module in encoder.trainable_modules():
                 module.requires_grad_(True)

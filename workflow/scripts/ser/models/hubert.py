@@ -15,4 +15,4 @@ class Encoder(waveform_encoder.Encoder):
 
 
 FAMILY = waveform_encoder.Family(HubertConfig, HubertModel, Encoder)
-build, load, encoder_config = FAMILY.build, FAMILY.load, FAMILY.encoder_config
+build_encoder, load, encoder_config = FAMILY.build_encoder, FAMILY.load, FAMILY.encoder_config

@@ -5,4 +5,4 @@ from transformers import UniSpeechSatConfig, UniSpeechSatModel
 from ser.models.waveform_encoder import Encoder, Family
 
 FAMILY = Family(UniSpeechSatConfig, UniSpeechSatModel, Encoder)
-build, load, encoder_config = FAMILY.build, FAMILY.load, FAMILY.encoder_config
+build_encoder, load, encoder_config = FAMILY.build_encoder, FAMILY.load, FAMILY.encoder_config

@@ -5,4 +5,4 @@ from transformers import Wav2Vec2Config, Wav2Vec2Model
 from ser.models.waveform_encoder import Encoder, Family
 
 FAMILY = Family(Wav2Vec2Config, Wav2Vec2Model, Encoder)
-build, load, encoder_config = FAMILY.build, FAMILY.load, FAMILY.encoder_config
+build_encoder, load, encoder_config = FAMILY.build_encoder, FAMILY.load, FAMILY.encoder_config

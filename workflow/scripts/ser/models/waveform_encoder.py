@@ -15,8 +15,8 @@ from transformers import PreTrainedConfig, PreTrainedModel, Wav2Vec2FeatureExtra
 from transformers.initialization import no_init_weights
 
 from ser.core.errors import UserError
+from ser.models.base_encoder import BaseEncoder
 from ser.models.batching import Frames, real_frames
-from ser.models.encoder_classifier import FoundationModel
 from ser.models.encoder_files import assign_weights, encoder_weights, read_encoder_settings
 from ser.models.fourier_convolution import convolve
 
@@ -46,14 +46,14 @@ class Family:
     encoder: type["Encoder"]
     attention: str = "sdpa"
 
-    def build(self, settings: dict, encoder) -> FoundationModel:
-        """Return the model of a configuration's entry, with the encoder from its folder."""
-        config, preprocessor = read_encoder_settings(encoder)
+    def build_encoder(self, settings: dict, folder) -> "Encoder":
+        """Return the encoder of a model's entry in the configuration, from the encoder's folder."""
+        config, preprocessor = read_encoder_settings(folder)
         if settings["weights"] == "random":
             model = self.model(self.encoder_config(config))
         else:
-            model = self.load(config, encoder_weights(encoder), encoder)
-        return FoundationModel(self.encoder(model, Wav2Vec2FeatureExtractor.from_dict(preprocessor)), settings)
+            model = self.load(config, encoder_weights(folder), folder)
+        return self.encoder(model, Wav2Vec2FeatureExtractor.from_dict(preprocessor))
 
     def encoder_config(self, config: dict) -> PreTrainedConfig:
         """Return a checkpoint's transformers configuration, adapted for fine-tuning."""
@@ -69,8 +69,8 @@ class Family:
         return model
 
 
-class Encoder(nn.Module):
-    """Encoder, split into feature extractor (`front_end`) and transformer layers.
+class Encoder(BaseEncoder):
+    """Encoder of waveforms.
 
     Args:
         model: with its weights.
@@ -146,12 +146,6 @@ class Encoder(nn.Module):
                 hidden = layer(hidden)
         return hidden.transpose(1, 2), lengths
 
-    def forward(self, frames: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """Map (batch, frames, channels) to (batch, frames, hidden)."""
-        for hidden in self.states(frames, lengths):
-            last = hidden
-        return last
-
     def states(self, frames: torch.Tensor, lengths: torch.Tensor) -> Iterator[torch.Tensor]:
         """Yield the input of the first layer and the output of each: (batch, frames, hidden).
 
@@ -167,10 +161,6 @@ class Encoder(nn.Module):
         yield hidden
         for number, output in enumerate(self.transformed(hidden, mask), 1):
             yield self.norm(output) if number == self._normalised else output
-
-    def keep_layers(self, count: int) -> None:
-        """Remove all transformer layers but the first ones."""
-        self.layers = self.layers[:count]
 
     def projected(self, frames: torch.Tensor) -> torch.Tensor:
         """Map frames to the transformer's width: (batch, frames, channels) to (batch, frames, hidden)."""

@@ -27,4 +27,4 @@ class Encoder(waveform_encoder.Encoder):
 
 
 FAMILY = waveform_encoder.Family(WavLMConfig, WavLMModel, Encoder, attention="eager")
-build, load, encoder_config = FAMILY.build, FAMILY.load, FAMILY.encoder_config
+build_encoder, load, encoder_config = FAMILY.build_encoder, FAMILY.load, FAMILY.encoder_config

@@ -16,27 +16,27 @@ from transformers.initialization import no_init_weights
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
 from ser.core.errors import UserError
+from ser.models.base_encoder import BaseEncoder
 from ser.models.batching import Frames, real_frames
-from ser.models.encoder_classifier import FoundationModel
 from ser.models.encoder_files import assign_weights, encoder_weights, read_encoder_settings
 
 OFF = {"encoder_layerdrop": 0.0, "apply_spec_augment": False}
 
 
-def build(settings: dict, encoder) -> FoundationModel:
-    """Return the model of a configuration's entry, with the encoder from its folder."""
-    config, preprocessor = read_encoder_settings(encoder)
+def build_encoder(settings: dict, folder) -> "Encoder":
+    """Return the encoder of a model's entry in the configuration, from the encoder's folder."""
+    config, preprocessor = read_encoder_settings(folder)
     if settings["weights"] == "random":
         model = WhisperEncoder(encoder_config(config))
     else:
-        model = load(config, encoder_weights(encoder), encoder)
+        model = load(config, encoder_weights(folder), folder)
     extractor = WhisperFeatureExtractor.from_dict(preprocessor)
     if extractor.feature_size != model.num_mel_bins:
         raise UserError(
-            f"{encoder}: its config.json expects {model.num_mel_bins} mel bands, but its preprocessor_config.json has"
+            f"{folder}: its config.json expects {model.num_mel_bins} mel bands, but its preprocessor_config.json has"
             f" {extractor.feature_size}: correct the checkpoint"
         )
-    return FoundationModel(Encoder(model, extractor, settings["context"]), settings)
+    return Encoder(model, extractor, settings["context"])
 
 
 def encoder_config(config: dict) -> WhisperConfig:
@@ -53,8 +53,8 @@ def load(config: dict, tensors: dict[str, torch.Tensor], where) -> WhisperEncode
     return model
 
 
-class Encoder(nn.Module):
-    """Whisper's encoder, split into feature extractor (`front_end`) and transformer layers.
+class Encoder(BaseEncoder):
+    """Whisper's encoder.
 
     Args:
         model: with its weights.
@@ -120,12 +120,6 @@ class Encoder(nn.Module):
             lengths = torch.div(lengths - 1, convolution.stride[0], rounding_mode="floor") + 1
         return hidden.transpose(1, 2) + self.positions.weight[: hidden.shape[-1]], lengths
 
-    def forward(self, frames: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """Map (batch, frames, hidden) to the same shape, independent of the batch."""
-        for hidden in self.states(frames, lengths):
-            last = hidden
-        return last
-
     def states(self, frames: torch.Tensor, lengths: torch.Tensor) -> Iterator[torch.Tensor]:
         """Yield the input of the first layer and the output of each, of the same shape; the last after the norm."""
         mask = None
@@ -136,10 +130,6 @@ class Encoder(nn.Module):
         for number, layer in enumerate(self.layers, 1):
             hidden = layer(hidden, attention_mask=mask)
             yield self.norm(hidden) if number == self._normalised else hidden
-
-    def keep_layers(self, count: int) -> None:
-        """Remove all transformer layers but the first ones."""
-        self.layers = self.layers[:count]
 
 
 def log_mel(

@@ -126,8 +126,8 @@ class Settings:
     def pooled(self, wildcards) -> dict:
         """Return the model settings that determine pooled vectors."""
         entry = self._inputs.frozen_models[wildcards.encoding]
-        kept = {key: entry[key] for key in ("family", "weights", "context", "tuning") if key in entry}
-        return uses("pooled.py", families.source(entry["family"]), model=kept | {"pooling": {"layers": "last"}})
+        kept = {key: entry[key] for key in ("family", "weights", "context") if key in entry}
+        return uses("pooled.py", families.source(entry["family"]), **kept)
 
     def finetune(self, wildcards) -> dict:
         """Return the model, its training settings, and those of its source: `label.py` repeats its trimming."""
@@ -154,10 +154,10 @@ class Settings:
             "predicted": predicted
         }
 
-    def _model_settings(self, script: str, model: str, *sources: str, **values) -> dict:
-        entry = self._config["models"][model]
-        sources = (families.source(families.name(entry)), *sources)
-        return uses(script, *sources, model=_without(entry, *DESCRIPTIVE, "copy_of"), **values)
+    def _model_settings(self, script: str, name: str, *sources: str, **values) -> dict:
+        entry = self._config["models"][name]
+        model = _without(entry, *DESCRIPTIVE, "copy_of")
+        return uses(script, *families.sources(entry), *sources, model=model, **values)
 
     # --- Results ---
 
