@@ -19,7 +19,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context
 from pathlib import Path
@@ -155,7 +155,7 @@ def check_families(processes: Executor, folder: Path, options, report: Report) -
         processes.submit(check_family, name, families[name], folder / f"{name}-2-layers", options.device)
         for name in names
     ]
-    checks = [check for job in jobs for check in job.result()]
+    checks = [check for name, job in zip(names, jobs, strict=True) for check in checks_of(name, job)]
     report.say("\n## Exactness and training\n")
     report.say(f"| | {' | '.join(names)} | allowed |\n|---|{'---:|' * (len(names) + 1)}")
     for title, allowed in ALLOWED.items():
@@ -167,6 +167,15 @@ def check_families(processes: Executor, folder: Path, options, report: Report) -
             report.failures.append(f"{check['model']}: {check['check']}")
             report.say(f"\n**{check['model']}: {check['check']}** FAILED: {check['problem'] or check['value']}")
     return checks
+
+
+def checks_of(name: str, job: Future) -> list[dict]:
+    """Return the checks of a family, or one that failed if it ended with an error."""
+    try:
+        return job.result()
+    except Exception:
+        problem = traceback.format_exc()[-1500:]
+        return [{"model": name, "check": "all checks", "value": None, "passed": False, "problem": problem}]
 
 
 def cell(check: dict | None) -> str:
@@ -348,12 +357,21 @@ class Subject:
             updates.make(np.arange(16), seed)
         with errors_of_waiting(torch, self.device):
             updates.make(np.arange(16), seed=3)
+        self.assert_recorded(updates)
         return 0
+
+    def assert_recorded(self, updates) -> None:
+        """Raise an error if no step was recorded: all checks would pass without recordings, too."""
+        if self.has_encoder and not self.dry:
+            assert updates.recorded.count, "no step was recorded"
 
     def updates(self, model, settings: dict, train=None):
         """Return the updates of a model on the device."""
+        import torch
+
         from ser.training import loop
 
+        release_memory(torch)  # else recordings of earlier checks may be deleted during a recording, which ends it
         return loop.Updates(model.to(self.device).train(), train or self.train, settings, self.device)
 
     def recorded_against_unrecorded(self) -> float:
@@ -362,7 +380,10 @@ class Subject:
 
         def losses(model, train, rate, seeds):
             updates = self.updates(model, FLOAT32 | {"learning_rate": rate}, train)
-            return [float(updates.make(batch, seed)) for seed in seeds]
+            found = [float(updates.make(batch, seed)) for seed in seeds]
+            if getattr(model, "recordable", False):
+                self.assert_recorded(updates)
+            return found
 
         batch = np.flatnonzero(np.arange(32) % 3 < 2)[:16]  # without the longest, so that padding is rounded
         differences = []
@@ -383,8 +404,11 @@ class Subject:
 
     def fine_tune(self, state: str, **changes):
         """Train as a job does, and return its progress."""
+        import torch
+
         from ser.training import loop
 
+        release_memory(torch)
         return loop.fine_tune(
             self.build(),
             self.train,
@@ -414,13 +438,15 @@ class Subject:
         return max(weights + losses)
 
     def split_loss(self) -> float:
-        """Return the difference that a limit on memory makes to a step's loss; a CPU has no limit here."""
+        """Return the difference that a limit on memory makes to an unrecorded step's loss; a CPU has no limit here."""
         import torch
 
         batch = np.arange(32)
 
         def step(limit=None):
-            updates = self.updates(self.build(), FLOAT32)
+            model = self.build()
+            model.recordable = False  # a recording needs memory of its own
+            updates = self.updates(model, FLOAT32)
             with memory_limit(torch, limit):
                 loss = float(updates.make(batch, seed=1))
             return loss, updates.splits

@@ -323,6 +323,7 @@ class TestSteps:
         )
         for seed in (1, 2):
             updates.make(np.arange(5), seed)
+        assert updates.recorded.count == 1
         torch.cuda.set_sync_debug_mode("error")
         try:
             updates.make(np.arange(5), seed=3)

@@ -166,6 +166,7 @@ class TestTraining:
 
 
 ON_GPU = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1.00 GiB")
+BY_LIBRARY = RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`")
 ON_CPU = RuntimeError(
     "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory: 9 bytes"
 )
@@ -208,7 +209,7 @@ def train_in(tmp_path, capacity, error=ON_GPU, **settings):
 class TestMemory:
     """Limited memory: micro-batches and frames in a file give the same results."""
 
-    @pytest.mark.parametrize("error", [ON_GPU, ON_CPU], ids=["GPU", "CPU"])
+    @pytest.mark.parametrize("error", [ON_GPU, BY_LIBRARY, ON_CPU], ids=["GPU", "cuBLAS", "CPU"])
     @pytest.mark.parametrize("capacity", [1, 3, 8, 15])
     def test_micro_batches_give_the_same_updates(self, tmp_path, capacity, error, caplog, monkeypatch):
         """Compare up to float32 rounding, since sums are in another order."""

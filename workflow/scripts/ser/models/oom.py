@@ -49,7 +49,7 @@ def retry_on_oom(
             if not is_out_of_memory(error):
                 raise
             problem = str(error).splitlines()[0]
-            remedy = MORE_ON_GPU if isinstance(error, torch.OutOfMemoryError) else MORE_ON_CPU
+            remedy = MORE_ON_CPU if _is_on_cpu(error) else MORE_ON_GPU
         # outside the handler, which would keep the attempt's tensors alive
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
@@ -74,6 +74,14 @@ def retry_on_oom(
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Return whether an allocation failed; PyTorch has no error of its own for that on a CPU."""
-    of_cpu = re.search(r"can't allocate memory|not enough memory|Cannot allocate memory", str(error))
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or of_cpu is not None
+    """Return whether an allocation failed.
+
+    PyTorch has no error of its own for that on a CPU, nor for allocations by CUDA's libraries.
+    """
+    by_library = re.search(r"CUDA error: out of memory|(CUBLAS|CUDNN|CUFFT)(_STATUS)?_ALLOC_FAILED", str(error))
+    return isinstance(error, torch.OutOfMemoryError) or by_library is not None or _is_on_cpu(error)
+
+
+def _is_on_cpu(error: BaseException) -> bool:
+    message = re.search(r"can't allocate memory|not enough memory|Cannot allocate memory", str(error))
+    return isinstance(error, MemoryError) or message is not None

@@ -108,7 +108,12 @@ def check_emotions(train: Examples) -> None:
 
 
 class Updates:
-    """Optimiser updates of a model, one per batch."""
+    """Optimiser updates of a model, one per batch.
+
+    Attributes:
+        recorded: steps recorded as CUDA graphs, None if the model or the device does not allow them.
+        splits: number of micro-batches of a batch.
+    """
 
     def __init__(self, model: nn.Module, train: Examples, settings: dict, device: torch.device):
         self.optimizer = torch.optim.Adam(trained_parameters(model).values(), settings["learning_rate"])
@@ -116,10 +121,10 @@ class Updates:
         self._precision, self._device = settings["precision"], device
         # batch statistics of a micro-batch differ from those of the batch
         self._divisible = not any(isinstance(module, nn.BatchNorm1d) for module in model.modules())
-        self._backward = self._add_gradients_of
+        self._backward, self.recorded = self._add_gradients_of, None
         self._longest = None  # frames; None: batches are not padded further than to their own longest utterance
         if device.type == "cuda" and getattr(model, "recordable", False):
-            self._backward = RecordedSteps(self._add_gradients_of)
+            self._backward = self.recorded = RecordedSteps(self._add_gradients_of)
             self._longest = max(len(own.values) for own in train.frames)
         self.splits = 1
         if device.type == "cpu" and self._divisible and any(len(own.values) > 1 for own in train.frames):

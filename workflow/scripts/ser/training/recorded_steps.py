@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 import torch
 
+from ser.models.oom import is_out_of_memory
+
 log = logging.getLogger(__name__)
 
 
@@ -37,6 +39,11 @@ class RecordedSteps:
         self._step, self._seen, self._recordings = step, set(), {}
         self._records, self._pool = True, torch.cuda.graph_pool_handle()
 
+    @property
+    def count(self) -> int:
+        """Number of recorded steps."""
+        return len(self._recordings)
+
     def __call__(self, *inputs: torch.Tensor, utterances: int) -> torch.Tensor:
         """Do the step; arguments and result are those of `step`."""
         key = (*(tuple(tensor.shape) for tensor in inputs), utterances)
@@ -54,17 +61,19 @@ class RecordedSteps:
     def _step_unrecorded(self, inputs, utterances: int) -> torch.Tensor:
         try:
             return self._step(*inputs, utterances=utterances)
-        except torch.OutOfMemoryError:
-            if self._recordings:  # whose memory may be what is missing
+        except RuntimeError as error:
+            if self._recordings and is_out_of_memory(error):  # recordings may have what is missing
                 self._stop("out of memory")
             raise
 
     def _record(self, key: tuple, inputs, utterances: int) -> None:
         places, graph = tuple(torch.empty_like(tensor) for tensor in inputs), torch.cuda.CUDAGraph()
+        stream = torch.cuda.current_stream()
         try:
             with torch.cuda.graph(graph, pool=self._pool):
                 loss = self._step(*places, utterances=utterances)
         except RuntimeError as error:  # running out of memory ends a recording with an error of another class
+            torch.cuda.set_stream(stream)  # a recording that fails at its end leaves its own stream current
             self._stop(str(error).splitlines()[0])
         else:
             self._recordings[key] = Recording(graph, places, loss)
