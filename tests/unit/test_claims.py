@@ -15,6 +15,7 @@ import claims_simulation
 
 from ser.core import metrics
 from ser.core.constants import EMOTIONS
+from ser.core.paths import RunId
 from ser.evaluation import bootstrap, claims
 from ser.evaluation.bootstrap import Arm, Estimate, Scores, Term
 
@@ -58,6 +59,7 @@ SETTINGS = {
 }
 LEVELS = {"cnn-lstm": 40, "wav2vec2": 50, "xlsr": 60, "whisper": 62, "mms": 58}
 SPEAKERS = ("03", "08", "09", "10")
+RUN = ["model", "source", "target", "shots", "seed"]
 
 
 def counts_of(percent, speakers=SPEAKERS, **identity):
@@ -99,7 +101,7 @@ def all_counts(table2, figure2=None, figure3=None, random_init=None):
 
 def converged_scores(counts):
     """Return score rows of runs that all converged."""
-    runs = counts[["model", "source", "target", "shots", "seed"]].drop_duplicates()
+    runs = counts[RUN].drop_duplicates()
     return runs.assign(test_set="test", converged=1)
 
 
@@ -108,8 +110,11 @@ def table_of(settings, counts, draws=200, **unconverged):
     scores = {name: converged_scores(frame) for name, frame in counts.items()}
     for frame in scores.values():
         for model, share in unconverged.items():
-            own = frame.index[frame["model"] == model.replace("_", "-")]
-            frame.loc[own[: int(share * len(own))], "converged"] = 0
+            own = frame[frame["model"] == model.replace("_", "-")]
+            runs = [RunId.of(*row) for row in own[RUN].itertuples(index=False)]
+            kept = list(dict.fromkeys(runs))
+            chosen = kept[: int(share * len(kept))]
+            frame.loc[own.index[[run in chosen for run in runs]], "converged"] = 0
     return claims.test(settings, counts, scores, draws=draws)[0]
 
 
@@ -191,6 +196,12 @@ class TestVerdicts:
         table = table_of(SETTINGS, counts, cnn_lstm=share)
         assert {c for c, v in verdicts_of(table).items() if v == "no verdict"} == {*claims.DESCRIPTIVE, *refused}
         assert not refused or table["reason"][0] == "too few runs converged: cnn-lstm 80 %"
+
+    def test_a_run_that_serves_several_targets_counts_once(self):
+        """One run without examples for three targets, which converged, and one with examples, which did not."""
+        zero_shot = [("m", "S", target, 0, 1, 1) for target in "ABC"]
+        scores = pd.DataFrame([*zero_shot, ("m", "S", "A", 50, 1, 0)], columns=[*RUN, "converged"])
+        assert claims._converged(scores)["m"] == 0.5
 
     def test_converged_table2_replaces_the_printed_recipe(self, counts):
         experiments = SETTINGS["experiments"] | {"table2_converged": SETTINGS["experiments"]["table2"]}
@@ -280,8 +291,8 @@ class TestStatistics:
     def test_bootstrap_is_reproducible_and_equal_in_all_experiments(self):
         counts = experiment({"a": 50, "b": 40}, [("EMODB", "EMOVO")])
         counts.loc[counts["speaker"] == "03", list(EMOTIONS)] = 1
-        few, all_speakers = Scores(counts[counts["model"] == "a"], "test"), Scores(counts, "all")
-        first, second = (one.estimate([Term(1, Arm("a"), "EMODB", "EMOVO")]).draws for one in (few, all_speakers))
+        few, both = Scores(counts[counts["model"] == "a"], "all"), Scores(counts, "all")
+        first, second = (one.estimate([Term(1, Arm("a"), "EMODB", "EMOVO")]).draws for one in (few, both))
         assert (first == second).all()
 
 

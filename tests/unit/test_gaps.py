@@ -73,9 +73,9 @@ class TestGaps:
         assert (found["value"] <= found["high"]).all()
         assert set(found["seeds"]) == {2}
 
-    def test_gap_is_paired_over_speakers(self):
-        """Within and B differ by 20 for every speaker, and seeds do not differ."""
-        found = gaps.gaps(counts_of({("T", 0): (85, 85), ("B", 0): (65, 65)}), **self.PARTS)
+    def test_gap_is_paired_over_speakers_and_seeds(self):
+        """Within and B differ by 20 for every speaker and seed: a seed fixes the test speakers of both."""
+        found = gaps.gaps(counts_of({("T", 0): (80, 90), ("B", 0): (60, 70)}), **self.PARTS)
         row = found[found["quantity"] == gaps.GAP_TO_BEST].iloc[0]
         assert row.high - row.low < 1e-6
         level = found[found["quantity"] == gaps.BEST].iloc[0]
@@ -146,6 +146,19 @@ class TestWithin:
         assert all({row["emotion"] for row in own} == set(EMOTIONS) for own in by_role.values())
         assert not {row["speaker"] for row in by_role["test"]} & {row["speaker"] for row in by_role["train"]}
         leakage.check_no_leak(rows, [], roles, "within.csv")
+
+    def test_overlapping_recordings_are_on_one_side(self):
+        """Also if speakers are not: a chain of three recordings of two speakers, cut by the draw without it."""
+        rows = self.rows_of({f"{emotion}{i}": [emotion] for emotion in EMOTIONS for i in range(2)})
+        roles = splits.within_split(rows, [], 1, 10, "T")
+        train, dev, _ = ([u for u, own in roles.items() if own == role] for role in ("train", "dev", "test"))
+        pairs = [(train[0], dev[0]), (train[0], train[1])]
+        overlaps = [{"utterance": one, "other": other, "seconds": "1.0"} for one, other in pairs]
+        with pytest.raises(UserError, match=r"overlap by 1\.00 s"):
+            leakage.check_no_leak(rows, overlaps, roles, "within.csv")
+        kept = splits.within_split(rows, overlaps, 1, 10, "T")
+        leakage.check_no_leak(rows, overlaps, kept, "within.csv")
+        assert {u for u in kept if kept[u] != roles[u]} == {train[0], train[1]}
 
     def test_test_speaker_in_training_is_a_leak(self):
         rows = self.rows_of({f"s{i:02}": EMOTIONS for i in range(12)})

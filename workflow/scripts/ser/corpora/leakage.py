@@ -26,16 +26,17 @@ def read_split(split, utterances, overlaps) -> dict[str, str]:
 def check_no_leak(rows: Sequence[dict], overlaps: Sequence[dict], roles: Mapping[str, str], split: str) -> None:
     """Raise `UserError` if a split leaks or is incomplete.
 
-    A split leaks if a speaker, a group or an overlapping pair of utterances is on both sides. In a split with a test
-    set, training and development data are one side: both are of the pool.
+    A split leaks if an overlapping pair of utterances has two roles, or a speaker or group is on both sides. In a split
+    with a test set, training and development data are one side: both are of the pool.
     """
     check_complete(rows, roles, split)
+    sided = roles
     if "test" in roles.values():
-        roles = {utterance: role if role == "test" else "pool" for utterance, role in roles.items()}
+        sided = {utterance: role if role == "test" else "pool" for utterance, role in roles.items()}
     for column in ("speaker", "group"):
         sides: dict[str, str] = {}
         for row in rows:
-            side = roles[row["utterance"]]
+            side = sided[row["utterance"]]
             if sides.setdefault(row[column], side) != side:
                 raise UserError(
                     f"{split} leaks: {column} {row[column]} is in both {sides[row[column]]} and {side}. {REMEDY}"

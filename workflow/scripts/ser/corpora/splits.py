@@ -19,6 +19,7 @@ and on the version of SciPy, which `envs/` pins.
 import logging
 import math
 from collections.abc import Sequence
+from itertools import chain
 
 import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, milp
@@ -103,8 +104,8 @@ def within_split(
 
     The test set is that of `target_split`. Its pool is split like a source, but since it has few groups, a development
     set may be larger, up to half of the pool, if there is none of the usual size. If whole groups cannot have every
-    emotion on both sides (in URDU most speakers have one emotion), a fifth of each emotion's utterances is drawn, with
-    a warning: then only the choice of the epoch is not independent of speakers.
+    emotion on both sides (in URDU most speakers have one emotion), a fifth of each emotion's utterances is drawn, and
+    what overlaps with them, with a warning: then only the choice of the epoch is not independent of speakers.
 
     Raises `UserError` if there is no such test set.
     """
@@ -127,6 +128,9 @@ def within_split(
         own = generator.permutation(sorted(row["utterance"] for row in pool if row["emotion"] == emotion)).tolist()
         dev = math.ceil(np.mean(DEVELOPMENT_SHARE) * len(own))
         roles |= dict.fromkeys(own[:dev], "dev") | dict.fromkeys(own[dev:], "train")
+    pairs = [(pair["utterance"], pair["other"]) for pair in overlaps]
+    while parted := [pair for pair in pairs if {roles[name] for name in pair} == {"train", "dev"}]:
+        roles |= dict.fromkeys(chain.from_iterable(parted), "dev")
     return roles
 
 

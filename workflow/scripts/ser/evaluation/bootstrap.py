@@ -2,8 +2,10 @@
 
 The corpora are fixed. Seeds of a source (its training runs) and speakers of a target are resampled by random weights,
 as in the Bayesian bootstrap (Rubin, The Annals of Statistics 9, 1981). Speakers are drawn within emotions: an emotion
-that few speakers have varies as the mean of that few. A speaker or seed has the same random numbers in every
-experiment.
+that few speakers have varies as the mean of that few. A speaker has the same random numbers in every experiment.
+
+Seeds are drawn by source, since training runs on different sources share little. On test speakers, which a seed fixes
+for all sources, seeds are drawn once, so that differences between sources are paired.
 
 Intervals are expanded for few seeds and speakers by Student's t (Hesterberg, "What Teachers Should Know about the
 Bootstrap", The American Statistician 69, 2015), with Satterthwaite's degrees of freedom (Biometrics Bulletin 2, 1946).
@@ -82,7 +84,7 @@ def weights(numbers: np.ndarray) -> np.ndarray:
 
 @lru_cache(maxsize=256)
 def drawn_weights(kind: str, corpus: str, names: tuple, draws: int) -> np.ndarray:
-    """Return weights (draws, names) of a corpus's seeds or speakers; a name always has the same random numbers."""
+    """Return weights (draws, names) of a corpus's speakers, or a source's seeds, whose random numbers never change."""
     numbers = [named_generator(kind, corpus, name).random(draws) for name in names]
     return weights(np.stack(numbers, axis=1))
 
@@ -104,6 +106,7 @@ class Scores:
         self._speakers = {target: sorted(rows["speaker"].unique()) for target, rows in voices}
         self._speaker_freedom = {target: speaker_freedom(rows["emotion"].value_counts()) for target, rows in voices}
         self.seeds = sorted(int(seed) for seed in counts["seed"].unique())
+        self._seeds_fix_speakers = test_set == "test"
         self._draws = draws
         self._uars: dict = {}
         self._speaker_weights: dict[str, np.ndarray] = {}
@@ -136,10 +139,10 @@ class Scores:
         return Estimate(float(by_seed.mean()), by_seed, draws, self._freedom(measured, drawn))
 
     def _freedom(self, measured: dict, drawn: dict) -> float:
-        """Return (sum of variances)² / sum of (variance² / degrees of freedom), by source and target."""
+        """Return (sum of variances)² / sum of (variance² / degrees of freedom), over draws of seeds and of speakers."""
         components, count = [], len(self.seeds)
-        for source in dict.fromkeys(source for source, _ in measured) if count > 1 else ():
-            by_seed = sum(uar for pair, uar in measured.items() if pair[0] == source)
+        for drawn_seeds in dict.fromkeys(self._seeds_of(source) for source, _ in measured) if count > 1 else ():
+            by_seed = sum(uar for (source, _), uar in measured.items() if self._seeds_of(source) == drawn_seeds)
             components.append((by_seed.var(ddof=1) / count, count - 1))
         for target in dict.fromkeys(target for _, target in drawn):
             by_draw = sum(uar.mean(axis=1) for pair, uar in drawn.items() if pair[1] == target)
@@ -151,8 +154,12 @@ class Scores:
         return total**2 / sum(variance**2 / freedom for variance, freedom in components)
 
     def seed_weights(self, source: str) -> np.ndarray:
-        """Return weights of seeds (draws, seeds), the same for all targets."""
-        return drawn_weights("seeds", source, tuple(self.seeds), self._draws)
+        """Return weights of a source's seeds (draws, seeds), the same for all targets."""
+        return drawn_weights("seeds", self._seeds_of(source), tuple(self.seeds), self._draws)
+
+    def _seeds_of(self, source: str) -> str:
+        """Return a name of the seeds of a source, which sources share on test speakers."""
+        return "all sources" if self._seeds_fix_speakers else source
 
     def speaker_weights(self, target: str) -> np.ndarray:
         """Return weights of speakers in emotions (draws, speakers, emotions), the same for all models.

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from ser.core.paths import RunId
 from ser.evaluation.bootstrap import CONFIDENCE, Arm, Estimate, Scores, Term, corrected_p_values, interval
 from ser.models import pretraining_data
 
@@ -371,8 +372,9 @@ def _measured(comparison: Comparison, estimate: Estimate, by_pair: Mapping) -> d
 
 def _converged(scores: pd.DataFrame) -> pd.Series:
     """Return the share of each model's runs that were trained to convergence."""
-    runs = scores[scores["test_set"] == "test"].drop_duplicates(["model", "source", "target", "shots", "seed"])
-    return runs.groupby("model")["converged"].mean()
+    columns = ["model", "source", "target", "shots", "seed"]
+    runs = pd.Series([RunId.of(*row) for row in scores[columns].itertuples(index=False)], scores.index)
+    return scores[~runs.duplicated()].groupby("model")["converged"].mean()
 
 
 def _refusal(comparison: Comparison, estimate: Estimate, converged: pd.Series, name) -> str:

@@ -53,8 +53,8 @@ def markdown(table: pd.DataFrame, notes: list[str]) -> str:
         other = rows[~rows["primary"] & rows["effect"].notna()]
         said = not_tested(rows)
         if len(other) or said:
-            lines += ["", f"### {claim}: {rows['statement'].iloc[0]}", ""]
-            lines += rows_of(other) if len(other) else []
+            lines += ["", f"### {claim}: {rows['statement'].iloc[0]}"]
+            lines += ["", *rows_of(other)] if len(other) else []
             lines += ["", said] if said else []
     return "\n".join([*lines, ""])
 
