@@ -89,12 +89,9 @@ class TestInputs:
         assert own[1] == str(tmp_path / f"{environments[1]}_16k.zip")
 
     def test_splits_and_subsets_in_use(self, inputs):
-        assert inputs.source_splits(w(corpus="URDU")) == [f"results/splits/URDU/seed{s}/source.csv" for s in SEEDS]
-        assert inputs.target_splits(w(corpus="URDU")) == [f"results/splits/URDU/seed{s}/target.csv" for s in SEEDS]
-        subsets = inputs.few_shot_subsets(w(corpus="URDU"))
-        assert len(subsets) == 4 * 5
-        assert subsets[0] == "results/fewshot/URDU/50-shot/seed1.csv"
-        assert inputs.few_shot_subsets(w(corpus="IEMOCAP")) == []
+        assert inputs.seeds_as_source(w(corpus="URDU")) == inputs.seeds_as_target(w(corpus="URDU")) == [*SEEDS]
+        assert inputs.drawn_shots(w(corpus="URDU")) == [50, 100, 150, 200]
+        assert inputs.drawn_shots(w(corpus="IEMOCAP")) == []
 
     @pytest.mark.parametrize(
         ("model", "file"),
@@ -126,14 +123,14 @@ class TestInputs:
             inputs.model_of_encoder("other")
 
     def test_few_shot_examples(self, inputs):
-        assert inputs.few_shot_examples(run_wildcards(RunId("xlsr", "IEMOCAP", "any", 0, 1))) == {}
-        assert inputs.few_shot_examples(run_wildcards(RunId("cnn-lstm", "IEMOCAP", "URDU", 50, 2))) == {
-            "target_frames": "results/corpora/URDU/clean/log_mel.npy",
-            "target_utterances": "results/corpora/URDU/utterances.csv",
-            "target_overlaps": "results/corpora/URDU/overlaps.csv",
-            "target_split": "results/splits/URDU/seed2/target.csv",
-            "subset": "results/fewshot/URDU/50-shot/seed2.csv",
-        }
+        assert not inputs.is_few_shot(run_wildcards(RunId("xlsr", "IEMOCAP", "any", 0, 1)))
+        few_shot = run_wildcards(RunId("cnn-lstm", "IEMOCAP", "URDU", 50, 2))
+        assert inputs.is_few_shot(few_shot)
+        assert inputs.target_frames(few_shot) == "results/corpora/URDU/clean/log_mel.npy"
+
+    def test_run_within_a_corpus_has_its_own_split(self, inputs):
+        assert inputs.training_role(w(source="URDU", target="URDU")) == "within"
+        assert inputs.training_role(w(source="URDU", target="any")) == "source"
 
     def test_predictions_of_a_run(self, inputs):
         run = run_wildcards(RunId("xlsr-converged", "IEMOCAP", "any", 0, 1))  # a table, Figures 2 and 3, adaptation
@@ -141,9 +138,9 @@ class TestInputs:
         expected = [(target, condition) for target in ("EMODB", "EMOVO", "URDU") for condition in audio]
         assert inputs.predicted(run) == expected
         assert inputs.predicted_frames(run) == [f"results/corpora/{t}/{audio[c]}/audio.npy" for t, c in expected]
-        assert inputs.predicted_utterances(run) == list(
-            dict.fromkeys(f"results/corpora/{t}/utterances.csv" for t, _ in expected)
-        )
+        assert inputs.predicted_corpora(run) == ["EMODB", "EMOVO", "URDU"]
+        assert inputs.needs_calibration(run)
+        assert not inputs.needs_calibration(run_wildcards(RunId("xlsr", "URDU", "any", 0, 1)))
         assert inputs.predicted(run_wildcards(RunId("xlsr", "URDU", "any", 0, 1))) == [
             (target, "clean") for target in ("EMODB", "EMOVO", "IEMOCAP")
         ]
@@ -151,41 +148,31 @@ class TestInputs:
         with pytest.raises(WorkflowError, match=r"uses the run xlsr/URDU-to-EMODB/50-shot/seed1"):
             inputs.predicted(run_wildcards(RunId("xlsr", "URDU", "EMODB", 50, 1)))
 
-    def test_results_read_each_prediction_once(self, inputs):
-        files = inputs.predictions(w(experiment="figure3"))
-        assert len(files) == len(set(files)) == 5 * 5  # models, seeds; a file has 3 targets in 2 conditions
-        assert files[0] == "results/predictions/cnn-lstm-converged/IEMOCAP-to-any/0-shot/seed1.csv"
-        assert len(inputs.test_sets(w(experiment="figure3"))) == 3 * 5
-        assert inputs.scored_utterances(w(experiment="figure3"))[0] == "results/corpora/EMODB/utterances.csv"
-        records = inputs.run_records()
-        assert len(records) == len(set(records)) == 785
-
-    def test_scores_read_the_record_of_each_scored_run(self, inputs):
-        records = inputs.scored_runs(w(experiment="figure3"))
-        assert len(records) == len(set(records)) == 5 * 5
-        assert records[0] == "results/runs/cnn-lstm-converged/IEMOCAP-to-any/0-shot/seed1/run.json"
+    def test_experiment_scores_each_run_once(self, inputs):
+        runs = inputs.scored_runs(w(experiment="figure3"))
+        assert len(runs) == len(set(runs)) == 5 * 5  # models, seeds; a run predicts 3 targets in 2 conditions
+        assert runs[0] == RunId("cnn-lstm-converged", "IEMOCAP", "any", 0, 1)
+        assert inputs.scored_corpora(w(experiment="figure3")) == ["EMODB", "EMOVO", "URDU"]
 
     def test_gap_reads_experiments_with_the_models_of_within(self, inputs):
         """Table II as printed has other models than those that are trained within a language."""
         assert inputs.experiments.gap == ["within", "figure2", "table2_converged"]
 
-    def test_one_record_of_each_model_and_encoder(self, config, inputs):
-        assert len(inputs.one_record_per_model()) == len(config["models"])
-        assert len(inputs.encoder_records()) == 8
-        assert len(inputs.histories()) == 5 * 4 * 5
+    def test_encoders_in_use(self, inputs):
+        assert len(inputs.encoders()) == len(set(inputs.encoders())) == 8
 
     def test_null_experiment_has_no_inputs(self, config):
         inputs = Inputs(paper(experiments=dict.fromkeys(EXPERIMENTS)))
         with pytest.raises(WorkflowError, match=r"experiments\.tuning is null"):
-            inputs.predictions(w(experiment="tuning"))
-        assert inputs.archives_of_sources() == inputs.histories() == inputs.run_records() == []
+            inputs.scored_runs(w(experiment="tuning"))
+        assert inputs.experiments.source_corpora("table2") == inputs.experiments.runs() == inputs.encoders() == []
 
-    def test_archives_of_source_sets(self):
+    def test_corpora_of_source_sets(self):
         experiments = yaml.safe_load(TEXT)["experiments"]
         experiments["table2"] |= {"sources": ["two", "EMODB"], "targets": ["URDU"]}
         sets = {"two": {"corpora": ["EMODB", "EMOVO"]}}
-        archives = Inputs(paper(experiments=experiments, source_sets=sets)).archives_of_sources()
-        assert archives == [f"results/corpora/{corpus}/archive.json" for corpus in ("EMODB", "EMOVO")]
+        config = paper(experiments=experiments, source_sets=sets)
+        assert Experiments(config).source_corpora("table2") == ["EMODB", "EMOVO"]
 
 
 class TestExperiments:
@@ -201,7 +188,8 @@ class TestExperiments:
         assert sum(run.shots > 0 for run in runs) == 300
         count = 1605 + 75 + 600  # all others, within, adaptation
         assert sum(map(len, experiments.predicted_by.values())) == len(experiments.predictions()) == count
-        assert len({p.file for p in experiments.predictions()}) == len(experiments.runs()) == 785
+        assert len(experiments.runs()) == 785
+        assert len(experiments.first_run_of_model) == len(config["models"])
 
     def test_corpora_keep_the_configured_order(self, config):
         assert Experiments(config).corpora() == ["IEMOCAP", "EMODB", "EMOVO", "URDU"]

@@ -11,7 +11,7 @@ from conftest import ROOT
 TABLE = re.compile(r"(\|[^\n]+\|\n)\|[-:|]+\|\n(\|[^\n]+\|\n)+")
 SMALLEST = {  # arguments, and rows of the first table
     "corpus.py": (["--every", "100"], 4),
-    "claims_simulation.py": (["coverage", "--simulations", "2"], 24),
+    "claims_simulation.py": (["coverage", "--simulations", "2"], 30),
     "gpu_check.py": (["--dry", "--models", "cnn-lstm", "xlsr", "whisper-medium"], 10),
     "scale.py": (["--factors", "1"], 1),
     "split_coverage.py": (["--seeds", "2"], 12),

@@ -69,9 +69,18 @@ rule corpus_audit:
         audio=f"results/corpora/{{corpus}}/{CLEAN}/audio.npy",
         archive="results/corpora/{corpus}/archive.json",
         overlaps="results/corpora/{corpus}/overlaps.csv",
-        source_splits=inputs.source_splits,
-        target_splits=inputs.target_splits,
-        subsets=inputs.few_shot_subsets,
+        source_splits=collect(
+            "results/splits/{corpus}/seed{seed}/source.csv", seed=inputs.seeds_as_source, allow_missing=True
+        ),
+        target_splits=collect(
+            "results/splits/{corpus}/seed{seed}/target.csv", seed=inputs.seeds_as_target, allow_missing=True
+        ),
+        subsets=collect(
+            "results/fewshot/{corpus}/{shots}-shot/seed{seed}.csv",
+            shots=inputs.drawn_shots,
+            seed=config["seeds"],
+            allow_missing=True,
+        ),
     output:
         audit="results/corpora/{corpus}/audit.json",
         page=report(
@@ -95,7 +104,7 @@ rule corpus_audit:
 rule audit:
     """Collect the audits of the experiments' corpora in tables: a row per corpus, per emotion and per speaker."""
     input:
-        audits=inputs.audits(),
+        audits=collect("results/corpora/{corpus}/audit.json", corpus=inputs.experiments.corpora()),
     output:
         audits="results/audit.csv",
         emotions="results/audit_emotions.csv",

@@ -21,8 +21,8 @@ localrules:
 rule table1:
     """Table I: models, sizes, pre-training and trained parameters."""
     input:
-        runs=inputs.one_record_per_model(),
-        revisions=inputs.encoder_records(),
+        runs=collect("results/runs/{run.path}/run.json", run=inputs.experiments.first_run_of_model.values()),
+        revisions=collect("resources/encoders/{encoder}/revision.json", encoder=inputs.encoders()),
     output:
         csv="results/tables/table1.csv",
         png=report(
@@ -47,7 +47,7 @@ rule table2:
     input:
         scores="results/scores/table2.csv",
         confusions="results/scores/table2_confusions.csv",
-        archives=inputs.archives(["table2"]),
+        archives=collect("results/corpora/{corpus}/archive.json", corpus=inputs.experiments.corpora(["table2"])),
     output:
         csv="results/tables/table2.csv",
         detail="results/tables/table2_detail.csv",
@@ -75,7 +75,9 @@ use rule table2 as table2_converged with:
     input:
         scores="results/scores/table2_converged.csv",
         confusions="results/scores/table2_converged_confusions.csv",
-        archives=inputs.archives(["table2_converged"]),
+        archives=collect(
+            "results/corpora/{corpus}/archive.json", corpus=inputs.experiments.corpora(["table2_converged"])
+        ),
     output:
         csv="results/tables/table2_converged.csv",
         detail="results/tables/table2_converged_detail.csv",
@@ -97,7 +99,7 @@ use rule table2 as table2_converged with:
 use rule table2 as measures with:
     input:
         scores="results/scores/{experiment}.csv",
-        archives=inputs.archives_of_experiment,
+        archives=collect("results/corpora/{corpus}/archive.json", corpus=inputs.corpora_of_experiment),
     output:
         csv="results/tables/{experiment}_measures.csv",
         markdown="results/tables/{experiment}_measures.md",
@@ -120,7 +122,7 @@ use rule table2 as comparison_table with:
     input:
         scores="results/scores/{experiment}.csv",
         confusions="results/scores/{experiment}_confusions.csv",
-        archives=inputs.archives_of_experiment,
+        archives=collect("results/corpora/{corpus}/archive.json", corpus=inputs.corpora_of_experiment),
     output:
         csv="results/tables/{experiment}.csv",
         detail="results/tables/{experiment}_detail.csv",
@@ -143,9 +145,9 @@ use rule table2 as comparison_table with:
 rule figure2:
     """Figure 2: UAR by number of few-shot examples."""
     input:
-        scores=inputs.scores(inputs.experiments.few_shot),
-        confusions=inputs.confusions(inputs.experiments.few_shot),
-        archives=inputs.archives(["figure2"]),
+        scores=collect("results/scores/{experiment}.csv", experiment=inputs.experiments.few_shot),
+        confusions=collect("results/scores/{experiment}_confusions.csv", experiment=inputs.experiments.few_shot),
+        archives=collect("results/corpora/{corpus}/archive.json", corpus=inputs.experiments.corpora(["figure2"])),
     output:
         csv="results/figures/figure2.csv",
         pdf="results/figures/figure2.pdf",
@@ -169,8 +171,10 @@ rule figure2:
 rule gap:
     """Gap between training across languages and within one, and what few-shot examples close of it."""
     input:
-        confusions=inputs.confusions(inputs.experiments.gap),
-        archives=inputs.archives(inputs.experiments.gap),
+        confusions=collect("results/scores/{experiment}_confusions.csv", experiment=inputs.experiments.gap),
+        archives=collect(
+            "results/corpora/{corpus}/archive.json", corpus=inputs.experiments.corpora(inputs.experiments.gap)
+        ),
     output:
         csv="results/tables/gap.csv",
         markdown="results/tables/gap.md",
@@ -196,7 +200,7 @@ use rule figure2 as figure3 with:
     input:
         scores="results/scores/figure3.csv",
         confusions="results/scores/figure3_confusions.csv",
-        archives=inputs.archives(["figure3"]),
+        archives=collect("results/corpora/{corpus}/archive.json", corpus=inputs.experiments.corpora(["figure3"])),
     output:
         csv="results/figures/figure3.csv",
         pdf="results/figures/figure3.pdf",
@@ -217,7 +221,7 @@ use rule figure2 as adaptation with:
     input:
         scores="results/scores/adaptation.csv",
         confusions="results/scores/adaptation_confusions.csv",
-        archives=inputs.archives(["adaptation"]),
+        archives=collect("results/corpora/{corpus}/archive.json", corpus=inputs.experiments.corpora(["adaptation"])),
     output:
         csv="results/figures/adaptation.csv",
         pdf="results/figures/adaptation.pdf",
@@ -238,7 +242,7 @@ use rule figure2 as comparison_figure with:
     input:
         scores="results/scores/{experiment}.csv",
         confusions="results/scores/{experiment}_confusions.csv",
-        archives=inputs.archives_of_experiment,
+        archives=collect("results/corpora/{corpus}/archive.json", corpus=inputs.corpora_of_experiment),
     output:
         csv="results/figures/{experiment}.csv",
         pdf="results/figures/{experiment}.pdf",
@@ -260,7 +264,7 @@ use rule figure2 as comparison_figure with:
 use rule figure2 as confusion with:
     input:
         confusions="results/scores/table2_confusions.csv",
-        archives=inputs.archives(["table2"]),
+        archives=collect("results/corpora/{corpus}/archive.json", corpus=inputs.experiments.corpora(["table2"])),
     output:
         csv="results/figures/confusion.csv",
         pdf="results/figures/confusion.pdf",
@@ -296,8 +300,8 @@ use rule confusion as recall with:
 # Training curves of Table II's training runs, figure `training`.
 use rule figure2 as training_curves with:
     input:
-        histories=inputs.histories(),
-        archives=inputs.archives_of_sources(),
+        histories=collect("results/runs/{run.path}/history.csv", run=inputs.experiments.runs("table2")),
+        archives=collect("results/corpora/{corpus}/archive.json", corpus=inputs.experiments.source_corpora("table2")),
     output:
         csv="results/figures/training.csv",
         pdf="results/figures/training.pdf",
@@ -316,9 +320,11 @@ use rule figure2 as training_curves with:
 rule claims:
     """Verdicts on the paper's claims, and a description of ours (C8)."""
     input:
-        scores=inputs.scores(inputs.experiments.claimed),
-        confusions=inputs.confusions(inputs.experiments.claimed),
-        archives=inputs.archives(inputs.experiments.claimed),
+        scores=collect("results/scores/{experiment}.csv", experiment=inputs.experiments.claimed),
+        confusions=collect("results/scores/{experiment}_confusions.csv", experiment=inputs.experiments.claimed),
+        archives=collect(
+            "results/corpora/{corpus}/archive.json", corpus=inputs.experiments.corpora(inputs.experiments.claimed)
+        ),
     output:
         csv="results/claims.csv",
         cells="results/claims_cells.csv",

@@ -11,9 +11,14 @@ rule calibrate:
     input:
         weights="results/runs/{model}/{source}-to-{target}/{shots}-shot/seed{seed}/weights.safetensors",
         source_frames=inputs.source_frames,
-        source_utterances=inputs.source_utterances,
-        source_overlaps=inputs.source_overlaps,
-        source_splits=inputs.training_splits,
+        source_utterances=collect("results/corpora/{corpus}/utterances.csv", corpus=inputs.source),
+        source_overlaps=collect("results/corpora/{corpus}/overlaps.csv", corpus=inputs.source),
+        source_splits=collect(
+            "results/splits/{corpus}/seed{seed}/{role}.csv",
+            corpus=inputs.source,
+            role=inputs.training_role,
+            allow_missing=True,
+        ),
         encoder=inputs.encoder,
     output:
         calibration="results/runs/{model}/{source}-to-{target}/{shots}-shot/seed{seed}/calibration.safetensors",
@@ -38,9 +43,12 @@ rule predict:
     input:
         weights="results/runs/{model}/{source}-to-{target}/{shots}-shot/seed{seed}/weights.safetensors",
         frames=inputs.predicted_frames,
-        utterances=inputs.predicted_utterances,
+        utterances=collect("results/corpora/{corpus}/utterances.csv", corpus=inputs.predicted_corpora),
         encoder=inputs.encoder,
-        calibration=inputs.calibration,
+        calibration=branch(
+            inputs.needs_calibration,
+            then="results/runs/{model}/{source}-to-{target}/{shots}-shot/seed{seed}/calibration.safetensors",
+        ),
     output:
         predictions="results/predictions/{model}/{source}-to-{target}/{shots}-shot/seed{seed}.csv",
     log:

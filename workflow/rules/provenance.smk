@@ -13,9 +13,9 @@ rule provenance:
     """
     input:
         scores="results/scores.csv",
-        runs=inputs.run_records(),
-        archives=inputs.archives(),
-        revisions=inputs.encoder_records(),
+        runs=collect("results/runs/{run.path}/run.json", run=inputs.experiments.runs()),
+        archives=collect("results/corpora/{corpus}/archive.json", corpus=inputs.experiments.corpora()),
+        revisions=collect("resources/encoders/{encoder}/revision.json", encoder=inputs.encoders()),
     output:
         provenance=report(
             "results/provenance.json",

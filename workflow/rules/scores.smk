@@ -8,10 +8,12 @@ OUTPUTS results/scores/{experiment}.csv, {experiment}_confusions.csv, results/sc
 rule score:
     """Score the predictions that one experiment needs."""
     input:
-        predictions=inputs.predictions,
-        test_sets=inputs.test_sets,
-        utterances=inputs.scored_utterances,
-        runs=inputs.scored_runs,
+        predictions=collect("results/predictions/{run.path}.csv", run=inputs.scored_runs),
+        test_sets=collect(
+            "results/splits/{corpus}/seed{seed}/target.csv", corpus=inputs.scored_corpora, seed=config["seeds"]
+        ),
+        utterances=collect("results/corpora/{corpus}/utterances.csv", corpus=inputs.scored_corpora),
+        runs=collect("results/runs/{run.path}/run.json", run=inputs.scored_runs),
     output:
         scores="results/scores/{experiment}.csv",
         confusions="results/scores/{experiment}_confusions.csv",
@@ -29,7 +31,7 @@ rule score:
 rule scores:
     """Collect the scores of all experiments, without duplicate runs."""
     input:
-        scores=inputs.scores(inputs.experiments.configured),
+        scores=collect("results/scores/{experiment}.csv", experiment=inputs.experiments.configured),
     output:
         scores="results/scores.csv",
     log:

@@ -11,11 +11,20 @@ OUTPUTS results/runs/{model}/{source}-to-{target}/{shots}-shot/seed{seed}/
 
 rule finetune:
     input:
-        unpack(inputs.few_shot_examples),
         source_frames=inputs.source_frames,
-        source_utterances=inputs.source_utterances,
-        source_overlaps=inputs.source_overlaps,
-        source_splits=inputs.training_splits,
+        source_utterances=collect("results/corpora/{corpus}/utterances.csv", corpus=inputs.source),
+        source_overlaps=collect("results/corpora/{corpus}/overlaps.csv", corpus=inputs.source),
+        source_splits=collect(
+            "results/splits/{corpus}/seed{seed}/{role}.csv",
+            corpus=inputs.source,
+            role=inputs.training_role,
+            allow_missing=True,
+        ),
+        target_frames=branch(inputs.is_few_shot, then=inputs.target_frames),
+        target_utterances=branch(inputs.is_few_shot, then="results/corpora/{target}/utterances.csv"),
+        target_overlaps=branch(inputs.is_few_shot, then="results/corpora/{target}/overlaps.csv"),
+        target_split=branch(inputs.is_few_shot, then="results/splits/{target}/seed{seed}/target.csv"),
+        subset=branch(inputs.is_few_shot, then="results/fewshot/{target}/{shots}-shot/seed{seed}.csv"),
         encoder=inputs.encoder,
     output:
         weights="results/runs/{model}/{source}-to-{target}/{shots}-shot/seed{seed}/weights.safetensors",

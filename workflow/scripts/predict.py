@@ -21,7 +21,7 @@ def main(snakemake):
     trainable_state.load_trained_state(model.to(device), inputs.weights)
     targets = dict.fromkeys(target for target, _ in settings["predicted"])
     utterances = dict(zip(targets, map(files.read_rows, inputs.utterances), strict=True))
-    calibration = Calibration.load(*inputs.calibration, inputs.weights) if inputs.calibration else None
+    calibration = Calibration.load(inputs.calibration, inputs.weights) if inputs.calibration else None
     cells: dict[str, list] = {}  # the conditions of one recording are predicted together
     for cell, frames_path in zip(settings["predicted"], inputs.frames, strict=True):
         cells.setdefault(frames_path, []).append(cell)

@@ -52,7 +52,7 @@ def table(experiments: Experiments) -> str:
         for model in entry["models"]:
             predictions = [p for p in experiments.predictions(name) if p.model == model]
             runs = {f"{p.run.folder}/run.json" for p in predictions}
-            rows.append((name, model, _done(runs), _done({p.file for p in predictions})))
+            rows.append((name, model, _done(runs), _done({p.run.predictions for p in predictions})))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
         "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows

@@ -33,11 +33,6 @@ class Prediction:
         """Training run that predicts; a zero-shot run serves every target."""
         return RunId.of(self.model, self.source, self.target, self.shots, self.seed)
 
-    @property
-    def file(self) -> str:
-        """File with all predictions of the run."""
-        return self.run.predictions
-
 
 class Experiments:
     """Experiments of a configuration that are not null.
@@ -76,6 +71,11 @@ class Experiments:
     def corpora_of(self, source: str) -> list[str]:
         """Return the corpora of a source: those of a set of that name, or the one corpus."""
         return self._source_sets[source]["corpora"] if source in self._source_sets else [source]
+
+    def source_corpora(self, name: str) -> list[str]:
+        """Return the corpora of an experiment's sources, none if it is not configured."""
+        sources = self.configured[name]["sources"] if name in self.configured else []
+        return list(dict.fromkeys(corpus for source in sources for corpus in self.corpora_of(source)))
 
     @cached_property
     def predicted_by(self) -> dict[RunId, list[tuple[str, str]]]:

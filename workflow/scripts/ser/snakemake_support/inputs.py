@@ -1,6 +1,6 @@
-"""Input functions of rules: input files that depend on the configuration."""
+"""Input functions of rules: files, and values of wildcards in them, that depend on the configuration."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 
@@ -77,25 +77,24 @@ class Inputs:
 
     # --- Splits that experiments use ---
 
-    def source_splits(self, wildcards) -> list[str]:
-        """Return the training and development splits of a corpus."""
+    def seeds_as_source(self, wildcards) -> list[int]:
+        """Return the seeds of the splits for training on a corpus."""
         corpus = wildcards.corpus
-        seeds = {
-            p.seed
-            for p in self.experiments.predictions()
-            if p.source != p.target and corpus in self.experiments.corpora_of(p.source)
-        }
-        return [f"results/splits/{wildcards.corpus}/seed{seed}/source.csv" for seed in sorted(seeds)]
+        return sorted(
+            {
+                p.seed
+                for p in self.experiments.predictions()
+                if p.source != p.target and corpus in self.experiments.corpora_of(p.source)
+            }
+        )
 
-    def target_splits(self, wildcards) -> list[str]:
-        """Return the pool and test splits of a corpus."""
-        seeds = {p.seed for p in self.experiments.predictions() if p.target == wildcards.corpus}
-        return [f"results/splits/{wildcards.corpus}/seed{seed}/target.csv" for seed in sorted(seeds)]
+    def seeds_as_target(self, wildcards) -> list[int]:
+        """Return the seeds of the pool and test splits of a corpus."""
+        return sorted({p.seed for p in self.experiments.predictions() if p.target == wildcards.corpus})
 
-    def few_shot_subsets(self, wildcards) -> list[str]:
-        """Return the few-shot examples of a corpus."""
-        drawn = {(p.shots, p.seed) for p in self.experiments.predictions() if p.shots and p.target == wildcards.corpus}
-        return [f"results/fewshot/{wildcards.corpus}/{shots}-shot/seed{seed}.csv" for shots, seed in sorted(drawn)]
+    def drawn_shots(self, wildcards) -> list[int]:
+        """Return the numbers of few-shot examples that are drawn from a corpus."""
+        return sorted({p.shots for p in self.experiments.predictions() if p.shots and p.target == wildcards.corpus})
 
     # --- Models ---
 
@@ -142,36 +141,23 @@ class Inputs:
 
     def source_frames(self, wildcards) -> list[str]:
         """Return the file with a model's input for every corpus of its source."""
-        return [self._frames(wildcards.model, corpus, CLEAN) for corpus in self._source(wildcards)]
+        return [self._frames(wildcards.model, corpus, CLEAN) for corpus in self.source(wildcards)]
 
-    def source_utterances(self, wildcards) -> list[str]:
-        """Return the utterance table of every corpus of a source."""
-        return [f"results/corpora/{corpus}/utterances.csv" for corpus in self._source(wildcards)]
-
-    def source_overlaps(self, wildcards) -> list[str]:
-        """Return the overlaps of every corpus of a source."""
-        return [f"results/corpora/{corpus}/overlaps.csv" for corpus in self._source(wildcards)]
-
-    def training_splits(self, wildcards) -> list[str]:
-        """Return the training and development split of every corpus of a source."""
-        role = "within" if wildcards.source == wildcards.target else "source"
-        return [f"results/splits/{corpus}/seed{wildcards.seed}/{role}.csv" for corpus in self._source(wildcards)]
-
-    def _source(self, wildcards) -> list[str]:
+    def source(self, wildcards) -> list[str]:
+        """Return the corpora of a source."""
         return self.experiments.corpora_of(wildcards.source)
 
-    def few_shot_examples(self, wildcards) -> dict[str, str]:
-        """Return the named inputs for the few-shot examples; none for a zero-shot run."""
-        if not int(wildcards.shots):
-            return {}
-        target = wildcards.target
-        return {
-            "target_frames": self._frames(wildcards.model, target, CLEAN),
-            "target_utterances": f"results/corpora/{target}/utterances.csv",
-            "target_overlaps": f"results/corpora/{target}/overlaps.csv",
-            "target_split": f"results/splits/{target}/seed{wildcards.seed}/target.csv",
-            "subset": f"results/fewshot/{target}/{wildcards.shots}-shot/seed{wildcards.seed}.csv",
-        }
+    def training_role(self, wildcards) -> str:
+        """Return which split of its source a run is trained on."""
+        return "within" if wildcards.source == wildcards.target else "source"
+
+    def is_few_shot(self, wildcards) -> bool:
+        """Return whether a run is also trained on examples of its target."""
+        return int(wildcards.shots) > 0
+
+    def target_frames(self, wildcards) -> str:
+        """Return the file with a model's input for the target of a run."""
+        return self._frames(wildcards.model, wildcards.target, CLEAN)
 
     def predicted(self, wildcards) -> list[tuple[str, str]]:
         """Return the targets and conditions to predict with a run.
@@ -188,16 +174,13 @@ class Inputs:
         """Return the files with a model's input for every target and condition."""
         return [self._frames(wildcards.model, target, condition) for target, condition in self.predicted(wildcards)]
 
-    def calibration(self, wildcards) -> list[str]:
-        """Return the calibration of a run, if it predicts in a condition that needs one."""
-        run = RunId(wildcards.model, wildcards.source, wildcards.target, int(wildcards.shots), int(wildcards.seed))
-        needed = {CALIBRATED, ADAPTED} & {condition for _, condition in self.predicted(wildcards)}
-        return [f"{run.folder}/calibration.safetensors"] if needed else []
+    def needs_calibration(self, wildcards) -> bool:
+        """Return whether a run predicts in a condition that needs its calibration."""
+        return any(condition in (CALIBRATED, ADAPTED) for _, condition in self.predicted(wildcards))
 
-    def predicted_utterances(self, wildcards) -> list[str]:
-        """Return the utterance table of every target, in the same order."""
-        targets = dict.fromkeys(target for target, _ in self.predicted(wildcards))
-        return [f"results/corpora/{target}/utterances.csv" for target in targets]
+    def predicted_corpora(self, wildcards) -> list[str]:
+        """Return the targets to predict with a run, in the order of `predicted`."""
+        return list(dict.fromkeys(target for target, _ in self.predicted(wildcards)))
 
     def _frames(self, model: str, corpus: str, condition: str) -> str:
         """Return the file with a model's input: log-mel, functionals, pooled vectors or audio."""
@@ -216,75 +199,28 @@ class Inputs:
 
     # --- Results ---
 
-    def predictions(self, wildcards) -> list[str]:
-        """Return the prediction files that an experiment scores.
+    def scored_runs(self, wildcards) -> list[RunId]:
+        """Return the training runs that an experiment scores.
 
         Raises `WorkflowError` if the experiment is not configured.
         """
         name = wildcards.experiment
         if name not in self.experiments.configured:
             raise WorkflowError(f"experiments.{name} is null: define it in the configuration (see config/README.md)")
-        return list(dict.fromkeys(p.file for p in self.experiments.predictions(name)))
+        return self.experiments.runs(name)
 
-    def test_sets(self, wildcards) -> list[str]:
-        """Return the target splits of every corpus and seed that an experiment scores."""
-        scored = {(p.target, p.seed) for p in self.experiments.predictions(wildcards.experiment)}
-        return [f"results/splits/{target}/seed{seed}/target.csv" for target, seed in sorted(scored)]
+    def scored_corpora(self, wildcards) -> list[str]:
+        """Return the targets that an experiment scores."""
+        return self._config["experiments"][wildcards.experiment]["targets"]
 
-    def scored_utterances(self, wildcards) -> list[str]:
-        """Return the utterance tables of the targets that an experiment scores."""
-        targets = self._config["experiments"][wildcards.experiment]["targets"]
-        return [f"results/corpora/{target}/utterances.csv" for target in targets]
+    def corpora_of_experiment(self, wildcards) -> list[str]:
+        """Return the sources and targets of an experiment."""
+        return self.experiments.corpora([wildcards.experiment])
 
-    def scored_runs(self, wildcards) -> list[str]:
-        """Return the records of the training runs that an experiment scores."""
-        return [f"{run.folder}/run.json" for run in self.experiments.runs(wildcards.experiment)]
-
-    def scores(self, names: Iterable[str]) -> list[str]:
-        """Return the scores of the named experiments."""
-        return [f"results/scores/{name}.csv" for name in names]
-
-    def confusions(self, names: Iterable[str]) -> list[str]:
-        """Return the confusion counts of the named experiments."""
-        return [f"results/scores/{name}_confusions.csv" for name in names]
-
-    def archives(self, names: Iterable[str] | None = None) -> list[str]:
-        """Return the archive records of the corpora of the named (by default, all) experiments."""
-        return [f"results/corpora/{corpus}/archive.json" for corpus in self.experiments.corpora(names)]
-
-    def archives_of_experiment(self, wildcards) -> list[str]:
-        """Return the archive records of the corpora of an experiment."""
-        return self.archives([wildcards.experiment])
-
-    def archives_of_sources(self) -> list[str]:
-        """Return the archive records of the sources of Table II."""
-        sources = (self._config["experiments"]["table2"] or {"sources": []})["sources"]
-        corpora = dict.fromkeys(corpus for source in sources for corpus in self.experiments.corpora_of(source))
-        return [f"results/corpora/{corpus}/archive.json" for corpus in corpora]
-
-    def audits(self) -> list[str]:
-        """Return the audits of all corpora in use."""
-        return [f"results/corpora/{corpus}/audit.json" for corpus in self.experiments.corpora()]
-
-    def run_records(self) -> list[str]:
-        """Return the records of all training runs."""
-        return [f"{run.folder}/run.json" for run in self.experiments.runs()]
-
-    def one_record_per_model(self) -> list[str]:
-        """Return the record of one run of each model."""
-        return [f"{run.folder}/run.json" for run in self.experiments.first_run_of_model.values()]
-
-    def histories(self) -> list[str]:
-        """Return the training histories of the runs in Table II."""
-        if "table2" not in self.experiments.configured:
-            return []
-        return [f"{run.folder}/history.csv" for run in self.experiments.runs("table2")]
-
-    def encoder_records(self) -> list[str]:
-        """Return the records of the encoders in use."""
+    def encoders(self) -> list[str]:
+        """Return the names of the encoders in use."""
         entries = [self._config["models"][name] for name in self.experiments.models]
-        kept = [f"{encoder_folder(entry)}/revision.json" for entry in entries if "checkpoint" in entry]
-        return list(dict.fromkeys(kept))
+        return list(dict.fromkeys(encoder_name(entry) for entry in entries if "checkpoint" in entry))
 
     def captioned(self, wildcards) -> list[str]:
         """Return the files that a caption reads its numbers from."""
