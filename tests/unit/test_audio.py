@@ -103,7 +103,7 @@ def test_impossible_sampling_rate_is_rejected():
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "cannot be read as audio"),
+        (b"", "is empty"),
         (b"RIFF....WAVEnonsense", "cannot be read as audio"),
         (bytes(range(256)) * 100, "cannot be read as audio"),
         (wav_bytes(np.zeros(0)), "contains no audio"),

@@ -43,9 +43,11 @@ class TestAdaptation:
         torch.manual_seed(2)
         model, source, target = LinearSvm("level-duration"), torch.randn(30, 2), torch.randn(40, 2)
         calibration = Calibration(*moments(source), 2.0)
-        here, shifted = (classify_embeddings(model, t, CPU, ADAPTED, calibration) for t in (target, target * 5 - 3))
+        here, shifted = (
+            classify_embeddings(model, t, CPU, ADAPTED, calibration, "w") for t in (target, target * 5 - 3)
+        )
         np.testing.assert_allclose(here, shifted, atol=1e-5)
-        plain, other = (classify_embeddings(model, t, CPU, CLEAN, None) for t in (target, target * 5 - 3))
+        plain, other = (classify_embeddings(model, t, CPU, CLEAN, None, "w") for t in (target, target * 5 - 3))
         assert np.abs(plain - other).max() > 0.01
 
     def test_a_constant_dimension_becomes_the_sources_mean(self):
@@ -57,8 +59,8 @@ class TestAdaptation:
     def test_calibrated_predictions_keep_their_classes(self):
         model, embedded = CnnLstm(), torch.randn(12, 256) * 9
         calibration = Calibration(torch.zeros(256), torch.ones(256), 3.0)
-        plain = classify_embeddings(model, embedded, CPU, CLEAN, None)
-        calibrated = classify_embeddings(model, embedded, CPU, CALIBRATED, calibration)
+        plain = classify_embeddings(model, embedded, CPU, CLEAN, None, "w")
+        calibrated = classify_embeddings(model, embedded, CPU, CALIBRATED, calibration, "w")
         assert (plain.argmax(1) == calibrated.argmax(1)).all()
         expected = plain ** (1 / 3)
         np.testing.assert_allclose(calibrated, expected / expected.sum(1, keepdims=True), atol=1e-6)

@@ -116,6 +116,11 @@ def corpus(**entry):
         ({"experiments__figure2__targets": ["IEMOCAP"]}, r"'IEMOCAP' is the source"),
         ({"experiments__figure3__condition": "clean"}, r"'clean' is the reference"),
         ({"experiments__figure2__shots": [-1]}, r"experiments\.figure2\.shots\.0: -1 is not allowed"),
+        (
+            {"models__xlsr__title": "Whisper"},
+            r"experiments\.table2\.models: 2 models have the title 'Whisper': give each",
+        ),
+        ({"seeds": ...}, r"'seeds' is missing; .* If your file changes another, give both: --configfile OTHER YOURS"),
         ({"experiments__table2": 5}, r"experiments\.table2: 5 is not allowed; it must be keys with values \(models"),
         ({"seeds": []}, r"seeds: \[\] is not allowed; it must not be empty"),
         ({"seeds": [1.0]}, r"seeds\.0: 1\.0 is not allowed"),

@@ -90,7 +90,7 @@ def test_byte_order_mark_is_removed(table):
     ("columns", "rows", "message"),
     [
         (("file", "speaker"), [("a", "b")], "it lacks emotion"),
-        (("file;speaker;emotion",), [("a;b;sad",)], "it lacks file, speaker, emotion"),
+        (("file;speaker;emotion",), [("a;b;sad",)], "it lacks file, speaker, emotion. Separate columns by commas"),
         (("file", "speaker", "emotion"), [], "it has no rows"),
         (("file", "speaker", "emotion"), [("audio/a.flac", "", "sad")], "line 2: speaker is empty"),
         (("file", "speaker", "emotion"), [("x.wav", "1", "sad")], r"1 of its 1 files do not exist: x\.wav"),

@@ -47,6 +47,14 @@ def test_downloads_are_not_reported(config):
     assert reported(config) == []
 
 
+def test_folder_in_place_of_a_csv_is_reported(config, here):
+    config["corpora"]["URDU"] = {"format": "table", "language": "Urdu", "path": "recordings"}
+    make("recordings/a.wav")
+    assert reported(config) == [
+        f"corpora.URDU.path: recordings is a folder. Set it to the CSV of your corpus, absolute or relative to {here}"
+    ]
+
+
 def test_all_missing_inputs_are_listed_at_once(config, here):
     config["corpora"]["IEMOCAP"]["path"] = "IEMOCAP_full_release"
     config["corpora"]["EMODB"]["path"] = "/data/emodb.zip"

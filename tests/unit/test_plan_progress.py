@@ -92,7 +92,7 @@ class TestPlan:
                 job("corpus", corpus="URDU"),
             ]
         )
-        urdu, mirror, iemocap, noise, published = lines
+        mirror, noise, published, urdu, iemocap = lines
         assert urdu == "Download: urdu.zip, 75 MB"
         assert mirror == "Download: EMODB-mirror.tar.gz, unknown size"
         assert iemocap.startswith("Cannot start: IEMOCAP must be requested at https://sail.usc.edu/iemocap/")

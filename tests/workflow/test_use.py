@@ -182,7 +182,10 @@ class TestLabels:
         calibration = run_of(workflow, "cnn-lstm") / "calibration.safetensors"
         calibration.rename(tmp_path / "kept")
         try:
-            with pytest.raises(UserError, match=r"Snakemake command, followed by results/runs/cnn-lstm/.*calibration"):
+            with pytest.raises(
+                UserError,
+                match=r"run `snakemake results/runs/cnn-lstm/.*calibration\.safetensors` with your usual options",
+            ):
                 label_script.main([str(run_of(workflow, "cnn-lstm")), str(first_file(workflow)), "--adapt"])
         finally:
             (tmp_path / "kept").rename(calibration)
@@ -606,6 +609,23 @@ class TestModelCard:
         assert card.data.eval_results is None
         assert "When it was exported, this run had no predictions that were newer than its weights." in card.text
 
+    def test_notes_on_the_target_and_on_a_local_copy_of_a_checkpoint(self, workflow):
+        archive = workflow.directory / "results/corpora/German/archive.json"
+        kept, provenance = archive.read_bytes(), workflow.directory / "results/provenance.json"
+        trained = open_trained(run_of(workflow, "xlsr"))
+        copied = {"checkpoint": trained.model["checkpoint"], "copy_of": "facebook/wav2vec2-large-xlsr-53"}
+        try:
+            write_json(archive, read_json(archive) | {"verification": {"level": "names", "note": "altered audio"}})
+            write_json(provenance, {"label": None, "config": {"models": {"xlsr": copied}}})
+            card = ModelCard(model_card.model_card(trained))
+        finally:
+            archive.write_bytes(kept)
+            provenance.unlink()
+        assert "**German: altered audio.**" in card.text
+        assert "| target |" not in card.text
+        assert f"a local copy of [{copied['copy_of']}](https://huggingface.co/{copied['copy_of']})" in card.text
+        assert "Multilingual LibriSpeech, Common Voice, BABEL, 56000 h" in card.text
+
     def test_published_corpora_and_checkpoint_with_few_shots(self, workflow):
         """Licences, languages and notes come from the files that ingestion writes."""
         folder = workflow.directory / "results/corpora"
@@ -638,7 +658,8 @@ class TestModelCard:
             "Multilingual LibriSpeech, Common Voice, BABEL, 56000 h",
             "- English: not verified to be a published corpus. If it is the one with this layout, IEMOCAP: ",
             "licensed to each user by the University of Southern California (https://sail.usc.edu/iemocap/)",
-            "| source | English: English, 5 speakers; not verified to be the published recordings |",
+            "**English: not verified to be the published recordings.**",
+            "| source | English: English, 5 speakers |",
             "\n- German: EMODB, version 1: CC0 1.0",
             "| target | German: German, 5 speakers |",
             f"at revision {checkpoint['revision']}",

@@ -22,7 +22,8 @@ try:
     if workflow.is_main_process:  # once, not in every job
         local_inputs.check_local_inputs(config)
 except UserError as error:
-    raise WorkflowError(str(error)) from None
+    read = ", ".join(map(str, workflow.configfiles)) or "no file"
+    raise WorkflowError(f"{error}\nThe configuration was read from {read}.") from None
 
 inputs = Inputs(config)  # input files that depend on the configuration
 settings = Settings(config)  # params of each rule, and resources of jobs with a model

@@ -70,15 +70,15 @@ def _hours(kind: Kind, count: int, seconds: Mapping[Kind, float]) -> str:
 
 
 def downloads(jobs: Iterable[Job]) -> list[str]:
-    """Return a line for each planned download, with its size if known."""
-    lines = []
+    """Return a line for each planned download, with its size if known, and what prevents the start last."""
+    lines, obstacles = [], []
     for job in jobs:
         match job.rule:
             case "download_corpus":
                 name = job.wildcards["archive"]
                 source = download.published()["corpora"].get(name.partition(".")[0], {})
                 if source and not source["url"]:
-                    lines.append(
+                    obstacles.append(
                         f"Cannot start: {source['title']} must be requested at {source['homepage']}. Then set"
                         " the corpus's `path` to your copy."
                     )
@@ -101,7 +101,7 @@ def downloads(jobs: Iterable[Job]) -> list[str]:
             case _:
                 continue
         lines.append(f"Download: {name}, {f'{size / 1e6:.0f} MB' if size else 'unknown size'}")
-    return lines
+    return [*sorted(lines), *sorted(obstacles)]
 
 
 if __name__ == "__main__":

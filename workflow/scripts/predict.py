@@ -1,10 +1,8 @@
 """Predict the emotions of all utterances for a training run's targets and conditions."""
 
-import numpy as np
 import torch
 
 from ser.core import files
-from ser.core.errors import UserError
 from ser.models import families, trainable_state
 from ser.snakemake_support import script
 from ser.training import autocast, inference
@@ -32,13 +30,7 @@ def main(snakemake):
         frames = model.read_frames(frames_path, rows, [row["utterance"] for row in rows], storage)
         embedded = inference.embeddings(model, frames, settings["batch_size"], device)
         for target, condition in same_frames:
-            predicted = classify_embeddings(model, embedded, device, condition, calibration)
-            if not np.isfinite(predicted).all():
-                raise UserError(
-                    f"{inputs.weights}: predicted probabilities contain NaN or infinity. Training diverged, or the file"
-                    " is damaged. Delete it and run Snakemake again. If it happens again, lower the model's"
-                    " `learning_rate`."
-                )
+            predicted = classify_embeddings(model, embedded, device, condition, calibration, inputs.weights)
             predictions += inference.prediction_rows(target, condition, rows, predicted)
         del frames, embedded  # before those of the next target are read
     files.write_rows(snakemake.output.predictions, inference.COLUMNS, predictions)

@@ -1,5 +1,6 @@
 """Unknown names and contradictory settings of a configuration, which its schema cannot find."""
 
+from collections import Counter
 from pathlib import Path
 
 from ser.config import schema
@@ -159,6 +160,9 @@ def _experiment_problems(name: str, experiment: dict, config: dict):
         for unknown in names:
             if unknown not in config[kind]:
                 yield f"{key}: {unknown!r} is not among the {kind}; {nearest(unknown, config[kind])}"
+    titles = Counter(config["models"][model]["title"] for model in experiment["models"] if model in config["models"])
+    for title in [title for title, count in titles.items() if count > 1]:
+        yield f"models: {titles[title]} models have the title {title!r}: give each a title of its own"
     corpora, sets = config["corpora"], config["source_sets"]
     for unknown in sources:
         if unknown not in corpora.keys() | sets.keys():

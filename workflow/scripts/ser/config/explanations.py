@@ -22,7 +22,9 @@ def explain(error) -> list[str]:
     if error.validator == "required":
         missing = [name for name in error.validator_value if name not in value]
         name = next(name for name in missing if error.message.startswith(repr(name)))
-        return [f"{key}: required key {name!r} is missing; it must be {schema.describe(rule['properties'][name])}"]
+        message = f"{key}: required key {name!r} is missing; it must be {schema.describe(rule['properties'][name])}"
+        changes = "" if error.absolute_path else ". If your file changes another, give both: --configfile OTHER YOURS"
+        return [message + changes]
     if error.validator == "uniqueItems":
         duplicates = [item for index, item in enumerate(value) if item in value[:index]]
         return [f"{key}: {schema.to_quoted_yaml(item)} is listed twice" for item in duplicates]

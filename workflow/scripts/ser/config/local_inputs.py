@@ -51,6 +51,8 @@ def _corpora(config: Mapping) -> Iterator[tuple[str, str, bool]]:
         if not Path(path).exists():
             expected = "the CSV of your corpus" if entry["format"] == "table" else "your folder or archive"
             yield f"corpora.{name}.path: {path} does not exist", _set_it_to(expected), ingested
+        elif entry["format"] == "table" and Path(path).is_dir():
+            yield f"corpora.{name}.path: {path} is a folder", _set_it_to("the CSV of your corpus"), False
         elif ingested and (problem := _without_recordings(entry)):
             remedy = "Restore the recordings, or remove the path too: what was already made from them is then used"
             yield f"corpora.{name}.path: {problem}", remedy, False

@@ -46,10 +46,13 @@ def decode(content: bytes, name: str) -> np.ndarray:
             f"{name} is a pointer of Git LFS, not the recording. Run `git lfs pull` in its repository,"
             " and copy it again."
         )
+    if not content:
+        raise UserError(f"{name} is empty (0 bytes): copy it again, or leave it out")
     try:
         channels, rate, floating = _read_checked(content, name)
     except (soundfile.LibsndfileError, RuntimeError, ValueError, TypeError) as error:
-        raise UserError(f"{name} cannot be read as audio ({error}): it is damaged or in an unknown format") from error
+        problem = getattr(error, "error_string", error)  # without the address of the bytes that were read
+        raise UserError(f"{name} cannot be read as audio ({problem}): it is damaged or in an unknown format") from error
     waveform = first_live_channel(channels, rate)
     if not np.isfinite(waveform).all():
         raise UserError(f"{name} contains samples that are NaN or infinite")

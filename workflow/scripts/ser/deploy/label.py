@@ -150,13 +150,9 @@ class Classifier:
     def probabilities(self, embedded: torch.Tensor) -> np.ndarray:
         """Predict (utterances, 4) probabilities. Raises `UserError` if not finite."""
         condition = CLEAN if self.calibration is None else ADAPTED
-        probabilities = classify_embeddings(self._model, embedded, self._device, condition, self.calibration)
-        if not np.isfinite(probabilities).all():
-            raise UserError(
-                f"{self._folder}: predicted probabilities contain NaN or infinity. Training diverged, or the weights"
-                " are damaged. Train the model again. If it happens again, lower the model's `learning_rate`."
-            )
-        return probabilities
+        return classify_embeddings(
+            self._model, embedded, self._device, condition, self.calibration, self._folder / "weights.safetensors"
+        )
 
 
 def find_audio(paths: Iterable[Path]) -> list[Path]:

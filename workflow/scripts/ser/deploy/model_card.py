@@ -26,6 +26,11 @@ def model_card(trained: TrainedModel) -> str:
     if record["shots"]:
         corpora.append(_corpus(trained.directory, record["target"], "target"))
     scored = scores_of_run(trained)
+    tested = [
+        _corpus(trained.directory, target, "tested on")
+        for target in dict.fromkeys(row["target"] for row in scored)
+        if target not in {corpus["name"] for corpus in corpora}
+    ]
     card = captions.render(
         "model_card.md",
         [],
@@ -35,7 +40,7 @@ def model_card(trained: TrainedModel) -> str:
         encoder=_encoder(trained),
         corpora=corpora,
         scores=scored,
-        notes=_notes(trained, corpora),
+        notes=_notes(trained, [*corpora, *tested]),
         commit=_commit(),
     )
     return f"{card}\n"
@@ -97,7 +102,7 @@ def _corpus(directory: Path, name: str, role: str) -> dict:
     rows, archive = read_rows(folder / "utterances.csv"), read_json(folder / "archive.json")
     source = download.published()["corpora"].get(archive["format"])
     verification = archive["verification"]
-    unverified = verification["level"] == "none"
+    unverified, note = verification["level"] == "none", verification.get("note", "")
     licence = "its creator's licence; it is not a published corpus known to the workflow."
     if source:
         licence = download.licence_notice(source)
@@ -108,16 +113,15 @@ def _corpus(directory: Path, name: str, role: str) -> dict:
         "role": role,
         "language": read_json(audit)["language"] if (audit := folder / "audit.json").is_file() else "unknown language",
         "speakers": len({row["speaker"] for row in rows}),
-        "checked": "; not verified to be the published recordings" if unverified else "",
-        "note": verification.get("note", ""),
+        "notes": ["not verified to be the published recordings"] * unverified + [note] * bool(note),
         "licence": f"{name}: {licence}",
     }
 
 
 def _encoder(trained: TrainedModel) -> dict | None:
-    model = trained.model
     if trained.encoder is None:
         return None
+    model = trained.model | _copied(trained)
     parameters = ", ".join(f"{key} {value}" for key, value in model["tuning"].items() if key != "method")
     facts = pretraining_data.facts(model)
     data = "none (random weights)" if model["weights"] == "random" else facts.get("data", "unknown")
@@ -128,7 +132,21 @@ def _encoder(trained: TrainedModel) -> dict | None:
     }
 
 
+def _copied(trained: TrainedModel) -> dict:
+    """Return the model's `copy_of`, which is not in the run's record, as configured when provenance was recorded."""
+    configured = _provenance(trained).get("config", {}).get("models", {}).get(trained.run.model, {})
+    same = configured.get("checkpoint") == trained.model.get("checkpoint")
+    return {"copy_of": configured["copy_of"]} if same and "copy_of" in configured else {}
+
+
+def _provenance(trained: TrainedModel) -> dict:
+    record = trained.directory / "results" / "provenance.json"
+    return read_json(record) if record.exists() else {}
+
+
 def _checkpoint(model: dict) -> str:
+    if "copy_of" in model:
+        return f"a local copy of [{model['copy_of']}](https://huggingface.co/{model['copy_of']})"
     if "revision" not in model:
         return f"{encoder_name(model)}, a local folder"
     return f"[{model['checkpoint']}](https://huggingface.co/{model['checkpoint']}) at revision {model['revision']}"
@@ -140,8 +158,6 @@ def _commit() -> str | None:
 
 
 def _notes(trained: TrainedModel, corpora: list[dict]) -> list[str]:
-    notes = [f"{corpus['name']}: {corpus['note']}." for corpus in corpora if corpus["note"]]
-    record = trained.directory / "results" / "provenance.json"
-    if record.exists() and (label := read_json(record)["label"]):
-        notes.insert(0, f"{label}.")
-    return notes
+    notes = [f"{corpus['name']}: {'; '.join(corpus['notes'])}." for corpus in corpora if corpus["notes"]]
+    label = _provenance(trained).get("label")
+    return [f"{label}.", *notes] if label else notes

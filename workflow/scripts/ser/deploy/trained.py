@@ -54,7 +54,7 @@ class TrainedModel:
             action = (
                 "compute it where the model was trained, and export it again"
                 if self.exported
-                else f"compute it with your Snakemake command, followed by {path.relative_to(self.directory)}"
+                else f"run `snakemake {path.relative_to(self.directory)}` with your usual options after it"
             )
             raise UserError(f"{self.folder} has no {CALIBRATION}, which --adapt needs: {action}")
         return Calibration.load(path, self.folder / "weights.safetensors")
@@ -91,8 +91,7 @@ def open_trained(folder: str | os.PathLike) -> TrainedModel:
         raise UserError(f"{folder} is damaged: its {manifest.NAME} does not list {listing(unlisted)}. Export it again.")
     if absent := [path.relative_to(trained.directory) for path in trained.files.values() if not path.is_file()]:
         raise UserError(
-            f"{folder}: {listing(absent)} does not exist. Compute it with your Snakemake command, followed by"
-            f" {absent[0]}"
+            f"{folder}: {listing(absent)} does not exist. Run `snakemake {absent[0]}` with your usual options after it."
         )
     _check_encoder(trained, checksums)
     return trained

@@ -43,7 +43,6 @@ EXPLANATION = (
     f" than {MIN_SEEDS} seeds, nor if one of the models compared converged in less than {100 * MIN_CONVERGED:.0f} % of"
     " its training runs. Other comparisons are descriptive: they have no verdict."
 )
-ABSENT = " does not include "  # between an experiment and the models that it lacks
 LABELS = {
     "table2": "Table II",
     "table2_converged": "Table II, converged",
@@ -275,7 +274,7 @@ def _with_obstacle(comparison: Comparison, settings: Mapping) -> Comparison:
     if experiment is None:
         return replace(comparison, obstacle=f"{label} is not configured")
     if absent := [model for model in comparison.models if model not in experiment["models"]]:
-        return replace(comparison, obstacle=f"{label}{ABSENT}{', '.join(map(_namer(settings), absent))}")
+        return replace(comparison, obstacle=f"{label} does not include {', '.join(map(_namer(settings), absent))}")
     if comparison.claim == "C9":
         first, second = (settings["models"].get(model, {}) for model in comparison.models)
         if different := sorted(

@@ -8,7 +8,7 @@ import pandas as pd
 from ser.core import files
 from ser.evaluation import claims, confusions
 from ser.evaluation.tables import read_table
-from ser.figures import captions, style
+from ser.figures import style
 
 GREY = "0.35"
 COLOURS = {"supported": "#0173b2", "contradicted": "#d55e00"}
@@ -100,16 +100,8 @@ def not_tested(rows: pd.DataFrame) -> str:
     untested = rows[rows["effect"].isna()]
     if untested.empty:
         return ""
-    reasons: dict[str, dict[str, None]] = {}  # models that an experiment lacks, each once
-    for note in untested["note"]:
-        reason, absent, models = note.partition(claims.ABSENT)
-        reasons.setdefault(reason + absent, {}).update(dict.fromkeys(models.split(", ")))
-    said = [
-        reason + captions.listed([model for model in models if model]) * any(models)
-        for reason, models in reasons.items()
-    ]
     count = "Not tested" if len(untested) == len(rows) else f"{len(untested)} of {len(rows)} comparisons not tested"
-    return f"{count}: {'; '.join(said)}."
+    return f"{count}: {'; '.join(dict.fromkeys(untested['note']))}."
 
 
 def escaped(text: str) -> str:

@@ -48,6 +48,13 @@ def make(inputs, outputs, settings: dict) -> None:
     draw(table, notes, outputs.png)
 
 
+def cells_of(experiment: Mapping) -> pd.DataFrame:
+    """Return the source, target and model of every cell, in the configuration's order."""
+    pairs = [(source, target) for source in experiment["sources"] for target in experiment["targets"]]
+    cells = [(*pair, model) for pair in pairs if len(set(pair)) == 2 for model in experiment["models"]]
+    return pd.DataFrame(cells, columns=CELL)
+
+
 def summary(scores: pd.DataFrame, experiment: Mapping) -> pd.DataFrame:
     """Return one row per zero-shot, clean cell of an experiment that has runs, in configuration order.
 
@@ -64,9 +71,7 @@ def summary(scores: pd.DataFrame, experiment: Mapping) -> pd.DataFrame:
     )
     grouped = scores.groupby(CELL)
     by_cell = pd.concat([grouped.size().rename("seeds"), grouped[MEANS].mean(), grouped[COUNTS].sum()], axis=1)
-    pairs = [(source, target) for source in experiment["sources"] for target in experiment["targets"]]
-    wanted = pd.DataFrame([(*pair, model) for pair in pairs for model in experiment["models"]], columns=CELL)
-    return wanted.merge(by_cell.reset_index(), on=CELL)
+    return cells_of(experiment).merge(by_cell.reset_index(), on=CELL)
 
 
 def mostly(cells, count: str):
@@ -88,7 +93,7 @@ def draw(table: pd.DataFrame, notes: Sequence[str], path) -> None:
     """Draw the means by model."""
     style.set_style()
     cells = [[textwrap.fill(row[0], 16), *row[1:]] for row in table.to_numpy().tolist()]
-    header = [textwrap.fill(heading, 10) for heading in table.columns]
+    header = [textwrap.fill(heading, 11) for heading in table.columns]
     figure = style.draw_table(cells, header, [1.4, *[0.8] * (len(header) - 1)], row_height=0.36)
     figure.axes[0].set_title(textwrap.fill(f"{CAPTION}.", 160), fontsize=8, fontweight="normal", loc="left", pad=8)
     style.add_footnotes(figure, notes)

@@ -51,13 +51,6 @@ def paper_values() -> pd.Series:
     return long.set_index(["source", "target", "model"])["paper"]
 
 
-def cells_of(experiment: Mapping) -> pd.DataFrame:
-    """Return the source, target and model of every cell, in the configuration's order."""
-    pairs = [(source, target) for source in experiment["sources"] for target in experiment["targets"]]
-    cells = [(*pair, model) for pair in pairs if len(set(pair)) == 2 for model in experiment["models"]]
-    return pd.DataFrame(cells, columns=CELL)
-
-
 def all_notes(experiment: Mapping, archives: Mapping[str, str], differences: Mapping[str, str]) -> dict[str, str]:
     """Return the notes on an experiment's corpora and models.
 
@@ -66,7 +59,7 @@ def all_notes(experiment: Mapping, archives: Mapping[str, str], differences: Map
         differences: corpus or model -> settings that differ from the paper's. They are noted in a table that could
             otherwise show a value of the paper for this corpus or model.
     """
-    beside_paper = set(cells_of(experiment).merge(paper_values().reset_index(), on=CELL)[CELL].to_numpy().flat)
+    beside_paper = set(measures.cells_of(experiment).merge(paper_values().reset_index(), on=CELL)[CELL].to_numpy().flat)
     shown = {name: text for name, text in differences.items() if name in beside_paper}
     names = dict.fromkeys([*archives, *shown])
     return {name: "; ".join(filter(None, [archives.get(name), shown.get(name)])) for name in names}
@@ -89,7 +82,7 @@ def detail(
     UAR. A cell that the paper lacks, or whose corpora or model have a note, has no value of the paper.
     """
     zero_shot = scores[scores["test_set"] == "all"]
-    table = cells_of(experiment).merge(mean_over_seeds(zero_shot, counts, CELL), how="left", on=CELL)
+    table = measures.cells_of(experiment).merge(mean_over_seeds(zero_shot, counts, CELL), how="left", on=CELL)
     table = table.merge(measures.summary(scores, experiment)[[*CELL, *TRAINING]], how="left", on=CELL)
     numbers = ["seeds", *measures.COUNTS]
     table[numbers] = table[numbers].fillna(0).astype(int)

@@ -12,6 +12,7 @@ from ser.figures import style
 
 MEASURES = ["train_loss", "dev_loss", "dev_uar"]
 COLUMNS = ["model", "source", "epoch", *MEASURES, "seeds"]
+MARKERS = 8  # about as many on a curve, so that they do not hide the line
 
 
 def make(inputs, outputs, settings: dict) -> None:
@@ -32,7 +33,7 @@ def make(inputs, outputs, settings: dict) -> None:
 
 
 def mean_curves(paths: Sequence[str | Path]) -> pd.DataFrame:
-    """Return mean losses and development UAR (%) by model, source and epoch.
+    """Return mean losses and development UAR (%) by model, source and epoch, to the last that all seeds were trained.
 
     Args:
         paths: `results/runs/{model}/{source}-to-any/0-shot/seed{seed}/history.csv`.
@@ -42,7 +43,8 @@ def mean_curves(paths: Sequence[str | Path]) -> pd.DataFrame:
         run = RunId.parse(path)
         frames.append(pd.read_csv(path).assign(model=run.model, source=run.source))
     grouped = pd.concat(frames, ignore_index=True).groupby(["model", "source", "epoch"], sort=False)
-    return grouped[MEASURES].mean().assign(seeds=grouped.size()).reset_index()[COLUMNS]
+    curves = grouped[MEASURES].mean().assign(seeds=grouped.size()).reset_index()[COLUMNS]
+    return curves[curves["seeds"] == curves.groupby(["model", "source"])["seeds"].transform("max")]
 
 
 def draw(
@@ -71,13 +73,14 @@ def draw(
         for source in sources:
             own = curves[(curves["model"] == model) & (curves["source"] == source)]
             look = {"color": colours[source], "marker": markers[source], "markersize": 4, "linewidth": 1.2}
+            look["markevery"] = max(1, len(own) // MARKERS)
             above.plot(own["epoch"], own["dev_uar"], label=source, **look)
             below.plot(own["epoch"], own["train_loss"], **look)
             below.plot(own["epoch"], own["dev_loss"], linestyle="--", **look)
         above.axhline(style.CHANCE, color="0.4", linestyle=":", linewidth=1.2, label="chance")
         above.set_title(titles[model])
         below.set_xlabel(steps[model])
-        below.xaxis.set_major_locator(MaxNLocator(integer=True))
+        below.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     panels[0, 0].set_ylabel("development UAR (%)")
     panels[1, 0].set_ylabel("loss: training solid,\ndevelopment dashed")
     handles, labels = panels[0, 0].get_legend_handles_labels()

@@ -38,7 +38,7 @@ def locate(checkpoint: str, revision: str | None) -> tuple[Path, str | None]:
     Raises `UserError` if the checkpoint or revision does not exist or cannot be reached.
     """
     if revision is None and Path(checkpoint).is_dir():
-        return Path(checkpoint), None
+        return Path(checkpoint).absolute(), None
     if revision is None:
         raise UserError(f"{checkpoint} does not exist: set the model's `checkpoint` to a folder or a repository")
     from huggingface_hub import HfApi, snapshot_download
@@ -91,7 +91,10 @@ def read_encoder(folder: Path, family: str) -> dict[str, torch.Tensor]:
     for name in weight_files(folder, {path.name for path in folder.iterdir()}):
         tensors |= _read_weights(folder / name)
     if not tensors:
-        raise UserError(f"{folder} has no weights (model.safetensors or pytorch_model.bin)")
+        raise UserError(
+            f"{folder} has no weights (model.safetensors or pytorch_model.bin): complete it, or set the model's"
+            " `checkpoint` to another"
+        )
     prefix = next((p for p in PREFIXES[family] if any(name.startswith(p) for name in tensors)), "")
     kept = {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))

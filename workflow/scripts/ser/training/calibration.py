@@ -73,7 +73,7 @@ class Calibration:
 
 
 def classify_embeddings(
-    model, embedded: torch.Tensor, device: torch.device, condition: str, calibration: Calibration | None
+    model, embedded: torch.Tensor, device: torch.device, condition: str, calibration: Calibration | None, weights
 ) -> np.ndarray:
     """Predict class probabilities from a target's embeddings: float64, (utterances, 4), columns as `EMOTIONS`.
 
@@ -81,13 +81,21 @@ def classify_embeddings(
         embedded: of all utterances of the target, (utterances, width).
         condition: `adapted` adapts the embeddings to the source and calibrates, `calibrated` calibrates alone.
         calibration: required for these two.
+        weights: path of the model's weights, for the message.
+
+    Raises `UserError` if the probabilities are not finite.
     """
     if condition == ADAPTED:
         embedded = calibration.adapted(embedded)
     scores = logits(model, embedded, device)
-    if condition in (ADAPTED, CALIBRATED):
-        return calibration.probabilities(scores)
-    return torch.softmax(scores.double(), dim=-1).numpy()
+    calibrated = condition in (ADAPTED, CALIBRATED)
+    found = calibration.probabilities(scores) if calibrated else torch.softmax(scores.double(), dim=-1).numpy()
+    if not np.isfinite(found).all():
+        raise UserError(
+            f"{weights}: predicted probabilities contain NaN or infinity. Training diverged, or the file is damaged."
+            " Delete it and run Snakemake again. If it happens again, lower the model's `learning_rate`."
+        )
+    return found
 
 
 def moments(embeddings: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

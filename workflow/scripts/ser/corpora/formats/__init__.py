@@ -177,16 +177,16 @@ def sources(corpus_format: str) -> list[str]:
     return [module, CHECKSUMS[corpus_format]] if corpus_format in CHECKSUMS else [module]
 
 
-def altered_files(archive: Archive, found, published: dict[str, dict], level: str) -> dict[str, bytes]:
-    """Return name -> contents of the recordings that differ from the published files.
+def altered_files(archive: Archive, found, published: dict[str, dict], level: str) -> list[str]:
+    """Return the names of the recordings that differ from the published files.
 
     Raises `UserError` if there are any and `level` is `sha256`.
     """
-    altered = {
-        Path(member).name: content
-        for member, content in archive.read(found)
-        if hashlib.sha256(content).hexdigest() != published.get(Path(member).name, {}).get("sha256")
-    }
+    altered = [
+        name
+        for name, content in ((Path(member).name, content) for member, content in archive.read(found))
+        if hashlib.sha256(content).hexdigest() != published.get(name, {}).get("sha256")
+    ]
     if altered and level == "sha256":
         raise UserError(
             f"{archive.path}: {len(altered)} of {len(found)} files are not the published recordings (sha256 differs):"

@@ -149,6 +149,7 @@ def _read(path: Path) -> list[dict]:
         raise UserError(
             f"{path} must be a CSV with the columns {', '.join(REQUIRED)}, and optionally gender and group;"
             + (f" it lacks {', '.join(missing)}." if lines and missing else " it has no rows.")
+            + (" Separate columns by commas." if len(columns) == 1 and {";", "\t"} & set(columns[0]) else "")
         )
     if duplicates := [column for column, count in Counter(columns).items() if count > 1]:
         raise UserError(f"{path} has the column {duplicates[0]!r} more than once: remove or rename one of them")
