@@ -1,5 +1,6 @@
 """Training curves: development UAR and losses by epoch."""
 
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -63,7 +64,7 @@ def draw(
     figure, panels = plt.subplots(
         2,
         len(models),
-        figsize=(2.4 * len(models) + 0.6, 4.4),
+        figsize=(2.4 * len(models) + 0.6, 5.2),
         sharex="col",
         sharey="row",
         squeeze=False,
@@ -78,7 +79,7 @@ def draw(
             below.plot(own["epoch"], own["train_loss"], **look)
             below.plot(own["epoch"], own["dev_loss"], linestyle="--", **look)
         above.axhline(style.CHANCE, color="0.4", linestyle=":", linewidth=1.2, label="chance")
-        above.set_title(titles[model])
+        above.set_title(textwrap.fill(titles[model], 21))
         below.set_xlabel(steps[model])
         below.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     panels[0, 0].set_ylabel("development UAR (%)")
