@@ -154,7 +154,7 @@ class TestBadInput:
 
     def test_unreadable_recording(self, small):
         (small.directory / "EMOVO" / EMOVO_WAVS[3]).write_bytes(b"")
-        message = f"{EMOVO_WAVS[3]} cannot be read as audio"
+        message = f"{EMOVO_WAVS[3]} is empty (0 bytes)"
         self.check_error(small, "results/corpora/SMALL/utterances.csv", "EMOVO: 1 recordings", message)
 
     def test_contents_of_folders_are_tracked_but_not_times(self, small):

@@ -64,7 +64,7 @@ def finished(tmp_path_factory):
     layout = {"format": "emovo", "language": "Italian", "verify": "none"}
     config |= {"seeds": [1], "few_shot": {"pool_per_emotion": 2}, "training": {"epochs": 2}}
     config["corpora"] = {corpus: layout | {"path": corpus} for corpus in CORPORA}
-    config["models"]["long"] = {"title": "Long", "family": "cnn-lstm", "training": {"epochs": 60}}
+    config["models"]["long"] = {"title": "Long", "family": "cnn-lstm", "training": {"epochs": 20}}
     frozen = {"family": "wav2vec2", "checkpoint": "./checkpoint", "tuning": {"method": "frozen"}}
     config["models"]["frozen"] = {"title": "Frozen"} | frozen
     config["experiments"]["table2"] = {"models": ["cnn-lstm", "frozen"], "sources": ["ONE"], "targets": ["TWO"]}

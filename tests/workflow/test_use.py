@@ -687,7 +687,7 @@ class TestRuns:
         with pytest.raises(UserError, match=rf"{encoder} is not the encoder that {run} was trained on, or is damaged"):
             open_trained(run)
         encoder.unlink()
-        with pytest.raises(UserError, match=rf"{run}: resources/.*safetensors does not exist\. Compute it with"):
+        with pytest.raises(UserError, match=rf"{run}: .*safetensors does not exist\. Run `snakemake resources/"):
             open_trained(run)
 
     def test_moved_or_missing_run_is_rejected(self, results):

@@ -93,7 +93,8 @@ def classify_embeddings(
     if not np.isfinite(found).all():
         raise UserError(
             f"{weights}: predicted probabilities contain NaN or infinity. Training diverged, or the file is damaged."
-            " Delete it and run Snakemake again. If it happens again, lower the model's `learning_rate`."
+            " Train the model again: delete the file and run Snakemake. If it happens again, lower the model's"
+            " `learning_rate`."
         )
     return found
 
