@@ -277,7 +277,7 @@ def save_checkpoint(folder: Path, family: str, settings: dict) -> None:
     encoder.mkdir()
     for name in ("config.json", "preprocessor_config.json"):
         (encoder / name).write_bytes((folder / name).read_bytes())
-    save_file(checkpoints.read_encoder(folder, family), encoder / "model.safetensors")
+    save_file(checkpoints.load(str(folder), None, family).encoder.state_dict(), encoder / "model.safetensors")
 
 
 def large_product(device, tiny: bool) -> float:

@@ -18,7 +18,6 @@ rule encoder:
         revision="resources/encoders/{encoder}/revision.json",
     log:
         "results/logs/encoder/{encoder}.log",
-    retries: 3
     localrule: True
     conda:
         "../../envs/ser.yaml"

@@ -1,14 +1,15 @@
 """Download a checkpoint and save its encoder."""
 
 import logging
-import shutil
+import os
 from pathlib import Path
 
+import transformers
 from safetensors.torch import save_file
 
 from ser.core import files
 from ser.core.errors import UserError
-from ser.models import checkpoint_files, checkpoints, families
+from ser.models import checkpoints, families
 from ser.snakemake_support import script
 
 log = logging.getLogger(__name__)
@@ -18,18 +19,19 @@ SETTINGS = {"weights": "pretrained", "context": "utterance"}  # to build the enc
 
 def main(snakemake):
     settings, outputs = snakemake.params.settings, snakemake.output
-    folder, revision = checkpoints.locate(settings["checkpoint"], settings.get("revision"))
+    os.environ["DISABLE_SAFETENSORS_CONVERSION"] = "1"  # else transformers asks the Hub to convert pickles
+    transformers.logging.set_verbosity_error()  # without its report of heads and decoders
+    transformers.logging.disable_progress_bar()
+    checkpoint = checkpoints.load(settings["checkpoint"], settings.get("revision"), settings["family"])
     with files.atomic_write(outputs.weights) as temporary:
-        save_file(checkpoints.read_encoder(folder, settings["family"]), temporary)
-    with files.atomic_write(outputs.config) as temporary:
-        shutil.copyfile(folder / checkpoint_files.CONFIG, temporary)
-    files.write_json(outputs.preprocessor, checkpoint_files.read_preprocessor(folder))
+        save_file(checkpoint.encoder.state_dict(), temporary)
+    files.write_json(outputs.config, checkpoint.config)
+    files.write_json(outputs.preprocessor, checkpoint.preprocessor)
     try:
-        encoder = families.load(settings["family"]).build_encoder(SETTINGS, Path(outputs.weights).parent)
+        encoder = families.encoder(settings["family"]).build(SETTINGS, Path(outputs.weights).parent)
     except UserError as error:
         raise UserError(f"{settings['checkpoint']}: {error}") from error
-    config = files.read_json(outputs.config)
-    if labels := checkpoints.head_labels(config):
+    if labels := checkpoints.head_labels(checkpoint.config):
         log.warning(
             "%s was fine-tuned to predict %s: its encoder may know your test recordings. Table I notes it.",
             settings["checkpoint"],
@@ -37,12 +39,12 @@ def main(snakemake):
         )
     record = {
         "checkpoint": settings["checkpoint"],
-        "revision": revision,
+        "revision": checkpoint.revision,
         "sha256": files.sha256(outputs.weights),
         "parameters": encoder.parameter_count,
         "width": encoder.hidden_size,
         "layers": len(encoder.layers),
-        "dropout": checkpoints.dropouts(config, settings["family"]),
+        "dropout": checkpoints.dropouts(checkpoint.config, settings["family"]),
         "labels": labels,
     }
     files.write_json(outputs.revision, record)

@@ -15,8 +15,7 @@ def main(snakemake):
     settings = snakemake.params.settings
     autocast.choose_gpu_kernels()
     device = choose_device(snakemake.resources.device)
-    family = families.load(settings["family"])
-    encoder = family.build_encoder(settings, parent_folder(snakemake.input.encoder)).to(device)
+    encoder = families.encoder(settings["family"]).build(settings, parent_folder(snakemake.input.encoder)).to(device)
     rows = files.read_rows(snakemake.input.utterances)
     storage = frame_storage(device, snakemake.resources)
     frames = encoder.read_frames(snakemake.input.audio, rows, [row["utterance"] for row in rows], storage)

@@ -78,12 +78,6 @@ def sha256(path: str | os.PathLike) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def is_lfs_pointer(path: str | os.PathLike) -> bool:
-    """Return whether a file is a pointer of Git LFS to its contents."""
-    with open(path, "rb") as file:
-        return file.read(len(LFS_POINTER)) == LFS_POINTER
-
-
 def files_under(folder: str | os.PathLike) -> Iterator[Path]:
     """Yield all files in a folder and its subfolders, sorted by name within each.
 

@@ -11,7 +11,6 @@ import numpy as np
 import soxr
 import torch
 from torch import nn
-from transformers import Wav2Vec2FeatureExtractor, Wav2Vec2Model
 
 from ser.core.constants import SAMPLE_RATE
 from ser.core.seeding import named_generator, named_seed
@@ -23,6 +22,7 @@ from ser.models.trainable_state import trained_parameters
 
 log = logging.getLogger(__name__)
 
+FAMILIES = {"wav2vec2": wav2vec2.FAMILY, "whisper": whisper.FAMILY}
 TINY = {
     "wav2vec2": {
         "hidden_size": 64,
@@ -79,11 +79,9 @@ def pretrain(family: str, config: dict, voices: list[str]) -> tuple[dict[str, to
 
 def untrained_encoder(family: str, config: dict) -> tuple[nn.Module, object, nn.Module]:
     """Return an untrained model, its feature extractor, and the encoder of both."""
-    if family == "wav2vec2":
-        model, extractor = Wav2Vec2Model(wav2vec2.encoder_config(config)), Wav2Vec2FeatureExtractor()
-        return model, extractor, wav2vec2.Encoder(model, extractor)
-    model, extractor = whisper.WhisperEncoder(whisper.encoder_config(config)), whisper.WhisperFeatureExtractor()
-    return model, extractor, whisper.Encoder(model, extractor, "utterance")
+    architecture = FAMILIES[family]
+    model, extractor = architecture.model(architecture.adapted_config(config)), architecture.extractor()
+    return model, extractor, architecture.encoder(model, extractor, {"context": "utterance"})
 
 
 def speak_numbers(voices: list[str]) -> tuple[list[np.ndarray], list[Manner]]:

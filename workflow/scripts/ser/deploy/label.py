@@ -117,7 +117,7 @@ class Classifier:
         trainable_state.load_trained_state(self._model, trained.folder / "weights.safetensors")
         self._frozen = None
         if families.name(entry) == families.FROZEN:
-            self._frozen = families.load(entry["family"]).build_encoder(entry, trained.encoder).to(device).eval()
+            self._frozen = families.encoder(entry["family"]).build(entry, trained.encoder).to(device).eval()
         self._model.eval()
         self._trim_db = trained.record["settings"].get("trim_db")
         encoder = self._frozen or getattr(self._model, "encoder", None)

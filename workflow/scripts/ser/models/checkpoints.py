@@ -1,117 +1,75 @@
-"""Download of pre-trained checkpoints, and extraction of their encoders."""
+"""Pre-trained checkpoints, as transformers reads them, and extraction of their encoders."""
 
-import json
 import pickle
-import zipfile
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
+from transformers import PreTrainedModel, SequenceFeatureExtractor
+from transformers.utils import cached_file, find_adapter_config_file
 
 from ser.core.errors import UserError, listing
-from ser.core.files import is_lfs_pointer
+from ser.core.files import read_json
 from ser.models import families
-from ser.models.checkpoint_files import CONFIG, SETTINGS, WEIGHTS, read_preprocessor, weight_files
-
-# Prefixes of the encoder's tensors in models with a head or decoder; the encoder alone has none.
-PREFIXES = {
-    "wav2vec2": ("wav2vec2.",),
-    "hubert": ("hubert.",),
-    "wavlm": ("wavlm.",),
-    "unispeech-sat": ("unispeech_sat.",),
-    "whisper": ("model.encoder.", "encoder."),
-}
 
 DROPOUTS = ("hidden_dropout", "dropout", "attention_dropout", "activation_dropout", "feat_proj_dropout")
 
-ADAPTER = "adapter_config.json"
-MERGE = "its weights are a base and an adapter. Merge them (`merge_and_unload` in peft) and use the merged checkpoint."
 
+@dataclass(frozen=True)
+class Checkpoint:
+    """What the workflow keeps of a checkpoint.
 
-def locate(checkpoint: str, revision: str | None) -> tuple[Path, str | None]:
-    """Return the folder of a checkpoint, and its resolved revision.
-
-    A local folder is used directly, and has no revision. A repository is downloaded from the Hugging Face Hub, with one
-    format of its weights, or read from the local cache if `HF_HUB_OFFLINE=1` is set.
-
-    Raises `UserError` if the checkpoint or revision does not exist or cannot be reached.
+    Args:
+        config: content of its `config.json`.
+        preprocessor: settings of its feature extractor.
+        encoder: in float32, with its pre-trained weights.
+        revision: commit of the repository on the Hugging Face Hub; None of a local folder.
     """
-    if revision is None and Path(checkpoint).is_dir():
-        return Path(checkpoint).absolute(), None
-    if revision is None:
-        raise UserError(f"{checkpoint} does not exist: set the model's `checkpoint` to a folder or a repository")
-    from huggingface_hub import HfApi, snapshot_download
-    from huggingface_hub.constants import HF_HUB_OFFLINE
-    from huggingface_hub.errors import (
-        HfHubHTTPError,
-        HTTPError,  # of the HTTP library, whichever it is: the hub cannot be reached
-        LocalEntryNotFoundError,
-        OfflineModeIsEnabled,
-        RepositoryNotFoundError,
-        RevisionNotFoundError,
-    )
 
-    where = f"{checkpoint} at revision {revision}"
+    config: dict
+    preprocessor: dict
+    encoder: PreTrainedModel
+    revision: str | None
+
+
+def load(name: str, revision: str | None, family: str) -> Checkpoint:
+    """Return a checkpoint of the Hugging Face Hub, or of a local folder if `revision` is None.
+
+    A repository is downloaded, or read from the local cache if `HF_HUB_OFFLINE=1` is set. Heads and decoders are left
+    out.
+
+    Raises `UserError` if the checkpoint does not exist, cannot be reached or read, is of another family, or lacks
+    weights of the encoder.
+    """
+    where = f"{name} at revision {revision}" if revision else name
+    if revision is None and not Path(name).is_dir():
+        raise UserError(f"{name} does not exist: set the model's `checkpoint` to a folder or a repository")
+    if revision and Path(name).is_dir():
+        raise UserError(f"{where} would be read from the folder {name}: rename the folder, or set `revision` to null")
     try:
-        folder = Path(snapshot_download(checkpoint, revision=revision, allow_patterns=[*SETTINGS, "*.index.json"]))
-        cached = (path.name for path in folder.iterdir())
-        names = {*(cached if HF_HUB_OFFLINE else HfApi().list_repo_files(checkpoint, revision=revision))}
-        if ADAPTER in names:
-            raise UserError(f"{where} has {ADAPTER}: {MERGE}")
-        wanted = weight_files(folder, names)
-        if not wanted:
-            raise UserError(f"{where} has no weights in a supported format ({', '.join(WEIGHTS)})")
-        folder = Path(snapshot_download(checkpoint, revision=revision, allow_patterns=[*SETTINGS, *wanted]))
-    except (RepositoryNotFoundError, RevisionNotFoundError) as error:
+        if find_adapter_config_file(name, revision=revision):
+            raise UserError(
+                f"{where} has adapter_config.json: its weights are a base and an adapter. Merge them"
+                " (`merge_and_unload` in peft) and use the merged checkpoint."
+            )
+        config_file = cached_file(name, "config.json", revision=revision)
+        if config_file is None:
+            raise UserError(f"{where} has no config.json: it is not a complete checkpoint")
+        config = read_json(config_file)
+        _check_config(config, family, where)
+        preprocessor, _ = SequenceFeatureExtractor.get_feature_extractor_dict(name, revision=revision)
+        encoder = _load_encoder(name, revision, config, family, where)
+    except (OSError, RuntimeError, ValueError, SafetensorError, pickle.UnpicklingError) as error:
         raise UserError(
-            f"{where} does not exist on the Hugging Face Hub, or is private: correct the model's entry (with a local"
-            " folder, set revision to null)"
+            f"{where} cannot be read: {error}\n(A file may also be incomplete, or a pointer of Git LFS.)"
         ) from error
-    except (LocalEntryNotFoundError, OfflineModeIsEnabled) as error:
-        raise UserError(
-            f"{where} is not in the local cache and the Hugging Face Hub cannot be reached: go online once, or set the"
-            " model's `checkpoint` to a local folder in Hugging Face format and its `revision` to null"
-        ) from error
-    except (HfHubHTTPError, HTTPError, OSError) as error:
-        raise UserError(
-            f"{where} could not be downloaded: {error}. Try again, or set HF_HUB_OFFLINE=1 if it is in the local cache."
-        ) from error
-    return folder, folder.name
-
-
-def read_encoder(folder: Path, family: str) -> dict[str, torch.Tensor]:
-    """Read the encoder's tensors from a checkpoint, in float32 and named as in the encoder alone.
-
-    Heads, decoders and whatever else the encoder's class does not have are left out. Raises `UserError` if the
-    checkpoint is of another family, has no weights, or lacks a tensor of the encoder.
-    """
-    check_family(folder, family)
-    tensors = {}
-    for name in weight_files(folder, {path.name for path in folder.iterdir()}):
-        tensors |= _read_weights(folder / name)
-    if not tensors:
-        raise UserError(
-            f"{folder} has no weights (model.safetensors or pytorch_model.bin): complete it, or set the model's"
-            " `checkpoint` to another"
-        )
-    prefix = next((p for p in PREFIXES[family] if any(name.startswith(p) for name in tensors)), "")
-    kept = {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    # some are published in half precision
-    encoder = families.load(family).load(config, {name: tensor.float() for name, tensor in kept.items()}, folder)
-    state = encoder.state_dict()
-    if unusable := [name for name, tensor in kept.items() if name in state and not _is_usable(tensor)]:
-        raise UserError(
-            f"{folder} has weights that are quantised, NaN, infinite or all zero: {listing(unusable)}. Download it"
-            " again, or use a checkpoint in floating point."
-        )
-    return {name: tensor.contiguous() for name, tensor in state.items()}
+    return Checkpoint(config, preprocessor, encoder, revision and Path(config_file).parent.name)
 
 
 def dropouts(config: dict, family: str) -> list[float]:
     """Return the distinct dropout probabilities inside an encoder, sorted, from its `config.json`."""
-    settings = families.load(family).encoder_config(config)
+    settings = families.encoder(family).adapted_config(config)
     return sorted({float(getattr(settings, name)) for name in DROPOUTS if hasattr(settings, name)})
 
 
@@ -121,43 +79,40 @@ def head_labels(config: dict) -> list[str]:
     return [str(label) for label in labels.values() if not str(label).startswith("LABEL_")]
 
 
+def _check_config(config: dict, family: str, where: str) -> None:
+    if (model_type := config.get("model_type")) != family:
+        raise UserError(
+            f"{where} is a checkpoint of type {model_type!r}, not of family {family!r}: correct the model's entry"
+        )
+    if "quantization_config" in config:
+        raise UserError(f"{where} is quantised, by its config.json: use a checkpoint in floating point")
+
+
+def _load_encoder(name: str, revision: str | None, config: dict, family: str, where: str) -> PreTrainedModel:
+    architecture = families.encoder(family)
+    model, report = (architecture.checkpoint or architecture.model).from_pretrained(
+        name,
+        revision=revision,
+        config=architecture.adapted_config(config),
+        dtype=torch.float32,  # some are published in half precision
+        ignore_mismatched_sizes=True,  # reported below
+        output_loading_info=True,
+    )
+    absent = {*report["missing_keys"], *(key for key, *_ in report["mismatched_keys"])}
+    if absent := sorted(key for key in absent if key.startswith(architecture.part)):
+        raise UserError(
+            f"{where}: the weights lack tensors that its config.json describes, or have them in another shape:"
+            f" {listing(absent)}. Download the checkpoint again, or use another one."
+        )
+    encoder = model.get_submodule(architecture.part)
+    if unusable := [key for key, tensor in encoder.state_dict().items() if not _is_usable(tensor)]:
+        raise UserError(
+            f"{where} has weights that are NaN, infinite or all zero: {listing(unusable)}. Download it again, or use"
+            " another checkpoint."
+        )
+    return encoder
+
+
 def _is_usable(tensor: torch.Tensor) -> bool:
-    """Return whether a tensor is floating-point and finite, and if it is a matrix not zero."""
-    return tensor.is_floating_point() and bool(tensor.isfinite().all()) and (tensor.ndim < 2 or bool(tensor.any()))
-
-
-def check_family(folder: Path, family: str) -> None:
-    """Raise `UserError` unless a checkpoint's `config.json` names this family, and its weights are whole."""
-    if (folder / ADAPTER).exists():
-        raise UserError(f"{folder} has {ADAPTER}: {MERGE}")
-    if not (folder / CONFIG).exists():
-        raise UserError(f"{folder} has no {CONFIG}: it is not a complete checkpoint")
-    read_preprocessor(folder)
-    config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-    for key in ("quantization_config", "transformers_weights"):
-        if key in config:
-            raise UserError(
-                f"{folder}: its config.json has {key}, which is not supported. Use a checkpoint without it."
-            )
-    model_type = config.get("model_type")
-    if model_type != family:
-        raise UserError(
-            f"{folder} is a checkpoint of type {model_type!r}, not of family {family!r}: correct the model's entry"
-        )
-
-
-def _read_weights(path: Path) -> dict[str, torch.Tensor]:
-    """Read all tensors of one file; `weights_only` refuses pickles that run code."""
-    if not path.is_file():
-        raise UserError(f"{path} does not exist, although the index of the weights names it: copy or download it again")
-    if is_lfs_pointer(path):
-        raise UserError(
-            f"{path} is a pointer of Git LFS, not the weights. Run `git lfs pull` in its repository, and copy it again."
-        )
-    try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        # files from before torch 1.6 are not zip archives and cannot be memory-mapped
-        return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
-    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError) as error:
-        raise UserError(f"{path} cannot be read as weights: {error}") from error
+    """Return whether a tensor is finite, and if it is a matrix not zero."""
+    return bool(tensor.isfinite().all()) and (tensor.ndim < 2 or bool(tensor.any()))

@@ -17,7 +17,7 @@ from ser.models.layer_choice import LayerChoice, check_layers
 
 def build(settings: dict, encoder) -> "FoundationModel":
     """Return the model of a configuration's entry, with the encoder from its folder."""
-    return FoundationModel(families.load(settings["family"]).build_encoder(settings, encoder), settings)
+    return FoundationModel(families.encoder(settings["family"]).build(settings, encoder), settings)
 
 
 class FoundationModel(nn.Module):

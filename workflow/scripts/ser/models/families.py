@@ -4,9 +4,9 @@ A model's module has `build(settings, encoder)`, which returns a `torch.nn.Modul
 logits. The model's `read_frames(path, utterances, wanted, storage)` returns the input of its trained layers.
 
 All models with an encoder share the module `encoder_classifier`, or `frozen_head` if it is frozen. The module of the
-encoder's family has `build_encoder(settings, folder)`.
+encoder's family has `FAMILY`, an `EncoderFamily`.
 
-A rule names these modules among the sources of its job: `of` and `load` import by a computed name.
+A rule names these modules among the sources of its job: `of` and `encoder` import by a computed name.
 """
 
 import importlib
@@ -42,17 +42,21 @@ def source(family: str) -> str:
     return f"workflow/scripts/ser/models/{family.replace('-', '_')}.py"
 
 
-def load(family: str) -> ModuleType:
-    """Import a family's module."""
-    return importlib.import_module(f"ser.models.{family.replace('-', '_')}")
+def encoder(family: str):
+    """Return a family of encoders, an `EncoderFamily`."""
+    return _import(family).FAMILY
 
 
 def of(model: Mapping) -> ModuleType:
     """Import the module that builds a model's entry in the configuration."""
-    return load(_module(model))
+    return _import(_module(model))
 
 
 def _module(model: Mapping) -> str:
     if name(model) == FROZEN:
         return "frozen_head"
     return "encoder_classifier" if has_encoder(model) else model["family"]
+
+
+def _import(module: str) -> ModuleType:
+    return importlib.import_module(f"ser.models.{module.replace('-', '_')}")

@@ -14,5 +14,4 @@ class Encoder(waveform_encoder.Encoder):
         return self.projection(frames)
 
 
-FAMILY = waveform_encoder.Family(HubertConfig, HubertModel, Encoder)
-build_encoder, load, encoder_config = FAMILY.build_encoder, FAMILY.load, FAMILY.encoder_config
+FAMILY = waveform_encoder.family(Encoder, HubertConfig, HubertModel)

@@ -2,7 +2,6 @@
 
 from transformers import UniSpeechSatConfig, UniSpeechSatModel
 
-from ser.models.waveform_encoder import Encoder, Family
+from ser.models.waveform_encoder import Encoder, family
 
-FAMILY = Family(UniSpeechSatConfig, UniSpeechSatModel, Encoder)
-build_encoder, load, encoder_config = FAMILY.build_encoder, FAMILY.load, FAMILY.encoder_config
+FAMILY = family(Encoder, UniSpeechSatConfig, UniSpeechSatModel)

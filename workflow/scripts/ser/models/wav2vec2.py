@@ -2,7 +2,6 @@
 
 from transformers import Wav2Vec2Config, Wav2Vec2Model
 
-from ser.models.waveform_encoder import Encoder, Family
+from ser.models.waveform_encoder import Encoder, family
 
-FAMILY = Family(Wav2Vec2Config, Wav2Vec2Model, Encoder)
-build_encoder, load, encoder_config = FAMILY.build_encoder, FAMILY.load, FAMILY.encoder_config
+FAMILY = family(Encoder, Wav2Vec2Config, Wav2Vec2Model)

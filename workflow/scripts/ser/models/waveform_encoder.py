@@ -5,19 +5,18 @@ processes each utterance alone: the base models' group norm uses statistics of t
 included, so batching waveforms would change every output.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from functools import partial
 
 import numpy as np
 import torch
 from torch import nn
-from transformers import PreTrainedConfig, PreTrainedModel, Wav2Vec2FeatureExtractor
-from transformers.initialization import no_init_weights
+from transformers import PreTrainedModel, Wav2Vec2FeatureExtractor
 
 from ser.core.errors import UserError
 from ser.models.base_encoder import BaseEncoder
 from ser.models.batching import Frames, real_frames
-from ser.models.encoder_files import assign_weights, encoder_weights, read_encoder_settings
+from ser.models.encoder_family import EncoderFamily
 from ser.models.fourier_convolution import convolve
 
 # Dropout stays as in the checkpoint; LayerDrop and SpecAugment are off (docs/reference/protocol.md).
@@ -30,59 +29,25 @@ OFF = {
 }
 
 
-@dataclass(frozen=True)
-class Family:
-    """Functions of a family's module, from transformers' classes.
-
-    Args:
-        config: of the architecture's configurations.
-        model: of the encoder with its feature extractor.
-        encoder: a subclass of `Encoder`.
-        attention: transformers' implementation of the attention.
-    """
-
-    config: type[PreTrainedConfig]
-    model: type[PreTrainedModel]
-    encoder: type["Encoder"]
-    attention: str = "sdpa"
-
-    def build_encoder(self, settings: dict, folder) -> "Encoder":
-        """Return the encoder of a model's entry in the configuration, from the encoder's folder."""
-        config, preprocessor = read_encoder_settings(folder)
-        if settings["weights"] == "random":
-            model = self.model(self.encoder_config(config))
-        else:
-            model = self.load(config, encoder_weights(folder), folder)
-        return self.encoder(model, Wav2Vec2FeatureExtractor.from_dict(preprocessor))
-
-    def encoder_config(self, config: dict) -> PreTrainedConfig:
-        """Return a checkpoint's transformers configuration, adapted for fine-tuning."""
-        return self.config.from_dict(config | OFF, attn_implementation=self.attention)
-
-    def load(self, config: dict, tensors: dict[str, torch.Tensor], where) -> PreTrainedModel:
-        """Return a checkpoint's model. Raises `UserError` if its files do not match."""
-        if config.get("conv_pos_batch_norm"):
-            raise UserError(f"{where}: encoders with batch norm (conv_pos_batch_norm in config.json) are not supported")
-        with no_init_weights():  # all weights come from the checkpoint
-            model = self.model(self.encoder_config(config))
-        assign_weights(model, tensors, where)
-        return model
-
-
 class Encoder(BaseEncoder):
     """Encoder of waveforms.
 
     Args:
         model: with its weights.
         extractor: the checkpoint's preprocessor, which normalises the waveform.
+        settings: the model's entry in the configuration.
+
+    Raises `UserError` if the checkpoint has batch norm.
     """
 
     feed_forward = ("intermediate_dense", "output_dense")
     attention = ("q_proj", "v_proj")
     feature_width = 1
 
-    def __init__(self, model: PreTrainedModel, extractor: Wav2Vec2FeatureExtractor):
+    def __init__(self, model: PreTrainedModel, extractor: Wav2Vec2FeatureExtractor, settings: Mapping):
         super().__init__()
+        if getattr(model.config, "conv_pos_batch_norm", False):
+            raise UserError("encoders with batch norm (conv_pos_batch_norm in config.json) are not supported")
         self.convolutions = model.feature_extractor.conv_layers
         self.projection = model.feature_projection
         self.positions = model.encoder.pos_conv_embed
@@ -202,3 +167,7 @@ def _normalise_real_frames(norm: nn.GroupNorm, hidden: torch.Tensor, mask: torch
     centred = (hidden - mean).masked_fill(~mask, 0)
     variance = centred.square().sum(dim=-1, keepdim=True) / count
     return centred * torch.rsqrt(variance + norm.eps) * norm.weight[:, None] + norm.bias[:, None]
+
+
+# Returns the family of an architecture, from its encoder, configuration and model.
+family = partial(EncoderFamily, extractor=Wav2Vec2FeatureExtractor, off=OFF)

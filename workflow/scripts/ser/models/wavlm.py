@@ -26,5 +26,4 @@ class Encoder(waveform_encoder.Encoder):
             yield hidden
 
 
-FAMILY = waveform_encoder.Family(WavLMConfig, WavLMModel, Encoder, attention="eager")
-build_encoder, load, encoder_config = FAMILY.build_encoder, FAMILY.load, FAMILY.encoder_config
+FAMILY = waveform_encoder.family(Encoder, WavLMConfig, WavLMModel, attention="eager")

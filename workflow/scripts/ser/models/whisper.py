@@ -6,51 +6,20 @@ frames in both cases. Longer utterances are cut to the encoder's number of posit
 `30s`, unless the checkpoint's `max_source_positions` says otherwise.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import torch
 from torch import nn
-from transformers import WhisperConfig, WhisperFeatureExtractor
-from transformers.initialization import no_init_weights
+from transformers import WhisperConfig, WhisperFeatureExtractor, WhisperForAudioClassification
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
 from ser.core.errors import UserError
 from ser.models.base_encoder import BaseEncoder
 from ser.models.batching import Frames, real_frames
-from ser.models.encoder_files import assign_weights, encoder_weights, read_encoder_settings
+from ser.models.encoder_family import EncoderFamily
 
 OFF = {"encoder_layerdrop": 0.0, "apply_spec_augment": False}
-
-
-def build_encoder(settings: dict, folder) -> "Encoder":
-    """Return the encoder of a model's entry in the configuration, from the encoder's folder."""
-    config, preprocessor = read_encoder_settings(folder)
-    if settings["weights"] == "random":
-        model = WhisperEncoder(encoder_config(config))
-    else:
-        model = load(config, encoder_weights(folder), folder)
-    extractor = WhisperFeatureExtractor.from_dict(preprocessor)
-    if extractor.feature_size != model.num_mel_bins:
-        raise UserError(
-            f"{folder}: its config.json expects {model.num_mel_bins} mel bands, but its preprocessor_config.json has"
-            f" {extractor.feature_size}: correct the checkpoint"
-        )
-    return Encoder(model, extractor, settings["context"])
-
-
-def encoder_config(config: dict) -> WhisperConfig:
-    """Return a checkpoint's transformers configuration, adapted for fine-tuning."""
-    return WhisperConfig.from_dict(config | OFF, attn_implementation="sdpa")
-
-
-def load(config: dict, tensors: dict[str, torch.Tensor], where) -> WhisperEncoder:
-    """Return a checkpoint's encoder. Raises `UserError` if its files do not match."""
-    with no_init_weights():  # all weights come from the checkpoint
-        model = WhisperEncoder(encoder_config(config))
-    assign_weights(model, tensors, where)
-    model.embed_positions.requires_grad_(False)
-    return model
 
 
 class Encoder(BaseEncoder):
@@ -59,16 +28,23 @@ class Encoder(BaseEncoder):
     Args:
         model: with its weights.
         extractor: the checkpoint's preprocessor, which computes log-mel frames.
-        context: `utterance` or `30s`.
+        settings: the model's entry in the configuration; `context` is `utterance` or `30s`.
+
+    Raises `UserError` if the model expects other log-mel frames.
     """
 
     feed_forward = ("fc1", "fc2")
     attention = ("q_proj", "v_proj")
 
-    def __init__(self, model: WhisperEncoder, extractor: WhisperFeatureExtractor, context: str):
+    def __init__(self, model: WhisperEncoder, extractor: WhisperFeatureExtractor, settings: Mapping):
         super().__init__()
+        if extractor.feature_size != model.num_mel_bins:
+            raise UserError(
+                f"its config.json expects {model.num_mel_bins} mel bands, but its preprocessor_config.json has"
+                f" {extractor.feature_size}: correct the checkpoint"
+            )
         self.convolutions = nn.ModuleList([model.conv1, model.conv2])
-        self.positions = model.embed_positions
+        self.positions = model.embed_positions.requires_grad_(False)
         self.layers = model.layers
         self.norm = model.layer_norm
         self._normalised = len(self.layers)  # number of the layer that the norm follows
@@ -77,7 +53,7 @@ class Encoder(BaseEncoder):
         self.feature_width = extractor.feature_size
         self._extractor = extractor
         self.max_samples = 2 * model.config.max_source_positions * extractor.hop_length
-        self._whole_context = context == "30s"
+        self._whole_context = settings["context"] == "30s"
 
     def trainable_modules(self) -> list[nn.Module]:
         """Return all modules except the convolutions and the sinusoidal positions."""
@@ -157,3 +133,14 @@ def log_mel(
     )
     frames = result.input_features[0].T
     return Frames((frames if whole_context else frames[:own]).contiguous(), own)
+
+
+FAMILY = EncoderFamily(
+    Encoder,
+    WhisperConfig,
+    WhisperEncoder,
+    WhisperFeatureExtractor,
+    OFF,
+    checkpoint=WhisperForAudioClassification,  # transformers' class with the encoder, but not the decoder
+    part="encoder",
+)

@@ -21,7 +21,7 @@ from ser.core.paths import (
     pooled_name,
 )
 from ser.corpora import download
-from ser.models import checkpoint_files, families
+from ser.models import families
 
 CAPTIONED = {  # result with a generated caption -> the file that the caption reads
     "table1": "results/tables/table1.csv",
@@ -109,11 +109,8 @@ class Inputs:
             return [str(folder / name) for name in ("config.json", "preprocessor_config.json", "model.safetensors")]
         if "revision" in entry:
             return []
-        if not (folder / checkpoint_files.CONFIG).exists():
-            return [str(folder / checkpoint_files.CONFIG)]
-        present = {path.name for path in folder.iterdir()}
-        used = [*checkpoint_files.SETTINGS, *checkpoint_files.WEIGHTS, *checkpoint_files.weight_files(folder, present)]
-        return [str(folder / name) for name in dict.fromkeys(used) if name in present]
+        used = sorted(path for path in folder.glob("*") if path.suffix in {".json", ".safetensors", ".bin"})
+        return list(map(str, used)) or [str(folder / "config.json")]
 
     def model_of_encoder(self, encoder: str) -> Mapping:
         """Return the first model that starts from the encoder with this folder name."""

@@ -1,0 +1,82 @@
+"""Families of encoders: how an encoder is built from the files that rule `encoder` writes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import nn
+from transformers import FeatureExtractionMixin, PreTrainedConfig, PreTrainedModel
+from transformers.initialization import no_init_weights
+
+from ser.core.constants import SAMPLE_RATE
+from ser.core.errors import UserError
+from ser.core.files import read_json
+from ser.models.base_encoder import BaseEncoder
+
+
+@dataclass(frozen=True)
+class EncoderFamily:
+    """Architecture of encoders: transformers' classes, and the workflow's encoder of their layers.
+
+    Args:
+        encoder: builds a subclass of `BaseEncoder` from a `model`, an `extractor`, and the model's entry in the
+            configuration.
+        config: of checkpoints.
+        model: whose weights the encoder consists of.
+        extractor: of features.
+        off: parts of checkpoints' configurations that are switched off.
+        attention: transformers' implementation of the attention.
+        checkpoint: with which transformers reads published checkpoints, if not with `model`.
+        part: name of `model` in `checkpoint`.
+    """
+
+    encoder: type[BaseEncoder]
+    config: type[PreTrainedConfig]
+    model: type[PreTrainedModel]
+    extractor: type[FeatureExtractionMixin]
+    off: Mapping = field(default_factory=dict)
+    attention: str = "sdpa"
+    checkpoint: type[PreTrainedModel] | None = None
+    part: str = ""
+
+    def build(self, settings: Mapping, folder) -> BaseEncoder:
+        """Return the encoder of a model's entry in the configuration, from the encoder's folder.
+
+        Raises `UserError` if the files are damaged, do not match, or expect a sampling rate other than 16 kHz.
+        """
+        folder = Path(folder)
+        preprocessor = read_json(folder / "preprocessor_config.json")
+        if (rate := preprocessor.get("sampling_rate", SAMPLE_RATE)) != SAMPLE_RATE:
+            raise UserError(f"{folder}: the encoder expects audio at {rate} Hz; use a checkpoint for {SAMPLE_RATE} Hz")
+        config = self.adapted_config(read_json(folder / "config.json"))
+        if settings["weights"] == "random":
+            model = self.model(config)
+        else:
+            with no_init_weights():  # all weights come from the file
+                model = self.model(config)
+            _load_weights(model, folder / "model.safetensors")
+        try:
+            return self.encoder(model, self.extractor.from_dict(preprocessor), settings)
+        except UserError as error:
+            raise UserError(f"{folder}: {error}") from error
+
+    def adapted_config(self, config: Mapping) -> PreTrainedConfig:
+        """Return a checkpoint's configuration, adapted for fine-tuning, from its `config.json`."""
+        return self.config.from_dict({**config, **self.off}, attn_implementation=self.attention)
+
+
+def _load_weights(model: nn.Module, path: Path) -> None:
+    """Load weights into an uninitialised model, without a copy."""
+    try:
+        model.load_state_dict(load_file(path), assign=True)
+    except SafetensorError as error:
+        raise UserError(
+            f"{path} is damaged and cannot be read ({error}). Delete it and run Snakemake again."
+        ) from error
+    except RuntimeError as error:
+        details = "; ".join(line.strip() for line in str(error).splitlines()[1:])
+        raise UserError(
+            f"{path} does not match its config.json: {details}. Delete it and run Snakemake again."
+        ) from error
