@@ -10,7 +10,16 @@ import pytest
 import torch
 from huggingface_hub import constants
 from safetensors.torch import load_file, save_file
-from small_checkpoints import GROUP_NORM, LAYER_NORM, SMALL_WAV2VEC2, SMALL_WHISPER
+from small_checkpoints import (
+    GROUP_NORM,
+    LAYER_NORM,
+    SMALL_WAV2VEC2,
+    SMALL_WHISPER,
+    save_hubert,
+    save_unispeech_sat,
+    save_wav2vec2,
+    save_wavlm,
+)
 from transformers import (
     Wav2Vec2Config,
     Wav2Vec2CTCTokenizer,
@@ -99,6 +108,24 @@ class TestPublishedKinds:
         stock = getattr(model, "wav2vec2", model).state_dict()
         assert len(encoder) > 40
         assert all(torch.equal(tensor, stock[name]) for name, tensor in encoder.items())
+
+    @pytest.mark.parametrize("zipped", [False, True])
+    @pytest.mark.parametrize("saved", [save_wav2vec2, save_hubert, save_wavlm, save_unispeech_sat])
+    def test_names_before_torch_2_in_half_precision(self, tmp_path, saved, zipped):
+        """As facebook/wav2vec2-large-xlsr-53: weight_g and weight_v of the positional convolution, in a pickle."""
+        saved(tmp_path)
+        family = json.loads((tmp_path / "config.json").read_text())["model_type"]
+        expected = read_encoder(tmp_path, family)
+        tensors = {}
+        for name, tensor in load_file(tmp_path / "model.safetensors").items():
+            name = name.replace("parametrizations.weight.original0", "weight_g")
+            tensors[name.replace("parametrizations.weight.original1", "weight_v")] = tensor.half()
+        assert any(name.endswith("weight_g") for name in tensors)
+        torch.save(tensors, tmp_path / "pytorch_model.bin", _use_new_zipfile_serialization=zipped)
+        (tmp_path / "model.safetensors").unlink()
+        encoder = read_encoder(tmp_path, family)
+        assert encoder.keys() == expected.keys()
+        assert all(torch.equal(tensor.half().float(), encoder[name]) for name, tensor in expected.items())
 
     @pytest.mark.parametrize("cls", [WhisperForAudioClassification, WhisperModel, WhisperForConditionalGeneration])
     def test_whisper_with_any_head(self, tmp_path, cls):
