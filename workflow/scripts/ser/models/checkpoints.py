@@ -60,9 +60,12 @@ def load(name: str, revision: str | None, family: str) -> Checkpoint:
         _check_config(config, family, where)
         preprocessor, _ = SequenceFeatureExtractor.get_feature_extractor_dict(name, revision=revision)
         encoder = _load_encoder(name, revision, config, family, where)
-    except (OSError, RuntimeError, ValueError, SafetensorError, pickle.UnpicklingError) as error:
+    except OSError as error:
+        raise UserError(f"{where} cannot be read: {error}") from error
+    except (RuntimeError, ValueError, SafetensorError, pickle.UnpicklingError) as error:
         raise UserError(
-            f"{where} cannot be read: {error}\n(A file may also be incomplete, or a pointer of Git LFS.)"
+            f"{where} cannot be read: {error}\nA file may be incomplete, or a pointer of Git LFS: copy or"
+            " download it again."
         ) from error
     return Checkpoint(config, preprocessor, encoder, revision and Path(config_file).parent.name)
 
