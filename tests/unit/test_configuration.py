@@ -222,6 +222,17 @@ TYPICAL_MISTAKES = [  # edits of the paper's configuration, and the full error m
         " for each target",
     ),
     (
+        {
+            "source_sets": {"all-but-EMOVO": {"corpora": ["EMODB", "URDU"], "balanced": True}},
+            "experiments__leave_one_language_out": {
+                "models": ["cnn-lstm"],
+                "sources": ["EMODB", "URDU"],
+                "targets": ["EMOVO"],
+            },
+        },
+        "source_sets.all-but-EMOVO: this name is kept for leave_one_language_out: rename the set",
+    ),
+    (
         {"models__xlsr__pooling": {"layers": "wieghted"}},
         "models.xlsr.pooling.layers: 'wieghted' is not allowed; it must be last, mean, weighted, or the number of"
         " a layer",

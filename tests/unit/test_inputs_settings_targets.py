@@ -122,6 +122,15 @@ class TestInputs:
         with pytest.raises(WorkflowError, match="uses encoder other"):
             inputs.model_of_encoder("other")
 
+    def test_files_of_a_local_checkpoint(self, tmp_path):
+        used = ["config.json", "model-00001-of-00002.safetensors", "model.safetensors.index.json"]
+        used += ["preprocessor_config.json", "processor_config.json", "pytorch_model.bin"]
+        write_tree(tmp_path, dict.fromkeys([*used, "vocab.json", "trainer_state.json", "optimizer.bin"], b"1"))
+        mine = {"title": "mine", "family": "wav2vec2", "checkpoint": str(tmp_path), "tuning": {"method": "frozen"}}
+        inputs = Inputs(paper(models=yaml.safe_load(TEXT)["models"] | {"mine": mine | {"revision": None}}))
+        found = inputs.checkpoint(w(encoder=encoder_name(mine)))
+        assert found == [str(tmp_path / name) for name in used]
+
     def test_few_shot_examples(self, inputs):
         assert not inputs.is_few_shot(run_wildcards(RunId("xlsr", "IEMOCAP", "any", 0, 1)))
         few_shot = run_wildcards(RunId("cnn-lstm", "IEMOCAP", "URDU", 50, 2))

@@ -10,7 +10,7 @@ from conftest import ROOT
 
 from ser.config import validation
 from ser.config.experiments import Experiments
-from ser.core.files import write_rows
+from ser.core.files import write_json, write_rows
 from ser.snakemake_support import dry_run
 from ser.snakemake_support.dry_run import Job
 
@@ -61,10 +61,12 @@ class TestPlan:
         jobs = {"finetune/m/A-to-any/0-shot/seed1": 10, "finetune/m/B-to-any/0-shot/seed1": 30, "pooled/A/clean/x": 5}
         jobs |= {"finetune/n/A-to-any/0-shot/seed1": 7}
         for name, seconds in jobs.items():
-            path = tmp_path / f"{name}.tsv"
+            path = tmp_path / "benchmarks" / f"{name}.tsv"
             path.parent.mkdir(parents=True)
             path.write_text(f"s\tcpu_time\n{seconds}\tNA\n")
         assert plan.mean_seconds(tmp_path) == {("finetune", "m"): 20, ("finetune", "n"): 7, ("pooled", ""): 5}
+        write_json(tmp_path / "runs" / "n" / "A-to-any" / "0-shot" / "seed1" / "run.json", {"seconds": 99})  # resumed
+        assert plan.mean_seconds(tmp_path)["finetune", "n"] == 99
         assert plan.mean_seconds(tmp_path / "nothing") == {}
 
     def test_jobs_and_hours(self):

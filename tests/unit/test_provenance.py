@@ -61,30 +61,34 @@ def test_costs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
     def benchmark(name, seconds, cpu):
-        path = tmp_path / "benchmarks" / f"{name}.tsv"
+        path = tmp_path / "results" / "benchmarks" / f"{name}.tsv"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"s\th:m:s\tcpu_time\n{seconds}\t0:00\t{cpu}\n")
 
     def run(seed, device):
         found = RunId("m", "A", "any", 0, seed)
-        files.write_json(tmp_path / found.folder / "run.json", {"device": device})
+        seconds = {1: 3600, 2: 7200, 3: 1800, 9: 99999}[seed]  # the third was interrupted: its last job took 600
+        files.write_json(tmp_path / found.folder / "run.json", {"device": device, "seconds": seconds})
         return found
 
     benchmark("finetune/m/A-to-any/0-shot/seed1", 3600, 1800)
     benchmark("finetune/m/A-to-any/0-shot/seed2", 7200, "NA")
-    benchmark("finetune/m/A-to-any/0-shot/seed9", 99999, 1)  # of another configuration
+    benchmark("finetune/m/A-to-any/0-shot/seed3", 600, 300)
+    benchmark("calibrate/m/A-to-any/0-shot/seed9", 99999, 1)
+    run(9, "NVIDIA H100")  # of another configuration
     benchmark("predict/m/A-to-any/0-shot/seed1", 360, 36)
     benchmark("pooled/A/clean/x", 36, 36)
 
-    found = provenance.costs(tmp_path / "benchmarks", [run(seed, "NVIDIA H100") for seed in (1, 2, 3)])
-    assert list(found) == ["finetune", "predict", "pooled"]
-    assert found["finetune"] == {"jobs": 3, "unmeasured": 1, "wall_hours": 3, "cpu_hours": 0.5, "gpu_hours": 3}
+    found = provenance.costs(tmp_path / "results", [run(seed, "NVIDIA H100") for seed in (1, 2, 3)])
+    assert list(found) == ["finetune", "predict", "pooled", "calibrate"]
+    assert found["finetune"] == {"jobs": 3, "unmeasured": 0, "wall_hours": 3.5, "cpu_hours": 0.5833, "gpu_hours": 3.5}
+    assert found["calibrate"] == {"jobs": 0, "unmeasured": 0, "wall_hours": 0, "cpu_hours": 0, "gpu_hours": 0}
     assert found["predict"] == {"jobs": 3, "unmeasured": 2, "wall_hours": 0.1, "cpu_hours": 0.01, "gpu_hours": 0.1}
     assert found["pooled"]["gpu_hours"] == 0.01
 
-    found = provenance.costs(tmp_path / "benchmarks", [run(1, "cpu (x86_64)"), run(2, "NVIDIA H100")])
+    found = provenance.costs(tmp_path / "results", [run(1, "cpu (x86_64)"), run(2, "NVIDIA H100")])
     assert [found[rule]["gpu_hours"] for rule in ("finetune", "predict", "pooled")] == [2, 0, None]
-    found = provenance.costs(tmp_path / "benchmarks", [run(1, "cpu (x86_64)")])
+    found = provenance.costs(tmp_path / "results", [run(1, "cpu (x86_64)")])
     assert (found["finetune"]["gpu_hours"], found["predict"]["gpu_hours"]) == (0, 0)
 
     nothing = {"jobs": 1, "unmeasured": 1, "wall_hours": 0, "cpu_hours": 0, "gpu_hours": 0}

@@ -32,13 +32,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     directory, configfiles = given.directory.resolve(), [path.resolve() for path in given.configfile]
     jobs = dry_run.planned(directory, configfiles)
-    print(report(jobs, mean_seconds(directory / "results" / "benchmarks")))
+    print(report(jobs, mean_seconds(directory / "results")))
 
 
-def mean_seconds(benchmarks: Path) -> dict[Kind, float]:
-    """Return mean wall seconds by rule and model, from Snakemake's benchmarks."""
+def mean_seconds(results: Path) -> dict[Kind, float]:
+    """Return the mean wall seconds of finished jobs by rule and model."""
     seconds = defaultdict(list)
-    for rule, jobs in provenance.by_rule(benchmarks).items():
+    for rule, jobs in provenance.times_by_rule(results).items():
         for name, (wall, _) in jobs.items():
             seconds[rule, _model(name)].append(wall)
     return {kind: statistics.mean(values) for kind, values in seconds.items()}

@@ -19,7 +19,7 @@ def main(snakemake):
         "archives": {Path(path).parent.name: files.read_json(path) for path in given.archives},
         "checkpoints": {Path(path).parent.name: files.read_json(path) for path in given.revisions},
         "machine_that_wrote_this": provenance.hardware(),
-        "costs": provenance.costs(Path("results", "benchmarks"), map(RunId.parse, given.runs)),
+        "costs": provenance.costs(Path("results"), map(RunId.parse, given.runs)),
         "config": settings["config"],
     }
     files.write_json(snakemake.output.provenance, record)

@@ -40,15 +40,19 @@ def load(config: Mapping) -> dict:
     errors = sorted(Strict(schema.schema()).iter_errors(config), key=lambda error: list(map(str, error.path)))
     if errors:
         raise_problems(_without_inherited([message for error in errors for message in explain(error)], likes))
-    roles = list(unknown_roles(config))  # before defaults name models that need not be configured
+    problems = list(unknown_roles(config))  # before defaults name models that need not be configured
     _with_defaults(schema.schema()).validate(config)
     for model in config["models"].values():
         if model.get("revision", "") is None:
             del model["revision"]
     left_out = config["experiments"][LEAVE_ONE_OUT]
     if left_out and config["corpora"].keys() >= {*left_out["targets"], *left_out["sources"]}:
-        config["source_sets"] = sets_of_leave_one_out(left_out, config["corpora"]) | config["source_sets"]
-    if problems := [*roles, *contradictions(config)]:
+        own, made = config["source_sets"], sets_of_leave_one_out(left_out, config["corpora"])
+        taken = [name for name in made if own.get(name, made[name]) != made[name]]
+        problems += [f"source_sets.{name}: this name is kept for {LEAVE_ONE_OUT}: rename the set" for name in taken]
+        config["source_sets"] = own | made
+    problems += contradictions(config)
+    if problems:
         raise_problems(_without_inherited(problems, likes))
     for model in config["models"].values():
         model["training"] = config["training"] | model.get("training", {})

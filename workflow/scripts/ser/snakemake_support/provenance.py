@@ -86,29 +86,31 @@ def _lines(path: str, key: str) -> list[str]:
     return [line.partition(":")[2].strip() for line in text.splitlines() if line.startswith(key)]
 
 
-def costs(benchmarks: Path, runs: Iterable[RunId]) -> dict[str, dict]:
+def costs(results: Path, runs: Iterable[RunId]) -> dict[str, dict]:
     """Return jobs and wall, CPU and GPU hours by rule, in order of wall hours.
 
     Args:
-        benchmarks: the folder of benchmark files, `{rule}/...tsv`.
-        runs: training runs to count, with their predictions; of other rules all jobs are counted.
+        results: the folder `results`.
+        runs: training runs to count, with their predictions; of rules that belong to no run all jobs are counted.
 
-    A job without a benchmark file is counted as `unmeasured`. GPU hours are the wall time of the jobs of training runs
-    that used a GPU. Those of rule `pooled`, which belongs to no run, are unknown (None) if only some runs did.
+    A job that was not measured is counted as `unmeasured`. GPU hours are the wall time of the jobs of training runs
+    that used a GPU. Those of rule `pooled`, which belongs to no run, are unknown (None) if only some runs did. Of a run
+    that was interrupted and resumed, the CPU hours are those of its last job.
     """
     on_gpu = {run.path: not read_json(Path(run.folder, "run.json"))["device"].startswith("cpu") for run in runs}
     share = sum(on_gpu.values()) / len(on_gpu) if on_gpu else 0.0
     found = {}
-    for rule, jobs in ({"finetune": {}, "predict": {}} | by_rule(benchmarks)).items():
-        counted = {name: jobs.get(name) for name in on_gpu} if rule in ("finetune", "predict") else jobs
-        measured = {name: job for name, job in counted.items() if job}
+    for rule, jobs in ({"finetune": {}, "predict": {}} | times_by_rule(results)).items():
+        of_runs = rule in ("finetune", "calibrate", "predict")
+        measured = {name: job for name, job in jobs.items() if not of_runs or name in on_gpu}
+        count = len(on_gpu) if rule in ("finetune", "predict") else len(measured)
         wall = sum(wall for wall, _ in measured.values())
         gpu: float | None = wall if share == 1 else 0.0 if share == 0 else None
-        if rule in ("finetune", "predict", "calibrate"):
-            gpu = sum(wall for name, (wall, _) in measured.items() if on_gpu.get(name))
+        if of_runs:
+            gpu = sum(wall for name, (wall, _) in measured.items() if on_gpu[name])
         found[rule] = {
-            "jobs": len(counted),
-            "unmeasured": len(counted) - len(measured),
+            "jobs": count,
+            "unmeasured": count - len(measured),
             "wall_hours": _hours(wall),
             "cpu_hours": _hours(sum(cpu for _, cpu in measured.values())),
             "gpu_hours": None if gpu is None else _hours(gpu),
@@ -116,15 +118,24 @@ def costs(benchmarks: Path, runs: Iterable[RunId]) -> dict[str, dict]:
     return dict(sorted(found.items(), key=lambda item: -item[1]["wall_hours"]))
 
 
-def by_rule(folder: Path) -> dict[str, dict[str, tuple[float, float]]]:
-    """Read rule -> job -> (wall seconds, CPU seconds) from benchmark files."""
+def times_by_rule(results: Path) -> dict[str, dict[str, tuple[float, float]]]:
+    """Read rule -> job -> (wall seconds, CPU seconds).
+
+    They are from Snakemake's benchmarks, except the wall time of training runs: theirs would only be that of a resumed
+    run's last job.
+    """
     times: dict = defaultdict(dict)
-    for path in sorted(folder.rglob("*.tsv")):
-        parts = path.relative_to(folder).with_suffix("").parts
+    benchmarks, runs = results / "benchmarks", results / "runs"
+    for path in sorted(benchmarks.rglob("*.tsv")):
+        rule, _, name = path.relative_to(benchmarks).with_suffix("").as_posix().partition("/")
         with open(path, newline="", encoding="utf-8") as file:
             for row in csv.DictReader(file, delimiter="\t"):
                 cpu = row.get("cpu_time") or "NA"
-                times[parts[0]]["/".join(parts[1:])] = (float(row["s"]), 0.0 if cpu == "NA" else float(cpu))
+                times[rule][name] = (float(row["s"]), 0.0 if cpu == "NA" else float(cpu))
+    for path in sorted(runs.rglob("run.json")):
+        name = path.relative_to(runs).parent.as_posix()
+        _, cpu = times["finetune"].get(name, (0.0, 0.0))
+        times["finetune"][name] = (read_json(path)["seconds"], cpu)
     return dict(times)
 
 
