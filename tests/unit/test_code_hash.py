@@ -115,13 +115,13 @@ def test_files_behind_real_jobs():
         found = code_hash.files_behind(f"workflow/scripts/{script}.py", *sources)
         return {str(path.relative_to(ROOT / "workflow" / "scripts")) for path in found}
 
-    training = behind("finetune", *families.sources({"family": "cnn-lstm"}))
+    training = behind("finetune", *families.of({"family": "cnn-lstm"}).modules, "ser.training.loop")
     assert {"finetune.py", "ser/training/loop.py", "ser/core/metrics.py", "ser/models/cnn_lstm.py"} <= training
     assert not training & {"ser/corpora/ingest.py", "ser/models/whisper.py", "ser/figures/style.py"}
     whisper = {"family": "whisper", "tuning": {"method": "lora"}}
-    lora = behind("predict", *families.sources(whisper))
+    lora = behind("predict", *families.of(whisper).modules)
     assert {"ser/models/whisper.py", "ser/models/fine_tuning_methods.py"} <= lora
-    frozen = behind("finetune", *families.sources(whisper | {"tuning": {"method": "frozen"}}))
+    frozen = behind("finetune", *families.of(whisper | {"tuning": {"method": "frozen"}, "checkpoint": "a/b"}).modules)
     assert "ser/models/frozen_head.py" in frozen
     assert not frozen & {"ser/models/whisper.py", "ser/models/fine_tuning_methods.py"}
     assert not any(name.startswith("ser/models/") for name in behind("collect_scores"))

@@ -285,7 +285,7 @@ def trained_run(workflow, family: str, change: dict, folder: Path, monkeypatch) 
         ),
         output=SimpleNamespace(vectors=folder / "pooled.npy", predictions=folder / "predictions.csv"),
     )
-    if families.name(entry) == families.FROZEN:
+    if families.is_frozen(entry):
         given = {"utterances": corpus / "utterances.csv", "audio": corpus / "clean/audio.npy"}
         own = {
             "params": SimpleNamespace(settings=entry),

@@ -14,7 +14,7 @@ from ser.corpora import leakage
 from ser.corpora.data_fingerprint import data_fingerprint, described
 from ser.models import families
 from ser.snakemake_support import script
-from ser.training import autocast, data, loop, run_record, trainers
+from ser.training import autocast, data, loop, run_record
 from ser.training.device import choose_device, frame_storage, parent_folder
 
 
@@ -28,7 +28,8 @@ def main(snakemake):
     device = choose_device(snakemake.resources.device)
     run = RunId.parse(snakemake.output.weights)
     encoder, storage = parent_folder(inputs.encoder), frame_storage(device, snakemake.resources)
-    model = loop.initialise(families.of(settings["model"]).build, settings["model"], encoder, run.seed).to(device)
+    family = families.of(settings["model"])
+    model = loop.initialise(family.build, settings["model"], encoder, run.seed).to(device)
 
     train_names, dev_names = data.source_names(inputs, settings["balanced"], run.seed)
     train, dev = (data.read_source(model, inputs, names, storage) for names in (train_names, dev_names))
@@ -46,7 +47,7 @@ def main(snakemake):
     hashed_inputs = [path for path in inputs if path not in inputs.encoder[:1]]
     state_path = run_record.state_path(snakemake.output.weights)
     try:
-        progress = trainers.load(settings["model"]).fine_tune(
+        progress = family.fine_tune(
             model,
             train,
             dev,

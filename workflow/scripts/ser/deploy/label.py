@@ -116,7 +116,7 @@ class Classifier:
         self._model = families.of(entry).build(entry, trained.encoder).to(device)
         trainable_state.load_trained_state(self._model, trained.folder / "weights.safetensors")
         self._frozen = None
-        if families.name(entry) == families.FROZEN:
+        if families.is_frozen(entry):
             self._frozen = families.encoder(entry["family"]).build(entry, trained.encoder).to(device).eval()
         self._model.eval()
         self._trim_db = trained.record["settings"].get("trim_db")

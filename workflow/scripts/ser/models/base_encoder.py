@@ -8,9 +8,9 @@ from torch import nn
 
 from ser.core.constants import SAMPLE_RATE
 from ser.corpora.audio_array import as_float, open_audio, waveforms_of
-from ser.models.batching import Frames, mean_of_real_frames, pad, sorted_batches
+from ser.models.batching import Frames, mean_of_real_frames
 from ser.models.feature_store import Storage
-from ser.models.oom import retry_on_oom
+from ser.models.oom import in_batches
 
 POOLING_BATCH = 16  # utterances; it changes their vectors by rounding at most
 
@@ -94,13 +94,5 @@ class BaseEncoder(nn.Module):
             frames: from `read_frames`.
         """
         self.eval()
-
-        def pool(micro_batches):
-            padded = [pad([frames[i] for i in indices], device) for indices in micro_batches]
-            return torch.cat([self.pooled_states(*batch) for batch in padded])
-
-        pooled, splits = torch.empty(len(frames), len(self.layers) + 1, self.hidden_size), 1
-        for batch in sorted_batches([len(utterance.values) for utterance in frames], POOLING_BATCH):
-            vectors, splits = retry_on_oom(pool, frames, batch, splits)
-            pooled[batch] = vectors.cpu()
-        return pooled.numpy()
+        # vectors of all layers would take much of a GPU's memory
+        return in_batches(lambda *batch: self.pooled_states(*batch).cpu(), frames, POOLING_BATCH, device).numpy()

@@ -1,4 +1,4 @@
-"""Model families, one module each (CONTRIBUTING.md explains how to add one).
+"""Model families: the modules of a model, its input and its training (CONTRIBUTING.md explains how to add one).
 
 A model's module has `build(settings, encoder)`, which returns a `torch.nn.Module` from padded frames and lengths to
 logits. The model's `read_frames(path, utterances, wanted, storage)` returns the input of its trained layers.
@@ -6,20 +6,62 @@ logits. The model's `read_frames(path, utterances, wanted, storage)` returns the
 All models with an encoder share the module `encoder_classifier`, or `frozen_head` if it is frozen. The module of the
 encoder's family has `FAMILY`, an `EncoderFamily`.
 
-A rule names these modules among the sources of its job: `of` and `encoder` import by a computed name.
+These modules are imported by a computed name, so a rule names them among the sources of its job.
 """
 
-import importlib
 from collections.abc import Mapping
-from types import ModuleType
+from dataclasses import dataclass
+from importlib import import_module
+
+from ser.core.paths import pooled_name
 
 WITHOUT_ENCODER = ("cnn-lstm", "svm")
-FROZEN = "frozen"  # family of all frozen encoders: a classification head on vectors that are computed once
 
 
-def name(model: Mapping) -> str:
-    """Return the family of a model's entry, `frozen` for every frozen encoder."""
-    return FROZEN if model.get("tuning", {}).get("method") == "frozen" else model["family"]
+@dataclass(frozen=True)
+class Family:
+    """Modules, input and training of a model.
+
+    Args:
+        modules: that build it; the first one has `build`.
+        frames: file of a corpus and condition with the input of its trained layers.
+        trainer: module with `fine_tune`.
+        step: of its training history.
+        uses_gpu: whether it can be trained on a GPU.
+    """
+
+    modules: tuple[str, ...]
+    frames: str
+    trainer: str = "ser.training.loop"
+    step: str = "epoch"
+    uses_gpu: bool = True
+
+    def build(self, settings: Mapping, encoder=None):
+        """Return the model, from the folder of its encoder if it has one."""
+        return import_module(self.modules[0]).build(settings, encoder)
+
+    def fine_tune(self, *arguments, **options):
+        """Train the model; see `ser.training.loop.fine_tune`."""
+        return import_module(self.trainer).fine_tune(*arguments, **options)
+
+
+def of(model: Mapping) -> Family:
+    """Return the family of a model's entry in the configuration."""
+    if is_frozen(model):
+        return Family(("ser.models.frozen_head",), f"pooled/{pooled_name(model)}.npy")
+    match model["family"]:
+        case "cnn-lstm":
+            return Family(("ser.models.cnn_lstm",), "log_mel.npy")
+        case "svm":
+            features = f"functionals/{model['features']}.npy"
+            return Family(("ser.models.svm",), features, "ser.training.svm", step="value of C", uses_gpu=False)
+        case family:
+            return Family(("ser.models.encoder_classifier", encoder_module(family)), "audio.npy")
+
+
+def is_frozen(model: Mapping) -> bool:
+    """Return whether a model is a classification head on the vectors of a frozen encoder."""
+    return model.get("tuning", {}).get("method") == "frozen"
 
 
 def has_encoder(model: Mapping) -> bool:
@@ -27,36 +69,11 @@ def has_encoder(model: Mapping) -> bool:
     return model["family"] not in WITHOUT_ENCODER
 
 
-def step(model: Mapping) -> str:
-    """Return what the steps of a model's training history are: epochs, or values of an SVM's C."""
-    return "value of C" if model["family"] == "svm" else "epoch"
-
-
-def sources(model: Mapping) -> list[str]:
-    """Return the paths of the modules that build a model, relative to the repository."""
-    return [source(_module(model)), *([source(model["family"])] if _module(model) == "encoder_classifier" else [])]
-
-
-def source(family: str) -> str:
-    """Return the path of a family's module, relative to the repository."""
-    return f"workflow/scripts/ser/models/{family.replace('-', '_')}.py"
-
-
 def encoder(family: str):
     """Return a family of encoders, an `EncoderFamily`."""
-    return _import(family).FAMILY
+    return import_module(encoder_module(family)).FAMILY
 
 
-def of(model: Mapping) -> ModuleType:
-    """Import the module that builds a model's entry in the configuration."""
-    return _import(_module(model))
-
-
-def _module(model: Mapping) -> str:
-    if name(model) == FROZEN:
-        return "frozen_head"
-    return "encoder_classifier" if has_encoder(model) else model["family"]
-
-
-def _import(module: str) -> ModuleType:
-    return importlib.import_module(f"ser.models.{module.replace('-', '_')}")
+def encoder_module(family: str) -> str:
+    """Return the module of a family of encoders."""
+    return f"ser.models.{family.replace('-', '_')}"

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from ser.core.errors import UserError
-from ser.models.batching import Frames
+from ser.models.batching import Frames, pad, sorted_batches
 
 Result = TypeVar("Result")
 log = logging.getLogger(__name__)
@@ -71,6 +71,27 @@ def retry_on_oom(
                 " model's `training.batch_size`, which changes its results."
             )
         splits *= 2
+
+
+def in_batches(
+    compute: Callable[..., torch.Tensor], frames: Sequence[Frames], batch_size: int, device: torch.device
+) -> torch.Tensor:
+    """Apply a function of padded frames and lengths to all utterances.
+
+    Returns its output in the order of the utterances, on the CPU. Raises `UserError` if memory does not suffice for one
+    utterance.
+    """
+
+    def attempt(micro_batches):
+        return torch.cat([compute(*pad([frames[i] for i in indices], device)) for indices in micro_batches])
+
+    result, splits = None, 1
+    for batch in sorted_batches([len(utterance.values) for utterance in frames], batch_size):
+        output, splits = retry_on_oom(attempt, frames, batch, splits)
+        if result is None:
+            result = output.new_empty(len(frames), *output.shape[1:])
+        result[batch] = output
+    return result.cpu()
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -24,7 +24,10 @@ LOGGERS = {"log", "logging"}
 
 @functools.cache
 def code_hash(*sources: str) -> str:
-    """Return a hash of repository files and all project modules that they import.
+    """Return a hash of files and modules, and of all project modules that they import.
+
+    Args:
+        sources: names of modules (`ser.…`), or paths relative to the repository.
 
     Modules imported by a computed name are not found: the rule that selects them must list them in `sources`.
     """
@@ -35,8 +38,8 @@ def code_hash(*sources: str) -> str:
 
 
 def files_behind(*sources: str) -> list[Path]:
-    """Return repository files and all project modules they import, except plumbing."""
-    pending = [ROOT / source for source in sources]
+    """Return the files of `sources` and of all project modules that they import, except plumbing."""
+    pending = [_module_path(source) if source.startswith("ser.") else ROOT / source for source in sources]
     found: set[Path] = set()
     while pending:
         source = pending.pop()
@@ -67,8 +70,12 @@ def imported_modules(tree: ast.AST) -> set[Path]:
             names.add(node.module)
             names.update(f"{node.module}.{alias.name}" for alias in node.names)
     prefixes = {".".join(name.split(".")[:length]) for name in names for length in range(1, name.count(".") + 2)}
-    stems = [SCRIPTS.joinpath(*prefix.split(".")) for prefix in prefixes if prefix.partition(".")[0] == "ser"]
-    return {path for stem in stems for path in (stem.with_suffix(".py"), stem / "__init__.py") if path.is_file()}
+    modules = [_module_path(prefix) for prefix in prefixes if prefix.partition(".")[0] == "ser"]
+    return {path for module in modules for path in (module, module.with_suffix("") / "__init__.py") if path.is_file()}
+
+
+def _module_path(name: str) -> Path:
+    return SCRIPTS.joinpath(*name.split(".")).with_suffix(".py")
 
 
 def _without_expressions(tree: ast.AST) -> Iterator[ast.AST]:

@@ -129,7 +129,7 @@ class Inputs:
     @cached_property
     def frozen_models(self) -> dict[str, Mapping]:
         """Name of pooled vectors -> the first model with a frozen encoder that uses them."""
-        frozen = [entry for entry in self._config["models"].values() if families.name(entry) == families.FROZEN]
+        frozen = [entry for entry in self._config["models"].values() if families.is_frozen(entry)]
         return {pooled_name(entry): entry for entry in reversed(frozen)}
 
     def pooling_encoder(self, wildcards) -> list[str]:
@@ -139,7 +139,7 @@ class Inputs:
     def encoder(self, wildcards) -> list[str]:
         """Return the encoder files that a model needs; only the record if frozen."""
         entry = self._config["models"][wildcards.model]
-        if families.name(entry) == families.FROZEN:
+        if families.is_frozen(entry):
             return [f"{encoder_folder(entry)}/revision.json"]
         return _encoder_files(entry)
 
@@ -188,18 +188,8 @@ class Inputs:
 
     def _frames(self, model: str, corpus: str, condition: str) -> str:
         """Return the file with a model's input: log-mel, functionals, pooled vectors or audio."""
-        entry = self._config["models"][model]
-        match families.name(entry):
-            case "cnn-lstm":
-                file = "log_mel.npy"
-            case "svm":
-                file = f"functionals/{entry['features']}.npy"
-            case families.FROZEN:
-                file = f"pooled/{pooled_name(entry)}.npy"
-            case _:
-                file = "audio.npy"
         audio = CLEAN if condition in (CALIBRATED, ADAPTED) else condition
-        return f"results/corpora/{corpus}/{audio}/{file}"
+        return f"results/corpora/{corpus}/{audio}/{families.of(self._config['models'][model]).frames}"
 
     # --- Results ---
 

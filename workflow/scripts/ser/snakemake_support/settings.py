@@ -15,7 +15,6 @@ from ser.models import families
 from ser.snakemake_support import provenance
 from ser.snakemake_support.code_hash import code_hash, listing_hash
 from ser.snakemake_support.inputs import Inputs
-from ser.training import trainers
 
 
 def uses(script: str, *sources: str, **values) -> dict:
@@ -23,7 +22,7 @@ def uses(script: str, *sources: str, **values) -> dict:
 
     Args:
         script: file name in `workflow/scripts`.
-        sources: modules that the script imports by a computed name, and data files of the workflow.
+        sources: modules that the script imports by a computed name, and paths of data files of the workflow.
     """
     return in_key_order({**values, "code": code_hash(f"workflow/scripts/{script}", *sources)})
 
@@ -102,7 +101,7 @@ class Settings:
 
         It is a resource: unlike a param, its change repeats no job.
         """
-        return "cpu-only" if self._model_of(wildcards)["family"] == "svm" else self._config["device"]
+        return self._config["device"] if families.of(self._model_of(wildcards)).uses_gpu else "cpu-only"
 
     def memory(self, wildcards, attempt) -> int:
         """Return the memory to request (MB), growing with each attempt."""
@@ -121,18 +120,18 @@ class Settings:
         """Return checkpoint, revision and family of an encoder."""
         entry = self._inputs.model_of_encoder(wildcards.encoder)
         kept = {key: entry[key] for key in ("checkpoint", "revision", "family") if key in entry}
-        return uses("encoder.py", families.source(entry["family"]), **kept)
+        return uses("encoder.py", families.encoder_module(entry["family"]), **kept)
 
     def pooled(self, wildcards) -> dict:
         """Return the model settings that determine pooled vectors."""
         entry = self._inputs.frozen_models[wildcards.encoding]
         kept = {key: entry[key] for key in ("family", "weights", "context") if key in entry}
-        return uses("pooled.py", families.source(entry["family"]), **kept)
+        return uses("pooled.py", families.encoder_module(entry["family"]), **kept)
 
     def finetune(self, wildcards) -> dict:
         """Return the model, its training settings, and those of its source: `label.py` repeats its trimming."""
         entry = self._config["models"][wildcards.model]
-        trainer, corpora = trainers.source(entry), self._experiments.corpora_of(wildcards.source)
+        trainer, corpora = families.of(entry).trainer, self._experiments.corpora_of(wildcards.source)
         settings = self._model_settings("finetune.py", wildcards.model, trainer, training=entry["training"])
         trim_db = self._config["corpora"][corpora[0]]["trim_db"]
         return in_key_order(settings | {"trim_db": trim_db} | self._source(wildcards))
@@ -157,7 +156,7 @@ class Settings:
     def _model_settings(self, script: str, name: str, *sources: str, **values) -> dict:
         entry = self._config["models"][name]
         model = _without(entry, *DESCRIPTIVE, "copy_of")
-        return uses(script, *families.sources(entry), *sources, model=model, **values)
+        return uses(script, *families.of(entry).modules, *sources, model=model, **values)
 
     # --- Results ---
 
@@ -215,7 +214,7 @@ class Settings:
             sources=entry["sources"],
             label=self._config["label"],
             titles=self._titles(entry["models"]),
-            steps={name: families.step(self._config["models"][name]) for name in entry["models"]},
+            steps={name: families.of(self._config["models"][name]).step for name in entry["models"]},
         )
 
     def gap(self) -> dict:
@@ -296,7 +295,7 @@ class Settings:
         return self._figure(module, *files, label=self._config["label"], experiment=entry, **shown, **values)
 
     def _figure(self, module: str, *files: str, **values) -> dict:
-        return uses("figure.py", f"workflow/scripts/ser/figures/{module}.py", *files, module=module, **values)
+        return uses("figure.py", f"ser.figures.{module}", *files, module=module, **values)
 
     def _titles(self, models) -> dict[str, str]:
         return {name: self._config["models"][name]["title"] for name in models}

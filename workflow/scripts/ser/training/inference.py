@@ -6,8 +6,8 @@ import numpy as np
 import torch
 
 from ser.core.constants import EMOTIONS
-from ser.models.batching import Frames, pad, sorted_batches
-from ser.models.oom import retry_on_oom
+from ser.models.batching import Frames
+from ser.models.oom import in_batches
 from ser.training.autocast import autocast_context
 
 COLUMNS = ("target", "condition", "utterance", "emotion", "predicted", *EMOTIONS)
@@ -28,7 +28,8 @@ def probabilities(
             logits = model(padded, lengths)
         return torch.softmax(logits.double(), dim=-1)
 
-    return _in_batches(predict, model, frames, batch_size, device).numpy()
+    model.eval()
+    return in_batches(predict, frames, batch_size, device).numpy()
 
 
 @torch.inference_mode()
@@ -38,7 +39,8 @@ def embeddings(model, frames: Sequence[Frames], batch_size: int, device: torch.d
     It does not depend on the batches. Returns (utterances, width) on the CPU. Raises `UserError` if memory does not
     suffice for one utterance.
     """
-    return _in_batches(model.embed, model, frames, batch_size, device)
+    model.eval()
+    return in_batches(model.embed, frames, batch_size, device)
 
 
 @torch.inference_mode()
@@ -46,24 +48,6 @@ def logits(model, embedded: torch.Tensor, device: torch.device) -> torch.Tensor:
     """Classify embeddings (utterances, width): float32, (utterances, 4), on the CPU."""
     model.eval()
     return model.classify(embedded.to(device)).cpu()
-
-
-def _in_batches(compute, model, frames: Sequence[Frames], batch_size: int, device: torch.device) -> torch.Tensor:
-    """Apply a function of padded frames and lengths to all utterances; return its output in their order, on the CPU."""
-    model.eval()
-
-    def attempt(micro_batches):
-        return torch.cat([compute(*pad([frames[i] for i in indices], device)) for indices in micro_batches])
-
-    order, outputs, splits = [], [], 1
-    for batch in sorted_batches([len(utterance.values) for utterance in frames], batch_size):
-        output, splits = retry_on_oom(attempt, frames, batch, splits)
-        order.append(batch)
-        outputs.append(output)
-    sorted_outputs = torch.cat(outputs).cpu()
-    result = torch.empty_like(sorted_outputs)
-    result[np.concatenate(order)] = sorted_outputs
-    return result
 
 
 def prediction_rows(target: str, condition: str, utterances: Sequence[dict], predicted: np.ndarray) -> list[tuple]:

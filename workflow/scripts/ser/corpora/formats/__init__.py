@@ -88,12 +88,12 @@ def open_corpus(path: str | os.PathLike, settings: dict):
     return archive, Contents(recordings, contents.verification | {"warnings": warnings})
 
 
-def _module_name(corpus_format: str) -> str:
-    return "csv_table" if corpus_format == "table" else corpus_format
+def _module(corpus_format: str) -> str:
+    return f"ser.corpora.formats.{'csv_table' if corpus_format == 'table' else corpus_format}"
 
 
 def _load(corpus_format: str) -> ModuleType:
-    return importlib.import_module(f"ser.corpora.formats.{_module_name(corpus_format)}")
+    return importlib.import_module(_module(corpus_format))
 
 
 def _check_groups(path, recordings: list[Recording]) -> None:
@@ -172,8 +172,8 @@ def is_used(corpus_format: str, name: str) -> bool:
 
 
 def sources(corpus_format: str) -> list[str]:
-    """Return the repository paths of a format's module and checksums."""
-    module = f"workflow/scripts/ser/corpora/formats/{_module_name(corpus_format)}.py"
+    """Return a format's module, and the path of its checksums."""
+    module = _module(corpus_format)
     return [module, CHECKSUMS[corpus_format]] if corpus_format in CHECKSUMS else [module]
 
 
