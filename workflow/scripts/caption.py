@@ -1,7 +1,5 @@
 """Render the caption of a result."""
 
-from pathlib import Path
-
 from ser.core import files
 from ser.figures import captions
 from ser.snakemake_support import script
@@ -10,8 +8,7 @@ from ser.snakemake_support import script
 def main(snakemake):
     settings = {key: value for key, value in snakemake.params.settings.items() if key != "code"}
     text = captions.render(f"{snakemake.wildcards.result}.rst", list(snakemake.input), **settings)
-    with files.atomic_write(snakemake.output.caption) as temporary:
-        Path(temporary).write_text(text, encoding="utf-8")
+    files.write_text(snakemake.output.caption, text)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from ser.config import schema
 from ser.config.schema import conditional_defaults, describe, resolved, to_yaml
-from ser.core.files import atomic_write
+from ser.core.files import write_text
 from ser.core.paths import ROOT
 
 README = ROOT / "config" / "README.md"
@@ -19,8 +19,7 @@ HEADER = "| key | may be | default | means |\n|---|---|---|---|\n"
 def main() -> None:
     """Replace the text after the mark."""
     text = README.read_text(encoding="utf-8")
-    with atomic_write(README) as path:
-        path.write_text(with_reference(text), encoding="utf-8")
+    write_text(README, with_reference(text))
 
 
 def with_reference(text: str) -> str:

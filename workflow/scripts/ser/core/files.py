@@ -61,10 +61,15 @@ def write_rows(path: str | os.PathLike, columns, rows) -> None:
             writer.writerow([row[column] for column in columns] if isinstance(row, dict) else row)
 
 
+def write_text(path: str | os.PathLike, text: str) -> None:
+    """Write text atomically."""
+    with atomic_write(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
 def write_json(path: str | os.PathLike, content) -> None:
     """Write indented JSON atomically."""
-    with atomic_write(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
 def read_json(path: str | os.PathLike):

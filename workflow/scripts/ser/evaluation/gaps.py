@@ -56,24 +56,20 @@ class _Cell:
         target = self._target
         if not self._has(target):
             return []
-        within, rows = self._level((1, target)), []
-        rows.append((WITHIN_LEVEL, target, "", within.effect, *interval(within)))
+        within = (1, target)
+        terms = {(WITHIN_LEVEL, target, ""): [within]}
         singles = [source for source in sources if self._has(source)]
         if singles:
             best = max(singles, key=lambda source: self._level((1, source)).effect)
-            level = self._level((1, best))
-            rows.append((BEST, best, 0, level.effect, *interval(level)))
-            share = 1 / len(singles)
-            level = self._level(*((share, source) for source in singles))
-            rows.append((MEAN, "", 0, level.effect, *interval(level)))
+            mean = [(1 / len(singles), source) for source in singles]
+            terms |= {(BEST, best, 0): [(1, best)], (MEAN, "", 0): mean}
         if all_others and self._has(all_others):
-            level = self._level((1, all_others))
-            rows.append((ALL_OTHERS, all_others, 0, level.effect, *interval(level)))
+            terms[ALL_OTHERS, all_others, 0] = [(1, all_others)]
         if singles:
-            gap = self._level((1, target), (-1, best))
-            rows.append((GAP_TO_BEST, best, 0, gap.effect, *interval(gap)))
-            gap = self._level((1, target), *((-share, source) for source in singles))
-            rows.append((GAP_TO_MEAN, "", 0, gap.effect, *interval(gap)))
+            terms[GAP_TO_BEST, best, 0] = [within, (-1, best)]
+            terms[GAP_TO_MEAN, "", 0] = [within, *((-share, source) for share, source in mean)]
+        levels = {quantity: self._level(*weighted) for quantity, weighted in terms.items()}
+        rows = [(*quantity, level.effect, *interval(level)) for quantity, level in levels.items()]
         return rows + (self._shares_closed(few_shot["source"], few_shot["shots"]) if few_shot else [])
 
     def _has(self, source: str, shots: int = 0) -> bool:

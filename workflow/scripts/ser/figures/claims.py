@@ -22,11 +22,8 @@ def make(inputs, outputs, settings: dict) -> None:
     table, cells = claims.test(settings, counts, scores)
     notes = style.footnotes(settings["label"], style.archive_notes(inputs.archives))
     for path, frame in ((outputs.csv, table), (outputs.cells, cells)):
-        labelled = frame.assign(label="; ".join(notes))
-        with files.atomic_write(path) as temporary:
-            labelled.to_csv(temporary, index=False, float_format="%.4f")
-    with files.atomic_write(outputs.markdown) as temporary:
-        temporary.write_text(markdown(table, notes), encoding="utf-8")
+        style.write_csv(frame.assign(label="; ".join(notes)), path)
+    files.write_text(outputs.markdown, markdown(table, notes))
     draw(table, notes, outputs.png)
 
 

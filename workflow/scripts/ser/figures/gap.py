@@ -33,8 +33,7 @@ def make(inputs, outputs, settings: dict) -> None:
     style.write_drawn(found, notes, outputs.csv)
     table = texts(found, settings["titles"])
     caption = CAPTION + (f", from {settings['few_shot']['source']}" if settings["few_shot"] else "")
-    with files.atomic_write(outputs.markdown) as temporary:
-        temporary.write_text(style.markdown_table(table, f"{caption}.", notes), encoding="utf-8")
+    files.write_text(outputs.markdown, style.markdown_table(table, f"{caption}.", notes))
     draw(table, caption, notes, outputs.png)
 
 

@@ -43,8 +43,7 @@ def make(inputs, outputs, settings: dict) -> None:
     notes = style.footnotes(settings["label"], style.archive_notes(inputs.archives))
     style.write_drawn(cells, notes, outputs.csv)
     table = texts(cells, settings["titles"])
-    with files.atomic_write(outputs.markdown) as temporary:
-        temporary.write_text(style.markdown_table(table, f"{CAPTION}.", notes), encoding="utf-8")
+    files.write_text(outputs.markdown, style.markdown_table(table, f"{CAPTION}.", notes))
     draw(table, notes, outputs.png)
 
 

@@ -71,8 +71,13 @@ def footnotes(label: str | None, notes: Mapping[str, str]) -> list[str]:
 
 def write_drawn(frame: pd.DataFrame, notes: Sequence[str], path: str | os.PathLike) -> None:
     """Write the values drawn as CSV, with the figure's notes in every row."""
+    write_csv(frame.assign(note="; ".join(notes)), path)
+
+
+def write_csv(frame: pd.DataFrame, path: str | os.PathLike) -> None:
+    """Write a table with four decimals."""
     with atomic_write(path) as temporary:
-        frame.assign(note="; ".join(notes)).to_csv(temporary, index=False, float_format="%.4f")
+        frame.to_csv(temporary, index=False, float_format="%.4f")
 
 
 def add_footnotes(figure: Figure, lines: Sequence[str], below: float = 0.22) -> None:

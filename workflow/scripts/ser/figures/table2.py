@@ -35,12 +35,10 @@ def make(inputs, outputs, settings: dict) -> None:
     counts = confusions.read([inputs.confusions])
     cells = detail(read_table(inputs.scores), counts, settings["experiment"], notes, label)
     for path, table in ((outputs.csv, wide(cells)), (outputs.detail, cells)):
-        with files.atomic_write(path) as temporary:
-            table.to_csv(temporary, index=False, float_format="%.4f")
+        style.write_csv(table, path)
     shown = style.footnotes(label, {titles.get(name, name): note for name, note in notes.items()})
     for path, form in ((outputs.markdown, markdown), (outputs.latex, latex)):
-        with files.atomic_write(path) as temporary:
-            temporary.write_text(form(cells, titles, shown), encoding="utf-8")
+        files.write_text(path, form(cells, titles, shown))
     draw(cells, titles, shown, outputs.png)
 
 
