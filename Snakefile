@@ -18,6 +18,17 @@ include: "workflow/rules/hooks.smk"
 report: targets.caption("overview")
 
 
+rule all:
+    input:
+        targets.everything(),
+
+
+rule corpora:
+    """Download, verify, ingest and audit the experiments' corpora (pages and results/audit.csv). No model is needed."""
+    input:
+        targets.corpora(),
+
+
 include: "workflow/rules/demo.smk"
 include: "workflow/rules/corpora.smk"
 include: "workflow/rules/noise.smk"
@@ -29,18 +40,6 @@ include: "workflow/rules/scores.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/provenance.smk"
 include: "workflow/rules/captions.smk"
-
-
-rule all:
-    default_target: True
-    input:
-        targets.everything(),
-
-
-rule corpora:
-    """Download, verify, ingest and audit the experiments' corpora (pages and results/audit.csv). No model is needed."""
-    input:
-        targets.corpora(),
 
 
 onstart:

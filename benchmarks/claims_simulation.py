@@ -248,7 +248,9 @@ def power(name: str, simulations: int, seeds: int = 5, draws: int = 1000) -> pd.
         counts = all_counts(WORLDS[name], seeds, i)
         scores = {e: bootstrap.Scores(frame, claims.TEST_SETS.get(e, "all"), draws) for e, frame in counts.items()}
         estimates = [
-            scores[one.experiment].estimate(one.terms(claims.cells_of(configured["experiments"][one.experiment])))
+            scores[one.experiment].estimate(
+                one.terms(claims.cells_of(configured["experiments"][one.experiment], configured["languages"]))
+            )
             for one in (*tested, equivalence)
         ]
         p_values = [*bootstrap.corrected_p_values(estimates[:-1]), np.nan]

@@ -85,8 +85,8 @@ def experiment(levels, cells, seeds=(1, 2, 3, 4, 5), **identity):
 
 def all_counts(table2, figure2=None, figure3=None, random_init=None):
     """Return counts of all experiments from recalls in % by model and setting."""
-    pairs = claims.cells_of(SETTINGS["experiments"]["table2"])
-    triples = claims.cells_of(SETTINGS["experiments"]["figure2"])
+    pairs = claims.cells_of(SETTINGS["experiments"]["table2"], CORPORA)
+    triples = claims.cells_of(SETTINGS["experiments"]["figure2"], CORPORA)
     found = {"table2": experiment(table2, pairs)}
     if figure2:
         few = [experiment({m: level}, triples, shots=shots) for (m, shots), level in figure2.items()]
@@ -205,7 +205,7 @@ class TestVerdicts:
 
     def test_converged_table2_replaces_the_printed_recipe(self, counts):
         experiments = SETTINGS["experiments"] | {"table2_converged": SETTINGS["experiments"]["table2"]}
-        converged = counts | {"table2_converged": experiment(LEVELS, claims.cells_of(experiments["table2"]))}
+        converged = counts | {"table2_converged": experiment(LEVELS, claims.cells_of(experiments["table2"], CORPORA))}
         del converged["table2"]
         table = table_of(SETTINGS | {"experiments": experiments}, converged).set_index("claim")
         assert table.loc["C1", "effect"].iloc[0] == pytest.approx(20)
@@ -332,8 +332,19 @@ class TestGaps:
         assert table.loc["C6", "effect"] == pytest.approx(20, abs=0.1)
         assert table.loc[["C0", "C3", "C7"], "claim_verdict"].unique().tolist() == ["not tested"]
 
+    def test_pairs_in_one_language_are_left_out(self):
+        first, second, *_ = CORPORA
+        settings = settings_with("table2")
+        pairs = claims.cells_of(settings["experiments"]["table2"], CORPORA)
+        settings["languages"] = CORPORA | {second: CORPORA[first].lower()}
+        table = table_of(settings, all_counts(LEVELS)).set_index("claim")
+        assert set(table.loc["C1", "cells"]) == {len(pairs) - 2}
+        settings["languages"] = dict.fromkeys(CORPORA, "Persian")
+        table = table_of(settings, all_counts(LEVELS)).set_index("claim")
+        assert set(table.loc["C1", "reason"]) == {"Table II has no source and target in two languages"}
+
     def test_c8_is_not_tested_on_other_languages(self):
-        settings = settings_with("table2") | {"languages": dict.fromkeys(CORPORA, "Persian")}
+        settings = settings_with("table2") | {"languages": {corpus: f"Unknown {corpus}" for corpus in CORPORA}}
         row = table_of(settings, all_counts(LEVELS)).set_index("claim").loc["C8"]
         assert row["claim_verdict"] == "not tested"
         assert row["reason"] == "no two checkpoints are known to differ in the target languages seen in pre-training"

@@ -51,6 +51,18 @@ def test_open_configuration_has_the_same_grid_without_iemocap():
 class TestLike:
     """Models with the settings of another."""
 
+    def test_another_checkpoint_is_no_copy_of_the_same(self):
+        copied = {"checkpoint": "./xlsr", "revision": None, "copy_of": "facebook/wav2vec2-large-xlsr-53"}
+        entries = {
+            "frozen": {"like": "xlsr", "title": "f"},
+            "own": {"like": "xlsr", "title": "o", "checkpoint": "./own"},
+        }
+        edits = {"models__xlsr": PAPER["models"]["xlsr"] | copied}
+        edits |= {f"models__{name}": entry for name, entry in entries.items()}
+        models = validation.load(edited(edits))["models"]
+        assert models["frozen"]["copy_of"] == copied["copy_of"]
+        assert "copy_of" not in models["own"]
+
     def test_keys_except_the_title_are_inherited(self):
         variants = {
             "long": {"like": "xlsr", "title": "long", "training": {"epochs": 9}},
@@ -231,6 +243,19 @@ TYPICAL_MISTAKES = [  # edits of the paper's configuration, and the full error m
             },
         },
         "source_sets.all-but-EMOVO: this name is kept for leave_one_language_out: rename the set",
+    ),
+    (
+        {"corpora__again": PAPER["corpora"]["EMODB"], "experiments__figure2__targets": ["EMODB", "URDU", "again"]},
+        "experiments.figure2.targets: 'again' holds the same recordings as 'EMODB', which would count twice: leave out"
+        " one of the two",
+    ),
+    (
+        {
+            "models__xlsr": PAPER["models"]["xlsr"] | {"checkpoint": "/data/own/xlsr", "revision": None},
+            "models__mms": PAPER["models"]["mms"] | {"checkpoint": "data/own/xlsr", "revision": None},
+        },
+        "models.mms.checkpoint: the encoders of data/own/xlsr and /data/own/xlsr would have the same folder,"
+        " resources/encoders/data--own--xlsr: rename one of the two",
     ),
     (
         {"models__xlsr__pooling": {"layers": "wieghted"}},

@@ -79,6 +79,7 @@ def test_all_missing_inputs_are_listed_at_once(config, here):
 def test_existing_inputs_are_not_reported(config):
     make("emodb.zip")
     make("my-xlsr/config.json")
+    make("my-xlsr/model.safetensors")
     first, *others = PAPER["conditions"]["noisy"]["environments"]
     make(f"DEMAND/{first}/ch01.wav")
     for name in others:

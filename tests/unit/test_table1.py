@@ -6,6 +6,7 @@ import pytest
 import yaml
 from conftest import ROOT
 
+from ser.core.paths import encoder_name
 from ser.figures import table1
 from ser.models import checkpoints, pretraining_data
 
@@ -45,9 +46,13 @@ def table():
     counts["cnn-lstm"]["encoder"] = 0
     runs = [{"model": name, "parameters": count} for name, count in counts.items()]
     encoders = {
-        (ENGLISH_ONLY, None): {"width": 768, "layers": 12, "dropout": [0.0, 0.1]},
-        (XLSR, "a"): {"width": 1024, "layers": 24, "dropout": [0.1]},
-        (XLSR, "b"): {"width": 1, "layers": 1, "dropout": []},  # another revision of the same checkpoint
+        "facebook--wav2vec2-base": {"width": 768, "layers": 12, "dropout": [0.0, 0.1]},
+        "facebook--wav2vec2-large-xlsr-53-a": {"width": 1024, "layers": 24, "dropout": [0.1]},
+        "facebook--wav2vec2-large-xlsr-53-b": {
+            "width": 1,
+            "layers": 1,
+            "dropout": [],
+        },  # another revision of the same checkpoint
     }
     titles = {name: name.upper() for name in MODELS}
     return table1.rows(MODELS, order, titles, runs, encoders, LANGUAGES)
@@ -92,7 +97,7 @@ class TestRows:
         models = {name: MODELS["mine"] | {"checkpoint": name} for name in (audeering, "./mine", "./other")}
         runs = [{"model": name, "parameters": dict.fromkeys(("total", "encoder", "trained"), 1)} for name in models]
         labels = {audeering: ["arousal", "valence"], "./mine": ["ang"]}
-        encoders = {(name, None): {"labels": named} for name, named in labels.items()}
+        encoders = {encoder_name({"checkpoint": name}): {"labels": named} for name, named in labels.items()}
         rows = table1.rows(models, [*models], {name: name for name in models}, runs, encoders, LANGUAGES)
         assert rows["fine_tuned_on"].tolist() == [
             "emotion labels of MSP-Podcast (arousal, valence)",

@@ -97,6 +97,19 @@ def test_catalog_layout_plans_the_same_jobs(tmp_path):
     assert plan(clone.repository / "workflow" / "Snakefile") == planned
 
 
+def test_module_leaves_the_default_target(tmp_path):
+    clone = Workflow(tmp_path / "cross-language-ser", directory="own")
+    text = (ROOT / "docs" / "how-to" / "use-as-a-module.md").read_text(encoding="utf-8")
+    recipe = re.search(r"```python\n(.*?)```", text, re.DOTALL)[1]
+    (tmp_path / "Snakefile").write_text(f"rule mine:\n    output: touch('mine')\n\n{recipe}", encoding="utf-8")
+    shutil.copytree(ROOT / "config", tmp_path / "config")
+    shutil.copy2(ROOT / "config" / "emodb-urdu.yaml", tmp_path / "config" / "config.yaml")
+    command = [sys.executable, "-m", "snakemake", "--dry-run", "--cores", "1"]
+    result = subprocess.run(command, cwd=clone.repository.parent, capture_output=True, text=True, check=True)
+    assert [job.rule for job in parse(result.stdout + result.stderr)] == ["mine"]
+    assert "not present in the Snakefile" not in result.stdout + result.stderr
+
+
 def test_recipe_for_use_as_a_module_plans_the_same_jobs(tmp_path):
     """Run the recipe of docs/how-to/use-as-a-module.md."""
     clone = Workflow(tmp_path / "cross-language-ser", directory="own")

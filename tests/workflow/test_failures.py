@@ -124,6 +124,18 @@ def start_training(workflow: Workflow) -> tuple[subprocess.Popen, psutil.Process
     return process, job
 
 
+def test_code_that_changes_during_a_run_is_refused(untrained):
+    """Snakemake records the code of its plan."""
+    module = untrained.repository / "workflow/scripts/ser/training/loop.py"
+    snakefile = untrained.repository / "Snakefile"
+    edit = f"onstart:\n    Path({str(module)!r}).open('a').write('\\nEDITED = True\\n')\n"
+    snakefile.write_text(snakefile.read_text(encoding="utf-8").replace("onstart:\n", edit), encoding="utf-8")
+    result = untrained.run("--cores", "1", PREDICTED, check=False)
+    assert result.returncode
+    assert "finetune: the workflow's code has changed since this run of Snakemake started" in result.stdout
+    assert not (untrained.directory / LONG / "weights.safetensors").exists()
+
+
 class TestThreads:
     """Jobs use as many threads as their rule has."""
 

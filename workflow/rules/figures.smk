@@ -5,19 +5,6 @@ OUTPUTS results/tables/, results/figures/, results/claims.*
 """
 
 
-# `use rule` does not inherit `localrule`.
-localrules:
-    table2_converged,
-    comparison_table,
-    measures,
-    figure3,
-    adaptation,
-    comparison_figure,
-    confusion,
-    recall,
-    training_curves,
-
-
 rule table1:
     """Table I: models, sizes, pre-training and trained parameters."""
     input:
@@ -91,6 +78,7 @@ use rule table2 as table2_converged with:
         ),
     log:
         "results/logs/table2_converged.log",
+    localrule: True
     params:
         settings=settings.table("table2_converged"),
 
@@ -113,6 +101,7 @@ use rule table2 as measures with:
         "results/logs/measures/{experiment}.log",
     wildcard_constraints:
         experiment=names(experiments.TABLES),
+    localrule: True
     params:
         settings=settings.measures,
 
@@ -138,6 +127,7 @@ use rule table2 as comparison_table with:
         "results/logs/comparison_table/{experiment}.log",
     wildcard_constraints:
         experiment=names(experiments.COMPARISONS),
+    localrule: True
     params:
         settings=settings.comparison_table,
 
@@ -212,6 +202,7 @@ use rule figure2 as figure3 with:
         ),
     log:
         "results/logs/figure3.log",
+    localrule: True
     params:
         settings=settings.figure("figure3"),
 
@@ -233,6 +224,7 @@ use rule figure2 as adaptation with:
         ),
     log:
         "results/logs/adaptation.log",
+    localrule: True
     params:
         settings=settings.figure("adaptation"),
 
@@ -256,6 +248,7 @@ use rule figure2 as comparison_figure with:
         "results/logs/comparison_figure/{experiment}.log",
     wildcard_constraints:
         experiment=names(experiments.COMPARISONS),
+    localrule: True
     params:
         settings=settings.comparison_figure,
 
@@ -276,6 +269,7 @@ use rule figure2 as confusion with:
         ),
     log:
         "results/logs/confusion.log",
+    localrule: True
     params:
         settings=settings.figure("confusion", "table2"),
 
@@ -293,6 +287,7 @@ use rule confusion as recall with:
         ),
     log:
         "results/logs/recall.log",
+    localrule: True
     params:
         settings=settings.figure("recall", "table2"),
 
@@ -313,6 +308,7 @@ use rule figure2 as training_curves with:
         ),
     log:
         "results/logs/training_curves.log",
+    localrule: True
     params:
         settings=settings.training_curves(),
 

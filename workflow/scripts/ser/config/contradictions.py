@@ -6,7 +6,7 @@ from pathlib import Path
 from ser.config import schema
 from ser.config.experiments import LEAVE_ONE_OUT, all_but, pairs_of
 from ser.config.explanations import nearest
-from ser.core.paths import ADAPTED, ANY_TARGET, CALIBRATED, CLEAN
+from ser.core.paths import ADAPTED, ANY_TARGET, CALIBRATED, CLEAN, encoder_folder, encoder_name
 from ser.corpora import download
 from ser.corpora.formats import CHECKSUMS, PUBLISHED
 from ser.models import families
@@ -46,6 +46,7 @@ def contradictions(config: dict):
         yield from (f"corpora.{name}.{problem}" for problem in _corpus_problems(corpus))
     for name, model in config["models"].items():
         yield from (f"models.{name}.{problem}" for problem in _model_problems(model))
+    yield from _shared_encoders(config["models"])
     if config["noise"]["path"] is None:  # your own folder may have other environments
         known = download.environments(config["noise"])
         for name, condition in config["conditions"].items():
@@ -90,14 +91,14 @@ def _model_problems(model: dict):
         return
     if "checkpoint" not in model:
         yield f"checkpoint: required for family {model['family']}"
-    elif "revision" not in model and not is_local(model["checkpoint"]):
+    elif "revision" not in model and not _is_or_was_local(model):
         yield (
             f"revision: {model['checkpoint']} is not a local folder; if it is a Hugging Face repository, set revision"
             " to one of its commits"
         )
     elif "revision" in model and _is_path(model["checkpoint"]):
         yield f"revision: {model['checkpoint']} is a local folder, which has no revision: remove it, or set it to null"
-    if "copy_of" in model and not is_local(model.get("checkpoint", "")):
+    if {"copy_of", "checkpoint"} <= model.keys() and not _is_or_was_local(model):
         yield f"copy_of: checkpoint {model['checkpoint']} is not a local folder: remove it"
     if "tuning" not in model:
         yield f"tuning: required for family {model['family']}, for example {{method: lora, rank: 16}}"
@@ -107,9 +108,28 @@ def _model_problems(model: dict):
         yield f"context: not allowed for family {model['family']}, only for whisper"
 
 
+def _shared_encoders(models: dict):
+    first: dict[str, str] = {}
+    for name, model in models.items():
+        if "checkpoint" in model:
+            other = models[first.setdefault(encoder_name(model), name)]
+            origin, others = ((Path(one["checkpoint"]), one.get("revision")) for one in (model, other))
+            if origin != others:
+                yield (
+                    f"models.{name}.checkpoint: the encoders of {model['checkpoint']} and {other['checkpoint']} would"
+                    f" have the same folder, {encoder_folder(model)}: rename one of the two"
+                )
+
+
 def is_local(checkpoint: str) -> bool:
     """Return whether a checkpoint is a local path, not a Hugging Face repository."""
     return Path(checkpoint).is_dir() or _is_path(checkpoint)
+
+
+def _is_or_was_local(model: dict) -> bool:
+    """Return whether a model's checkpoint is local, or its encoder was made from a folder that is gone."""
+    gone = "revision" not in model and Path(encoder_folder(model)).exists()
+    return is_local(model["checkpoint"]) or gone
 
 
 def _is_path(checkpoint: str) -> bool:
@@ -177,6 +197,14 @@ def _experiment_problems(name: str, experiment: dict, config: dict):
                 yield (
                     f"targets: {target!r} holds the same recordings as source {member!r} (same `path` or"
                     f" `url`, or both are the published {corpora[member]['format']}); a target must be another corpus"
+                )
+    targets = [target for target in experiment["targets"] if target in corpora]
+    for index, target in enumerate(targets):
+        for other in targets[:index]:
+            if other != target and _same(corpora[target], corpora[other]):
+                yield (
+                    f"targets: {target!r} holds the same recordings as {other!r}, which would count twice: leave out"
+                    " one of the two"
                 )
     if experiment.get("source") in experiment["targets"]:
         yield f"targets: {experiment['source']!r} is the source; a target must be another corpus"

@@ -136,19 +136,21 @@ def all_but(target: str) -> str:
     return f"all-but-{target}"
 
 
+def same_language(corpus: Mapping, other: Mapping) -> bool:
+    """Return whether two entries of corpora name the same language."""
+    first, second = (entry["language"].strip().casefold() for entry in (corpus, other))
+    return first == second
+
+
 def sets_of_leave_one_out(experiment: Mapping, corpora: Mapping[str, Mapping]) -> dict[str, dict]:
     """Return the source set of each target: the sources in other languages.
 
     Args:
         corpora: entries of all corpora by name, with their `language`, compared without regard to case.
     """
-
-    def language(corpus: str) -> str:
-        return corpora[corpus]["language"].strip().casefold()
-
     return {
         all_but(target): {
-            "corpora": [s for s in experiment["sources"] if language(s) != language(target)],
+            "corpora": [s for s in experiment["sources"] if not same_language(corpora[s], corpora[target])],
             "balanced": experiment["balanced"],
         }
         for target in experiment["targets"]

@@ -11,6 +11,13 @@ from ser.core.paths import encoder_folder, is_made_by_demo
 from ser.corpora import download, formats
 from ser.corpora.formats import csv_table
 
+WEIGHTS = (  # of a checkpoint, in the order in which transformers looks for them
+    ("model.safetensors",),
+    ("model.safetensors.index.json", "model-*.safetensors"),
+    ("pytorch_model.bin",),
+    ("pytorch_model.bin.index.json", "pytorch_model-*.bin"),
+)
+
 
 def check_local_inputs(config: Mapping) -> None:
     """Raise `UserError` listing the local inputs that are needed and do not exist.
@@ -40,6 +47,15 @@ def noise_archive(folder: Path, environment: str) -> Path:
     """Return an environment's archive, or the audio of its unpacked folder."""
     archive, unpacked = folder / f"{environment}_16k.zip", folder / environment / "ch01.wav"
     return unpacked if unpacked.exists() and not archive.exists() else archive
+
+
+def checkpoint_files(folder: Path) -> list[Path]:
+    """Return the files that transformers reads of a local checkpoint; none without configuration or weights."""
+    weights = next((names for names in WEIGHTS if (folder / names[0]).exists()), ())
+    if not (weights and (folder / "config.json").exists()):
+        return []
+    patterns = ("config.json", "*processor_config.json", "adapter_config.json", *weights)
+    return sorted(path for pattern in patterns for path in folder.glob(pattern))
 
 
 def _corpora(config: Mapping) -> Iterator[tuple[str, str, bool]]:
@@ -107,11 +123,17 @@ def _checkpoints(config: Mapping) -> Iterator[tuple[str, str, bool]]:
         if name not in used or not checkpoint or checkpoint in seen or not contradictions.is_local(checkpoint):
             continue
         seen.add(checkpoint)
-        if not _exists(Path(checkpoint, "config.json")):
-            missing = "has no config.json" if Path(checkpoint).exists() else "does not exist"
-            converted = Path(encoder_folder(model), "model.safetensors")
-            remedy = _set_it_to("a folder in Hugging Face format")
-            yield f"models.{name}.checkpoint: {checkpoint} {missing}", remedy, converted.exists()
+        folder, converted = Path(checkpoint), Path(encoder_folder(model), "model.safetensors").exists()
+        if is_made_by_demo(folder) or checkpoint_files(folder):
+            continue
+        remedy = _set_it_to("a folder in Hugging Face format")
+        if not (folder / "config.json").exists():
+            missing = "has no config.json" if folder.exists() else "does not exist"
+            yield f"models.{name}.checkpoint: {checkpoint} {missing}", remedy, converted
+        else:
+            if converted:
+                remedy = "Restore them, or remove the folder too: what was already made from it is then used"
+            yield f"models.{name}.checkpoint: {checkpoint} has no weights", remedy, False
 
 
 def _exists(path: Path) -> bool:

@@ -43,8 +43,9 @@ def load(config: Mapping) -> dict:
     problems = list(unknown_roles(config))  # before defaults name models that need not be configured
     _with_defaults(schema.schema()).validate(config)
     for model in config["models"].values():
-        if model.get("revision", "") is None:
-            del model["revision"]
+        for key in ("revision", "copy_of"):
+            if model.get(key, "") is None:
+                del model[key]
     left_out = config["experiments"][LEAVE_ONE_OUT]
     if left_out and config["corpora"].keys() >= {*left_out["targets"], *left_out["sources"]}:
         own, made = config["source_sets"], sets_of_leave_one_out(left_out, config["corpora"])
@@ -63,7 +64,10 @@ def load(config: Mapping) -> dict:
 
 
 def _with_inherited(name: str, models: Mapping[str, dict], inheriting: tuple[str, ...] = ()) -> dict:
-    """Return a model's entry with all other keys, except `title`, of the model that it is `like`."""
+    """Return a model's entry with all other keys of the model that it is `like`.
+
+    Except its `title`, and what is true of its checkpoint if the entry has another.
+    """
     entry = models[name]
     if not isinstance(entry, dict) or "like" not in entry:
         return entry
@@ -73,7 +77,8 @@ def _with_inherited(name: str, models: Mapping[str, dict], inheriting: tuple[str
     if other in (name, *inheriting):
         raise_problems([f"models.{name}.like: {other!r} is like {name!r} itself: write out the keys of one of the two"])
     inherited = _with_inherited(other, models, (name, *inheriting))
-    return {key: value for key, value in inherited.items() if key != "title"} | {
+    own = {"title", *(["copy_of"] if "checkpoint" in entry else [])}
+    return {key: value for key, value in inherited.items() if key not in own} | {
         key: value for key, value in entry.items() if key != "like"
     }
 

@@ -10,7 +10,7 @@ from ser.core.errors import UserError
 from ser.deploy import manifest
 from ser.deploy.label import Classifier
 from ser.deploy.model_card import model_card
-from ser.deploy.trained import TrainedModel, open_trained
+from ser.deploy.trained import CALIBRATION, TrainedModel, open_trained
 
 CARD = "README.md"
 
@@ -19,10 +19,12 @@ def export(trained: TrainedModel, folder: str | os.PathLike) -> None:
     """Copy a run's model into a new folder, with a manifest and a model card.
 
     The folder appears only after its complete copy has been loaded as a test. Raises `UserError` if the folder is not
-    empty, or if the model is already an exported one.
+    empty, if the model is already an exported one, or if its calibration is of other weights.
     """
     if trained.exported:
         raise UserError(f"{trained.folder} is already an exported model: copy the folder instead")
+    if CALIBRATION in trained.files:
+        _ = trained.calibration  # it may be of other weights, and cannot be computed again elsewhere
     folder = Path(os.path.abspath(folder))
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError(f"{folder} already exists: choose a new folder")

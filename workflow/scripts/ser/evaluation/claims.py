@@ -232,7 +232,7 @@ def _seen_in_pretraining(settings: Mapping) -> Iterator[Comparison]:
     saw.
     """
     name, experiment = _namer(settings), pairs_experiment(settings["experiments"])
-    cells, foundation = cells_of(settings["experiments"][experiment]), _foundation(settings)
+    cells, foundation = cells_of(settings["experiments"][experiment], settings["languages"]), _foundation(settings)
 
     def seen(model, cell):
         return pretraining_data.seen(settings["models"].get(model, {}), settings["languages"][cell[1]])
@@ -273,6 +273,8 @@ def _with_obstacle(comparison: Comparison, settings: Mapping) -> Comparison:
     experiment, label = settings["experiments"][comparison.experiment], LABELS[comparison.experiment]
     if experiment is None:
         return replace(comparison, obstacle=f"{label} is not configured")
+    if not cells_of(experiment, settings["languages"]):
+        return replace(comparison, obstacle=f"{label} has no source and target in two languages")
     if absent := [model for model in comparison.models if model not in experiment["models"]]:
         return replace(comparison, obstacle=f"{label} does not include {', '.join(map(_namer(settings), absent))}")
     if comparison.claim == "C9":
@@ -290,12 +292,18 @@ def _namer(settings: Mapping):
     return lambda model: settings["titles"].get(model, model)
 
 
-def cells_of(experiment: Mapping | None) -> list[tuple[str, str]]:
-    """Return the source-target pairs of an experiment."""
+def cells_of(experiment: Mapping | None, languages: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Return the source-target pairs of an experiment that are in two languages.
+
+    Args:
+        languages: of corpora; a source that is a set of corpora has none.
+    """
     if experiment is None:
         return []
+    language = {corpus: name.strip().casefold() for corpus, name in languages.items()}
     sources = experiment.get("sources") or [experiment["source"]]
-    return [(source, target) for source in sources for target in experiment["targets"] if source != target]
+    pairs = [(source, target) for source in sources for target in experiment["targets"] if source != target]
+    return [(source, target) for source, target in pairs if language.get(source) != language[target]]
 
 
 # --- Tests -------------------------------------------------------------------------------------
@@ -344,7 +352,7 @@ def test(
 
 def _estimates(comparison: Comparison, settings: Mapping, scores: Scores) -> tuple[Estimate, dict]:
     """Return the estimate of a comparison, and that of each of its pairs."""
-    pairs = cells_of(settings["experiments"][comparison.experiment])
+    pairs = cells_of(settings["experiments"][comparison.experiment], settings["languages"])
     if comparison.chosen is not None:
         pairs = [pair for pair in pairs if pair in comparison.chosen | comparison.beside]
     by_pair = {pair: scores.estimate([Term(c, arm, *pair) for c, arm in comparison.arms]) for pair in pairs}

@@ -2,10 +2,12 @@
 
 import textwrap
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import pandas as pd
 
 from ser.core import files
+from ser.core.paths import encoder_name
 from ser.figures import style
 from ser.models import pretraining_data
 
@@ -15,7 +17,7 @@ SEEN = {"yes": "\N{CHECK MARK}", "no": "\N{BALLOT X}", "unknown": "?", "": ""}
 def make(inputs, outputs, settings: dict) -> None:
     """Write Table I and draw it."""
     runs = [files.read_json(path) for path in inputs.runs]
-    encoders = {(record["checkpoint"], record["revision"]): record for record in map(files.read_json, inputs.revisions)}
+    encoders = {Path(path).parent.name: files.read_json(path) for path in inputs.revisions}
     languages = settings["languages"]
     table = rows(settings["models"], settings["order"], settings["titles"], runs, encoders, languages)
     notes = style.footnotes(settings["label"], {})
@@ -39,7 +41,7 @@ def rows(
     order: Sequence[str],
     titles: Mapping[str, str],
     runs: Sequence[dict],
-    encoders: Mapping[tuple[str, str | None], dict],
+    encoders: Mapping[str, dict],
     languages: Sequence[str],
 ) -> pd.DataFrame:
     """Return one row per model, in configuration order.
@@ -47,7 +49,7 @@ def rows(
     Args:
         models: model entries of the configuration.
         runs: one `run.json` per model, with its numbers of parameters: total, of the encoder as published, and trained.
-        encoders: checkpoint and revision -> `revision.json`, with the transformer's hidden size, layers and dropout.
+        encoders: name of an encoder's folder -> `revision.json`, with its hidden size, layers and dropout.
         languages: languages of the corpora. Their columns say whether pre-training included them: `yes`, `no`,
             `unknown`, or empty without pre-training.
     """
@@ -56,7 +58,7 @@ def rows(
     for name in order:
         entry = models[name]
         known = pretraining_data.facts(entry)
-        encoder = encoders.get((entry.get("checkpoint"), entry.get("revision")), {})
+        encoder = encoders.get(encoder_name(entry), {}) if "checkpoint" in entry else {}
         table.append(
             {
                 "model": name,

@@ -34,13 +34,6 @@ CAPTIONED = {  # result with a generated caption -> the file that the caption re
     "training": "results/figures/training.csv",
     "claims": "results/claims.csv",
 }
-CHECKPOINT_FILES = (  # that transformers reads for an encoder
-    "config.json",
-    "*processor_config.json",
-    "adapter_config.json",
-    "model*.safetensors*",
-    "pytorch_model*.bin*",
-)
 
 
 class Inputs:
@@ -116,8 +109,7 @@ class Inputs:
             return [str(folder / name) for name in ("config.json", "preprocessor_config.json", "model.safetensors")]
         if "revision" in entry:
             return []
-        present = sorted({str(path) for pattern in CHECKPOINT_FILES for path in folder.glob(pattern)})
-        return present or [str(folder / "config.json")]
+        return list(map(str, local_inputs.checkpoint_files(folder))) or [str(folder / "config.json")]
 
     def model_of_encoder(self, encoder: str) -> Mapping:
         """Return the first model that starts from the encoder with this folder name."""

@@ -4,9 +4,10 @@ import errno
 import logging
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from ser.core.errors import UserError
+from ser.snakemake_support.code_hash import code_hash
 
 log = logging.getLogger("ser")
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -18,8 +19,8 @@ logging.raiseExceptions = False  # a log on a full disk must not hide messages i
 def run(snakemake, main: Callable) -> None:
     """Call `main(snakemake)` with logging to the job's log file and to the terminal.
 
-    A `UserError` or an unwritable disk is logged as a message, any other error with its traceback. In either case the
-    job fails, and Snakemake removes its outputs.
+    The job fails if its code is no longer the one that Snakemake planned it with. A `UserError` or an unwritable disk
+    is logged as a message, any other error with its traceback. If a job fails, Snakemake removes its outputs.
     """
     terminal = logging.StreamHandler(sys.stderr)
     terminal.setLevel(logging.WARNING)
@@ -29,6 +30,7 @@ def run(snakemake, main: Callable) -> None:
     try:
         if snakemake.log:
             _log_to(str(snakemake.log))
+        _check_code(snakemake.params.settings["code"])
         main(snakemake)
     except UserError as error:
         log.error("%s: %s", snakemake.rule, error)
@@ -42,6 +44,15 @@ def run(snakemake, main: Callable) -> None:
         else:
             log.exception("%s failed unexpectedly:", snakemake.rule)
         sys.exit(1)
+
+
+def _check_code(planned: Mapping) -> None:
+    """Raise `UserError` if a job's code changed after Snakemake planned it: the code of the plan will be recorded."""
+    if code_hash(*planned["sources"]) != planned["hash"]:
+        raise UserError(
+            "the workflow's code has changed since this run of Snakemake started. Let its other jobs end, then start it"
+            " again."
+        )
 
 
 def _log_to(path: str) -> None:

@@ -5,7 +5,16 @@ from functools import cached_property
 from pathlib import Path
 
 from ser.config import local_inputs, paper
-from ser.config.experiments import CLAIMED, LEAVE_ONE_OUT, WITHIN, Experiments, all_but, conditions_of, pairs_of
+from ser.config.experiments import (
+    CLAIMED,
+    LEAVE_ONE_OUT,
+    WITHIN,
+    Experiments,
+    all_but,
+    conditions_of,
+    pairs_of,
+    same_language,
+)
 from ser.core.errors import UserError
 from ser.core.files import files_under, sha256
 from ser.core.paths import ADAPTED, CALIBRATED
@@ -18,13 +27,14 @@ from ser.snakemake_support.inputs import Inputs
 
 
 def uses(script: str, *sources: str, **values) -> dict:
-    """Return a rule's settings, sorted at every depth, with a hash of its code.
+    """Return a rule's settings, sorted at every depth, with its code and a hash of it.
 
     Args:
         script: file name in `workflow/scripts`.
         sources: modules that the script imports by a computed name, and paths of data files of the workflow.
     """
-    return in_key_order({**values, "code": code_hash(f"workflow/scripts/{script}", *sources)})
+    code = [f"workflow/scripts/{script}", *sources]
+    return in_key_order({**values, "code": {"sources": code, "hash": code_hash(*code)}})
 
 
 def in_key_order(value):
@@ -221,7 +231,7 @@ class Settings:
         """Return the models, targets and sources of the table `gap`."""
         configured = {name: self._experiments.configured[name] for name in self._experiments.gap}
         within = configured.get(WITHIN, {"models": [], "targets": []})
-        pairs = [pair for name, entry in configured.items() for pair in pairs_of(name, entry)]
+        pairs = {pair for name, entry in configured.items() for pair in pairs_of(name, entry)}
         figure2 = configured.get("figure2")
         return self._figure(
             "gap",
@@ -229,7 +239,7 @@ class Settings:
             titles=self._titles(within["models"]),
             models=within["models"],
             single_sources={
-                target: [corpus for corpus in self._config["corpora"] if corpus != target and (corpus, target) in pairs]
+                target: [source for source, other in sorted(pairs) if other == target and self._crosses(source, target)]
                 for target in within["targets"]
             },
             all_others={
@@ -237,6 +247,11 @@ class Settings:
             },
             few_shot=figure2 and {"source": figure2["source"], "shots": figure2["shots"]},
         )
+
+    def _crosses(self, source: str, target: str) -> bool:
+        """Return whether a source is a corpus in another language than the target."""
+        corpora = self._config["corpora"]
+        return source in corpora and not same_language(corpora[source], corpora[target])
 
     def claims(self) -> dict:
         """Return the experiments, models and languages that the claims refer to."""
