@@ -555,6 +555,18 @@ class TestExport:
             weights.write_bytes(content)
         assert list(tmp_path.iterdir()) == []
 
+    def test_calibration_of_other_weights_is_not_exported(self, workflow, tmp_path):
+        calibration = run_of(workflow, "cnn-lstm") / "calibration.safetensors"
+        content = calibration.read_bytes()
+        other = run_of(workflow, "xlsr") / "calibration.safetensors"
+        try:
+            calibration.write_bytes(other.read_bytes())
+            with pytest.raises(UserError, match=r"calibration\.safetensors was computed for other weights"):
+                export.main([str(calibration.parent), str(tmp_path / "exported")])
+        finally:
+            calibration.write_bytes(content)
+        assert list(tmp_path.iterdir()) == []
+
 
 class TestModelCard:
     """Text and Hub metadata of the model card."""

@@ -23,8 +23,6 @@ def export(trained: TrainedModel, folder: str | os.PathLike) -> None:
     """
     if trained.exported:
         raise UserError(f"{trained.folder} is already an exported model: copy the folder instead")
-    if CALIBRATION in trained.files:
-        _ = trained.calibration  # it may be of other weights, and cannot be computed again elsewhere
     folder = Path(os.path.abspath(folder))
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError(f"{folder} already exists: choose a new folder")
@@ -37,6 +35,8 @@ def export(trained: TrainedModel, folder: str | os.PathLike) -> None:
         manifest.write_manifest(temporary, trained.files)
         (temporary / CARD).write_text(model_card(trained), encoding="utf-8")
         Classifier(open_trained(temporary), torch.device("cpu"))
+        if CALIBRATION in trained.files:
+            _ = trained.calibration  # raises an error if it is of other weights: elsewhere it cannot be computed again
         os.replace(temporary, folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

@@ -30,7 +30,8 @@ def run(snakemake, main: Callable) -> None:
     try:
         if snakemake.log:
             _log_to(str(snakemake.log))
-        _check_code(snakemake.params.settings["code"])
+        if planned := snakemake.params.settings.get("code"):  # not of downloads, which no code changes
+            _check_code(planned)
         main(snakemake)
     except UserError as error:
         log.error("%s: %s", snakemake.rule, error)
