@@ -38,6 +38,7 @@ from transformers import (
 )
 
 from ser.core.errors import UserError
+from ser.demo import pretraining
 from ser.models import checkpoints
 
 SETTINGS = {"config.json": '{"model_type": "wav2vec2"}', "preprocessor_config.json": "{}"}
@@ -205,6 +206,16 @@ class TestPublishedKinds:
         )
         with pytest.raises(UserError, match="or a pointer of Git LFS: copy or download it again"):
             read_encoder(tmp_path, "wav2vec2")
+
+
+@pytest.mark.parametrize("family", pretraining.TINY)
+def test_checkpoints_of_the_demo_are_read(tmp_path, family):
+    model, extractor, _ = pretraining.untrained_encoder(family, pretraining.TINY[family])
+    (tmp_path / "config.json").write_text(json.dumps(model.config.to_dict()))
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(extractor.to_dict()))
+    save_file(pretraining.published_names(family, model), tmp_path / "model.safetensors")
+    encoder = read_encoder(tmp_path, family)
+    assert all(torch.equal(tensor, encoder[name]) for name, tensor in model.state_dict().items())
 
 
 def test_pickle_with_code_is_rejected(tmp_path):
