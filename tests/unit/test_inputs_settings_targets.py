@@ -53,6 +53,15 @@ def settings(config):
     return Settings(config)
 
 
+def test_gap_has_no_source_in_the_targets_language(config):
+    sources = Settings(config).gap()["single_sources"]
+    assert "IEMOCAP" in sources["EMODB"]
+    corpora = config["corpora"] | {"EMODB": config["corpora"]["EMODB"] | {"language": "english"}}
+    found = Settings(config | {"corpora": corpora}).gap()["single_sources"]
+    assert found["EMODB"] == [source for source in sources["EMODB"] if source != "IEMOCAP"]
+    assert found["URDU"] == sources["URDU"]
+
+
 class TestInputs:
     """Input functions."""
 

@@ -90,6 +90,16 @@ def test_existing_inputs_are_not_reported(config):
     assert reported(config) == []
 
 
+def test_checkpoint_without_weights_is_reported_even_if_converted(config):
+    make("my-xlsr/config.json")
+    make("resources/encoders/my-xlsr/model.safetensors")
+    config["models"]["xlsr"] |= {"checkpoint": "./my-xlsr", "revision": None}
+    (problem,) = [text for text in reported(config) if text.startswith("models.")]
+    assert problem.startswith(
+        "models.xlsr.checkpoint: ./my-xlsr has no weights. Restore them, or remove the folder too"
+    )
+
+
 def test_missing_inputs_with_results_are_accepted(config):
     config["corpora"]["EMODB"]["path"] = "gone.zip"
     config["noise"]["path"] = "gone"

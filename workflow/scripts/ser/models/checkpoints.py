@@ -18,7 +18,7 @@ DROPOUTS = ("hidden_dropout", "dropout", "attention_dropout", "activation_dropou
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What the workflow keeps of a checkpoint.
+    """Parts of a checkpoint that the workflow keeps.
 
     Args:
         config: content of its `config.json`.
