@@ -11,7 +11,7 @@ EXPERIMENTS = (
     *("table2", "table2_converged", "figure2", "figure3", "random_init", "tuning", "size_matched", "layers"),
     *(WITHIN, LEAVE_ONE_OUT, ADAPTATION),
 )
-TABLES = ("table2", "table2_converged")  # readings of Table II, each with a table of all measures
+TABLES = ("table2", "table2_converged")  # both training budgets, each with a table of all measures
 CLAIMED = ("table2_converged", "table2", "figure2", "figure3", "random_init")  # used to test claims
 COMPARISONS = ("random_init", "tuning", "size_matched", "layers")  # shown in a table and a figure of the same name
 GAP = (WITHIN, "figure2", "table2_converged", "table2", LEAVE_ONE_OUT)  # shown together in the table `gap`
@@ -95,7 +95,7 @@ class Experiments:
 
     @property
     def claimed(self) -> list[str]:
-        """Experiments that claims rest on; of the readings of Table II, the converged one if it is configured."""
+        """Experiments that claims rest on; of the two Tables II, the converged one if it is configured."""
         replaced = "table2" if "table2_converged" in self.configured else None
         return [name for name in CLAIMED if name in self.configured and name != replaced]
 
