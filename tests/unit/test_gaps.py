@@ -47,7 +47,7 @@ class TestGaps:
         "models": ["m"],
         "single_sources": {"T": ["A", "B", "C"]},
         "all_others": {"T": "all-but-T"},
-        "few_shot": {"source": "A", "shots": [0, 50, 100, 200]},
+        "few_shot": {"source": "A", "shots": [0, 50, 100, 200], "targets": ["T"]},
     }
 
     @pytest.fixture(scope="class")
@@ -67,6 +67,10 @@ class TestGaps:
             (gaps.CLOSED, "A", 50): pytest.approx(100 * 10 / 35),
             (gaps.CLOSED, "A", 100): pytest.approx(100 * 22 / 35),
         }
+
+    def test_no_share_from_the_targets_own_language(self):
+        own = self.PARTS | {"few_shot": self.PARTS["few_shot"] | {"targets": []}}
+        assert gaps.CLOSED not in set(gaps.gaps(counts_of(LEVELS), **own)["quantity"])
 
     def test_intervals_contain_their_values(self, found):
         assert (found["low"] <= found["value"]).all()

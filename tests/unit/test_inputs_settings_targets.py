@@ -54,12 +54,16 @@ def settings(config):
 
 
 def test_gap_has_no_source_in_the_targets_language(config):
-    sources = Settings(config).gap()["single_sources"]
+    gap = Settings(config).gap()
+    sources = gap["single_sources"]
     assert "IEMOCAP" in sources["EMODB"]
+    assert gap["few_shot"]["targets"] == ["EMODB", "EMOVO", "URDU"]
     corpora = config["corpora"] | {"EMODB": config["corpora"]["EMODB"] | {"language": "english"}}
-    found = Settings(config | {"corpora": corpora}).gap()["single_sources"]
+    changed = Settings(config | {"corpora": corpora}).gap()
+    found = changed["single_sources"]
     assert found["EMODB"] == [source for source in sources["EMODB"] if source != "IEMOCAP"]
     assert found["URDU"] == sources["URDU"]
+    assert changed["few_shot"]["targets"] == ["EMOVO", "URDU"]
 
 
 class TestInputs:

@@ -115,6 +115,11 @@ class TestTraining:
         assert (tmp_path / "resume.safetensors").exists()
         assert_same(run(tmp_path, fingerprint="new"), whole)
 
+    def test_damaged_state_is_named(self, tmp_path):
+        (tmp_path / "resume.safetensors").write_bytes(b"half a file")
+        with pytest.raises(UserError, match=r"resume\.safetensors is damaged .* Delete it"):
+            run(tmp_path)
+
     def test_best_epoch_rule(self):
         def best(*pairs):
             history, chosen = [], 0

@@ -31,7 +31,7 @@ def gaps(
         counts: rows of `confusions.csv`. What has no runs is left out.
         single_sources: target -> corpora that models were trained on for it.
         all_others: target -> set of all corpora in other languages.
-        few_shot: `source` and numbers of `shots` of Figure 2.
+        few_shot: `source`, numbers of `shots`, and `targets` in another language, of Figure 2.
 
     Returns the columns `COLUMNS`: source and shots are empty where they do not apply.
     """
@@ -40,7 +40,8 @@ def gaps(
     for target, sources in single_sources.items():
         for model in models:
             cell = _Cell(scores, available, model, target)
-            found = cell.rows(sources, all_others.get(target), few_shot)
+            added = few_shot if few_shot and target in few_shot["targets"] else None
+            found = cell.rows(sources, all_others.get(target), added)
             rows += [(target, model, *row, len(scores.seeds)) for row in found]
     return pd.DataFrame(rows, columns=COLUMNS)
 

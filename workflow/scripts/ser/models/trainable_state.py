@@ -21,12 +21,7 @@ def trained_state(model: torch.nn.Module) -> dict[str, torch.Tensor]:
 
 def load_trained_state(model: torch.nn.Module, path: str | os.PathLike) -> None:
     """Load saved weights. Raises `UserError` if damaged or of another model."""
-    try:
-        weights, _ = read_tensors(path)
-    except SafetensorError as error:
-        raise UserError(
-            f"{path} is damaged and cannot be read ({error}). Delete it and run Snakemake again."
-        ) from error
+    weights, _ = read_tensors(path)
     expected = trained_state(model)
     if weights.keys() != expected.keys() or any(weights[n].shape != expected[n].shape for n in weights):
         raise UserError(
@@ -36,6 +31,11 @@ def load_trained_state(model: torch.nn.Module, path: str | os.PathLike) -> None:
 
 
 def read_tensors(path: str | os.PathLike) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
-    """Read tensors and metadata. Raises `SafetensorError` if the file is damaged."""
-    with safe_open(path, framework="pt") as file:
-        return {name: file.get_tensor(name) for name in file.keys()}, file.metadata()  # noqa: SIM118 (not a mapping)
+    """Read tensors and metadata. Raises `UserError` if the file is damaged."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata()  # noqa: SIM118 (not a mapping)
+    except SafetensorError as error:
+        raise UserError(
+            f"{path} is damaged and cannot be read ({error}). Delete it and run Snakemake again."
+        ) from error

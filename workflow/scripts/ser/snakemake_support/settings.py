@@ -239,19 +239,28 @@ class Settings:
             titles=self._titles(within["models"]),
             models=within["models"],
             single_sources={
-                target: [source for source, other in sorted(pairs) if other == target and self._crosses(source, target)]
+                target: [
+                    source
+                    for source, other in sorted(pairs)
+                    if other == target and source in self._config["corpora"] and self._crosses(source, target)
+                ]
                 for target in within["targets"]
             },
             all_others={
                 target: all_but(target) for target in configured.get(LEAVE_ONE_OUT, {"targets": []})["targets"]
             },
-            few_shot=figure2 and {"source": figure2["source"], "shots": figure2["shots"]},
+            few_shot=figure2
+            and {
+                "source": figure2["source"],
+                "shots": figure2["shots"],
+                "targets": [target for target in figure2["targets"] if self._crosses(figure2["source"], target)],
+            },
         )
 
     def _crosses(self, source: str, target: str) -> bool:
-        """Return whether a source is a corpus in another language than the target."""
+        """Return whether no corpus of a source is in the target's language."""
         corpora = self._config["corpora"]
-        return source in corpora and not same_language(corpora[source], corpora[target])
+        return not any(same_language(corpora[one], corpora[target]) for one in self._experiments.corpora_of(source))
 
     def claims(self) -> dict:
         """Return the experiments, models and languages that the claims refer to."""

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import nn
 
@@ -62,14 +61,10 @@ class Calibration:
     @classmethod
     def load(cls, path, weights) -> "Calibration":
         """Read the file. Raises `UserError` if it is damaged, or belongs to other weights."""
-        try:
-            tensors, record = read_tensors(path)
-            loaded = cls(tensors["mean"], tensors["deviation"], tensors["temperature"].item())
-        except (SafetensorError, KeyError) as error:
-            raise UserError(f"{path} is damaged and cannot be read. Delete it and run Snakemake again.") from error
+        tensors, record = read_tensors(path)
         if (record or {}).get("weights_sha256") != sha256(weights):
             raise UserError(f"{path} was computed for other weights than {weights}. Delete it and run Snakemake again.")
-        return loaded
+        return cls(tensors["mean"], tensors["deviation"], tensors["temperature"].item())
 
 
 def classify_embeddings(

@@ -40,7 +40,7 @@ def save(path: Path, fingerprint: str, progress: Progress, model: nn.Module, opt
 
 
 def load(path: Path, fingerprint: str, model: nn.Module, optimizer: torch.optim.Optimizer) -> Progress:
-    """Load a state with this fingerprint, or return the progress of a new run."""
+    """Load a state with this fingerprint, or return the progress of a new run. Raises `UserError` if it is damaged."""
     if not path.exists():
         return Progress()
     tensors, metadata = read_tensors(path)
