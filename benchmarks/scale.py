@@ -23,7 +23,9 @@ from ser.snakemake_support import dry_run  # noqa: E402
 def main() -> None:
     """Print a table in Markdown, and the fitted cost per job."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--factors", type=int, nargs="+", default=[1, 2, 4, 10], help="multiples of the paper's seeds")
+    parser.add_argument(
+        "--factors", type=float, nargs="+", default=[1, 2, 4, 10], help="multiples of the paper's seeds"
+    )
     rows = [dry_run_of(factor) for factor in parser.parse_args().factors]
     print("| seeds | jobs | s | s per 1000 jobs | peak memory MB |\n|---:|---:|---:|---:|---:|")
     for seeds, jobs, seconds, megabytes in rows:
@@ -34,10 +36,10 @@ def main() -> None:
         print(f"\nFitted: {1000 * by_job:.2f} ms and {1000 * memory_by_job:.0f} kB per job.")
 
 
-def dry_run_of(factor: int) -> tuple[int, int, float, float]:
+def dry_run_of(factor: float) -> tuple[int, int, float, float]:
     """Return seeds, jobs, wall seconds and peak MB of a dry run with more seeds."""
     config = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
-    config["seeds"] = list(range(1, factor * len(config["seeds"]) + 1))
+    config["seeds"] = list(range(1, int(factor * len(config["seeds"])) + 1))
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile("w+") as output:
         path = Path(folder, "config", "config.yaml")
         path.parent.mkdir()

@@ -98,6 +98,14 @@ def real_rows(corpus: str) -> list[dict]:
     ]
 
 
+# Recordings of a corpus in EMOVO's layout: two of every emotion and speaker.
+SMALL_EMOVO = [
+    f"EMOVO/{speaker}/{emotion}-{speaker}-{sentence}.wav"
+    for speaker in ("f1", "f2", "f3", "m1", "m2", "m3")
+    for emotion in ("rab", "gio", "neu", "tri")
+    for sentence in ("b1", "b2")
+]
+
 COMMITS = ("a" * 40, "b" * 40)
 
 

@@ -9,10 +9,11 @@ import shutil
 import socket
 import subprocess
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from workflow_tools import wait_until
 
 PROGRAMS = ("slurmctld", "slurmd", "munged", "srun", "squeue", "unshare", "nsenter")
 GPU_NODES = 5
@@ -135,11 +136,8 @@ class Cluster:
         wait_until((folder / "socket").exists, "munge")
 
     def _daemon(self, *command: str) -> None:
-        self._processes.append(self.popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
-
-    def popen(self, command: Sequence[str], **options) -> subprocess.Popen:
-        """Start a command in the cluster's mount namespace."""
-        return subprocess.Popen(self.inside(command), **options)
+        hidden = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        self._processes.append(subprocess.Popen(self.inside(command), **hidden))
 
     def inside(self, command: Sequence[str]) -> list[str]:
         """Return a command line that runs in the cluster's mount namespace."""
@@ -172,15 +170,6 @@ class Cluster:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-
-
-def wait_until(condition: Callable[[], object], what: str, seconds: float = 240) -> None:
-    """Wait for a condition, or raise `TimeoutError`."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"waited {seconds:.0f} s for {what}")
-        time.sleep(0.1)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import copy
 from pathlib import Path
@@ -98,6 +98,18 @@ class Workflow:
         """Replace the configuration in the working directory."""
         text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
         (self.directory / "config" / "config.yaml").write_text(text, encoding="utf-8")
+
+
+def wait_until(
+    condition: Callable[[], object], what: str, seconds: float = 240, process: subprocess.Popen | None = None
+) -> None:
+    """Wait for a condition while a process runs, or raise `TimeoutError`."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert process is None or process.poll() is None, "the process ended early"
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"waited {seconds:.0f} s for {what}")
+        time.sleep(0.02)
 
 
 @contextmanager

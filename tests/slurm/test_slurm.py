@@ -12,9 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 import slurm_cluster
-from conftest import noise_bytes, write_tree
-from slurm_cluster import wait_until
-from workflow_tools import Workflow
+from conftest import SMALL_EMOVO, noise_bytes, write_tree
+from workflow_tools import Workflow, wait_until
 
 from ser.snakemake_support.dry_run import parse
 
@@ -35,12 +34,6 @@ CONFIG = {
     "models": {"cnn-lstm": {"title": "CNN-LSTM", "family": "cnn-lstm", "resources": {"mem_mb": 1500, "runtime": 20}}},
     "experiments": {"table2": {"models": ["cnn-lstm"], "sources": ["FIRST"], "targets": ["SECOND"]}},
 }
-RECORDINGS = [
-    f"EMOVO/{speaker}/{emotion}-{speaker}-{sentence}.wav"
-    for speaker in ("f1", "f2", "f3", "m1", "m2", "m3")
-    for emotion in ("rab", "gio", "neu", "tri")
-    for sentence in ("b1", "b2")
-]
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +49,7 @@ class OnCluster(Workflow):
         super().__init__(folder, directory="experiment")
         self.cluster = cluster
         for name in ("first", "second"):
-            write_tree(self.directory / name, {path: noise_bytes(f"{name} {path}") for path in RECORDINGS})
+            write_tree(self.directory / name, {path: noise_bytes(f"{name} {path}") for path in SMALL_EMOVO})
         self.configure(CONFIG)
         profile = self.repository / "profiles" / "slurm" / "profile.yaml"
         text = profile.read_text(encoding="utf-8")

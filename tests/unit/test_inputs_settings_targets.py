@@ -373,6 +373,8 @@ class TestSettings:
         after = found()
         assert before[0] != after[0]
         assert before[1] != after[1]
+        write_tree(tmp_path, {"mine.csv": b"file,speaker,emotion\ncorpus/wav/03a01Fa.wav,1,angry\n"})
+        assert after[1] != found()[1]
         assert Settings(config).corpus(w(corpus="EMOVO")).keys() == {"code", "format", "trim_db", "verify"}
 
     def test_resources_grow_with_every_attempt(self, config, settings):

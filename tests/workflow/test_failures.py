@@ -5,21 +5,19 @@ import re
 import shutil
 import signal
 import subprocess
-import time
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import psutil
 import pytest
 import yaml
-from conftest import ROOT, noise_bytes, write_tree
+from conftest import ROOT, SMALL_EMOVO, noise_bytes, write_tree
 from small_checkpoints import LAYER_NORM, save_wav2vec2
-from workflow_tools import Workflow, read_only, small_disk
+from workflow_tools import Workflow, read_only, small_disk, wait_until
 
 from ser.core import files
 
 CORPORA = ("ONE", "TWO", "THREE")
-SPEAKERS = ("f1", "f2", "f3", "m1", "m2", "m3")
 SCORES = "results/scores/table2.csv"
 FEW_SHOT = "results/scores/figure2.csv"
 LONG = "results/runs/long/ONE-to-any/0-shot/seed1"  # long enough to be interrupted during training
@@ -52,13 +50,7 @@ def finished(tmp_path_factory):
     """Run CNN-LSTM (zero-shot, few-shot, long) and a frozen encoder on small corpora."""
     workflow = Workflow(tmp_path_factory.mktemp("failures") / "repository", directory="small")
     for corpus in CORPORA:
-        names = [
-            f"EMOVO/{speaker}/{emotion}-{speaker}-b{take}.wav"
-            for speaker in SPEAKERS
-            for emotion in ("rab", "gio", "neu", "tri")
-            for take in (1, 2)
-        ]
-        write_tree(workflow.directory / corpus, {name: noise_bytes(f"{corpus} {name}") for name in names})
+        write_tree(workflow.directory / corpus, {name: noise_bytes(f"{corpus} {name}") for name in SMALL_EMOVO})
     save_wav2vec2(workflow.directory / "checkpoint", **LAYER_NORM)
     config = yaml.safe_load((ROOT / "config" / "emodb-urdu.yaml").read_text(encoding="utf-8"))
     layout = {"format": "emovo", "language": "Italian", "verify": "none"}
@@ -104,13 +96,6 @@ def contents(workflow: Workflow) -> dict[str, bytes]:
     }
 
 
-def await_until(condition, process: subprocess.Popen | None = None) -> None:
-    """Wait for a condition while a process runs."""
-    while not condition():
-        assert process is None or process.poll() is None, "the process ended early"
-        time.sleep(0.02)
-
-
 def half_written(workflow: Workflow) -> list[Path]:
     return [path for path in (workflow.directory / "results").rglob(".*") if path.is_file()]
 
@@ -118,7 +103,7 @@ def half_written(workflow: Workflow) -> list[Path]:
 def start_training(workflow: Workflow) -> tuple[subprocess.Popen, psutil.Process]:
     """Start the long training run, and suspend its job after an epoch."""
     process = workflow.start("--cores", "2", PREDICTED, output=subprocess.PIPE)
-    await_until((workflow.directory / LONG / "resume.safetensors").exists, process)
+    wait_until((workflow.directory / LONG / "resume.safetensors").exists, "an epoch", process=process)
     (job,) = psutil.Process(process.pid).children(recursive=True)
     job.suspend()
     return process, job
@@ -164,6 +149,15 @@ class TestThreads:
         assert files.read_json(run)["threads"] == 2
 
 
+def test_contents_of_folders_are_tracked_but_not_times(workflow):
+    target = "results/corpora/ONE/overlaps.csv"
+    for path in workflow.directory.glob("ONE/**/*"):
+        path.touch()
+    assert workflow.planned(target) == []
+    (workflow.directory / "ONE" / SMALL_EMOVO[0]).unlink()
+    assert workflow.rules_planned(target) == {"corpus": 1, "overlaps": 1}
+
+
 class TestInterruptions:
     """Interruptions stop all jobs, and the next run gives the same results."""
 
@@ -187,7 +181,7 @@ class TestInterruptions:
         assert untrained.rules_planned(SCORES, PREDICTED) == {"finetune": 1, "predict": 1}
 
         process = untrained.start("--cores", "2", PREDICTED)
-        await_until(lambda: "resuming after epoch" in log_of_training(untrained), process)
+        wait_until(lambda: "resuming after epoch" in log_of_training(untrained), "training", process=process)
         jobs = psutil.Process(process.pid).children()
         os.killpg(process.pid, signal.SIGHUP)
         process.wait()
@@ -226,7 +220,7 @@ class TestInterruptions:
         process = workflow.start("--cores", "1", target, output=subprocess.PIPE)
         log = workflow.directory / f"results/logs/{rule}" / LOGS[rule]
         log.unlink()
-        await_until(log.exists, process)
+        wait_until(log.exists, "the job", process=process)
         for job in psutil.Process(process.pid).children(recursive=True):
             job.kill()
         process.communicate()
@@ -354,7 +348,7 @@ class TestDisks:
             full, _ = process.communicate()
             (place / "filler").unlink()
             process = untrained.start("--cores", "2", PREDICTED, output=subprocess.PIPE)
-            await_until(lambda: "resuming after epoch" in log_of_training(untrained), process)
+            wait_until(lambda: "resuming after epoch" in log_of_training(untrained), "training", process=process)
             with read_only(place):
                 protected, _ = process.communicate()
             assert process.returncode
