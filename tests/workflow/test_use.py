@@ -42,6 +42,7 @@ from ser.core.constants import EMOTIONS
 from ser.core.errors import OptionError, UserError
 from ser.core.files import read_json, read_rows, write_json, write_rows
 from ser.core.paths import ENCODER_FILES, encoder_folder
+from ser.corpora.audio import decode
 from ser.deploy import label, model_card
 from ser.deploy.label import WHOLE, Cutting
 from ser.deploy.trained import open_trained
@@ -134,16 +135,6 @@ def run_of(workflow, model: str) -> Path:
 
 def first_file(workflow) -> Path:
     return min((workflow.directory / "German" / "audio").iterdir())
-
-
-def test_csv_corpora_are_source_and_target(workflow):
-    """One of them has labels of its own."""
-    scores = read_rows(workflow.directory / "results/scores/table2.csv")
-    assert {row["model"] for row in scores} == set(MODELS)
-    assert {row["target"] for row in scores} == {"German"}
-    assert all(0 <= float(row["uar"]) <= 100 for row in scores)
-    emotions = [row["emotion"] for row in read_rows(workflow.directory / "results/corpora/German/utterances.csv")]
-    assert {emotion: emotions.count(emotion) for emotion in EMOTIONS} == dict.fromkeys(EMOTIONS, len(FORMATS))
 
 
 class TestLabels:
@@ -297,6 +288,23 @@ def trained_run(workflow, family: str, change: dict, folder: Path, monkeypatch) 
     return run, folder / "predictions.csv"
 
 
+@pytest.mark.parametrize("model", ["cnn-lstm", "xlsr-frozen"])
+def test_calibration_has_the_statistics_of_the_training_data(workflow, model):
+    trained = open_trained(run_of(workflow, model))
+    classifier = label.Classifier(trained, torch.device("cpu"))
+    split = read_rows(workflow.directory / "results/splits/English/seed1/source.csv")
+
+    def embedded(role):
+        names = [row["utterance"] for row in split if row["role"] == role]
+        files = [next((workflow.directory / "English").glob(f"{name}.*")) for name in names]
+        return classifier.embeddings([classifier.frames(decode(file.read_bytes(), str(file))) for file in files])
+
+    expected, other = (embedded(role).double() for role in ("train", "dev"))
+    assert_close(1e-5, trained.calibration.mean, expected.mean(dim=0), "calibration, against training data")
+    assert_close(1e-5, trained.calibration.deviation, expected.std(dim=0, correction=0), "calibration")
+    assert (trained.calibration.mean - other.mean(dim=0)).abs().max() > 1e-3
+
+
 class TestWindows:
     """Windows of long recordings, each classified like a separate file."""
 
@@ -379,9 +387,17 @@ class TestWindows:
         ],
     )
     def test_invalid_options_are_rejected(self, workflow, long, model, options, message, output):
-        with pytest.raises(UserError, match=message):
+        with pytest.raises(OptionError, match=message):
             run_label(run_of(workflow, model), long, *options)
         assert not output.exists()
+
+    def test_whole_recordings_with_an_encoder_for_short_ones(self, workflow):
+        """Its limit is less than the default window, which is not used."""
+        classifier = label.Classifier(open_trained(run_of(workflow, "whisper")), torch.device("cpu"))
+        classifier.limit = 5
+        assert classifier.check(WHOLE) == WHOLE
+        with pytest.raises(OptionError, match="this encoder's limit is 5 s"):
+            classifier.check(Cutting())
 
 
 class TestBrokenFiles:
@@ -428,17 +444,13 @@ class TestBrokenFiles:
         assert len(run_label(run_of(workflow, "cnn-lstm"), recording)) == 1
 
     def test_interrupted_run_leaves_no_output(self, workflow, output, monkeypatch):
-        classify, half_written = label.classify, []
-
-        def interrupted(*arguments):
+        def interrupted(*arguments, classify=label.classify):
             yield from itertools.islice(classify(*arguments), 3)
-            half_written.extend(output.parent.iterdir())
             raise KeyboardInterrupt
 
         monkeypatch.setattr(label, "classify", interrupted)
         with pytest.raises(KeyboardInterrupt):
             run_label(run_of(workflow, "cnn-lstm"), workflow.directory / "German")
-        assert len(half_written) == 1
         assert list(output.parent.iterdir()) == []
 
     def test_missing_file_or_folder_without_audio_is_rejected(self, workflow, tmp_path):
@@ -458,10 +470,9 @@ class TestBrokenFiles:
         result = subprocess.run(command, cwd=tmp_path, env=ONE_THREAD, capture_output=True, text=True)
         assert result.returncode == 2, result.stderr
 
-    @pytest.mark.parametrize("options", [["--window", "0.001"], ["--output", "."]])
-    def test_wrong_options(self, workflow, options):
+    def test_output_that_is_a_folder(self, workflow):
         with pytest.raises(OptionError):
-            label_script.main([str(run_of(workflow, "cnn-lstm")), str(first_file(workflow)), *options])
+            label_script.main([str(run_of(workflow, "cnn-lstm")), str(first_file(workflow)), "--output", "."])
 
 
 class TestExport:

@@ -8,7 +8,6 @@ file was classified, 3 if some files were skipped, 2 if an option is wrong, and 
 """
 
 import argparse
-import itertools
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -46,32 +45,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     device = choose_device("auto" if torch.cuda.is_available() else "cpu")
     classifier = label.Classifier(trained, device, options.adapt)
     cutting = classifier.check(cutting)
-    sizes = {file: file.stat().st_size for file in recordings}
     skipped = []
-    with tqdm(total=sum(sizes.values()), unit="B", unit_scale=True, desc="classified") as bar:
 
-        def skip(file: Path, problem: str) -> None:
-            skipped.append(file)
-            bar.write(f"label: skipped: {problem}", file=sys.stderr)
-            bar.update(sizes[file])
+    def skip(file: Path, problem: str) -> None:
+        skipped.append(file)
+        tqdm.write(f"label: skipped: {problem}", file=sys.stderr)
 
-        def done(file: Path, share: float) -> None:
-            bar.update(min(share * sizes[file], bar.total - bar.n))  # rounded shares may exceed the total
-
-        windows = label.classify(classifier, recordings, cutting, skip, done)
-        predictions = label.average_by_file(windows) if options.per_file else windows
-        if (first := next(predictions, None)) is None:
-            raise UserError(f"none of the {len(recordings)} files could be classified: no output was written")
-        predicted = Counter()
-
-        def rows():
-            for prediction in itertools.chain([first], predictions):
-                predicted[prediction.emotion] += 1
-                yield prediction.row
-
-        files.write_rows(options.output, label.COLUMNS, rows())
+    windows = tqdm(label.classify(classifier, recordings, cutting, skip), "classified", unit=" windows")
+    predictions = list(label.average_by_file(windows) if options.per_file else windows)
+    if not predictions:
+        raise UserError(f"none of the {len(recordings)} files could be classified: no output was written")
+    files.write_rows(options.output, label.COLUMNS, [prediction.row for prediction in predictions])
     print(f"{options.output}: {len(recordings) - len(skipped)} files classified by {trained.name}, on {device.type}")
-    if warning := label.warning(predicted, options.adapt):
+    if warning := label.warning(Counter(prediction.emotion for prediction in predictions), options.adapt):
         print(f"label: {warning}", file=sys.stderr)
     if skipped:
         print(f"label: {len(skipped)} of {len(recordings)} files were skipped, see above", file=sys.stderr)

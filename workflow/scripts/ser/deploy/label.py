@@ -74,7 +74,6 @@ class Window:
     file: Path
     start: int  # samples at 16 kHz
     end: int
-    share: float  # fraction of its file's windows
 
 
 @dataclass(frozen=True)
@@ -125,9 +124,11 @@ class Classifier:
 
     def check(self, cutting: Cutting) -> Cutting:
         """Return the cutting within the length of the model's input. Raises `OptionError` if a window is longer."""
+        if cutting == WHOLE:
+            return WHOLE
         if cutting.window > self.limit:
             raise OptionError(f"a window of {cutting.window:g} s is too long: this encoder's limit is {self.limit:g} s")
-        return cutting if cutting == WHOLE else replace(cutting, longest=min(cutting.longest, self.limit))
+        return replace(cutting, longest=min(cutting.longest, self.limit))
 
     def frames(self, samples: np.ndarray) -> Frames:
         """Compute the input of the model's trained layers for a waveform.
@@ -179,21 +180,16 @@ def _is_audio(path: Path) -> bool:
 
 
 def classify(
-    classifier: Classifier,
-    files: Iterable[Path],
-    cutting: Cutting,
-    skip: Callable[[Path, str], None],
-    done: Callable[[Path, float], None],
+    classifier: Classifier, files: Iterable[Path], cutting: Cutting, skip: Callable[[Path, str], None]
 ) -> Iterator[Prediction]:
     """Yield the predictions for the windows of every file, in order.
 
     Args:
         skip: called with a file that cannot be used, and the reason; it has no predictions.
-        done: called with a file and the fraction of it that was classified.
 
     Raises `UserError` if the classifier adapts and there are too few windows.
     """
-    chunks = _embedded(classifier, _windows(classifier, files, cutting, skip), done)
+    chunks = _embedded(classifier, _windows(classifier, files, cutting, skip))
     if classifier.calibration is not None:  # to all recordings together
         windows, embedded = [], []
         for some, own in chunks:
@@ -210,12 +206,10 @@ def classify(
             yield Prediction(window.file, window.start / SAMPLE_RATE, window.end / SAMPLE_RATE, probabilities)
 
 
-def _embedded(classifier, windows, done) -> Iterator[tuple[list[Window], torch.Tensor]]:
+def _embedded(classifier, windows) -> Iterator[tuple[list[Window], torch.Tensor]]:
     """Yield windows, some at a time, with their embeddings."""
     while chunk := list(itertools.islice(windows, WINDOWS_IN_MEMORY)):
         embedded = classifier.embeddings([frames for _, frames in chunk])
-        for window, _ in chunk:
-            done(window.file, window.share)
         yield [window for window, _ in chunk], embedded
 
 
@@ -234,8 +228,7 @@ def _windows(classifier, files, cutting, skip) -> Iterator[tuple[Window, Frames]
             if not audible:
                 raise UserError(f"{file} is silent in every window")
             for start, end in audible:
-                frames = classifier.frames(samples[start:end])
-                yield Window(file, start, end, 1 / len(audible)), frames
+                yield Window(file, start, end), classifier.frames(samples[start:end])
         except (UserError, OSError) as error:
             skip(file, str(error))
 
