@@ -201,8 +201,7 @@ WORLDS = {  # the paper gives no numbers of Figures 2 and 3: gains and losses ar
 
 def settings(models=MODELS) -> dict:
     """Return the paper's experiments as settings of the claims."""
-    pairs = {"sources": list(SPEAKERS), "targets": list(SPEAKERS)}
-    few = {"models": list(models), "source": "IEMOCAP", "targets": list(TARGETS)}
+    few = {"models": list(models), "pairs": FROM_IEMOCAP}
     checkpoints = ("wav2vec2-base", "wav2vec2-large-xlsr-53", "whisper-medium", "mms-300m")
     owners = ("facebook", "facebook", "openai", "facebook")
     named = zip(FOUNDATION, owners, checkpoints, strict=True)
@@ -218,11 +217,11 @@ def settings(models=MODELS) -> dict:
         "models": {model: {"checkpoint": f"{owner}/{checkpoint}"} for model, owner, checkpoint in named},
         "languages": {"IEMOCAP": "English", "EMODB": "German", "EMOVO": "Italian", "URDU": "Urdu"},
         "experiments": {
-            "table2": {"models": list(models), **pairs},
+            "table2": {"models": list(models), "pairs": PAIRS},
             "table2_converged": None,
             "figure2": few | {"shots": list(SHOTS)},
             "figure3": few | {"condition": "noisy"},
-            "random_init": {"models": ["cnn-lstm", RANDOM, PRETRAINED], **pairs},
+            "random_init": {"models": ["cnn-lstm", RANDOM, PRETRAINED], "pairs": PAIRS},
         },
     }
 
@@ -248,9 +247,7 @@ def power(name: str, simulations: int, seeds: int = 5, draws: int = 1000) -> pd.
         counts = all_counts(WORLDS[name], seeds, i)
         scores = {e: bootstrap.Scores(frame, claims.TEST_SETS.get(e, "all"), draws) for e, frame in counts.items()}
         estimates = [
-            scores[one.experiment].estimate(
-                one.terms(claims.cells_of(configured["experiments"][one.experiment], configured["languages"]))
-            )
+            scores[one.experiment].estimate(one.terms(claims.pairs_of(configured["experiments"][one.experiment])))
             for one in (*tested, equivalence)
         ]
         p_values = [*bootstrap.corrected_p_values(estimates[:-1]), np.nan]

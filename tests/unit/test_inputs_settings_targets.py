@@ -53,6 +53,18 @@ def settings(config):
     return Settings(config)
 
 
+def test_claims_have_pairs_of_two_languages(config):
+    """A set of corpora is in the languages of all of them."""
+    config = copy.deepcopy(config)
+    config["source_sets"]["both"] = {"corpora": ["EMODB", "EMOVO"], "balanced": False}
+    config["experiments"]["table2_converged"] |= {"sources": ["both", "IEMOCAP"], "targets": ["EMODB", "URDU"]}
+    config["corpora"]["EMOVO"]["language"] = "urdu "
+    claimed = Settings(config).claims()["experiments"]
+    assert claimed["table2_converged"]["pairs"] == [["IEMOCAP", "EMODB"], ["IEMOCAP", "URDU"]]
+    assert claimed["figure2"]["pairs"] == [["IEMOCAP", target] for target in ("EMODB", "EMOVO", "URDU")]
+    assert claimed["figure2"]["shots"] == [0, 50, 100, 150, 200]
+
+
 def test_gap_has_no_source_in_the_targets_language(config):
     gap = Settings(config).gap()
     sources = gap["single_sources"]

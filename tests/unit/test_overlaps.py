@@ -214,7 +214,7 @@ class TestAudit:
             waveforms.append(generator.integers(-1_000, 1_000, 8_000).astype(np.int16))
         waveforms[4] = waveforms[3]
         roles = {"u0": "train", "u1": "train", "u2": "dev", "u3": "dev", "u4": "dev"}
-        splits = {"source": {seed: roles for seed in ("1", "2", "10")}, "target": {}}
+        splits = {"source": {seed: roles for seed in (1, 2, 10)}, "target": {}}
         measured = ([of(w) for w in waveforms] for of in (audit.level_db, audit.silence_percent))
         report = audit.audit(rows, waveforms, *measured, {"format": "x"}, [pair("u3", "u4")], splits)
         assert report["genders"] == {"female": 1, "unknown": 1}
@@ -225,6 +225,7 @@ class TestAudit:
         (overlap,) = report["overlaps"]
         assert overlap["utterances"] == ["u3", "u4"]
         assert (overlap["seconds"], overlap["across_groups"], overlap["emotions"]) == (1.3, False, ["sad", "sad"])
+        assert list(report["splits"]["source"]) == ["1", "2", "10"]
         split = report["splits"]["source"]["1"]
         assert split["groups"] == {"dev": ["2"], "train": ["1"]}
         assert split["emotions"]["dev"] == {"angry": 0, "happy": 0, "neutral": 1, "sad": 2}

@@ -39,6 +39,7 @@ def audit(
         splits: kind (`source`, `target`) -> seed -> utterance -> role, already checked for leaks.
     """
     genders = {row["speaker"]: row["gender"] for row in sorted(rows, key=itemgetter("gender"))}  # known ones last
+    seconds = [float(row["seconds"]) for row in rows]
     group_of = {row["utterance"]: row["group"] for row in rows}
     emotion_of = {row["utterance"]: row["emotion"] for row in rows}
     return {
@@ -48,7 +49,7 @@ def audit(
         "genders": dict(sorted(Counter(gender or "unknown" for gender in genders.values()).items())),
         "groups": len(set(group_of.values())),
         "emotions": emotion_counts(rows),
-        "seconds": describe([float(row["seconds"]) for row in rows]) | {"total": round(total_seconds(rows), 2)},
+        "seconds": describe(seconds) | {"total": round(sum(seconds), 2)},
         "level_db": describe(levels),
         "level_db_by_emotion": mean_by_emotion(rows, levels),
         "silence_percent": describe(silence),
@@ -85,9 +86,7 @@ def held_out_seeds(rows: Sequence[dict], splits: Mapping[str, Mapping]) -> dict[
     return {
         speaker: {"group": row["group"]}
         | {
-            HELD_OUT[kind]: sorted(
-                int(seed) for seed, roles in by_seed.items() if roles[row["utterance"]] == HELD_OUT[kind]
-            )
+            HELD_OUT[kind]: sorted(seed for seed, roles in by_seed.items() if roles[row["utterance"]] == HELD_OUT[kind])
             for kind, by_seed in splits.items()
         }
         for speaker, row in sorted(one_of.items())
@@ -99,8 +98,8 @@ def repeated_splits(splits: Mapping[str, Mapping]) -> list[str]:
     warnings = []
     for kind, by_seed in splits.items():
         seeds_of: dict[frozenset, list[str]] = {}
-        for seed in sorted(by_seed, key=int):
-            seeds_of.setdefault(frozenset(by_seed[seed].items()), []).append(seed)
+        for seed in sorted(by_seed):
+            seeds_of.setdefault(frozenset(by_seed[seed].items()), []).append(str(seed))
         if same := [" and ".join(seeds) for seeds in seeds_of.values() if len(seeds) > 1]:
             warnings.append(f"As a {kind}, only {len(seeds_of)} distinct splits: seeds {', '.join(same)} have the same")
     return warnings
@@ -131,11 +130,6 @@ def emotion_counts(rows: Sequence[dict]) -> dict[str, int]:
     """Return the number of utterances of each emotion."""
     counts = Counter(row["emotion"] for row in rows)
     return {emotion: counts[emotion] for emotion in EMOTIONS}
-
-
-def total_seconds(rows: Sequence[dict]) -> float:
-    """Return the total duration of all utterances in seconds."""
-    return sum(float(row["seconds"]) for row in rows)
 
 
 def describe(values: Sequence[float]) -> dict[str, float]:

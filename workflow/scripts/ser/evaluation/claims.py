@@ -132,8 +132,8 @@ def comparisons(settings: Mapping) -> list[Comparison]:
 
     Args:
         settings: `roles` (baseline, english, random, pretrained, multilingual: models of the configuration),
-            `experiments` by name, `titles` of models, `languages` of corpora, and entries of the `models` without
-            title and resources.
+            `experiments` by name, with `pairs` of a source and a target in two languages; `titles` of models,
+            `languages` of corpora, and entries of the `models` without title and resources.
     """
     found = [*_across_languages(settings), *_few_shot(settings), *_in_noise(settings), *_seen_in_pretraining(settings)]
     found = [_with_obstacle(comparison, settings) for comparison in found]
@@ -232,10 +232,11 @@ def _seen_in_pretraining(settings: Mapping) -> Iterator[Comparison]:
     saw.
     """
     name, experiment = _namer(settings), pairs_experiment(settings["experiments"])
-    cells, foundation = cells_of(settings["experiments"][experiment], settings["languages"]), _foundation(settings)
+    cells = pairs_of(settings["experiments"][experiment])
+    foundation = [model for model in _foundation(settings) if model in settings["models"]]
 
     def seen(model, cell):
-        return pretraining_data.seen(settings["models"].get(model, {}), settings["languages"][cell[1]])
+        return pretraining_data.seen(settings["models"][model], settings["languages"][cell[1]])
 
     for first in foundation:
         for second in foundation:
@@ -273,7 +274,7 @@ def _with_obstacle(comparison: Comparison, settings: Mapping) -> Comparison:
     experiment, label = settings["experiments"][comparison.experiment], LABELS[comparison.experiment]
     if experiment is None:
         return replace(comparison, obstacle=f"{label} is not configured")
-    if not cells_of(experiment, settings["languages"]):
+    if not experiment["pairs"]:
         return replace(comparison, obstacle=f"{label} has no source and target in two languages")
     if absent := [model for model in comparison.models if model not in experiment["models"]]:
         return replace(comparison, obstacle=f"{label} does not include {', '.join(map(_namer(settings), absent))}")
@@ -292,18 +293,9 @@ def _namer(settings: Mapping):
     return lambda model: settings["titles"].get(model, model)
 
 
-def cells_of(experiment: Mapping | None, languages: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Return the source-target pairs of an experiment that are in two languages.
-
-    Args:
-        languages: of corpora; a source that is a set of corpora has none.
-    """
-    if experiment is None:
-        return []
-    language = {corpus: name.strip().casefold() for corpus, name in languages.items()}
-    sources = experiment.get("sources") or [experiment["source"]]
-    pairs = [(source, target) for source in sources for target in experiment["targets"] if source != target]
-    return [(source, target) for source, target in pairs if language.get(source) != language[target]]
+def pairs_of(experiment: Mapping | None) -> list[tuple[str, str]]:
+    """Return the source-target pairs of an experiment, none if it is not configured."""
+    return [(source, target) for source, target in experiment["pairs"]] if experiment else []
 
 
 # --- Tests -------------------------------------------------------------------------------------
@@ -352,7 +344,7 @@ def test(
 
 def _estimates(comparison: Comparison, settings: Mapping, scores: Scores) -> tuple[Estimate, dict]:
     """Return the estimate of a comparison, and that of each of its pairs."""
-    pairs = cells_of(settings["experiments"][comparison.experiment], settings["languages"])
+    pairs = pairs_of(settings["experiments"][comparison.experiment])
     if comparison.chosen is not None:
         pairs = [pair for pair in pairs if pair in comparison.chosen | comparison.beside]
     by_pair = {pair: scores.estimate([Term(c, arm, *pair) for c, arm in comparison.arms]) for pair in pairs}

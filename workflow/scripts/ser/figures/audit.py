@@ -29,7 +29,7 @@ def make(inputs, outputs, settings: dict) -> None:
     }
     for path in inputs.subsets:
         subset = [row["utterance"] for row in files.read_rows(path)]
-        leakage.check_subset(subset, checked["target"][Path(path).stem.removeprefix("seed")], path)
+        leakage.check_subset(subset, checked["target"][int(Path(path).stem.removeprefix("seed"))], path)
     waveforms = audio_array.waveforms_of(rows, audio_array.open_audio(inputs.audio))
     levels, silence = ([of(w) for w in waveforms] for of in (audit.level_db, audit.silence_percent))
     report = {"language": settings["language"]}
@@ -40,13 +40,13 @@ def make(inputs, outputs, settings: dict) -> None:
     draw(corpus, report, rows, levels, silence, notes, outputs.page)
 
 
-def read_splits(paths: Sequence[str], rows, overlaps) -> dict[str, dict[str, str]]:
+def read_splits(paths: Sequence[str], rows, overlaps) -> dict[int, dict[str, str]]:
     """Read seed -> utterance -> role. Raises `UserError` if a split leaks."""
     found = {}
     for path in paths:
         roles = {row["utterance"]: row["role"] for row in files.read_rows(path)}
         leakage.check_no_leak(rows, overlaps, roles, path)
-        found[Path(path).parent.name.removeprefix("seed")] = roles
+        found[int(Path(path).parent.name.removeprefix("seed"))] = roles
     return found
 
 

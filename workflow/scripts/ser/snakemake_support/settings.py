@@ -267,7 +267,11 @@ class Settings:
         roles = self._config["claims"]
         named = {name for role in roles.values() for name in ([role] if isinstance(role, str) else role)}
         entries = {name: self._config["models"][name] for name in sorted(named & self._config["models"].keys())}
-        claimed = {name: self._config["experiments"][name] for name in self._experiments.claimed}
+        claimed = {}
+        for name in self._experiments.claimed:
+            entry = self._experiments.configured[name]
+            pairs = [list(pair) for pair in pairs_of(name, entry) if self._crosses(*pair)]
+            claimed[name] = _without(entry, "source", "sources", "targets") | {"pairs": pairs}
         return self._figure(
             "claims",
             "resources/checkpoints.yaml",
