@@ -12,7 +12,7 @@ from ser.core.constants import EMOTIONS
 from ser.core.errors import UserError
 from ser.core.paths import RunId
 from ser.evaluation import confusions, intervals, scores
-from ser.figures import comparison, figure2, figure3, measures, style, table2, training_curves
+from ser.figures import adaptation, comparison, figure2, figure3, measures, style, table2, training_curves
 
 EXPERIMENT = {"models": ["cnn-lstm", "xlsr"], "sources": ["EMODB", "URDU"], "targets": ["EMODB", "URDU"]}
 
@@ -339,9 +339,10 @@ def test_curves_are_means_over_seeds(tmp_path):
     assert curves.values.tolist() == [["xlsr", "A-B", 1, 1.0, 2.0, 45.0, 2]]
 
 
-@pytest.mark.parametrize("figure", ["table2", "figure2", "figure3", "comparison"])
+@pytest.mark.parametrize("figure", ["table2", "figure2", "figure3", "comparison", "adaptation"])
 def test_figures_are_drawn_with_missing_runs(tmp_path, figure):
     """Draw a model with one seed beside a model without runs."""
+    style.set_style()
     titles, path = {"cnn-lstm": "CNN-LSTM", "xlsr": "XLSR"}, tmp_path / "drawn.png"
     frame = pd.DataFrame(rows_of([50]) + rows_of([50], test_set="test"))
     few = {"models": ["cnn-lstm", "xlsr"], "source": "EMODB", "targets": ["URDU"], "shots": [0, 50]}
@@ -355,6 +356,11 @@ def test_figures_are_drawn_with_missing_runs(tmp_path, figure):
             figure2.draw(figure2.points(frame, counts_of(frame), few), few, titles, ["demo"], path)
         case "figure3":
             figure3.draw(figure3.bars(frame, counts_of(frame), noisy), noisy, titles, ["demo"], path)
+        case "adaptation":
+            rows = [row for c in ("clean", "calibrated", "adapted") for row in rows_of([50], condition=c, ece=9)]
+            frame = pd.DataFrame(rows)
+            cells = adaptation.cells(frame, counts_of(frame), EXPERIMENT)
+            adaptation.draw(cells, EXPERIMENT, titles, ["demo"], path)
     assert plt.imread(path).shape[0] > 300
 
 
@@ -363,7 +369,7 @@ def test_footnotes_are_on_figures_and_in_their_data(tmp_path):
     assert notes == ["synthetic demo", "EMODB: altered (1; 2)", "A, B: x", "A: y"]
     notes = notes[:2]
     figure = plt.figure()
-    style.add_footnotes(figure, notes)
+    style.save(figure, notes, tmp_path / "drawn.png")
     assert "synthetic demo" in figure.texts[-1].get_text()
     style.write_drawn(pd.DataFrame({"uar": [50.0]}), notes, tmp_path / "drawn.csv")
     assert "synthetic demo; EMODB: altered (1; 2)" in (tmp_path / "drawn.csv").read_text()
@@ -382,6 +388,6 @@ def test_equal_figures_have_equal_bytes(tmp_path):
     for name in ("a", "b"):
         figure = plt.figure()
         figure.text(0.5, 0.5, "x")
-        style.save(figure, tmp_path / f"{name}.png", tmp_path / f"{name}.pdf")
+        style.save(figure, [], tmp_path / f"{name}.png", tmp_path / f"{name}.pdf")
     for kind in ("png", "pdf"):
         assert (tmp_path / f"a.{kind}").read_bytes() == (tmp_path / f"b.{kind}").read_bytes()

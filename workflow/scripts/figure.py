@@ -2,12 +2,14 @@
 
 import importlib
 
+from ser.figures import style
 from ser.snakemake_support import script
 
 
 def main(snakemake):
     settings = snakemake.params.settings
     module = importlib.import_module(f"ser.figures.{settings['module']}")
+    style.set_style()
     module.make(snakemake.input, snakemake.output, settings)
 
 

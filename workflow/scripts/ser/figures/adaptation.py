@@ -7,10 +7,8 @@ import numpy as np
 import pandas as pd
 
 from ser.core.paths import ADAPTED, CALIBRATED, CLEAN
-from ser.evaluation import confusions
 from ser.evaluation.bootstrap import Scores
 from ser.evaluation.intervals import change_from_clean, mean_over_seeds
-from ser.evaluation.tables import read_table
 from ser.figures import style
 
 CELL = ["model", "source", "target"]
@@ -21,11 +19,7 @@ COLUMNS = [*CELL, "uar", "low", "high", "std", "seeds", "n", "each", "uar_adapte
 
 def make(inputs, outputs, settings: dict) -> None:
     """Write every pair's scores before and after adaptation, and draw them."""
-    counts = confusions.read([inputs.confusions])
-    drawn = cells(read_table(inputs.scores), counts, settings["experiment"])
-    notes = style.footnotes(settings["label"], style.archive_notes(inputs.archives))
-    style.write_drawn(drawn, notes, outputs.csv)
-    draw(drawn, settings["experiment"], settings["titles"], notes, outputs.png, outputs.pdf)
+    style.make(cells, draw, inputs, outputs, settings)
 
 
 def cells(scores: pd.DataFrame, counts: pd.DataFrame, experiment: Mapping) -> pd.DataFrame:
@@ -49,7 +43,6 @@ def cells(scores: pd.DataFrame, counts: pd.DataFrame, experiment: Mapping) -> pd
 
 def draw(cells: pd.DataFrame, experiment: Mapping, titles: Mapping[str, str], notes: Sequence[str], *paths) -> None:
     """Draw a panel per model: for each pair the UAR before and after adaptation, joined by a line."""
-    style.set_style()
     models = experiment["models"]
     pairs = list(dict.fromkeys(zip(cells["source"], cells["target"], strict=True)))
     colours, _ = style.model_styles(models)
@@ -86,5 +79,4 @@ def draw(cells: pd.DataFrame, experiment: Mapping, titles: Mapping[str, str], no
         " temperature, and adapted with it",
         fontsize=7.5,
     )
-    style.add_footnotes(figure, notes)
-    style.save(figure, *paths)
+    style.save(figure, notes, *paths)

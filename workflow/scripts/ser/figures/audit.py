@@ -9,7 +9,6 @@ import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
 from matplotlib.colors import ListedColormap
-from matplotlib.text import Text
 
 from ser.core import files
 from ser.core.constants import EMOTIONS
@@ -57,7 +56,6 @@ def draw(corpus: str, report: dict, rows: Sequence[dict], levels, silence, notes
         levels: dB of full scale, one per row.
         silence: share of silence in %, one per row.
     """
-    style.set_style()
     figure = plt.figure(figsize=(11, 8.5), layout="constrained")
     figure.suptitle(f"{corpus}: corpus audit", fontsize=15, fontweight="bold")
     facts, panels = figure.subfigures(2, 1, height_ratios=[1.15, 4.45])
@@ -69,10 +67,7 @@ def draw(corpus: str, report: dict, rows: Sequence[dict], levels, silence, notes
     draw_by_emotion(axes["levels"], rows, levels, "dB, of full scale", "Level")
     draw_by_emotion(axes["silence"], rows, silence, "% of the utterance", "Silence")
     draw_splits(axes["splits"], report["splits"])
-    style.add_footnotes(figure, notes)
-    for text in figure.findobj(Text):
-        text.set_parse_math(False)  # names may contain $
-    style.save(figure, path)
+    style.save(figure, notes, path)
 
 
 def write_facts(figure, report: dict) -> None:

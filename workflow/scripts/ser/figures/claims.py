@@ -117,7 +117,6 @@ def draw(table: pd.DataFrame, notes: list[str], path) -> None:
 
     Claims without a verdict by rule have their descriptive comparisons instead.
     """
-    style.set_style()
     blocks = [(rows.iloc[0], shown(rows)) for _, rows in table.groupby("claim")]
     lines = 1 + sum(0.5 + sum(map(len, heading(first))) + sum(len(text) for text, _ in rows) for first, rows in blocks)
     figure = plt.figure(figsize=(WIDTH, INCH_PER_LINE * lines))
@@ -151,8 +150,7 @@ def draw(table: pd.DataFrame, notes: list[str], path) -> None:
     axes.set_xlabel("difference in UAR points", fontsize=8)
     below = "\n".join(textwrap.wrap(claims.EXPLANATION, 138))
     figure.text(0, -0.5 / figure.get_figheight(), below, va="top", fontsize=7.5)
-    style.add_footnotes(figure, notes, below=0.7 + 0.13 * (below.count("\n") + 1))
-    style.save(figure, path)
+    style.save(figure, notes, path, below=0.7 + 0.13 * (below.count("\n") + 1))
 
 
 def heading(first) -> tuple[list[str], list[str]]:

@@ -3,9 +3,7 @@
 import matplotlib.pyplot as plt
 import pandas as pd
 
-from ser.evaluation import confusions
 from ser.evaluation.intervals import mean_over_seeds
-from ser.evaluation.tables import read_table
 from ser.figures import style
 
 CELL = ["model", "source", "target"]
@@ -14,11 +12,7 @@ COLUMNS = [*CELL, "uar", "low", "high", "std", "seeds", "n", "each"]
 
 def make(inputs, outputs, settings: dict) -> None:
     """Write the cells of a comparison and draw them."""
-    counts = confusions.read([inputs.confusions])
-    drawn = cells(read_table(inputs.scores), counts, settings["experiment"])
-    notes = style.footnotes(settings["label"], style.archive_notes(inputs.archives))
-    style.write_drawn(drawn, notes, outputs.csv)
-    draw(drawn, settings["experiment"], settings["titles"], notes, outputs.png, outputs.pdf)
+    style.make(cells, draw, inputs, outputs, settings)
 
 
 def cells(scores: pd.DataFrame, counts: pd.DataFrame, experiment: dict) -> pd.DataFrame:
@@ -29,7 +23,6 @@ def cells(scores: pd.DataFrame, counts: pd.DataFrame, experiment: dict) -> pd.Da
 
 def draw(cells: pd.DataFrame, experiment: dict, titles: dict[str, str], notes: list[str], *paths) -> None:
     """Draw one line per pair across the models, with a colour per target and a marker per source; the mean as bars."""
-    style.set_style()
     models = experiment["models"]
     by_pair = cells.pivot(index=["source", "target"], columns="model", values="uar").reindex(columns=models)
     by_pair = by_pair.dropna(how="all")
@@ -50,5 +43,4 @@ def draw(cells: pd.DataFrame, experiment: dict, titles: dict[str, str], notes: l
     axes.grid(axis="x", visible=False)
     style.limit_to_percentages(axes)
     figure.legend(loc="outside right center", frameon=False, fontsize=8)
-    style.add_footnotes(figure, notes)
-    style.save(figure, *paths)
+    style.save(figure, notes, *paths)

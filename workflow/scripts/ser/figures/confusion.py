@@ -20,7 +20,6 @@ def make(inputs, outputs, settings: dict) -> None:
 
 def draw(shares: pd.DataFrame, models: list[str], titles: dict[str, str], notes: list[str], *paths) -> None:
     """Draw one matrix per model: true classes in rows, predicted in columns."""
-    style.set_style()
     figure, panels = plt.subplots(
         1, len(models), figsize=(2.3 * len(models) + 0.8, 2.9), sharey=True, squeeze=False, layout="constrained"
     )
@@ -38,5 +37,4 @@ def draw(shares: pd.DataFrame, models: list[str], titles: dict[str, str], notes:
         axes.tick_params(axis="x", rotation=45)
         axes.tick_params(axis="y", rotation=0)
     figure.suptitle("Predictions in % of each true emotion, mean over pairs and seeds", fontsize=10)
-    style.add_footnotes(figure, notes)
-    style.save(figure, *paths)
+    style.save(figure, notes, *paths)

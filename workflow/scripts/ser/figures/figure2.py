@@ -4,9 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from ser.evaluation import confusions
 from ser.evaluation.intervals import mean_over_seeds
-from ser.evaluation.tables import read_table
 from ser.figures import style
 
 CELL = ["target", "model", "source", "shots"]
@@ -15,11 +13,7 @@ COLUMNS = [*CELL, "uar", "low", "high", "std", "seeds", "n", "each"]
 
 def make(inputs, outputs, settings: dict) -> None:
     """Write the points of Figure 2 and draw them."""
-    counts = confusions.read(inputs.confusions)
-    drawn = points(read_table(*inputs.scores), counts, settings["experiment"])
-    notes = style.footnotes(settings["label"], style.archive_notes(inputs.archives))
-    style.write_drawn(drawn, notes, outputs.csv)
-    draw(drawn, settings["experiment"], settings["titles"], notes, outputs.png, outputs.pdf)
+    style.make(points, draw, inputs, outputs, settings)
 
 
 def points(scores: pd.DataFrame, counts: pd.DataFrame, experiment: dict) -> pd.DataFrame:
@@ -38,7 +32,6 @@ def points(scores: pd.DataFrame, counts: pd.DataFrame, experiment: dict) -> pd.D
 
 def draw(points: pd.DataFrame, experiment: dict, titles: dict[str, str], notes: list[str], *paths) -> None:
     """Draw UAR by shots, and within the target to the right of them: a panel per target and a line per model."""
-    style.set_style()
     targets, models = experiment["targets"], experiment["models"]
     colours, markers = style.model_styles(models)
     figure, panels = plt.subplots(
@@ -80,5 +73,4 @@ def draw(points: pd.DataFrame, experiment: dict, titles: dict[str, str], notes: 
     style.limit_to_percentages(panels[0, 0])
     handles, labels = panels[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=min(4, len(labels)), frameon=False)
-    style.add_footnotes(figure, notes)
-    style.save(figure, *paths)
+    style.save(figure, notes, *paths)

@@ -5,10 +5,8 @@ import numpy as np
 import pandas as pd
 
 from ser.core.paths import CLEAN
-from ser.evaluation import confusions
 from ser.evaluation.bootstrap import Scores
 from ser.evaluation.intervals import change_from_clean, mean_over_seeds
-from ser.evaluation.tables import read_table
 from ser.figures import style
 
 CHANGE = ["change", "change_low", "change_high"]
@@ -17,11 +15,7 @@ COLUMNS = ["target", "model", "condition", "uar", "low", "high", "std", "seeds",
 
 def make(inputs, outputs, settings: dict) -> None:
     """Write the bars of Figure 3 and draw them."""
-    counts = confusions.read([inputs.confusions])
-    drawn = bars(read_table(inputs.scores), counts, settings["experiment"])
-    notes = style.footnotes(settings["label"], style.archive_notes(inputs.archives))
-    style.write_drawn(drawn, notes, outputs.csv)
-    draw(drawn, settings["experiment"], settings["titles"], notes, outputs.png, outputs.pdf)
+    style.make(bars, draw, inputs, outputs, settings)
 
 
 def bars(scores: pd.DataFrame, counts: pd.DataFrame, experiment: dict) -> pd.DataFrame:
@@ -55,7 +49,6 @@ def change_text(bar: pd.Series) -> str:
 
 def draw(bars: pd.DataFrame, experiment: dict, titles: dict[str, str], notes: list[str], *paths) -> None:
     """Draw one panel per target, with plain (clean) and hatched (noisy) bars."""
-    style.set_style()
     targets, models = experiment["targets"], experiment["models"]
     colours, _ = style.model_styles(models)
     figure, panels = plt.subplots(
@@ -109,5 +102,4 @@ def draw(bars: pd.DataFrame, experiment: dict, titles: dict[str, str], notes: li
     ]
     labels = ["clean", f"{experiment['condition']} (change in points at the bottom)", "chance"]
     figure.legend(handles, labels, loc="outside upper center", ncols=3, frameon=False)
-    style.add_footnotes(figure, notes)
-    style.save(figure, *paths)
+    style.save(figure, notes, *paths)

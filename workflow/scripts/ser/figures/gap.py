@@ -72,7 +72,6 @@ def draw(table: pd.DataFrame, caption: str, notes: Sequence[str], path) -> None:
     for row in table.to_numpy().tolist():
         cells.append([row[0] if row[0] != previous else "", textwrap.fill(row[1], 20), *map(_two_lines, row[2:])])
         previous = row[0]
-    style.set_style()
     widths = [0.85, 1.65, *[1.05] * (table.shape[1] - 2)]
     header = [textwrap.fill(heading, 11) for heading in table.columns]
     figure = style.draw_table(cells, header, widths, row_height=0.4)
@@ -84,8 +83,7 @@ def draw(table: pd.DataFrame, caption: str, notes: Sequence[str], path) -> None:
         fontweight="normal",
         pad=8,
     )
-    style.add_footnotes(figure, notes)
-    style.save(figure, path)
+    style.save(figure, notes, path)
 
 
 def _two_lines(text: str) -> str:

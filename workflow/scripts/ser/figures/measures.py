@@ -90,10 +90,8 @@ def texts(cells: pd.DataFrame, titles: Mapping[str, str]) -> pd.DataFrame:
 
 def draw(table: pd.DataFrame, notes: Sequence[str], path) -> None:
     """Draw the means by model."""
-    style.set_style()
     cells = [[textwrap.fill(row[0], 20), *row[1:]] for row in table.to_numpy().tolist()]
     header = [textwrap.fill(heading, 11) for heading in table.columns]
     figure = style.draw_table(cells, header, [1.65, *[0.85] * (len(header) - 1)], row_height=0.4)
     figure.axes[0].set_title(textwrap.fill(f"{CAPTION}.", 160), fontsize=8, fontweight="normal", loc="left", pad=8)
-    style.add_footnotes(figure, notes)
-    style.save(figure, path)
+    style.save(figure, notes, path)

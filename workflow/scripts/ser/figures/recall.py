@@ -19,7 +19,6 @@ def make(inputs, outputs, settings: dict) -> None:
 
 def draw(recalls: pd.DataFrame, experiment: dict, titles: dict[str, str], notes: list[str], *paths) -> None:
     """Draw the recall of each emotion, one panel per target and marker per model."""
-    style.set_style()
     models = experiment["models"]
     targets = [target for target in experiment["targets"] if target in set(recalls["target"])]
     colours, markers = style.model_styles(models)
@@ -40,5 +39,4 @@ def draw(recalls: pd.DataFrame, experiment: dict, titles: dict[str, str], notes:
     panels[0, 0].set_ylabel("recall (%), mean over sources\nand seeds")
     handles, labels = panels[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), frameon=False)
-    style.add_footnotes(figure, notes)
-    style.save(figure, *paths)
+    style.save(figure, notes, *paths)

@@ -3,7 +3,7 @@
 import os
 import re
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import matplotlib
 
@@ -16,6 +16,8 @@ from matplotlib.figure import Figure
 
 from ser.core.constants import EMOTIONS
 from ser.core.files import atomic_write, read_json
+from ser.evaluation import confusions
+from ser.evaluation.tables import read_table
 
 CHANCE = 100 / len(EMOTIONS)  # UAR in % of any prediction that ignores the speech
 DOTS_PER_INCH = 300
@@ -25,7 +27,7 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<")  # nine, beside ten colo
 
 
 def set_style() -> None:
-    """Set the common style: seaborn's colour-blind palette on white."""
+    """Set the common style: seaborn's colour-blind palette on white, and `$` in names as it is."""
     sns.set_theme(style="whitegrid", palette="colorblind", font_scale=0.9)
     plt.rcParams.update(
         {"figure.dpi": 100, "savefig.dpi": DOTS_PER_INCH, "axes.titleweight": "bold", "text.parse_math": False}
@@ -56,6 +58,24 @@ def in_order(cells: pd.DataFrame, orders: Mapping[str, Sequence]) -> pd.DataFram
     return ranked.reset_index(drop=True)
 
 
+def make(values: Callable, draw: Callable, inputs, outputs, settings: dict) -> None:
+    """Compute the values of an experiment's figure, write them as CSV and draw them.
+
+    Args:
+        values: function of scores, confusion counts and the experiment.
+        draw: function of the values, the experiment, titles of models, notes and paths.
+    """
+    scores, counts = read_table(*_listed(inputs.scores)), confusions.read(_listed(inputs.confusions))
+    drawn = values(scores, counts, settings["experiment"])
+    notes = footnotes(settings["label"], archive_notes(inputs.archives))
+    write_drawn(drawn, notes, outputs.csv)
+    draw(drawn, settings["experiment"], settings["titles"], notes, outputs.png, outputs.pdf)
+
+
+def _listed(paths: str | Sequence[str]) -> Sequence[str]:
+    return [paths] if isinstance(paths, str) else paths
+
+
 def footnotes(label: str | None, notes: Mapping[str, str]) -> list[str]:
     """Return the notes of a table or figure: the label, and each note with the corpora or models it is on.
 
@@ -80,21 +100,6 @@ def write_csv(frame: pd.DataFrame, path: str | os.PathLike) -> None:
         frame.to_csv(temporary, index=False, float_format="%.4f")
 
 
-def add_footnotes(figure: Figure, lines: Sequence[str], below: float = 0.22) -> None:
-    """Print notes in a prominent box, `below` inches under the figure."""
-    if lines:
-        figure.text(
-            0.5,
-            -below / figure.get_figheight(),
-            textwrap.fill(" \N{MIDDLE DOT} ".join(lines), max(60, int(13 * figure.get_figwidth()))),
-            ha="center",
-            va="top",
-            fontsize=9,
-            fontweight="bold",
-            bbox={"boxstyle": "round,pad=0.4", "facecolor": "#fff3cd", "edgecolor": "#997404"},
-        )
-
-
 def intervals(rows: pd.DataFrame) -> list:
     """Return the margins of 95 % intervals, NaN for fewer than `MIN_SEEDS` seeds."""
     margins = (rows["uar"] - rows["low"], rows["high"] - rows["uar"])
@@ -114,8 +119,24 @@ def seeds_note(rows: pd.DataFrame) -> str:
     return dots + (", bars: 95 % confidence intervals of the mean" if (rows["seeds"] >= MIN_SEEDS).any() else "")
 
 
-def save(figure: Figure, *paths: str | os.PathLike) -> None:
-    """Write a figure as PNG or PDF, reproducibly: without time or version."""
+def save(figure: Figure, notes: Sequence[str], *paths: str | os.PathLike, below: float = 0.22) -> None:
+    """Write a figure with its notes as PNG or PDF, reproducibly: without time or version.
+
+    Args:
+        notes: printed in a prominent box under the figure.
+        below: distance of the box from the figure in inches.
+    """
+    if notes:
+        figure.text(
+            0.5,
+            -below / figure.get_figheight(),
+            textwrap.fill(" \N{MIDDLE DOT} ".join(notes), max(60, int(13 * figure.get_figwidth()))),
+            ha="center",
+            va="top",
+            fontsize=9,
+            fontweight="bold",
+            bbox={"boxstyle": "round,pad=0.4", "facecolor": "#fff3cd", "edgecolor": "#997404"},
+        )
     for path in paths:
         metadata = dict.fromkeys(
             ("Creator", "Producer", "CreationDate") if str(path).endswith(".pdf") else ("Software",)

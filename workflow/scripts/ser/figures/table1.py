@@ -132,9 +132,7 @@ def draw(table: pd.DataFrame, languages: list[str], notes: list[str], path) -> N
         "of which\nencoder",
         "of which\ntrained",
     ]
-    style.set_style()
     language_widths = [max(0.8, 0.1 * len(language)) for language in languages]
     widths = [1.8, 3.0, 2.7, 0.8, 1.0, *language_widths, 1.1, 0.8, 1.1, 0.9, 0.9]
     figure = style.draw_table(cells, header, widths, row_height=max(0.4, 0.19 * lines))
-    style.add_footnotes(figure, notes)
-    style.save(figure, path)
+    style.save(figure, notes, path)

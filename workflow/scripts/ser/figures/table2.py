@@ -170,7 +170,6 @@ def draw(detail: pd.DataFrame, titles: dict[str, str], notes: list[str], path) -
         for row in pair.itertuples():
             cells[-1].append(text_beside_paper(row))
             colours[-1].append(colour_of(row.difference, largest))
-    style.set_style()
     header = ["Source", "Target", *(textwrap.fill(titles[model], 11) for model in models)]
     has_paper = detail["paper"].notna().any()
     figure = style.draw_table(
@@ -180,8 +179,7 @@ def draw(detail: pd.DataFrame, titles: dict[str, str], notes: list[str], path) -
     lines = [caption(detail)[0], *paper, *marks_explained(detail)]
     wrapped = [textwrap.fill(line, int(15 * figure.get_figwidth())) for line in lines]
     figure.axes[0].set_title("\n".join(wrapped), fontsize=9, pad=8)
-    style.add_footnotes(figure, notes)
-    style.save(figure, path)
+    style.save(figure, notes, path)
 
 
 def text_beside_paper(row) -> str:

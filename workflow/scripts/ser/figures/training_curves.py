@@ -58,7 +58,6 @@ def draw(
     *paths,
 ) -> None:
     """Draw development UAR (top) and losses (bottom), one column per model; `steps` are the labels of their axes."""
-    style.set_style()
     sources = [source for source in sources if source in set(curves["source"])]
     colours, markers = style.model_styles(sources)
     figure, panels = plt.subplots(
@@ -86,5 +85,4 @@ def draw(
     panels[1, 0].set_ylabel("loss: training solid,\ndevelopment dashed")
     handles, labels = panels[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), frameon=False)
-    style.add_footnotes(figure, notes)
-    style.save(figure, *paths)
+    style.save(figure, notes, *paths)
