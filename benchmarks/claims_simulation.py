@@ -25,7 +25,7 @@ sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
 from ser.core.constants import EMOTIONS  # noqa: E402
 from ser.corpora import splits  # noqa: E402
-from ser.demo.layouts import URDU_SPEAKERS  # noqa: E402
+from ser.demo.layouts import urdu_speakers  # noqa: E402
 from ser.evaluation import bootstrap, claims  # noqa: E402
 
 # Utterances per speaker and emotion; for IEMOCAP and EMODB as even as their totals allow.
@@ -33,7 +33,7 @@ SPEAKERS = {
     "IEMOCAP": np.full((10, 4), (110, 164, 171, 108)),
     "EMODB": np.full((10, 4), (13, 7, 8, 14)),
     "EMOVO": np.full((6, 4), 14),
-    "URDU": np.array(list(URDU_SPEAKERS.values())),
+    "URDU": np.array(list(urdu_speakers().values())),
 }
 POOL_PER_EMOTION = 50  # of `config.yaml`
 # Standard deviations in logits: assumptions, not measurements.

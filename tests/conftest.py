@@ -23,7 +23,7 @@ sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 from ser.core.constants import EMOTIONS  # noqa: E402
 from ser.core.seeding import named_generator  # noqa: E402
 from ser.corpora.formats import emodb, emovo, published_files, ravdess  # noqa: E402
-from ser.demo.layouts import URDU_SPEAKERS  # noqa: E402
+from ser.demo.layouts import urdu_speakers  # noqa: E402
 from ser.models.batching import Frames  # noqa: E402
 
 # IEMOCAP utterances per session: angry, happy (including excited), neutral, sad; 5531 in total.
@@ -89,7 +89,7 @@ def real_rows(corpus: str) -> list[dict]:
             for name in sorted(ravdess.published_names())
             if name[6:8] in ravdess.EMOTIONS
         ]
-    counts = IEMOCAP_SESSIONS if corpus == "IEMOCAP" else URDU_SPEAKERS
+    counts = IEMOCAP_SESSIONS if corpus == "IEMOCAP" else urdu_speakers()
     return [
         {"utterance": f"{group}_{emotion}{i}", "speaker": group, "group": group, "emotion": emotion}
         for group, group_counts in counts.items()

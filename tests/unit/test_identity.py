@@ -28,10 +28,9 @@ SAME = {
 }
 
 
-@pytest.mark.parametrize("first", [0, 1])
 @pytest.mark.parametrize("case", SAME)
-def test_names_that_look_the_same_are_one(case, first):
-    one, other = SAME[case][first], SAME[case][1 - first]
+def test_names_that_look_the_same_are_one(case):
+    one, other = SAME[case]
     assert identity.normalise(one) == identity.normalise(other)
 
 
@@ -76,7 +75,7 @@ def write_corpus(folder, speakers, emotions=EMOTIONS, group=None):
 SETTINGS = {"format": "table", "language": "Urdu"}
 
 
-@pytest.mark.parametrize("case", SAME)
+@pytest.mark.parametrize("case", ["blanks", "byte order mark"])
 @pytest.mark.parametrize("column", ["speaker", "group"])
 def test_no_split_separates_spellings_of_a_name(tmp_path, case, column):
     if column == "speaker":

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from local_server import serve
 
-from ser.config import local_inputs
 from ser.core.errors import UserError
 from ser.corpora import download
 
@@ -83,21 +82,6 @@ def test_archive_that_fails_its_check_is_not_kept(tmp_path):
     ):
         download.fetch({"url": f"{server.url}/a.zip"}, tmp_path / "out" / "a.zip", check)
     assert list((tmp_path / "out").iterdir()) == []
-
-
-def test_entries_of_one_source_share_an_archive():
-    plain = {"format": "emodb", "url": None}
-    assert download.archive_name("EMODB", plain) == download.archive_name("EMODB-drop", plain)
-    mirror = {"format": "emodb", "url": "http://example.org/x.tar.gz"}
-    assert download.archive_name("EMODB", mirror) == "EMODB-mirror.tar.gz"
-
-
-def test_licensed_corpus_is_rejected_with_instructions():
-    refusal = local_inputs.download_refusal("IEMOCAP", {"format": "iemocap", "url": None})
-    assert "corpora.IEMOCAP.path" in refusal
-    assert "https://sail.usc.edu/iemocap/" in refusal
-    assert "config/open.yaml" in refusal
-    assert local_inputs.download_refusal("URDU", {"format": "urdu", "url": None}) is None
 
 
 def test_every_environment_of_the_paper_has_a_source():

@@ -21,7 +21,7 @@ rule demo_speech:
     conda:
         "../../envs/ser.yaml"
     params:
-        settings=uses("demo_speech.py"),
+        settings=uses("demo_speech.py", "resources/urdu-sha256.tsv"),
     script:
         "../scripts/demo_speech.py"
 

@@ -7,7 +7,7 @@ from ser.snakemake_support import script
 
 def main(snakemake):
     rows = files.read_rows(snakemake.input.utterances)
-    roles = {row["utterance"]: row["role"] for row in files.read_rows(snakemake.input.split)}
+    roles = leakage.read_roles(snakemake.input.split)
     leakage.check_complete(rows, roles, snakemake.input.split)
     pool = [row for row in rows if roles[row["utterance"]] == "pool"]
     wildcards = snakemake.wildcards

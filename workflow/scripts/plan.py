@@ -89,15 +89,8 @@ def downloads(jobs: Iterable[Job]) -> list[str]:
                 size = download.published()["noise"]["demand"]["bytes"].get(name)
             case "encoder" if not job.inputs:
                 name = job.wildcards["encoder"]
-                known = reference_data.read("checkpoints.yaml")
-                size = next(
-                    (
-                        entry.get("bytes")
-                        for checkpoint, entry in known.items()
-                        if name.rpartition("-")[0] == checkpoint.replace("/", "--")
-                    ),
-                    None,
-                )
+                checkpoint = name.rpartition("-")[0].replace("--", "/")
+                size = reference_data.read("checkpoints.yaml").get(checkpoint, {}).get("bytes")
             case _:
                 continue
         lines.append(f"Download: {name}, {f'{size / 1e6:.0f} MB' if size else 'unknown size'}")

@@ -8,6 +8,11 @@ from ser.core.files import read_rows
 REMEDY = "Delete the file and run Snakemake again. If it happens again, report a bug."
 
 
+def read_roles(split) -> dict[str, str]:
+    """Read utterance -> role from a split's path."""
+    return {row["utterance"]: row["role"] for row in read_rows(split)}
+
+
 def read_split(split, utterances, overlaps) -> dict[str, str]:
     """Read a split and check it with its corpus's tables.
 
@@ -18,7 +23,7 @@ def read_split(split, utterances, overlaps) -> dict[str, str]:
         utterances: path of `utterances.csv`.
         overlaps: path of `overlaps.csv`.
     """
-    roles = {row["utterance"]: row["role"] for row in read_rows(split)}
+    roles = read_roles(split)
     check_no_leak(read_rows(utterances), read_rows(overlaps), roles, str(split))
     return roles
 

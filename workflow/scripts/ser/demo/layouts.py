@@ -3,11 +3,13 @@
 The demo's archives have the form of the published ones, but other contents and fewer utterances.
 """
 
+import re
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ser.core.constants import EMOTIONS
-from ser.corpora.formats import emodb, emovo, iemocap
+from ser.corpora.formats import emodb, emovo, iemocap, published_files, urdu
 
 
 @dataclass(frozen=True)
@@ -71,38 +73,12 @@ def emovo_layout() -> Layout:
     return Layout(lines, 48_000, stereo=lambda path: path != lines[0].path)
 
 
-# Angry, happy, neutral and sad utterances of each speaker of URDU, counted from its file names.
-URDU_SPEAKERS = {
-    "SM1": (22, 0, 0, 0),
-    "SM2": (28, 0, 0, 0),
-    "SM3": (2, 2, 8, 0),
-    "SM4": (48, 0, 0, 0),
-    "SM5": (0, 8, 72, 0),
-    "SM6": (0, 10, 0, 4),
-    "SM7": (0, 28, 0, 0),
-    "SM17": (0, 2, 0, 0),
-    "SM18": (0, 2, 0, 0),
-    "SM19": (0, 2, 0, 0),
-    "SM20": (0, 0, 10, 0),
-    "SM21": (0, 0, 4, 0),
-    "SM22": (0, 0, 2, 0),
-    "SM23": (0, 0, 0, 6),
-    "SM24": (0, 0, 0, 38),
-    "SM25": (0, 0, 0, 40),
-    "SM26": (0, 0, 0, 2),
-    "SM27": (0, 0, 0, 4),
-    "SF1": (0, 12, 0, 0),
-    "SF2": (0, 2, 0, 0),
-    "SF3": (0, 2, 0, 0),
-    "SF4": (0, 4, 0, 0),
-    "SF5": (0, 4, 0, 0),
-    "SF6": (0, 14, 0, 0),
-    "SF7": (0, 6, 0, 0),
-    "SF8": (0, 2, 0, 0),
-    "SF9": (0, 0, 4, 0),
-    "SF10": (0, 0, 0, 2),
-    "SF11": (0, 0, 0, 4),
-}
+def urdu_speakers() -> dict[str, tuple[int, ...]]:
+    """Return the number of utterances of each speaker of URDU in every emotion, men first."""
+    files = [re.search(urdu.PATTERN, row["file"]) for row in published_files("urdu").values()]
+    counts = Counter((f"S{file[2]}{file[3]}", urdu.EMOTIONS[file[5]]) for file in files)
+    speakers = sorted({speaker for speaker, _ in counts}, key=lambda speaker: (speaker[1] == "F", int(speaker[2:])))
+    return {speaker: tuple(counts[speaker, emotion] for emotion in EMOTIONS) for speaker in speakers}
 
 
 def urdu_layout() -> Layout:
@@ -114,7 +90,7 @@ def urdu_layout() -> Layout:
     for emotion_index, emotion in enumerate(EMOTIONS):
         folder = emotion.capitalize()
         number = 0
-        for speaker, counts in URDU_SPEAKERS.items():
+        for speaker, counts in urdu_speakers().items():
             gender = "male" if speaker[1] == "M" else "female"
             for file in range(1, counts[emotion_index] // 2 + 1):
                 number += 1

@@ -14,6 +14,7 @@ from ser.core.errors import UserError, listing
 from ser.core.files import read_json, read_rows
 from ser.core.metrics import accuracy, unweighted_average_recall
 from ser.core.paths import RunId
+from ser.corpora import leakage
 from ser.corpora.data_fingerprint import data_fingerprint, described
 
 MEASURES = ("uar", "accuracy", "auc", "macro_f1", "speaker_recall", "largest_share", "ece")  # all in %
@@ -81,7 +82,7 @@ def read_roles(splits: Sequence[str | Path]) -> dict[tuple[str, int], dict[str, 
     found = {}
     for path in splits:
         match = SPLIT.search(str(path))
-        found[match["target"], int(match["seed"])] = {row["utterance"]: row["role"] for row in read_rows(path)}
+        found[match["target"], int(match["seed"])] = leakage.read_roles(path)
     return found
 
 

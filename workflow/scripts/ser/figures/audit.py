@@ -43,7 +43,7 @@ def read_splits(paths: Sequence[str], rows, overlaps) -> dict[int, dict[str, str
     """Read seed -> utterance -> role. Raises `UserError` if a split leaks."""
     found = {}
     for path in paths:
-        roles = {row["utterance"]: row["role"] for row in files.read_rows(path)}
+        roles = leakage.read_roles(path)
         leakage.check_no_leak(rows, overlaps, roles, path)
         found[int(Path(path).parent.name.removeprefix("seed"))] = roles
     return found

@@ -9,18 +9,17 @@ from torch import nn
 from ser.models import families
 from ser.models.base_encoder import BaseEncoder
 from ser.models.batching import Frames, mean_of_real_frames, pad
-from ser.models.classification_head import classifier
 from ser.models.feature_store import Storage
 from ser.models.fine_tuning_methods import apply_method
-from ser.models.layer_choice import LayerChoice, check_layers
+from ser.models.heads import LayerChoice, classifier
 
 
-def build(settings: dict, encoder) -> "FoundationModel":
+def build(settings: dict, encoder) -> "EncoderClassifier":
     """Return the model of a configuration's entry, with the encoder from its folder."""
-    return FoundationModel(families.encoder(settings["family"]).build(settings, encoder), settings)
+    return EncoderClassifier(families.encoder(settings["family"]).build(settings, encoder), settings)
 
 
-class FoundationModel(nn.Module):
+class EncoderClassifier(nn.Module):
     """Encoder, average over an utterance's own frames, classification head.
 
     The layers before the first trained parameter are constant. `read_frames` computes their output once per run, and
@@ -41,11 +40,10 @@ class FoundationModel(nn.Module):
         self.encoder = encoder
         self.encoder_parameters = encoder.parameter_count
         self.trains_all = settings["weights"] == "random"
-        layers, count = settings["pooling"]["layers"], len(encoder.layers)
-        check_layers(layers, count)
+        layers = settings["pooling"]["layers"]
+        self.choice = LayerChoice(layers, len(encoder.layers))
         if isinstance(layers, int):
-            encoder.keep_layers(layers)  # the last of those is chosen
-        self.choice = LayerChoice("last" if isinstance(layers, int) else layers, count + 1)
+            encoder.keep_layers(layers)  # so that the chosen one is the last
         if not self.trains_all:
             apply_method(encoder, settings["tuning"])
         self.head = classifier(encoder.hidden_size)

@@ -1,8 +1,9 @@
-"""Storage of frames: on the GPU, in memory, or in a file."""
+"""Storage of frames, on the GPU, in memory, or in a file; reading of vectors that other jobs computed."""
 
 import logging
 import os
 import tempfile
+from collections.abc import Collection
 
 import numpy as np
 import torch
@@ -46,3 +47,14 @@ class Storage:
         with tempfile.TemporaryFile(dir=self._folder) as file:
             os.posix_fallocate(file.fileno(), 0, size)  # else a full disk is noticed only when a page is written
             return torch.from_numpy(np.memmap(file, np.float32, "r+", shape=(frames, width)))
+
+
+def read_vectors(path, utterances: list[dict], wanted: Collection[str]) -> np.ndarray:
+    """Read the vectors of the wanted utterances of a corpus, in the corpus's order.
+
+    Args:
+        path: an array with a row for each of `utterances`.
+        utterances: all rows of the corpus.
+    """
+    chosen = set(wanted)
+    return np.load(path, mmap_mode="r")[[row["utterance"] in chosen for row in utterances]]

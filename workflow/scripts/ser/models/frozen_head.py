@@ -9,17 +9,15 @@ from torch import nn
 
 from ser.core.files import read_json
 from ser.models.batching import Frames
-from ser.models.classification_head import classifier
-from ser.models.feature_store import Storage
-from ser.models.layer_choice import LayerChoice, check_layers
-from ser.models.vectors import read_vectors
+from ser.models.feature_store import Storage, read_vectors
+from ser.models.heads import LayerChoice, classifier
 
 
 def build(settings: dict, encoder) -> "FrozenEncoderHead":
     """Return the head for an encoder, of which only the size is read."""
-    record, layers = read_json(Path(encoder, "revision.json")), settings["pooling"]["layers"]
-    check_layers(layers, record["layers"])
-    return FrozenEncoderHead(record["width"], record["parameters"], layers, record["layers"] + 1)
+    record = read_json(Path(encoder, "revision.json"))
+    choice = LayerChoice(settings["pooling"]["layers"], record["layers"])
+    return FrozenEncoderHead(record["width"], record["parameters"], choice)
 
 
 class FrozenEncoderHead(nn.Module):
@@ -28,16 +26,15 @@ class FrozenEncoderHead(nn.Module):
     Args:
         width: of the vectors.
         parameters: number of the encoder's parameters.
-        layers: as for `LayerChoice`.
-        count: number of hidden states per utterance.
+        choice: among the layers.
     """
 
     recordable = True  # operations depend on the shapes of a batch only: see `ser.training.recorded_steps`
 
-    def __init__(self, width: int, parameters: int, layers: str | int, count: int):
+    def __init__(self, width: int, parameters: int, choice: LayerChoice):
         super().__init__()
         self.encoder_parameters = self.absent_parameters = parameters
-        self.choice = LayerChoice(layers, count)
+        self.choice = choice
         self.head = classifier(width)
 
     def read_frames(self, path, utterances: list[dict], wanted: Collection[str], storage: Storage) -> list[Frames]:

@@ -10,8 +10,7 @@ from ser.core.constants import EMOTIONS
 from ser.corpora.audio_array import as_float
 from ser.models import functionals
 from ser.models.batching import Frames
-from ser.models.feature_store import Storage
-from ser.models.vectors import read_vectors
+from ser.models.feature_store import Storage, read_vectors
 
 
 def build(settings: dict, encoder=None) -> "LinearSvm":

@@ -1,9 +1,17 @@
-"""Choice among an encoder's layers, or their average."""
+"""Classification heads on pooled vectors, and the choice among an encoder's layers before them."""
 
 import torch
 from torch import nn
 
+from ser.core.constants import EMOTIONS
 from ser.core.errors import UserError
+
+HIDDEN, DROPOUT = 256, 0.1
+
+
+def classifier(width: int) -> nn.Sequential:
+    """Return layers that map pooled vectors (batch, width) to logits (batch, 4)."""
+    return nn.Sequential(nn.Linear(width, HIDDEN), nn.ReLU(), nn.Dropout(DROPOUT), nn.Linear(HIDDEN, len(EMOTIONS)))
 
 
 class LayerChoice(nn.Module):
@@ -14,14 +22,20 @@ class LayerChoice(nn.Module):
     Args:
         layers: `last`; `mean` of all; `weighted`, by the softmax of trained scores as in SUPERB (Yang et al., 2021),
             which start equal; or a number.
-        count: number of hidden states: the input of the first layer and the output of each.
+        count: number of the encoder's layers. There is one more hidden state: the input of the first layer.
+
+    Raises `UserError` if the encoder has no layer of this number.
     """
 
     def __init__(self, layers: str | int, count: int):
         super().__init__()
+        if isinstance(layers, int) and layers > count:
+            raise UserError(
+                f"pooling.layers: {layers} is not a layer of this encoder, which has {count}: use at most {count}"
+            )
         self._layers = layers
         if layers == "weighted":
-            self.scores = nn.Parameter(torch.zeros(count))
+            self.scores = nn.Parameter(torch.zeros(count + 1))
 
     @property
     def is_trained(self) -> bool:
@@ -34,7 +48,7 @@ class LayerChoice(nn.Module):
         return self._layers in ("mean", "weighted")
 
     def forward(self, states: torch.Tensor) -> torch.Tensor:
-        """Map (batch, layers, width) to (batch, width)."""
+        """Map (batch, layers + 1, width) to (batch, width)."""
         match self._layers:
             case "last":
                 return states[:, -1]
@@ -44,11 +58,3 @@ class LayerChoice(nn.Module):
                 return torch.einsum("l,blw->bw", torch.softmax(self.scores, dim=0), states)
             case number:
                 return states[:, number]
-
-
-def check_layers(layers: str | int, count: int) -> None:
-    """Raise `UserError` if `pooling.layers` is a layer that an encoder with `count` layers does not have."""
-    if isinstance(layers, int) and layers > count:
-        raise UserError(
-            f"pooling.layers: {layers} is not a layer of this encoder, which has {count}: use at most {count}"
-        )
