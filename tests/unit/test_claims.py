@@ -19,6 +19,7 @@ from ser.core.constants import EMOTIONS
 from ser.core.paths import RunId
 from ser.evaluation import bootstrap, claims
 from ser.evaluation.bootstrap import Arm, Estimate, Scores, Term
+from ser.figures import claims as drawn
 
 CORPORA = {"EMODB": "German", "EMOVO": "Italian", "URDU": "Urdu", "IEMOCAP": "English"}
 FOUNDATION = ["wav2vec2", "xlsr", "whisper", "mms"]
@@ -149,6 +150,15 @@ class TestVerdicts:
             "C7": [pytest.approx(-10), pytest.approx(0)],
             "C9": [pytest.approx(9)],
         }
+
+    def test_markdown(self, table):
+        lines = drawn.markdown(table, ["synthetic"]).splitlines()
+        assert "**synthetic**" in lines
+        assert f"| C1 | **supported** | {claims.STATEMENTS['C1']} |" in lines
+        assert f"| C2 | **no verdict**: {claims.DESCRIPTIVE['C2']} | {claims.STATEMENTS['C2']} |" in lines
+        limits = r"\| [+-][\d.]+ to [+-][\d.]+ \|"
+        (row,) = [line for line in lines if line.startswith("| C9 | wav2vec2-full against")]
+        assert re.search(rf"\| \+9\.0 {limits} 12 of 12 \| supported \(p < 0\.001\) \| random initialisation \|$", row)
 
     def test_effects_of_other_comparisons(self, table):
         other = table[~table["primary"]].set_index(["claim", "comparison"])["effect"]

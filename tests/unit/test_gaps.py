@@ -140,6 +140,13 @@ class TestWithin:
         assert not (speakers["train"] & speakers["dev"] | (speakers["train"] | speakers["dev"]) & speakers["test"])
         leakage.check_no_leak(rows, [], roles, "within.csv")
 
+    def test_pool_of_three_equal_speakers_has_a_larger_development_set(self, caplog):
+        rows = self.rows_of({f"s{i}": EMOTIONS for i in range(6)})
+        roles = splits.within_split(rows, [], 1, 30, "T")
+        speakers = {role: {u.split("-")[0] for u, own in roles.items() if own == role} for role in set(roles.values())}
+        assert {role: len(names) for role, names in speakers.items()} == {"train": 2, "dev": 1, "test": 3}
+        assert caplog.text == ""
+
     def test_speakers_with_one_emotion_are_on_both_sides_of_training_only(self, caplog):
         """As in URDU: the pool has one speaker of anger."""
         emotions = {f"{emotion}{i}": [emotion] for emotion in EMOTIONS for i in range(2)}

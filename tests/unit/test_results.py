@@ -11,6 +11,7 @@ from ser.core import files
 from ser.core.constants import EMOTIONS
 from ser.core.errors import UserError
 from ser.core.paths import RunId
+from ser.corpora.data_fingerprint import data_fingerprint, described
 from ser.evaluation import confusions, intervals, scores
 from ser.figures import adaptation, comparison, figure2, figure3, measures, style, table2, training_curves
 
@@ -46,6 +47,17 @@ def detail_of(scored, notes, experiment=EXPERIMENT, **options):
 COLUMNS = ("target", "condition", "utterance", "emotion", "predicted", *EMOTIONS)
 SPEAKER_OF = {"T": {f"u{i}": f"0{i // 4}" for i in range(8)}}
 TRAINING = {"selected_epoch": 3, "epochs": 5, "train_loss": 0.25, "converged": True, "data": "0123456789abcdef"}
+
+
+def test_fingerprint_of_data():
+    rows = [{"utterance": u, "emotion": "sad", "speaker": "A", "samples": "100", "start": "0"} for u in "abc"]
+    before = data_fingerprint(described(rows, "ab"))
+    assert data_fingerprint(described(rows[::-1], "ba")) == before
+    other = [row | {"start": "7"} for row in rows]  # where the audio is stored
+    assert data_fingerprint(described(other, "ab")) == before
+    changed = [described([rows[0] | {key: "x"}, *rows[1:]], "ab") for key in ("emotion", "speaker", "samples")]
+    found = {data_fingerprint(one) for one in (*changed, described(rows, "abc"), described(rows, "ac"))}
+    assert len(found - {before}) == 5
 
 
 class TestScores:

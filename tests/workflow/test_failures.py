@@ -149,6 +149,12 @@ class TestThreads:
         assert files.read_json(run)["threads"] == 2
 
 
+def test_fingerprint_of_data_covers_few_shot_examples(finished):
+    rows = [row for row in files.read_rows(finished.directory / FEW_SHOT) if row["test_set"] == "test"]
+    assert {row["shots"] for row in rows} == {"0", "4"}
+    assert len({row["data"] for row in rows}) == 2
+
+
 def test_contents_of_folders_are_tracked_but_not_times(workflow):
     target = "results/corpora/ONE/overlaps.csv"
     for path in workflow.directory.glob("ONE/**/*"):
