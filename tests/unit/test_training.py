@@ -364,14 +364,6 @@ def in_file(tensor) -> bool:
     raise AssertionError("the tensor is not in a memory mapping")
 
 
-def test_every_epoch_is_logged(tmp_path, caplog):
-    caplog.set_level("INFO")
-    run(tmp_path)
-    lines = [line for line in caplog.messages if line.startswith("epoch ")]
-    assert [line.split(":")[0] for line in lines] == [f"epoch {epoch} of 4" for epoch in (1, 2, 3, 4)]
-    assert all("train_loss " in line and "dev_loss " in line and "dev_uar " in line for line in lines)
-
-
 def test_precision_by_device():
     cpu, gpu = CPU, torch.device("cuda")
     assert not autocast.uses_bfloat16(cpu, "auto")
