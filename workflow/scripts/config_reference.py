@@ -13,6 +13,7 @@ from ser.core.paths import ROOT
 
 README = ROOT / "config" / "README.md"
 MARK = "<!-- From here on written by `make reference` from workflow/schemas/config.schema.yaml. -->\n"
+PAIRS = {"$ref": "#/$defs/pairs"}  # keys that most experiments share: the text above their table names them
 HEADER = "| key | may be | default | means |\n|---|---|---|---|\n"
 
 
@@ -48,6 +49,8 @@ def _rows_below(prefix: str, rule: dict) -> Iterator[str]:
     """Yield rows of nested keys with a description, depth first; `*` is any name."""
     rule = resolved(rule)
     if "anyOf" in rule:
+        if rule["anyOf"][-1] == PAIRS:
+            return
         rule = resolved(rule["anyOf"][-1])
     below = rule.get("properties", {}) if rule.get("type") == "object" else {}
     by_value = conditional_defaults(rule)
