@@ -407,6 +407,8 @@ def test_schema_is_valid_and_describes_every_key():
     for path, rule in subschemas(schema.schema()):
         assert rule.keys() <= KEYWORDS, path
         conditional = {"if", "then"} & set(path.split("."))
+        if "properties" in rule and not conditional:
+            assert rule["additionalProperties"] is False, f"{path} allows misspelt keys"
         if not conditional and path != "config.overrides":  # these are described under training
             for name, below in rule.get("properties", {}).items():
                 assert below.get("description", "").endswith("."), f"{path}.{name} has no description"

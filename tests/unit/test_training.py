@@ -1,5 +1,6 @@
 """Training: reproducible, also after interruptions and with limited memory."""
 
+import re
 import subprocess
 import sys
 import time
@@ -80,8 +81,10 @@ def whole(tmp_path_factory):
 class TestTraining:
     """Training loop: learning, the best epoch, and resuming."""
 
-    def test_loss_decreases_and_uar_increases(self, tmp_path):
+    def test_loss_decreases_and_uar_increases(self, tmp_path, caplog):
+        caplog.set_level("INFO")
         progress = run(tmp_path, SETTINGS | {"epochs": 8}, train=learnable_examples(64))
+        assert re.search(r"epoch 8 of 8: train_loss [\d.]+, dev_loss [\d.]+, dev_uar [\d.]+", caplog.text)
         assert progress.history[-1]["train_loss"] < progress.history[0]["train_loss"] / 2
         assert progress.history[progress.best_epoch - 1]["dev_uar"] > 60
 

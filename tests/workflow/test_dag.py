@@ -63,6 +63,12 @@ def test_table_alone_plans_no_few_shot_runs(paper):
         paper.configure(config)
 
 
+def test_jobs_with_a_model_request_a_gpu(paper):
+    dry_run = paper.run("--dry-run", "results/runs/xlsr/EMODB-to-any/0-shot/seed1/weights.safetensors").stdout
+    block = dry_run[dry_run.index("rule finetune:") :]
+    assert "gpu=1" in block
+
+
 def test_missing_iemocap_stops_a_run_before_any_work(paper):
     result = paper.run("--cores", "1", "corpora", check=False)
     assert result.returncode != 0

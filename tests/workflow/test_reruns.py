@@ -213,7 +213,7 @@ SER = "workflow/scripts/ser"
 UNUSED = [  # sources that no job of this demo depends on
     f"{SER}/training/device.py",  # does not affect results
     f"{SER}/training/svm.py",  # no model is an SVM
-    f"{SER}/corpora/formats/urdu.py",  # no corpus has this format
+    f"{SER}/corpora/formats/ravdess.py",  # no corpus has this format
 ]
 SOURCES = {
     "workflow/report/figure2.rst": [("caption", {"result": "figure2"})],

@@ -2,6 +2,7 @@
 
 INPUTS  speech/{layout}.yaml: voice, sentences and emotions of a language
         checkpoints/{checkpoint}.yaml: architecture and languages of a tiny encoder
+        resources/urdu-sha256.tsv: numbers of utterances by speaker
 OUTPUTS resources/demo/{layout}.zip (or .tar.gz), resources/demo/{environment}_16k.zip
         resources/demo/checkpoints/{checkpoint}/, in Hugging Face format
 """

@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         skipped.append(file)
         tqdm.write(f"label: skipped: {problem}", file=sys.stderr)
 
-    windows = tqdm(label.classify(classifier, recordings, cutting, skip), "classified", unit=" windows")
+    windows = label.classify(classifier, recordings, cutting, skip)
     predictions = list(label.average_by_file(windows) if options.per_file else windows)
     if not predictions:
         raise UserError(f"none of the {len(recordings)} files could be classified: no output was written")

@@ -1,6 +1,7 @@
 """Unknown names and contradictory settings of a configuration, which its schema cannot find."""
 
 from collections import Counter
+from itertools import combinations
 from pathlib import Path
 
 from ser.config import schema
@@ -161,10 +162,9 @@ def _set_problems(name: str, members: list[str], config: dict):
     for member in members:
         if member not in corpora:
             yield f".corpora: {member!r} is not among the corpora; {nearest(member, corpora)}"
-    for index, member in enumerate(known):
-        for other in known[:index]:
-            if _same(corpora[member], corpora[other]):
-                yield f".corpora: {member!r} holds the same recordings as {other!r}: leave out one of the two"
+    for other, member in combinations(known, 2):
+        if _same(corpora[member], corpora[other]):
+            yield f".corpora: {member!r} holds the same recordings as {other!r}: leave out one of the two"
     if len({corpora[member]["trim_db"] for member in known}) > 1:
         yield ".corpora: their `trim_db` differs, so there is none to classify new recordings with: set the same one"
 
@@ -199,13 +199,12 @@ def _experiment_problems(name: str, experiment: dict, config: dict):
                     f" `url`, or both are the published {corpora[member]['format']}); a target must be another corpus"
                 )
     targets = [target for target in experiment["targets"] if target in corpora]
-    for index, target in enumerate(targets):
-        for other in targets[:index]:
-            if other != target and _same(corpora[target], corpora[other]):
-                yield (
-                    f"targets: {target!r} holds the same recordings as {other!r}, which would count twice: leave out"
-                    " one of the two"
-                )
+    for other, target in combinations(targets, 2):
+        if _same(corpora[target], corpora[other]):
+            yield (
+                f"targets: {target!r} holds the same recordings as {other!r}, which would count twice: leave out"
+                " one of the two"
+            )
     if experiment.get("source") in experiment["targets"]:
         yield f"targets: {experiment['source']!r} is the source; a target must be another corpus"
     if "sources" in experiment and not pairs_of(name, experiment):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from tqdm import tqdm
 
 from ser.core.constants import AUDIO_SUFFIXES, EMOTIONS, READABLE, SAMPLE_RATE
 from ser.core.errors import OptionError, UserError
@@ -182,14 +183,15 @@ def _is_audio(path: Path) -> bool:
 def classify(
     classifier: Classifier, files: Iterable[Path], cutting: Cutting, skip: Callable[[Path, str], None]
 ) -> Iterator[Prediction]:
-    """Yield the predictions for the windows of every file, in order.
+    """Yield the predictions for the windows of every file, in order, and show a progress bar.
 
     Args:
         skip: called with a file that cannot be used, and the reason; it has no predictions.
 
     Raises `UserError` if the classifier adapts and there are too few windows.
     """
-    chunks = _embedded(classifier, _windows(classifier, files, cutting, skip))
+    windows = tqdm(_windows(classifier, files, cutting, skip), "classified", unit=" windows")
+    chunks = _embedded(classifier, windows)
     if classifier.calibration is not None:  # to all recordings together
         windows, embedded = [], []
         for some, own in chunks:

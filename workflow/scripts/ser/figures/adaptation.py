@@ -9,7 +9,7 @@ import pandas as pd
 from ser.core.paths import ADAPTED, CALIBRATED, CLEAN
 from ser.evaluation.bootstrap import Scores
 from ser.evaluation.intervals import change_from_clean, mean_over_seeds
-from ser.figures import style
+from ser.figures import experiment_figure, style
 
 CELL = ["model", "source", "target"]
 ERRORS = {"ece": CLEAN, "ece_calibrated": CALIBRATED, "ece_adapted": ADAPTED}  # column -> condition
@@ -19,7 +19,7 @@ COLUMNS = [*CELL, "uar", "low", "high", "std", "seeds", "n", "each", "uar_adapte
 
 def make(inputs, outputs, settings: dict) -> None:
     """Write every pair's scores before and after adaptation, and draw them."""
-    style.make(cells, draw, inputs, outputs, settings)
+    experiment_figure.make(cells, draw, inputs, outputs, settings)
 
 
 def cells(scores: pd.DataFrame, counts: pd.DataFrame, experiment: Mapping) -> pd.DataFrame:

@@ -4,7 +4,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 
 from ser.evaluation.intervals import mean_over_seeds
-from ser.figures import style
+from ser.figures import experiment_figure, style
 
 CELL = ["model", "source", "target"]
 COLUMNS = [*CELL, "uar", "low", "high", "std", "seeds", "n", "each"]
@@ -12,7 +12,7 @@ COLUMNS = [*CELL, "uar", "low", "high", "std", "seeds", "n", "each"]
 
 def make(inputs, outputs, settings: dict) -> None:
     """Write the cells of a comparison and draw them."""
-    style.make(cells, draw, inputs, outputs, settings)
+    experiment_figure.make(cells, draw, inputs, outputs, settings)
 
 
 def cells(scores: pd.DataFrame, counts: pd.DataFrame, experiment: dict) -> pd.DataFrame:

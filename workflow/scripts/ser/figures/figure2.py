@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 
 from ser.evaluation.intervals import mean_over_seeds
-from ser.figures import style
+from ser.figures import experiment_figure, style
 
 CELL = ["target", "model", "source", "shots"]
 COLUMNS = [*CELL, "uar", "low", "high", "std", "seeds", "n", "each"]
@@ -13,7 +13,7 @@ COLUMNS = [*CELL, "uar", "low", "high", "std", "seeds", "n", "each"]
 
 def make(inputs, outputs, settings: dict) -> None:
     """Write the points of Figure 2 and draw them."""
-    style.make(points, draw, inputs, outputs, settings)
+    experiment_figure.make(points, draw, inputs, outputs, settings)
 
 
 def points(scores: pd.DataFrame, counts: pd.DataFrame, experiment: dict) -> pd.DataFrame:

@@ -7,7 +7,7 @@ import pandas as pd
 from ser.core.paths import CLEAN
 from ser.evaluation.bootstrap import Scores
 from ser.evaluation.intervals import change_from_clean, mean_over_seeds
-from ser.figures import style
+from ser.figures import experiment_figure, style
 
 CHANGE = ["change", "change_low", "change_high"]
 COLUMNS = ["target", "model", "condition", "uar", "low", "high", "std", "seeds", "n", "each", *CHANGE]
@@ -15,7 +15,7 @@ COLUMNS = ["target", "model", "condition", "uar", "low", "high", "std", "seeds",
 
 def make(inputs, outputs, settings: dict) -> None:
     """Write the bars of Figure 3 and draw them."""
-    style.make(bars, draw, inputs, outputs, settings)
+    experiment_figure.make(bars, draw, inputs, outputs, settings)
 
 
 def bars(scores: pd.DataFrame, counts: pd.DataFrame, experiment: dict) -> pd.DataFrame:

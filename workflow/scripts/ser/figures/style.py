@@ -3,7 +3,7 @@
 import os
 import re
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import matplotlib
 
@@ -16,8 +16,6 @@ from matplotlib.figure import Figure
 
 from ser.core.constants import EMOTIONS
 from ser.core.files import atomic_write, read_json
-from ser.evaluation import confusions
-from ser.evaluation.tables import read_table
 
 CHANCE = 100 / len(EMOTIONS)  # UAR in % of any prediction that ignores the speech
 DOTS_PER_INCH = 300
@@ -56,24 +54,6 @@ def in_order(cells: pd.DataFrame, orders: Mapping[str, Sequence]) -> pd.DataFram
     """Sort cells by columns whose values have an order, for example that of the configuration."""
     ranked = cells.sort_values(list(orders), key=lambda column: column.map(list(orders[column.name]).index))
     return ranked.reset_index(drop=True)
-
-
-def make(values: Callable, draw: Callable, inputs, outputs, settings: dict) -> None:
-    """Compute the values of an experiment's figure, write them as CSV and draw them.
-
-    Args:
-        values: function of scores, confusion counts and the experiment.
-        draw: function of the values, the experiment, titles of models, notes and paths.
-    """
-    scores, counts = read_table(*_listed(inputs.scores)), confusions.read(_listed(inputs.confusions))
-    drawn = values(scores, counts, settings["experiment"])
-    notes = footnotes(settings["label"], archive_notes(inputs.archives))
-    write_drawn(drawn, notes, outputs.csv)
-    draw(drawn, settings["experiment"], settings["titles"], notes, outputs.png, outputs.pdf)
-
-
-def _listed(paths: str | Sequence[str]) -> Sequence[str]:
-    return [paths] if isinstance(paths, str) else paths
 
 
 def footnotes(label: str | None, notes: Mapping[str, str]) -> list[str]:

@@ -41,21 +41,21 @@ class FrozenEncoderHead(nn.Module):
         """Read the vectors of the wanted utterances of a corpus, each as a single frame.
 
         Args:
-            path: the corpus's output of rule `pooled`, float32, (utterances, layers, width).
+            path: the corpus's output of rule `pooled`, float32, (utterances, layers + 1, width).
             utterances: all rows of the corpus.
         """
         return self.frames_of_vectors(read_vectors(path, utterances, wanted), storage.device)
 
     @torch.no_grad()
     def frames_of_vectors(self, vectors: np.ndarray, device: torch.device) -> list[Frames]:
-        """Return each utterance's vectors, (utterances, layers, width), as one frame, of one layer if that is fixed."""
+        """Return each utterance's vectors, (utterances, layers + 1, width), as one frame, of one layer if fixed."""
         chosen = torch.from_numpy(vectors)
         if not self.choice.is_trained:
             chosen = self.choice(chosen)
         return [Frames.all_real(vector) for vector in chosen.to(device).split(1)]
 
     def forward(self, frames: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """Return logits of shape (batch, 4) for vectors (batch, 1, width), or (batch, 1, layers, width) if weighted."""
+        """Return logits (batch, 4) for vectors (batch, 1, width), or (batch, 1, layers + 1, width) if weighted."""
         return self.classify(self.embed(frames, lengths))
 
     def embed(self, frames: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:

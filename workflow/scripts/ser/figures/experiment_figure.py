@@ -1,0 +1,25 @@
+"""Steps that figures of scores share: read the inputs, write the values drawn, and draw them."""
+
+from collections.abc import Callable, Sequence
+
+from ser.evaluation import confusions
+from ser.evaluation.tables import read_table
+from ser.figures import style
+
+
+def make(values: Callable, draw: Callable, inputs, outputs, settings: dict) -> None:
+    """Compute the values of an experiment's figure, write them as CSV and draw them.
+
+    Args:
+        values: function of scores, confusion counts and the experiment.
+        draw: function of the values, the experiment, titles of models, notes and paths.
+    """
+    scores, counts = read_table(*_listed(inputs.scores)), confusions.read(_listed(inputs.confusions))
+    drawn = values(scores, counts, settings["experiment"])
+    notes = style.footnotes(settings["label"], style.archive_notes(inputs.archives))
+    style.write_drawn(drawn, notes, outputs.csv)
+    draw(drawn, settings["experiment"], settings["titles"], notes, outputs.png, outputs.pdf)
+
+
+def _listed(paths: str | Sequence[str]) -> Sequence[str]:
+    return [paths] if isinstance(paths, str) else paths
