@@ -85,6 +85,21 @@ def test_c_with_the_best_development_uar_is_chosen(rng):
     assert progress.converged
 
 
+def test_precision_of_training_changes_nothing(rng):
+    train, dev = (examples(rng, count)[0] for count in (60, 40))
+    histories = [
+        training.fine_tune(
+            svm.build({"features": "level-duration"}),
+            train,
+            dev,
+            settings=SETTINGS | {"precision": precision},
+            started=0.0,
+        ).history
+        for precision in ("float32", "bfloat16")
+    ]
+    assert histories[0] == histories[1]
+
+
 def test_constant_functionals_and_missing_classes(rng):
     train, *_ = examples(rng, 40)
     constant = [Frames.all_real(frames.values * torch.tensor([1.0, 0.0])) for frames in train.frames]

@@ -26,7 +26,7 @@ def fine_tune(
     counts the values of C. The solver has no random choices.
 
     Args:
-        settings: `batch_size` and `precision` of the evaluation.
+        settings: `batch_size` of the evaluation, which is in float32 like predictions.
         started: start time of the job, from `time.perf_counter()`.
         unused: other arguments of `loop.fine_tune`. It is too fast to be resumed.
 
@@ -35,7 +35,7 @@ def fine_tune(
     from sklearn.svm import LinearSVC  # slow to import, and only needed for this family
 
     check_emotions(train)
-    device = torch.device("cpu")
+    device, settings = torch.device("cpu"), settings | {"precision": "float32"}
     values = torch.cat([frames.values for frames in train.frames]).double().numpy()
     mean, scale = values.mean(axis=0), values.std(axis=0)
     scale[scale == 0] = 1.0
