@@ -25,6 +25,8 @@ def main() -> None:
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="folder to copy to")
     options = parser.parse_args()
     results = options.directory / "results"
+    if not results.is_dir():
+        parser.error(f"{results} does not exist: pass a working directory with finished results")
     for path in (path for pattern in PUBLISHED for path in sorted(results.glob(pattern))):
         shutil.copyfile(path, options.folder / path.name)
     (options.folder / "scores").mkdir(exist_ok=True)
