@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator
 from snakemake.utils import update_config
 
 from ser.config import schema, validation
-from ser.config.experiments import Experiments
+from ser.config.experiments import EXPERIMENTS, Experiments
 from ser.core.errors import UserError
 
 PAPER = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
@@ -412,6 +412,10 @@ def test_schema_is_valid_and_describes_every_key():
         if not conditional and path != "config.overrides":  # these are described under training
             for name, below in rule.get("properties", {}).items():
                 assert below.get("description", "").endswith("."), f"{path}.{name} has no description"
+
+
+def test_experiments_are_those_of_the_schema():
+    assert set(schema.schema()["properties"]["experiments"]["properties"]) == set(EXPERIMENTS)
 
 
 def test_reference_matches_the_schema():

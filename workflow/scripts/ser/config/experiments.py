@@ -7,13 +7,13 @@ from functools import cached_property
 from ser.core.paths import ADAPTED, CALIBRATED, CLEAN, RunId
 
 WITHIN, LEAVE_ONE_OUT, ADAPTATION = "within", "leave_one_language_out", "adaptation"
+COMPARISONS = ("random_init", "tuning", "size_matched", "layers")  # each shown in a table and a figure
 EXPERIMENTS = (
-    *("table2", "table2_converged", "figure2", "figure3", "random_init", "tuning", "size_matched", "layers"),
+    *("table2", "table2_converged", "figure2", "figure3", *COMPARISONS),
     *(WITHIN, LEAVE_ONE_OUT, ADAPTATION),
 )
 TABLES = ("table2", "table2_converged")  # both training budgets, each with a table of all measures
 CLAIMED = ("table2_converged", "table2", "figure2", "figure3", "random_init")  # used to test claims
-COMPARISONS = ("random_init", "tuning", "size_matched", "layers")  # shown in a table and a figure of the same name
 GAP = (WITHIN, "figure2", "table2_converged", "table2", LEAVE_ONE_OUT)  # shown together in the table `gap`
 
 

@@ -29,6 +29,8 @@ def apply_method(encoder: nn.Module, tuning: dict) -> None:
         case "prompt":
             for index, layer in enumerate(encoder.layers):
                 encoder.layers[index] = PromptedLayer(layer, tuning["length"], encoder.hidden_size)
+        case method:
+            raise ValueError(f"no such fine-tuning method: {method}")
 
 
 def _add_lora(layers: nn.Module, targets: tuple[str, str], rank: int, alpha: float) -> None:
