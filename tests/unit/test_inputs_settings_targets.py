@@ -13,9 +13,9 @@ from snakemake.iocontainers import Wildcards
 from ser.config import validation
 from ser.config.experiments import EXPERIMENTS, Experiments
 from ser.core.paths import RunId, encoder_name
-from ser.snakemake_support.inputs import CAPTIONED, Inputs
+from ser.snakemake_support.inputs import Inputs
 from ser.snakemake_support.settings import Settings, in_key_order
-from ser.snakemake_support.targets import Targets
+from ser.snakemake_support.targets import CAPTIONED, Targets
 
 TEXT = (ROOT / "config" / "config.yaml").read_text(encoding="utf-8")
 SEEDS = (1, 2, 3, 4, 5)
@@ -257,7 +257,7 @@ ALL_SETTINGS = {
     "claims": lambda s: s.claims(),
     "audit": lambda s: s.corpus_audit(w(corpus="EMODB")),
     "provenance": lambda s: s.provenance(),
-    "caption": lambda s: s.caption(w(result="overview")),
+    "captions": lambda s: s.captions(["table2", "overview"]),
 }
 
 
@@ -288,7 +288,7 @@ class TestSettings:
 
     def test_order_of_keys_does_not_matter(self, config, settings):
         other = Settings(reordered(config))
-        kept = {name: make for name, make in ALL_SETTINGS.items() if name != "caption"}  # captions list models in order
+        kept = {name: make for name, make in ALL_SETTINGS.items() if name != "captions"}  # they list models in order
         for rule, make in kept.items():
             assert str(make(other)) == str(make(settings)), rule
 
@@ -445,9 +445,7 @@ class TestTargets:
         assert {"results/tables/table2_converged.tex", "results/tables/table2_converged_measures.md"} <= {
             *targets.everything()
         }
-        assert "table2_converged" in targets.captions()
-        (read,) = Inputs(config).captioned(w(result="table2_converged"))
-        assert read in targets.everything()
+        assert {*targets.captions()["table2_converged"]} <= {*targets.everything()}
 
     def test_captions(self, config):
         config = config | {"experiments": config["experiments"] | {"table2_converged": None}}
@@ -455,20 +453,19 @@ class TestTargets:
         assert set(re.findall(r'targets\.caption\("(\w+)"\)', rules)) == CAPTIONED.keys()
         names = [*(name for name in CAPTIONED if name != "table2_converged"), "overview"]
         targets = Targets(config)
-        assert targets.captions() == names
-        for name in names:
+        assert [*targets.captions()] == names
+        for name, read in targets.captions().items():
             assert targets.caption(name).endswith(f"results/captions/{name}.rst")
             assert (ROOT / "workflow" / "report" / f"{name}.rst").is_file()
-            read = Inputs(config).captioned(w(result=name))
             assert {*read} <= {*targets.everything(), "results/scores/table2.csv"}
 
     def test_null_experiments_have_no_targets(self):
         targets = Targets(paper(experiments=dict.fromkeys(EXPERIMENTS)))
-        assert targets.everything() == targets.corpora() == targets.captions() == []
+        assert targets.everything() == targets.corpora() == [*targets.captions()] == []
 
     def test_targets_of_a_single_experiment(self, config):
         config = config | {"experiments": dict.fromkeys(EXPERIMENTS) | {"tuning": config["experiments"]["tuning"]}}
         targets = Targets(config)
-        assert targets.captions() == ["table1", "overview"]
+        assert [*targets.captions()] == ["table1", "overview"]
         assert not any("table2" in path or "claims" in path or "figure2" in path for path in targets.everything())
         assert "results/figures/tuning.png" in targets.everything()

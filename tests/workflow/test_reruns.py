@@ -14,32 +14,31 @@ from ser.core.files import read_json
 # Condition on jobs: names of rules, and allowed values of some wildcards.
 Condition = tuple[str, dict[str, str | set[str]]]
 
+CAPTIONS = ("captions", {})
 CORPORA = "corpus overlaps log_mel noise pooled split few_shot"
 OF_AUDIT = ("corpus_audit audit", {})
-OF_TOTALS = [("scores provenance", {}), ("caption", {"result": "overview"})]
-OF_SCORES = [*OF_TOTALS, ("claims", {}), ("caption", {"result": "claims"})]
+OF_TOTALS = [("scores provenance", {}), CAPTIONS]
+OF_SCORES = [*OF_TOTALS, ("claims", {})]
 OF_TABLE2 = [
     ("score", {"experiment": "table2"}),
     ("table2 confusion recall", {}),
     ("measures", {"experiment": "table2"}),
-    ("caption", {"result": {"table2", "confusion", "recall"}}),
+    CAPTIONS,
 ]
 OF_CONVERGED = [
     ("score measures", {"experiment": "table2_converged"}),
     ("table2_converged", {}),
-    ("caption", {"result": "table2_converged"}),
+    CAPTIONS,
 ]
-OF_HISTORIES = [("training_curves", {}), ("caption", {"result": "training"})]
-OF_FIGURE2 = [("score", {"experiment": "figure2"}), ("figure2", {}), ("caption", {"result": "figure2"})]
-OF_FIGURE3 = [("score", {"experiment": "figure3"}), ("figure3", {}), ("caption", {"result": "figure3"})]
+OF_HISTORIES = [("training_curves", {}), CAPTIONS]
+OF_FIGURE2 = [("score", {"experiment": "figure2"}), ("figure2", {}), CAPTIONS]
+OF_FIGURE3 = [("score", {"experiment": "figure3"}), ("figure3", {}), CAPTIONS]
 OF_TUNING = [("score comparison_table comparison_figure", {"experiment": "tuning"})]
 OF_RANDOM = [("score comparison_table comparison_figure", {"experiment": "random_init"})]
-OF_TABLE1 = [("table1", {}), ("caption", {"result": "table1"})]
+OF_TABLE1 = [("table1", {}), CAPTIONS]
 OF_PRINTED = [*OF_SCORES, *OF_TABLE2, *OF_FIGURE2, *OF_FIGURE3, *OF_TUNING, *OF_RANDOM]
 OF_PREDICTIONS = [*OF_PRINTED, *OF_CONVERGED]
 OF_RUNS = [*OF_PREDICTIONS, *OF_HISTORIES, *OF_TABLE1]
-CAPTIONS = ("caption", {})
-OVERVIEW = ("caption", {"result": "overview"})
 DRAWN = [
     ("table1 table2 table2_converged measures figure2 figure3 confusion recall training_curves claims", {}),
     ("comparison_table comparison_figure", {}),
@@ -96,7 +95,7 @@ EDITS = {
             " tuning: {method: lora, rank: 4}}",
             "experiments.table2.models=[cnn-lstm, xlsr, xlsr-small]",
         ),
-        [*runs_of(model="xlsr-small"), *OF_TABLE2, *OF_HISTORIES, *OF_TABLE1, *OF_TOTALS, OVERVIEW],
+        [*runs_of(model="xlsr-small"), *OF_TABLE2, *OF_HISTORIES, *OF_TABLE1, *OF_TOTALS],
     ),
     "the learning rate of a model and of one like it": (
         changes("models.xlsr.training={learning_rate: 1.0e-3}"),
@@ -137,7 +136,7 @@ EDITS = {
             *runs_of(source="German", target="German"),
             ("score", {"experiment": "within"}),
             ("gap figure2", {}),
-            ("caption", {"result": "figure2"}),
+            CAPTIONS,
             *OF_TOTALS,
         ],
     ),
@@ -169,7 +168,7 @@ EDITS = {
         [
             ("corpus_audit", {"corpus": "German"}),
             ("audit claims provenance", {}),
-            ("caption", {"result": {"claims", "overview"}}),
+            CAPTIONS,
             *OF_TABLE1,
         ],
     ),
@@ -204,7 +203,7 @@ EDITS = {
             ("table1 table2 figure3 confusion recall training_curves provenance", {}),
             ("measures", {"experiment": "table2"}),
             ("comparison_table comparison_figure", {"experiment": "tuning"}),
-            ("caption", {"result": {"table1", "table2", "figure3", "confusion", "recall", "training", "overview"}}),
+            CAPTIONS,
         ],
     ),
     "the label": (changes("label=other"), [*DRAWN, ("provenance", {})]),
@@ -216,10 +215,10 @@ UNUSED = [  # sources that no job of this demo depends on
     f"{SER}/corpora/formats/ravdess.py",  # no corpus has this format
 ]
 SOURCES = {
-    "workflow/report/figure2.rst": [("caption", {"result": "figure2"})],
-    f"{SER}/figures/figure2.py": [("figure2", {}), ("caption", {"result": "figure2"})],
+    "workflow/report/figure2.rst": [CAPTIONS],
+    f"{SER}/figures/figure2.py": [("figure2", {}), CAPTIONS],
     f"{SER}/figures/table1.py": OF_TABLE1,
-    f"{SER}/evaluation/claims.py": [("claims", {}), ("caption", {"result": {"claims", "overview"}})],
+    f"{SER}/evaluation/claims.py": [("claims", {}), CAPTIONS],
     f"{SER}/corpora/audit.py": [OF_AUDIT],
     f"{SER}/figures/style.py": DRAWN,
     f"{SER}/training/loop.py": [*runs_of(), *OF_RUNS],

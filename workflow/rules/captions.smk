@@ -5,19 +5,17 @@ OUTPUTS results/captions/{result}.rst
 """
 
 
-rule caption:
+rule captions:
     input:
-        inputs.captioned,
+        **targets.captions(),
     output:
-        caption="results/captions/{result}.rst",
+        collect("results/captions/{result}.rst", result=targets.captions()),
     log:
-        "results/logs/caption/{result}.log",
-    wildcard_constraints:
-        result=names(targets.captions()),
+        "results/logs/captions.log",
     localrule: True
     conda:
         "../../envs/ser.yaml"
     params:
-        settings=settings.caption,
+        settings=settings.captions(targets.captions()),
     script:
-        "../scripts/caption.py"
+        "../scripts/captions.py"

@@ -23,18 +23,6 @@ from ser.core.paths import (
 from ser.corpora import download
 from ser.models import families
 
-CAPTIONED = {  # result with a generated caption -> the file that the caption reads
-    "table1": "results/tables/table1.csv",
-    "table2": "results/tables/table2_detail.csv",
-    "table2_converged": "results/tables/table2_converged_detail.csv",
-    "figure2": "results/figures/figure2.csv",
-    "figure3": "results/figures/figure3.csv",
-    "confusion": "results/figures/confusion.csv",
-    "recall": "results/figures/recall.csv",
-    "training": "results/figures/training.csv",
-    "claims": "results/claims.csv",
-}
-
 
 class Inputs:
     """Input functions of the rules.
@@ -207,13 +195,6 @@ class Inputs:
         """Return the names of the encoders in use."""
         entries = [self._config["models"][name] for name in self.experiments.models]
         return list(dict.fromkeys(encoder_name(entry) for entry in entries if "checkpoint" in entry))
-
-    def captioned(self, wildcards) -> list[str]:
-        """Return the files that a caption reads its numbers from."""
-        if wildcards.result != "overview":
-            return [CAPTIONED[wildcards.result]]
-        first = next(iter(self.experiments.configured))
-        return [f"results/scores/{first}.csv", *(["results/claims.csv"] if self.experiments.claimed else [])]
 
 
 def _encoder_files(entry: Mapping) -> list[str]:

@@ -1,7 +1,6 @@
 """Params of each rule: the settings that it uses, and a hash of its code."""
 
-from collections.abc import Mapping
-from functools import cached_property
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from ser.config import local_inputs, paper
@@ -292,17 +291,18 @@ class Settings:
         packages = provenance.packages(provenance.LOCK)
         return uses("provenance.py", "envs/requirements.txt", config=kept, packages=packages)
 
-    def caption(self, wildcards) -> dict:
-        """Return the template and values of a caption, besides the results that it reads."""
-        result = wildcards.result
-        values = {"seeds": len(self._config["seeds"]), "label": self._config["label"]}
-        if result == "overview":
-            values |= self._overview
-        elif shown := self._experiments.configured.get(result):
-            values["titles"] = self._titles(shown["models"])
-        return uses("caption.py", f"workflow/report/{result}.rst", **values)
+    def captions(self, results: Iterable[str]) -> dict:
+        """Return the values of the results' captions, besides the files that they read."""
+        shared = {"seeds": len(self._config["seeds"]), "label": self._config["label"]}
+        values = {result: shared | self._caption(result) for result in results}
+        return uses("captions.py", *(f"workflow/report/{result}.rst" for result in values), captions=values)
 
-    @cached_property
+    def _caption(self, result: str) -> dict:
+        if result == "overview":
+            return self._overview()
+        shown = self._experiments.configured.get(result)
+        return {"titles": self._titles(shown["models"])} if shown else {}
+
     def _overview(self) -> dict:
         predictions = self._experiments.predictions()
         return {

@@ -4,8 +4,18 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ser.config.experiments import ADAPTATION, COMPARISONS, TABLES, Experiments
-from ser.snakemake_support.inputs import CAPTIONED
 
+CAPTIONED = {  # result with a generated caption -> the file that the caption reads
+    "table1": "results/tables/table1.csv",
+    "table2": "results/tables/table2_detail.csv",
+    "table2_converged": "results/tables/table2_converged_detail.csv",
+    "figure2": "results/figures/figure2.csv",
+    "figure3": "results/figures/figure3.csv",
+    "confusion": "results/figures/confusion.csv",
+    "recall": "results/figures/recall.csv",
+    "training": "results/figures/training.csv",
+    "claims": "results/claims.csv",
+}
 CLAIMS = ["results/claims.csv", "results/claims_cells.csv", "results/claims.md", "results/claims.png"]
 
 
@@ -52,14 +62,15 @@ class Targets:
         tables = [f"results/audit{kind}.csv" for kind in ("", "_emotions", "_speakers")]
         return [*pages, *tables] if pages else []
 
-    def captions(self) -> list[str]:
-        """Return the results with a generated caption."""
+    def captions(self) -> dict[str, list[str]]:
+        """Return the results with a generated caption, and the files that each caption reads."""
         configured = self._experiments.configured
         if not configured:
-            return []
+            return {}
         needs = {"table1": True, "claims": bool(self._experiments.claimed)}
         needs |= {name: name in configured for name in ("table2_converged", "figure2", "figure3")}
-        return [name for name in CAPTIONED if needs.get(name, "table2" in configured)] + ["overview"]
+        read = {name: [path] for name, path in CAPTIONED.items() if needs.get(name, "table2" in configured)}
+        return read | {"overview": [f"results/scores/{next(iter(configured))}.csv", *read.get("claims", [])]}
 
     @staticmethod
     def caption(result: str) -> str:
