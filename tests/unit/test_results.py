@@ -13,7 +13,17 @@ from ser.core.errors import UserError
 from ser.core.paths import RunId
 from ser.corpora.data_fingerprint import data_fingerprint, described
 from ser.evaluation import confusions, intervals, scores
-from ser.figures import adaptation, comparison, figure2, figure3, measures, style, table2, training_curves
+from ser.figures import (
+    adaptation,
+    comparison,
+    differences,
+    figure2,
+    figure3,
+    measures,
+    style,
+    table2,
+    training_curves,
+)
 
 EXPERIMENT = {"models": ["cnn-lstm", "xlsr"], "sources": ["EMODB", "URDU"], "targets": ["EMODB", "URDU"]}
 
@@ -326,6 +336,37 @@ def test_measures_by_cell_and_by_model(tmp_path):
     assert row[["last epoch best", "converged", "collapsed"]].tolist() == ["1 of 2", "0 of 2", "1 of 2"]
     measures.draw(table, ["demo"], tmp_path / "drawn.png")
     assert plt.imread(tmp_path / "drawn.png").std() > 0.02
+
+
+def test_differences_are_paired_means_over_pairs(tmp_path):
+    frame = pd.DataFrame(
+        rows_of([50, 60])
+        + rows_of([40, 40], source="URDU", target="EMODB")
+        + rows_of([60, 70], model="xlsr")
+        + rows_of([38, 38], model="xlsr", source="URDU", target="EMODB")
+    )
+    found = differences.differences(counts_of(frame), EXPERIMENT)
+    assert found[["model", "minus", "pairs", "seeds"]].values.tolist() == [
+        ["cnn-lstm", "", 2, 2],
+        ["xlsr", "", 2, 2],
+        ["xlsr", "cnn-lstm", 2, 2],
+    ]
+    assert found["value"].tolist() == pytest.approx([47.5, 51.5, 4])
+    mean, _, difference = found.itertuples()
+    assert mean.low < 47.5 < mean.high
+    assert difference.above == 1
+    assert (difference.low, difference.high) == pytest.approx((4, 4))  # in every seed and for both speakers
+    table = differences.texts(found, {"cnn-lstm": "CNN-LSTM", "xlsr": "XLSR"})
+    assert table.columns.tolist() == ["Model", "Mean UAR", "minus CNN-LSTM"]
+    assert table["minus CNN-LSTM"].tolist() == ["", "+4.0 (4.0 to 4.0; 1 of 2)"]
+    differences.draw(found, table, ["demo"], tmp_path / "drawn.png")
+    assert plt.imread(tmp_path / "drawn.png").std() > 0.02
+    one_seed = differences.differences(counts_of(frame[frame["seed"] == 1]), EXPERIMENT)
+    assert differences.texts(one_seed, {"cnn-lstm": "CNN-LSTM", "xlsr": "XLSR"}).iloc[1].tolist() == [
+        "XLSR",
+        "49.0",
+        "+4.0 (1 of 2)",
+    ]
 
 
 def test_confusion_matrix_of_known_counts():

@@ -176,8 +176,11 @@ class TestResults:
             assert table.columns.tolist() == ["source", "target", *models]
             drawn = pd.read_csv(results / f"figures/{experiment}.csv")
             assert drawn["model"].tolist() == models
-            for values in (table.iloc[0, 2:], drawn["uar"]):
+            compared = pd.read_csv(results / f"tables/{experiment}_differences.csv")
+            levels = compared[compared["minus"].isna()]
+            for values in (table.iloc[0, 2:], drawn["uar"], levels["value"]):
                 assert values.tolist() == pytest.approx(means[models].tolist(), abs=1e-3)
+            assert len(compared) == len(models) * (len(models) + 1) / 2
 
     def test_encoder_records_its_checkpoint(self, demo):
         folder = demo.directory / "resources/encoders/resources--demo--checkpoints--xlsr"

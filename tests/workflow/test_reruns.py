@@ -22,26 +22,26 @@ OF_SCORES = [*OF_TOTALS, ("claims", {})]
 OF_TABLE2 = [
     ("score", {"experiment": "table2"}),
     ("table2 confusion recall", {}),
-    ("measures", {"experiment": "table2"}),
+    ("measures differences", {"experiment": "table2"}),
     CAPTIONS,
 ]
 OF_CONVERGED = [
-    ("score measures", {"experiment": "table2_converged"}),
+    ("score measures differences", {"experiment": "table2_converged"}),
     ("table2_converged", {}),
     CAPTIONS,
 ]
 OF_HISTORIES = [("training_curves", {}), CAPTIONS]
 OF_FIGURE2 = [("score", {"experiment": "figure2"}), ("figure2", {}), CAPTIONS]
 OF_FIGURE3 = [("score", {"experiment": "figure3"}), ("figure3", {}), CAPTIONS]
-OF_TUNING = [("score comparison_table comparison_figure", {"experiment": "tuning"})]
-OF_RANDOM = [("score comparison_table comparison_figure", {"experiment": "random_init"})]
+OF_TUNING = [("score comparison_table comparison_figure differences", {"experiment": "tuning"})]
+OF_RANDOM = [("score comparison_table comparison_figure differences", {"experiment": "random_init"})]
 OF_TABLE1 = [("table1", {}), CAPTIONS]
 OF_PRINTED = [*OF_SCORES, *OF_TABLE2, *OF_FIGURE2, *OF_FIGURE3, *OF_TUNING, *OF_RANDOM]
 OF_PREDICTIONS = [*OF_PRINTED, *OF_CONVERGED]
 OF_RUNS = [*OF_PREDICTIONS, *OF_HISTORIES, *OF_TABLE1]
 DRAWN = [
     ("table1 table2 table2_converged measures figure2 figure3 confusion recall training_curves claims", {}),
-    ("comparison_table comparison_figure", {}),
+    ("comparison_table comparison_figure differences", {}),
     OF_AUDIT,
     CAPTIONS,
 ]
@@ -203,6 +203,7 @@ EDITS = {
             ("table1 table2 figure3 confusion recall training_curves provenance", {}),
             ("measures", {"experiment": "table2"}),
             ("comparison_table comparison_figure", {"experiment": "tuning"}),
+            ("differences", {"experiment": {"table2", "tuning"}}),
             CAPTIONS,
         ],
     ),

@@ -106,6 +106,29 @@ use rule table2 as measures with:
         settings=settings.measures,
 
 
+# Mean UAR of each model over the pairs, and differences between models.
+use rule table2 as differences with:
+    input:
+        confusions="results/scores/{experiment}_confusions.csv",
+        archives=collect("results/corpora/{corpus}/archive.json", corpus=inputs.corpora_of_experiment),
+    output:
+        csv="results/tables/{experiment}_differences.csv",
+        markdown="results/tables/{experiment}_differences.md",
+        png=report(
+            "results/tables/{experiment}_differences.png",
+            caption="../report/differences.rst",
+            category="Tables",
+            labels={"table": "{experiment}", "shows": "differences between models"},
+        ),
+    log:
+        "results/logs/differences/{experiment}.log",
+    wildcard_constraints:
+        experiment=names([*experiments.TABLES, *experiments.COMPARISONS]),
+    localrule: True
+    params:
+        settings=settings.differences,
+
+
 # The same table for the experiments on random initialisation and fine-tuning methods.
 use rule table2 as comparison_table with:
     input:

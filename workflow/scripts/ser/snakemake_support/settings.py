@@ -206,6 +206,10 @@ class Settings:
         """Return the settings of an experiment's table of measures."""
         return self._experiment_figure("measures", wildcards.experiment)
 
+    def differences(self, wildcards) -> dict:
+        """Return the settings of an experiment's table of differences between models."""
+        return self._experiment_figure("differences", wildcards.experiment)
+
     def comparison_figure(self, wildcards) -> dict:
         """Return the settings of a comparison's figure."""
         return self._experiment_figure("comparison", wildcards.experiment)

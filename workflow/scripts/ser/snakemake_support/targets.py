@@ -40,7 +40,8 @@ class Targets:
             return []
         gap = ["results/tables/gap.csv", "results/tables/gap.md", "results/tables/gap.png"]
         tables = ["table1", *(name for name in (*TABLES, *COMPARISONS) if name in configured)]
-        measures = [f"{name}_measures" for name in TABLES if name in configured]
+        more = [f"{name}_measures" for name in TABLES if name in configured]
+        more += [f"{name}_differences" for name in (*TABLES, *COMPARISONS) if name in configured]
         figures = [name for name in ("figure2", "figure3", ADAPTATION, *COMPARISONS) if name in configured]
         figures += ["confusion", "recall", "training"] if "table2" in configured else []
         return [
@@ -52,7 +53,7 @@ class Targets:
             *(gap if self._experiments.gap else []),
             *(f"results/tables/{name}.{kind}" for name in tables for kind in ("csv", "png")),
             *(f"results/tables/{name}{kind}" for name in tables[1:] for kind in ("_detail.csv", ".md", ".tex")),
-            *(f"results/tables/{name}.{kind}" for name in measures for kind in ("csv", "md", "png")),
+            *(f"results/tables/{name}.{kind}" for name in more for kind in ("csv", "md", "png")),
             *(f"results/figures/{name}.{kind}" for name in figures for kind in ("csv", "png", "pdf")),
         ]
 

@@ -1,0 +1,93 @@
+"""Table of mean UARs over the pairs of an experiment, and of paired differences between its models."""
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+
+import pandas as pd
+
+from ser.core import files
+from ser.evaluation import confusions
+from ser.evaluation.bootstrap import Arm, Scores, Term, interval
+from ser.figures import measures, style, table2
+
+COLUMNS = ["model", "minus", "value", "low", "high", "pairs", "above", "seeds"]
+CAPTION = (
+    "Mean UAR (%) over the source-target pairs, and its difference from other models, in points. In brackets: the 95 %"
+    " confidence interval for new seeds and speakers, and the number of pairs with a difference above 0. Differences"
+    " are paired by seed and speaker. Their intervals are not corrected for the number of comparisons"
+)
+
+
+def make(inputs, outputs, settings: dict) -> None:
+    """Write means and differences as CSV and Markdown, and draw them."""
+    found = differences(confusions.read([inputs.confusions]), settings["experiment"])
+    notes = style.footnotes(settings["label"], style.archive_notes(inputs.archives))
+    style.write_drawn(found, notes, outputs.csv)
+    table = texts(found, settings["titles"])
+    files.write_text(outputs.markdown, style.markdown_table(table, f"{CAPTION}.", notes))
+    draw(found, table, notes, outputs.png)
+
+
+def differences(counts: pd.DataFrame, experiment: Mapping) -> pd.DataFrame:
+    """Return the mean zero-shot UAR of each model, and that of each minus each earlier one in the configuration.
+
+    Args:
+        counts: rows of `confusions.csv`.
+        experiment: models, sources and targets.
+
+    Columns: `model`; `minus`, the other model, empty for a mean UAR; `value`, mean over pairs and seeds; `low` and
+    `high`, its 95 % confidence interval (`bootstrap.interval`; with one seed, for new speakers only); `pairs`, and
+    `above`, the number of them with a difference above 0; `seeds`.
+    """
+    scores, models = Scores(counts, "all"), experiment["models"]
+    pairs = list(measures.cells_of(experiment)[["source", "target"]].drop_duplicates().itertuples(index=False))
+    compared = [*((model, "") for model in models), *((model, other) for other, model in combinations(models, 2))]
+    return pd.DataFrame([_row(scores, model, minus, pairs) for model, minus in compared], columns=COLUMNS)
+
+
+def _row(scores: Scores, model: str, minus: str, pairs: Sequence[tuple[str, str]]) -> tuple:
+    arms = [(1, Arm(model)), *([(-1, Arm(minus))] if minus else [])]
+
+    def mean(over):
+        return scores.estimate([Term(sign / len(over), arm, *pair) for sign, arm in arms for pair in over])
+
+    estimate = mean(pairs)
+    above = sum(mean([pair]).effect > 0 for pair in pairs) if minus else None
+    return model, minus, estimate.effect, *interval(estimate), len(pairs), above, len(scores.seeds)
+
+
+def texts(found: pd.DataFrame, titles: Mapping[str, str]) -> pd.DataFrame:
+    """Return one row per model: its mean UAR and its differences from earlier models, as text."""
+    means, rows = found[found["minus"] == ""], []
+    for mean in means.itertuples():
+        row = {"Model": titles[mean.model], "Mean UAR": text_of(mean)}
+        own = found[(found["model"] == mean.model) & (found["minus"] != "")]
+        rows.append(row | {f"minus {titles[cell.minus]}": text_of(cell) for cell in own.itertuples()})
+    return pd.DataFrame(rows).fillna("")
+
+
+def text_of(cell) -> str:
+    """Return a mean, or a difference with its sign; in brackets the interval, if there are enough seeds, and pairs."""
+    value = f"{cell.value:+.1f}" if cell.minus else f"{cell.value:.1f}"
+    known = [f"{cell.low:.1f} to {cell.high:.1f}"] if cell.seeds >= style.MIN_SEEDS and pd.notna(cell.low) else []
+    known += [f"{cell.above:.0f} of {cell.pairs}"] if cell.minus else []
+    return (value + (f" ({'; '.join(known)})" if known else "")).replace("-", "\N{MINUS SIGN}")
+
+
+def draw(found: pd.DataFrame, table: pd.DataFrame, notes: Sequence[str], path) -> None:
+    """Draw the table; differences whose interval does not contain 0 are blue if above it, orange if below."""
+    cells = [[textwrap.fill(row[0], 20), *(text.replace(" (", "\n(") for text in row[1:])] for row in table.to_numpy()]
+    sure = (found["low"] > 0) | (found["high"] < 0)
+    strength = found["value"].where((found["minus"] != "") & (found["seeds"] >= style.MIN_SEEDS) & sure)
+    by_cell = dict(zip(zip(found["model"], found["minus"], strict=True), strength, strict=True))
+    models, largest = list(found["model"].unique()), strength.abs().max()
+    colours = [
+        ["white"] * 2 + [table2.colour_of(by_cell.get((model, other)), largest) for other in models[:-1]]
+        for model in models
+    ]
+    widths = [1.65, 1.1, *[1.6] * (len(models) - 1)]
+    header = [textwrap.fill(heading, 18) for heading in table.columns]
+    figure = style.draw_table(cells, header, widths, colours=colours, row_height=0.42)
+    figure.axes[0].set_title(textwrap.fill(f"{CAPTION}.", max(60, int(15 * sum(widths)))), fontsize=9, pad=8)
+    style.save(figure, notes, path)
