@@ -43,7 +43,8 @@ def differences(counts: pd.DataFrame, experiment: Mapping) -> pd.DataFrame:
     scores, models = Scores(counts, "all"), experiment["models"]
     pairs = list(measures.cells_of(experiment)[["source", "target"]].drop_duplicates().itertuples(index=False))
     compared = [*((model, "") for model in models), *((model, other) for other, model in combinations(models, 2))]
-    return pd.DataFrame([_row(scores, model, minus, pairs) for model, minus in compared], columns=COLUMNS)
+    found = pd.DataFrame([_row(scores, model, minus, pairs) for model, minus in compared], columns=COLUMNS)
+    return found.astype({"above": "Int64"})  # with missing values
 
 
 def _row(scores: Scores, model: str, minus: str, pairs: Sequence[tuple[str, str]]) -> tuple:
@@ -86,8 +87,9 @@ def draw(found: pd.DataFrame, table: pd.DataFrame, notes: Sequence[str], path) -
         ["white"] * 2 + [table2.colour_of(by_cell.get((model, other)), largest) for other in models[:-1]]
         for model in models
     ]
-    widths = [1.65, 1.1, *[1.6] * (len(models) - 1)]
+    widths = [1.65, 1.1, *[1.75] * (len(models) - 1)]
     header = [textwrap.fill(heading, 18) for heading in table.columns]
     figure = style.draw_table(cells, header, widths, colours=colours, row_height=0.42)
-    figure.axes[0].set_title(textwrap.fill(f"{CAPTION}.", max(60, int(15 * sum(widths)))), fontsize=9, pad=8)
+    title = textwrap.fill(f"{CAPTION}. Coloured: the interval does not contain 0.", max(60, int(15 * sum(widths))))
+    figure.axes[0].set_title(title, fontsize=9, fontweight="normal", pad=8)
     style.save(figure, notes, path)
