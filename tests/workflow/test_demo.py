@@ -297,6 +297,7 @@ def test_report_needs_no_network(demo):
         "table1.png",
         "table2.png",
         "table2_measures.png",
+        "table2_differences.png",
         "figure2.png",
         "figure3.png",
         "claims.png",

@@ -129,7 +129,7 @@ use rule table2 as differences with:
         settings=settings.differences,
 
 
-# The same table for the experiments on random initialisation and fine-tuning methods.
+# Table II for comparisons of models (random initialisation, fine-tuning methods, sizes, layers).
 use rule table2 as comparison_table with:
     input:
         scores="results/scores/{experiment}.csv",

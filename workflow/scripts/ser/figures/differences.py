@@ -4,6 +4,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 
+import numpy as np
 import pandas as pd
 
 from ser.core import files
@@ -13,9 +14,10 @@ from ser.figures import measures, style, table2
 
 COLUMNS = ["model", "minus", "value", "low", "high", "pairs", "above", "seeds"]
 CAPTION = (
-    "Mean UAR (%) over the source-target pairs, and its difference from other models, in points. In brackets: the 95 %"
-    " confidence interval for new seeds and speakers, and the number of pairs with a difference above 0. Differences"
-    " are paired by seed and speaker. Their intervals are not corrected for the number of comparisons"
+    "Mean UAR (%) over the source-target pairs, and its differences from the models above, in points. In brackets: the"
+    " 95 % confidence interval for new seeds and speakers (with two seeds or more), and the number of pairs with a"
+    " difference above 0. Differences are paired by seed and speaker. Their intervals are not corrected for the number"
+    " of comparisons"
 )
 
 
@@ -48,14 +50,13 @@ def differences(counts: pd.DataFrame, experiment: Mapping) -> pd.DataFrame:
 
 
 def _row(scores: Scores, model: str, minus: str, pairs: Sequence[tuple[str, str]]) -> tuple:
-    arms = [(1, Arm(model)), *([(-1, Arm(minus))] if minus else [])]
-
-    def mean(over):
-        return scores.estimate([Term(sign / len(over), arm, *pair) for sign, arm in arms for pair in over])
-
-    estimate = mean(pairs)
-    above = sum(mean([pair]).effect > 0 for pair in pairs) if minus else None
-    return model, minus, estimate.effect, *interval(estimate), len(pairs), above, len(scores.seeds)
+    signs = {model: 1, minus: -1} if minus else {model: 1}
+    mean = scores.estimate(
+        [Term(sign / len(pairs), Arm(name), *pair) for name, sign in signs.items() for pair in pairs]
+    )
+    by_pair = [sum(sign * scores.uar(Arm(name), *pair)[0].mean() for name, sign in signs.items()) for pair in pairs]
+    above = sum(difference > 0 for difference in by_pair) if minus else None
+    return model, minus, mean.effect, *interval(mean), len(pairs), above, len(scores.seeds)
 
 
 def texts(found: pd.DataFrame, titles: Mapping[str, str]) -> pd.DataFrame:
@@ -77,17 +78,16 @@ def text_of(cell) -> str:
 
 
 def draw(found: pd.DataFrame, table: pd.DataFrame, notes: Sequence[str], path) -> None:
-    """Draw the table; differences whose interval does not contain 0 are blue if above it, orange if below."""
+    """Draw the table, with differences whose interval does not contain 0 in blue (above it) or orange (below)."""
     cells = [[textwrap.fill(row[0], 20), *(text.replace(" (", "\n(") for text in row[1:])] for row in table.to_numpy()]
-    sure = (found["low"] > 0) | (found["high"] < 0)
-    strength = found["value"].where((found["minus"] != "") & (found["seeds"] >= style.MIN_SEEDS) & sure)
-    by_cell = dict(zip(zip(found["model"], found["minus"], strict=True), strength, strict=True))
-    models, largest = list(found["model"].unique()), strength.abs().max()
-    colours = [
-        ["white"] * 2 + [table2.colour_of(by_cell.get((model, other)), largest) for other in models[:-1]]
-        for model in models
-    ]
-    widths = [1.65, 1.1, *[1.75] * (len(models) - 1)]
+    excludes_zero = ((found["low"] > 0) | (found["high"] < 0)) & (found["seeds"] >= style.MIN_SEEDS)
+    signs = found.assign(sign=np.sign(found["value"]).where(excludes_zero)).pivot(
+        index="model", columns="minus", values="sign"
+    )
+    models = found["model"].unique()
+    signs = signs.reindex(index=models, columns=models[:-1])
+    colours = [["white", "white", *(table2.colour_of(sign, largest=2) for sign in row)] for row in signs.to_numpy()]
+    widths = [1.65, 1.1, *[1.75] * signs.shape[1]]
     header = [textwrap.fill(heading, 18) for heading in table.columns]
     figure = style.draw_table(cells, header, widths, colours=colours, row_height=0.42)
     title = textwrap.fill(f"{CAPTION}. Coloured: the interval does not contain 0.", max(60, int(15 * sum(widths))))

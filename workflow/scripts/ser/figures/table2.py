@@ -192,7 +192,7 @@ def text_beside_paper(row) -> str:
 
 
 def colour_of(difference: float, largest: float):
-    """Return blue above the paper's value and orange below, stronger for larger differences."""
+    """Return blue for a positive difference and orange for a negative one, stronger for larger ones."""
     if pd.isna(difference):
         return "white"
     strength = 0.6 * min(1.0, abs(difference) / largest)
