@@ -10,7 +10,7 @@ import pandas as pd
 from ser.core import files
 from ser.evaluation import confusions
 from ser.evaluation.bootstrap import Arm, Scores, Term, interval
-from ser.figures import measures, style, table2
+from ser.figures import measures, style
 
 COLUMNS = ["model", "minus", "value", "low", "high", "pairs", "above", "seeds"]
 CAPTION = (
@@ -86,7 +86,8 @@ def draw(found: pd.DataFrame, table: pd.DataFrame, notes: Sequence[str], path) -
     )
     models = found["model"].unique()
     signs = signs.reindex(index=models, columns=models[:-1])
-    colours = [["white", "white", *(table2.colour_of(sign, largest=2) for sign in row)] for row in signs.to_numpy()]
+    coloured = signs.map(style.difference_colour, largest=2).to_numpy()
+    colours = [["white", "white", *row] for row in coloured]
     widths = [1.65, 1.1, *[1.75] * signs.shape[1]]
     header = [textwrap.fill(heading, 18) for heading in table.columns]
     figure = style.draw_table(cells, header, widths, colours=colours, row_height=0.42)

@@ -99,6 +99,16 @@ def seeds_note(rows: pd.DataFrame) -> str:
     return dots + (", bars: 95 % confidence intervals of the mean" if (rows["seeds"] >= MIN_SEEDS).any() else "")
 
 
+def difference_colour(difference: float, largest: float) -> tuple | str:
+    """Return blue for a positive difference and orange for a negative one, stronger for larger ones."""
+    if pd.isna(difference):
+        return "white"
+    strength = 0.6 * min(1.0, abs(difference) / largest)
+    blue, orange = (0.004, 0.451, 0.698), (0.871, 0.561, 0.020)
+    base = blue if difference > 0 else orange
+    return tuple(1 - strength * (1 - channel) for channel in base)
+
+
 def save(figure: Figure, notes: Sequence[str], *paths: str | os.PathLike, below: float = 0.22) -> None:
     """Write a figure with its notes as PNG or PDF, reproducibly: without time or version.
 

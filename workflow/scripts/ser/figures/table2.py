@@ -169,7 +169,7 @@ def draw(detail: pd.DataFrame, titles: dict[str, str], notes: list[str], path) -
         previous = source
         for row in pair.itertuples():
             cells[-1].append(text_beside_paper(row))
-            colours[-1].append(colour_of(row.difference, largest))
+            colours[-1].append(style.difference_colour(row.difference, largest))
     header = ["Source", "Target", *(textwrap.fill(titles[model], 11) for model in models)]
     has_paper = detail["paper"].notna().any()
     figure = style.draw_table(
@@ -189,13 +189,3 @@ def text_beside_paper(row) -> str:
         return ours
     difference = f" / {row.difference:+.1f}" if pd.notna(row.difference) else ""
     return f"{ours}\n{row.paper:.1f}{difference}".replace("-", "\N{MINUS SIGN}")
-
-
-def colour_of(difference: float, largest: float):
-    """Return blue for a positive difference and orange for a negative one, stronger for larger ones."""
-    if pd.isna(difference):
-        return "white"
-    strength = 0.6 * min(1.0, abs(difference) / largest)
-    blue, orange = (0.004, 0.451, 0.698), (0.871, 0.561, 0.020)
-    base = blue if difference > 0 else orange
-    return tuple(1 - strength * (1 - channel) for channel in base)
