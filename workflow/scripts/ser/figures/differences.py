@@ -86,7 +86,7 @@ def draw(found: pd.DataFrame, table: pd.DataFrame, notes: Sequence[str], path) -
     )
     models = found["model"].unique()
     signs = signs.reindex(index=models, columns=models[:-1])
-    coloured = signs.map(style.difference_colour, largest=2).to_numpy()
+    coloured = signs.map(style.difference_colour, largest=2).to_numpy()  # one pale tone for each sign
     colours = [["white", "white", *row] for row in coloured]
     widths = [1.65, 1.1, *[1.75] * signs.shape[1]]
     header = [textwrap.fill(heading, 18) for heading in table.columns]
