@@ -106,6 +106,12 @@ def test_plumbing_and_unused_modules_do_not_change_the_hash(hash_of):
     assert hash_of(changes) == hash_of()
 
 
+def test_hash_is_the_same_in_all_versions_of_python(hash_of):
+    """Snakemake may run under another version than the environments of its jobs."""
+    code = "def main(*args, key=None, **more):\n    return [f'{x!r:>9}' for x in (*args, b'', ...)] or {**more}\n"
+    assert hash_of({"workflow/scripts/job.py": code}) == "441abff36cc9cafa"
+
+
 def test_data_file_changes_the_hash(hash_of):
     assert hash_of({"resources/data.csv": "a,b \n"}) != hash_of()
 

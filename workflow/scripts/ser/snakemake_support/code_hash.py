@@ -57,7 +57,18 @@ def _content(path: Path) -> tuple[frozenset[Path], bytes]:
         return frozenset(), hashlib.sha256(content).digest()
     tree = ast.parse(content, str(path))
     modules = imported_modules(tree)
-    return frozenset(modules), hashlib.sha256(ast.dump(_WithoutProse().visit(tree)).encode()).digest()
+    return frozenset(modules), hashlib.sha256(_as_text(_WithoutProse().visit(tree)).encode()).digest()
+
+
+def _as_text(node) -> str:
+    """Return parsed code as text that is the same in all versions of Python, unlike that of `ast.dump`.
+
+    Newer versions add fields, which are empty in code that older ones can parse.
+    """
+    if isinstance(node, ast.AST):
+        fields = (f"{name}={_as_text(value)}" for name, value in ast.iter_fields(node) if value not in (None, []))
+        return f"{type(node).__name__}({','.join(fields)})"
+    return f"[{','.join(map(_as_text, node))}]" if isinstance(node, list) else repr(node)
 
 
 def imported_modules(tree: ast.AST) -> set[Path]:
