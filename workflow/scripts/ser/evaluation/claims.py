@@ -194,9 +194,15 @@ def _few_shot(settings: Mapping) -> Iterator[Comparison]:
     title = "{}, with examples against 0"
     gains = [*_models_against("C4", "figure2", foundation, gain, name, title)]
     gains.append(Comparison("C4", title.format(name(baseline)), "figure2", gain(baseline)))
+    compared = (("C4", foundation, baseline), ("C5", roles["multilingual"], english))
+    for claim, models, other in compared:
+        less = tuple((-coefficient, arm) for coefficient, arm in gain(other))
+        title = f"gain with examples: mean of models minus {name(other)}"
+        if models:
+            gains.append(Comparison(claim, title, "figure2", (*mean_arms([gain(one) for one in models]), *less)))
     obstacle = None if 0 in shown else "Figure 2 has no scores without examples"
     yield from (replace(one, obstacle=obstacle) for one in gains)
-    for claim, models, other in (("C4", foundation, baseline), ("C5", roles["multilingual"], english)):
+    for claim, models, other in compared:
         yield from _models_against(claim, "figure2", models, minus(other), name, f"{{}} against {name(other)}")
         for shots in shown if models else []:
             arms = mean_difference((Arm(model, shots), Arm(other, shots)) for model in models)
