@@ -143,7 +143,7 @@ def coverage(design: str, seeds: int, simulations: int, draws: int = 1000) -> tu
     for i in range(simulations):
         world = World(lambda model, *_: 52 if model == "first" else 50, seeds, np.random.default_rng(i))
         shots = 50 if test_set == "test" else 0
-        scores = bootstrap.Scores(world.counts(models, pairs, (shots,), test_set=test_set), test_set, draws)
+        scores = bootstrap.Bootstrap(world.counts(models, pairs, (shots,), test_set=test_set), test_set, draws)
         estimate = scores.estimate(
             bootstrap.Term(coefficient, bootstrap.Arm(model, shots), *pair) for coefficient, model, *pair in terms
         )
@@ -245,9 +245,9 @@ def power(name: str, simulations: int, seeds: int = 5, draws: int = 1000) -> pd.
     rows = []
     for i in range(simulations):
         counts = all_counts(WORLDS[name], seeds, i)
-        scores = {e: bootstrap.Scores(frame, claims.TEST_SETS.get(e, "all"), draws) for e, frame in counts.items()}
+        scores = {e: bootstrap.Bootstrap(frame, claims.TEST_SETS.get(e, "all"), draws) for e, frame in counts.items()}
         estimates = [
-            scores[one.experiment].estimate(one.terms(claims.pairs_of(configured["experiments"][one.experiment])))
+            scores[one.experiment].estimate(one.terms(claims.tested_pairs(configured["experiments"][one.experiment])))
             for one in (*tested, equivalence)
         ]
         p_values = [*bootstrap.corrected_p_values(estimates[:-1]), np.nan]

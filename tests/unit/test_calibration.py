@@ -14,7 +14,8 @@ from ser.evaluation.scores import calibration_error
 from ser.figures import adaptation
 from ser.models.cnn_lstm import CnnLstm
 from ser.models.svm import LinearSvm
-from ser.training.calibration import EXTREME, Calibration, classify_embeddings, fit_temperature, moments
+from ser.training.calibration import EXTREME, Calibration, fit_temperature, moments
+from ser.training.inference import classify_embeddings
 
 CPU = torch.device("cpu")
 

@@ -18,7 +18,7 @@ from ser.core import metrics
 from ser.core.constants import EMOTIONS
 from ser.core.paths import RunId
 from ser.evaluation import bootstrap, claims
-from ser.evaluation.bootstrap import Arm, Estimate, Scores, Term
+from ser.evaluation.bootstrap import Arm, Bootstrap, Estimate, Term
 from ser.figures import claims as drawn
 
 CORPORA = {"EMODB": "German", "EMOVO": "Italian", "URDU": "Urdu", "IEMOCAP": "English"}
@@ -240,7 +240,7 @@ class TestStatistics:
             if row["emotion"] == "angry":
                 value = percent[int(row["speaker"][1:])]
                 row.update(angry=value, sad=100 - value)
-        scores = Scores(pd.DataFrame(rows).assign(model="m"), "all")
+        scores = Bootstrap(pd.DataFrame(rows).assign(model="m"), "all")
         estimate = scores.estimate([Term(1, Arm("m"), "EMODB", "EMOVO")])
         assert estimate.draws.std() == pytest.approx(np.std(percent, ddof=1) / np.sqrt(4) / 4, rel=0.03)
 
@@ -251,7 +251,7 @@ class TestStatistics:
         rows = pd.DataFrame({"speaker": speaker, "emotion": truth, "predicted": predicted})
         counts = rows.groupby(["speaker", "emotion", "predicted"]).size().unstack(fill_value=0).reset_index()
         counts = counts.assign(model="m", source="S", target="T", shots=0, condition="clean", seed=1, role="pool")
-        as_is, drawn = Scores(counts, "all", draws=200).uar(Arm("m"), "S", "T")
+        as_is, drawn = Bootstrap(counts, "all", draws=200).uar(Arm("m"), "S", "T")
         assert as_is[0] == pytest.approx(metrics.unweighted_average_recall(list(truth), list(predicted)))
         assert drawn.shape == (200, 1)
 
@@ -264,7 +264,7 @@ class TestStatistics:
             e = EMOTIONS.index(row["emotion"])
             value = int(percent[int(row["speaker"]), e])
             row.update(dict.fromkeys(EMOTIONS, 0) | {EMOTIONS[e]: value, EMOTIONS[e - 1]: 100 - value})
-        estimate = Scores(pd.DataFrame(rows), "all").estimate([Term(1, Arm("m"), "EMODB", "EMOVO")])
+        estimate = Bootstrap(pd.DataFrame(rows), "all").estimate([Term(1, Arm("m"), "EMODB", "EMOVO")])
         low, high = bootstrap.interval(estimate)
         plain = percent[rng.integers(count, size=(20_000, count))].mean(axis=(1, 2))
         expected = np.quantile(plain, [0.025, 0.975]) - percent.mean()
@@ -279,7 +279,7 @@ class TestStatistics:
             for speaker in range(5):
                 percent = 50 + shift + (-6, -3, 0, 3, 6)[speaker]
                 rows += counts_of(percent, model="m", seed=seed, speakers=[f"{speaker}"])
-        estimate = Scores(pd.DataFrame(rows), "all").estimate([Term(1, Arm("m"), "EMODB", "EMOVO")])
+        estimate = Bootstrap(pd.DataFrame(rows), "all").estimate([Term(1, Arm("m"), "EMODB", "EMOVO")])
         assert estimate.freedom == pytest.approx(8, abs=0.05)
 
     def test_p_values_are_corrected_by_holms_method(self):
@@ -292,7 +292,7 @@ class TestStatistics:
     def test_bootstrap_is_reproducible_and_equal_in_all_experiments(self):
         counts = experiment({"a": 50, "b": 40}, [("EMODB", "EMOVO")])
         counts.loc[counts["speaker"] == "03", list(EMOTIONS)] = 1
-        few, both = Scores(counts[counts["model"] == "a"], "all"), Scores(counts, "all")
+        few, both = Bootstrap(counts[counts["model"] == "a"], "all"), Bootstrap(counts, "all")
         first, second = (one.estimate([Term(1, Arm("a"), "EMODB", "EMOVO")]).draws for one in (few, both))
         assert (first == second).all()
 
@@ -390,6 +390,10 @@ class TestGaps:
             }
         )
         assert claims.claim_verdict("C4", rows) == ("not tested", "Figure 2 has no scores without examples")
+
+    def test_claim_without_primary_contrast_is_not_tested(self):
+        rows = pd.DataFrame({"primary": [False], "effect": [9.0], "verdict": [""], "note": [""]})
+        assert claims.claim_verdict("C4", rows) == ("not tested", "the models of this claim are not configured")
 
     def test_without_multilingual_models_c5_is_not_tested(self):
         c5 = [one for one in self.few_shot([0, 50], multilingual=[]) if one.claim == "C5"]

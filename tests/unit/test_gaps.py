@@ -90,8 +90,11 @@ class TestGaps:
             estimate = Estimate(effect, np.array([effect]), draws, 10.0)
             assert all(np.isnan(gaps.ratio(estimate, estimate)))
 
-    def test_model_without_runs_within_is_left_out(self):
+    def test_model_without_runs_within_has_levels_alone(self):
         levels = {cell: values for cell, values in LEVELS.items() if cell[0] != "T"}
+        found = gaps.gaps(counts_of(levels), **self.PARTS)
+        assert list(found["quantity"]) == [gaps.BEST, gaps.MEAN, gaps.ALL_OTHERS]
+        del levels["all-but-T", 0]
         assert gaps.gaps(counts_of(levels), **self.PARTS).empty
 
     def test_table(self, found):

@@ -344,9 +344,9 @@ class TestSettings:
         different = {rule for rule, make in ALL_SETTINGS.items() if make(Settings(changed)) != make(settings)}
         assert different == {"finetune", "provenance"}  # `corpus` is of another corpus
 
-    def test_differences_from_the_paper(self, config, settings):
+    def test_deviations_from_the_paper(self, config, settings):
         """The values of the paper stand beside the configured table2; anything else is said in words."""
-        assert settings.table("table2")["differences"] == {}
+        assert settings.table("table2")["deviations"] == {}
         changed = copy.deepcopy(config)
         changed["corpora"]["IEMOCAP"]["format"] = "ravdess"
         changed["corpora"]["EMODB"] |= {"path": "mine.zip"}
@@ -357,7 +357,7 @@ class TestSettings:
         models["mms"]["pooling"] = {"layers": 12}
         models["whisper"]["checkpoint"] = "openai/whisper-base"
         models["mms-converged"] = models["mms"] | {"training": {"epochs": 100}}
-        assert Settings(changed).table("table2")["differences"] == {
+        assert Settings(changed).table("table2")["deviations"] == {
             "IEMOCAP": "format ravdess, not iemocap",
             "cnn-lstm": "epochs 100, not 5; patience 10, not null",
             "mms": "layers 12, not last",

@@ -229,14 +229,14 @@ class TestTable2:
     def test_paper_is_left_out_beside_what_is_not_comparable(self):
         """A difference in settings is noted only where the paper has a value."""
         experiment = {"models": ["cnn-lstm", "xlsr", "mine"], "sources": ["EMODB"], "targets": ["URDU", "EMOVO", "T"]}
-        archives, differences = {"EMODB": "", "EMOVO": "altered", "T": "altered"}, {"xlsr": "epochs 20, not 5"}
-        notes = table2.all_notes(experiment, archives, differences | {"mms": "epochs 9, not 5"})
+        archives, deviations = {"EMODB": "", "EMOVO": "altered", "T": "altered"}, {"xlsr": "epochs 20, not 5"}
+        notes = table2.all_notes(experiment, archives, deviations | {"mms": "epochs 9, not 5"})
         assert notes == archives | {"xlsr": "epochs 20, not 5"}
         cells = detail_of(pd.DataFrame(rows_of([50])), notes, experiment, label="demo").set_index(["target", "model"])
         assert cells["paper"].dropna().to_dict() == {("URDU", "cnn-lstm"): 54.15}
         assert cells.loc[("EMOVO", "xlsr"), "note"] == "demo; EMOVO: altered; xlsr: epochs 20, not 5"
         assert cells.loc[("URDU", "mine"), "note"] == "demo"
-        unlike = table2.all_notes(experiment | {"targets": ["T"]}, archives, differences)
+        unlike = table2.all_notes(experiment | {"targets": ["T"]}, archives, deviations)
         assert unlike == archives
 
     @pytest.mark.parametrize(

@@ -158,8 +158,8 @@ use rule table2 as comparison_table with:
 rule figure2:
     """Figure 2: UAR by number of few-shot examples."""
     input:
-        scores=collect("results/scores/{experiment}.csv", experiment=inputs.experiments.few_shot),
-        confusions=collect("results/scores/{experiment}_confusions.csv", experiment=inputs.experiments.few_shot),
+        scores=collect("results/scores/{experiment}.csv", experiment=inputs.experiments.shown_in_figure2),
+        confusions=collect("results/scores/{experiment}_confusions.csv", experiment=inputs.experiments.shown_in_figure2),
         archives=collect("results/corpora/{corpus}/archive.json", corpus=inputs.experiments.corpora(["figure2"])),
     output:
         csv="results/figures/figure2.csv",

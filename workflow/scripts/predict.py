@@ -6,7 +6,7 @@ from ser.core import files
 from ser.models import families, trainable_state
 from ser.snakemake_support import script
 from ser.training import autocast, inference
-from ser.training.calibration import Calibration, classify_embeddings
+from ser.training.calibration import Calibration
 from ser.training.device import choose_device, frame_storage, parent_folder
 
 
@@ -30,7 +30,7 @@ def main(snakemake):
         frames = model.read_frames(frames_path, rows, [row["utterance"] for row in rows], storage)
         embedded = inference.embeddings(model, frames, settings["batch_size"], device)
         for target, condition in same_frames:
-            predicted = classify_embeddings(model, embedded, device, condition, calibration, inputs.weights)
+            predicted = inference.classify_embeddings(model, embedded, device, condition, calibration, inputs.weights)
             predictions += inference.prediction_rows(target, condition, rows, predicted)
         del frames, embedded  # before those of the next target are read
     files.write_rows(snakemake.output.predictions, inference.COLUMNS, predictions)

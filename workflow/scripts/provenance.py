@@ -14,7 +14,7 @@ def main(snakemake):
         "written": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "label": settings["config"]["label"],
         "workflow": provenance.commit(),
-        "packages": settings["packages"],
+        "packages": provenance.packages(provenance.LOCK),  # of this job: Snakemake may have another environment
         "trainings": provenance.across_runs(files.read_json(path) for path in given.runs),
         "archives": {Path(path).parent.name: files.read_json(path) for path in given.archives},
         "checkpoints": {Path(path).parent.name: files.read_json(path) for path in given.revisions},

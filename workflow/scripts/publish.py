@@ -27,9 +27,9 @@ def main() -> None:
     results = options.directory / "results"
     if not results.is_dir():
         parser.error(f"{results} does not exist: pass a working directory with finished results")
+    (options.folder / "scores").mkdir(parents=True, exist_ok=True)
     for path in (path for pattern in PUBLISHED for path in sorted(results.glob(pattern))):
         shutil.copyfile(path, options.folder / path.name)
-    (options.folder / "scores").mkdir(exist_ok=True)
     for path in sorted(results.glob("scores/*.csv")):
         (options.folder / "scores" / f"{path.name}.xz").write_bytes(lzma.compress(path.read_bytes()))
     for pattern, colours in PICTURES.items():

@@ -8,8 +8,7 @@ from ser.config import schema
 from ser.config.experiments import LEAVE_ONE_OUT, all_but, pairs_of
 from ser.config.explanations import nearest
 from ser.core.paths import ADAPTED, ANY_TARGET, CALIBRATED, CLEAN, encoder_folder, encoder_name
-from ser.corpora import download
-from ser.corpora.formats import CHECKSUMS, PUBLISHED
+from ser.corpora import download, formats
 from ser.models import families
 
 
@@ -69,11 +68,11 @@ def contradictions(config: dict):
 
 
 def _corpus_problems(corpus: dict):
-    only = {"boredom": ("emodb",), "labels": ("table",), "verify": PUBLISHED}
-    for key, formats in only.items():
-        if key in corpus and corpus["format"] not in formats:
-            yield f"{key}: not allowed for format {corpus['format']}, only for {', '.join(formats)}"
-    if corpus.get("verify") == "sha256" and corpus["format"] not in CHECKSUMS:
+    only = {"boredom": ("emodb",), "labels": ("table",), "verify": formats.PUBLISHED}
+    for key, allowed in only.items():
+        if key in corpus and corpus["format"] not in allowed:
+            yield f"{key}: not allowed for format {corpus['format']}, only for {', '.join(allowed)}"
+    if corpus.get("verify") == "sha256" and not hasattr(formats.load(corpus["format"]), "CHECKSUMS"):
         yield f"verify: no checksums are known for format {corpus['format']}; allowed are names, none"
     if corpus["path"] and corpus["url"]:
         yield "url: set either path or url, not both"

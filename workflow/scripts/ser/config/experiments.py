@@ -101,12 +101,13 @@ class Experiments:
 
     @property
     def gap(self) -> list[str]:
-        """Experiments that the table `gap` shows: those with a model of `within`."""
-        models = set(self.configured[WITHIN]["models"]) if WITHIN in self.configured else set()
+        """Experiments that the table `gap` shows: those with a model of `within` or `leave_one_language_out`."""
+        own = [self.configured[name] for name in (WITHIN, LEAVE_ONE_OUT) if name in self.configured]
+        models = {model for experiment in own for model in experiment["models"]}
         return [name for name in GAP if name in self.configured and models & {*self.configured[name]["models"]}]
 
     @property
-    def few_shot(self) -> list[str]:
+    def shown_in_figure2(self) -> list[str]:
         """Experiments that Figure 2 shows: its own, and training within the target if configured."""
         return ["figure2", *([WITHIN] if WITHIN in self.configured else [])]
 

@@ -10,16 +10,16 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from ser.core.constants import AUDIO_SUFFIXES, EMOTIONS, READABLE, SAMPLE_RATE
+from ser.core.constants import EMOTIONS, SAMPLE_RATE
 from ser.core.errors import OptionError, UserError
 from ser.core.files import files_under
 from ser.core.paths import ADAPTED, CLEAN
 from ser.corpora.audio import SHORTEST, decode, is_silent, trim_silence
+from ser.corpora.suffixes import AUDIO_SUFFIXES, READABLE
 from ser.deploy.trained import TrainedModel
 from ser.models import families, trainable_state
 from ser.models.batching import Frames
 from ser.training import inference
-from ser.training.calibration import classify_embeddings
 
 COLUMNS = ("file", "start", "end", "predicted", *EMOTIONS)
 WINDOWS_IN_MEMORY = 16  # few, so that progress is visible on a CPU
@@ -152,7 +152,7 @@ class Classifier:
     def probabilities(self, embedded: torch.Tensor) -> np.ndarray:
         """Predict (utterances, 4) probabilities. Raises `UserError` if not finite."""
         condition = CLEAN if self.calibration is None else ADAPTED
-        return classify_embeddings(
+        return inference.classify_embeddings(
             self._model, embedded, self._device, condition, self.calibration, self._folder / "weights.safetensors"
         )
 

@@ -89,7 +89,7 @@ def drawn_weights(kind: str, corpus: str, names: tuple, draws: int) -> np.ndarra
     return weights(np.stack(numbers, axis=1))
 
 
-class Scores:
+class Bootstrap:
     """UARs of every arm, pair and seed, as measured and in every bootstrap draw.
 
     Args:

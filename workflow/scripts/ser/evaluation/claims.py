@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from ser.core.paths import RunId
-from ser.evaluation.bootstrap import CONFIDENCE, Arm, Estimate, Scores, Term, corrected_p_values, interval
+from ser.evaluation.bootstrap import CONFIDENCE, Arm, Bootstrap, Estimate, Term, corrected_p_values, interval
 from ser.models import pretraining_data
 
 STATEMENTS = {
@@ -238,7 +238,7 @@ def _seen_in_pretraining(settings: Mapping) -> Iterator[Comparison]:
     saw.
     """
     name, experiment = _namer(settings), pairs_experiment(settings["experiments"])
-    cells = pairs_of(settings["experiments"][experiment])
+    cells = tested_pairs(settings["experiments"][experiment])
     foundation = [model for model in _foundation(settings) if model in settings["models"]]
 
     def seen(model, cell):
@@ -299,7 +299,7 @@ def _namer(settings: Mapping):
     return lambda model: settings["titles"].get(model, model)
 
 
-def pairs_of(experiment: Mapping | None) -> list[tuple[str, str]]:
+def tested_pairs(experiment: Mapping | None) -> list[tuple[str, str]]:
     """Return the source-target pairs of an experiment, none if it is not configured."""
     return [(source, target) for source, target in experiment["pairs"]] if experiment else []
 
@@ -322,7 +322,7 @@ def test(
     over all primary contrasts that get a verdict. A comparison that could not be tested has none of them; its `note`
     gives the reason, also of primary contrasts without a verdict.
     """
-    drawn = {name: Scores(frame, TEST_SETS.get(name, "all"), **options) for name, frame in counts.items()}
+    drawn = {name: Bootstrap(frame, TEST_SETS.get(name, "all"), **options) for name, frame in counts.items()}
     converged = {name: _converged(frame) for name, frame in scores.items()}
     every = comparisons(settings)
     found = {one: _estimates(one, settings, drawn[one.experiment]) for one in every if not one.obstacle}
@@ -348,9 +348,9 @@ def test(
     return table, pd.DataFrame(cells, columns=list(CELL_COLUMNS))
 
 
-def _estimates(comparison: Comparison, settings: Mapping, scores: Scores) -> tuple[Estimate, dict]:
+def _estimates(comparison: Comparison, settings: Mapping, scores: Bootstrap) -> tuple[Estimate, dict]:
     """Return the estimate of a comparison, and that of each of its pairs."""
-    pairs = pairs_of(settings["experiments"][comparison.experiment])
+    pairs = tested_pairs(settings["experiments"][comparison.experiment])
     if comparison.chosen is not None:
         pairs = [pair for pair in pairs if pair in comparison.chosen | comparison.beside]
     by_pair = {pair: scores.estimate([Term(c, arm, *pair) for c, arm in comparison.arms]) for pair in pairs}
@@ -412,6 +412,8 @@ def claim_verdict(claim: str, rows: pd.DataFrame) -> tuple[str, str]:
         return "not tested", _listed((primary if len(primary) else rows)["note"])
     if claim in DESCRIPTIVE:
         return "no verdict", DESCRIPTIVE[claim]
+    if primary.empty:
+        return "not tested", "the models of this claim are not configured"
     if "no verdict" in set(primary["verdict"]):
         return "no verdict", _listed(primary["note"])
     return joint_verdict(set(primary["verdict"])), ""

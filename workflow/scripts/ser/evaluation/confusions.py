@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from ser.core.constants import EMOTIONS
-from ser.evaluation.scores import Predictions, sort_key
+from ser.evaluation import scores
+from ser.evaluation.scores import Predictions
 from ser.evaluation.tables import read_table
 
 RUN = ("model", "source", "target", "shots", "condition")
@@ -33,9 +34,12 @@ def count(predictions: Iterable[Predictions], speaker_of: Mapping[str, Mapping[s
         for role, speaker, emotion in sorted({key[:3] for key in counts}):
             predicted = {name: counts[role, speaker, emotion, name] for name in EMOTIONS}
             rows.append(one.identity | {"role": role, "speaker": speaker, "emotion": emotion} | predicted)
-    return sorted(
-        rows, key=lambda row: (*sort_key(row | {"test_set": ""}), row["role"], row["speaker"], row["emotion"])
-    )
+    return sorted(rows, key=sort_key)
+
+
+def sort_key(row: Mapping):
+    """Return the key that sorts counts as scores are sorted, then by role, speaker and emotion."""
+    return (*scores.sort_key(row | {"test_set": ""}), row["role"], row["speaker"], row["emotion"])
 
 
 def read(paths: Sequence[str | Path]) -> pd.DataFrame:

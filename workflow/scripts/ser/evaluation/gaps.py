@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from ser.core.paths import CLEAN
-from ser.evaluation.bootstrap import Arm, Estimate, Scores, Term, interval
+from ser.evaluation.bootstrap import Arm, Bootstrap, Estimate, Term, interval
 
 WITHIN_LEVEL, BEST, MEAN, ALL_OTHERS = "within", "best single source", "mean of single sources", "all other languages"
 GAP_TO_BEST, GAP_TO_MEAN, CLOSED = "gap to the best source", "gap to the mean of sources", "share of the gap closed"
@@ -35,7 +35,7 @@ def gaps(
 
     Returns the columns `COLUMNS`: source and shots are empty where they do not apply.
     """
-    scores, rows = Scores(counts, "test"), []
+    scores, rows = Bootstrap(counts, "test"), []
     available = set(counts[["model", "source", "target", "shots", "condition"]].itertuples(index=False, name=None))
     for target, sources in single_sources.items():
         for model in models:
@@ -49,29 +49,30 @@ def gaps(
 class _Cell:
     """Levels of one model on one target."""
 
-    def __init__(self, scores: Scores, available: set[tuple], model: str, target: str):
+    def __init__(self, scores: Bootstrap, available: set[tuple], model: str, target: str):
         self._scores, self._available, self._model, self._target = scores, available, model, target
 
     def rows(self, sources: Sequence[str], all_others: str | None, few_shot: Mapping | None) -> list[tuple]:
         """Return quantity, source, shots, value, low and high of every quantity that has runs."""
-        target = self._target
-        if not self._has(target):
+        target, within = self._target, (1, self._target)
+        has_within, has_others = self._has(target), bool(all_others) and self._has(all_others)
+        if not (has_within or has_others):
             return []
-        within = (1, target)
-        terms = {(WITHIN_LEVEL, target, ""): [within]}
+        terms = {(WITHIN_LEVEL, target, ""): [within]} if has_within else {}
         singles = [source for source in sources if self._has(source)]
         if singles:
             best = max(singles, key=lambda source: self._level((1, source)).effect)
             mean = [(1 / len(singles), source) for source in singles]
             terms |= {(BEST, best, 0): [(1, best)], (MEAN, "", 0): mean}
-        if all_others and self._has(all_others):
+        if has_others:
             terms[ALL_OTHERS, all_others, 0] = [(1, all_others)]
-        if singles:
+        if singles and has_within:
             terms[GAP_TO_BEST, best, 0] = [within, (-1, best)]
             terms[GAP_TO_MEAN, "", 0] = [within, *((-share, source) for share, source in mean)]
         levels = {quantity: self._level(*weighted) for quantity, weighted in terms.items()}
         rows = [(*quantity, level.effect, *interval(level)) for quantity, level in levels.items()]
-        return rows + (self._shares_closed(few_shot["source"], few_shot["shots"]) if few_shot else [])
+        shares = self._shares_closed(few_shot["source"], few_shot["shots"]) if few_shot and has_within else []
+        return rows + shares
 
     def _has(self, source: str, shots: int = 0) -> bool:
         return (self._model, source, self._target, shots, CLEAN) in self._available

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from ser.evaluation.bootstrap import Arm, Scores, Term, interval
+from ser.evaluation.bootstrap import Arm, Bootstrap, Term, interval
 
 
 def mean_over_seeds(scores: pd.DataFrame, counts: pd.DataFrame, cell: Sequence[str]) -> pd.DataFrame:
@@ -24,7 +24,7 @@ def mean_over_seeds(scores: pd.DataFrame, counts: pd.DataFrame, cell: Sequence[s
     grouped = scores.groupby(list(cell), sort=False, observed=True)
     summary = grouped.agg(uar=("uar", "mean"), seeds=("uar", "size"), std=("uar", "std"), n=("n", "mean"))
     summary["each"] = grouped["uar"].agg(lambda values: " ".join(f"{value:.2f}" for value in values))
-    drawn = Scores(counts, scores["test_set"].iloc[0]) if len(scores) else None
+    drawn = Bootstrap(counts, scores["test_set"].iloc[0]) if len(scores) else None
     firsts = grouped.first().reset_index()  # a cell is one arm on one pair
     arms = [(Arm(row.model, row.shots, row.condition), row.source, row.target) for row in firsts.itertuples()]
     limits = [interval(drawn.estimate([Term(1, *arm)])) for arm in arms]
@@ -32,7 +32,7 @@ def mean_over_seeds(scores: pd.DataFrame, counts: pd.DataFrame, cell: Sequence[s
     return summary.reset_index()
 
 
-def change_from_clean(scores: Scores, condition: str, model: str, source: str, target: str) -> tuple[float, ...]:
+def change_from_clean(scores: Bootstrap, condition: str, model: str, source: str, target: str) -> tuple[float, ...]:
     """Return the mean over seeds of a condition's UAR minus that on clean audio, in points, and its interval's limits.
 
     It is paired: both are predictions of one run.

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from ser.core.paths import ADAPTED, CALIBRATED, CLEAN
-from ser.evaluation.bootstrap import Scores
+from ser.evaluation.bootstrap import Bootstrap
 from ser.evaluation.intervals import change_from_clean, mean_over_seeds
 from ser.figures import experiment_figure, style
 
@@ -35,7 +35,7 @@ def cells(scores: pd.DataFrame, counts: pd.DataFrame, experiment: Mapping) -> pd
     adapted = by_condition[ADAPTED].groupby(CELL)["uar"].mean().rename("uar_adapted")
     errors = [by_condition[condition].groupby(CELL)["ece"].mean().rename(name) for name, condition in ERRORS.items()]
     summary = summary.merge(pd.concat([adapted, *errors], axis=1).reset_index(), on=CELL)
-    paired = Scores(counts, "all")
+    paired = Bootstrap(counts, "all")
     changes = [change_from_clean(paired, ADAPTED, *cell) for cell in summary[CELL].to_numpy()]
     summary[CHANGE] = np.reshape(changes, (-1, 3))
     return style.in_order(summary, {column: experiment[f"{column}s"] for column in CELL})[COLUMNS]

@@ -9,7 +9,7 @@ import pandas as pd
 
 from ser.core import files
 from ser.evaluation import confusions
-from ser.evaluation.bootstrap import Arm, Scores, Term, interval
+from ser.evaluation.bootstrap import Arm, Bootstrap, Term, interval
 from ser.figures import measures, style
 
 COLUMNS = ["model", "minus", "value", "low", "high", "pairs", "above", "seeds"]
@@ -42,14 +42,14 @@ def differences(counts: pd.DataFrame, experiment: Mapping) -> pd.DataFrame:
     `high`, its 95 % confidence interval (`bootstrap.interval`; with one seed, for new speakers only); `pairs`, and
     `above`, the number of them with a difference above 0; `seeds`.
     """
-    scores, models = Scores(counts, "all"), experiment["models"]
+    scores, models = Bootstrap(counts, "all"), experiment["models"]
     pairs = list(measures.cells_of(experiment)[["source", "target"]].drop_duplicates().itertuples(index=False))
     compared = [*((model, "") for model in models), *((model, other) for other, model in combinations(models, 2))]
     found = pd.DataFrame([_row(scores, model, minus, pairs) for model, minus in compared], columns=COLUMNS)
     return found.astype({"above": "Int64"})  # with missing values
 
 
-def _row(scores: Scores, model: str, minus: str, pairs: Sequence[tuple[str, str]]) -> tuple:
+def _row(scores: Bootstrap, model: str, minus: str, pairs: Sequence[tuple[str, str]]) -> tuple:
     signs = {model: 1, minus: -1} if minus else {model: 1}
     mean = scores.estimate(
         [Term(sign / len(pairs), Arm(name), *pair) for name, sign in signs.items() for pair in pairs]

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 
 from ser.core.paths import CLEAN
-from ser.evaluation.bootstrap import Scores
+from ser.evaluation.bootstrap import Bootstrap
 from ser.evaluation.intervals import change_from_clean, mean_over_seeds
 from ser.figures import experiment_figure, style
 
@@ -26,7 +26,7 @@ def bars(scores: pd.DataFrame, counts: pd.DataFrame, experiment: dict) -> pd.Dat
     """
     scores = scores[scores["test_set"] == "all"]
     summary = mean_over_seeds(scores, counts, ["target", "model", "condition"])
-    paired, noisy = Scores(counts, "all"), scores[scores["condition"] != CLEAN]
+    paired, noisy = Bootstrap(counts, "all"), scores[scores["condition"] != CLEAN]
     changes = [
         (target, model, *change_from_clean(paired, experiment["condition"], model, experiment["source"], target))
         for target, model in noisy[["target", "model"]].drop_duplicates().to_numpy()

@@ -31,7 +31,7 @@ MARKS = {  # column of the detail -> mark of cells where it counts at least half
 def make(inputs, outputs, settings: dict) -> None:
     """Write a table of UARs in every format and draw it."""
     titles, label = settings["titles"], settings["label"]
-    notes = all_notes(settings["experiment"], style.archive_notes(inputs.archives), settings["differences"])
+    notes = all_notes(settings["experiment"], style.archive_notes(inputs.archives), settings["deviations"])
     counts = confusions.read([inputs.confusions])
     cells = detail(read_table(inputs.scores), counts, settings["experiment"], notes, label)
     for path, table in ((outputs.csv, wide(cells)), (outputs.detail, cells)):
@@ -49,16 +49,16 @@ def paper_values() -> pd.Series:
     return long.set_index(["source", "target", "model"])["paper"]
 
 
-def all_notes(experiment: Mapping, archives: Mapping[str, str], differences: Mapping[str, str]) -> dict[str, str]:
+def all_notes(experiment: Mapping, archives: Mapping[str, str], deviations: Mapping[str, str]) -> dict[str, str]:
     """Return the notes on an experiment's corpora and models.
 
     Args:
         archives: corpus -> note on its recordings.
-        differences: corpus or model -> settings that differ from the paper's. They are noted in a table that could
+        deviations: corpus or model -> settings that differ from the paper's. They are noted in a table that could
             otherwise show a value of the paper for this corpus or model.
     """
     beside_paper = set(measures.cells_of(experiment).merge(paper_values().reset_index(), on=CELL)[CELL].to_numpy().flat)
-    shown = {name: text for name, text in differences.items() if name in beside_paper}
+    shown = {name: text for name, text in deviations.items() if name in beside_paper}
     names = dict.fromkeys([*archives, *shown])
     return {name: "; ".join(filter(None, [archives.get(name), shown.get(name)])) for name in names}
 

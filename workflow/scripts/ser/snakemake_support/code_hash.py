@@ -14,8 +14,9 @@ from pathlib import Path
 
 from ser.core.paths import ROOT, SCRIPTS
 
-PLUMBING = {  # modules for starting, reporting and device choice, which do not change what a job computes
+PLUMBING = {  # do not change what a job computes: what `families` chooses is in the settings and inputs of a job
     SCRIPTS / "ser" / "core" / "errors.py",
+    SCRIPTS / "ser" / "models" / "families.py",
     SCRIPTS / "ser" / "snakemake_support" / "script.py",
     SCRIPTS / "ser" / "training" / "device.py",
 }

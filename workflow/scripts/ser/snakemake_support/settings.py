@@ -195,8 +195,8 @@ class Settings:
         """Return the settings of a table of UARs, with what its models and corpora do not share with the paper's."""
         models = (self._config["experiments"][experiment] or {"models": []})["models"]
         entries = {name: self._config["corpora"][name] for name in self._experiments.corpora([experiment])}
-        differences = paper.differences(entries | {name: self._config["models"][name] for name in models})
-        return self._experiment_figure("table2", experiment, "resources/paper-table2.csv", differences=differences)
+        deviations = paper.deviations(entries | {name: self._config["models"][name] for name in models})
+        return self._experiment_figure("table2", experiment, "resources/paper-table2.csv", deviations=deviations)
 
     def comparison_table(self, wildcards) -> dict:
         """Return the settings of a comparison's table."""
@@ -233,21 +233,24 @@ class Settings:
     def gap(self) -> dict:
         """Return the models, targets and sources of the table `gap`."""
         configured = {name: self._experiments.configured[name] for name in self._experiments.gap}
-        within = configured.get(WITHIN, {"models": [], "targets": []})
+        own = [configured[name] for name in (WITHIN, LEAVE_ONE_OUT) if name in configured]
+        models, targets = (
+            list(dict.fromkeys(name for one in own for name in one[key])) for key in ("models", "targets")
+        )
         pairs = {pair for name, entry in configured.items() for pair in pairs_of(name, entry)}
         figure2 = configured.get("figure2")
         return self._figure(
             "gap",
             label=self._config["label"],
-            titles=self._titles(within["models"]),
-            models=within["models"],
+            titles=self._titles(models),
+            models=models,
             single_sources={
                 target: [
                     source
                     for source, other in sorted(pairs)
                     if other == target and source in self._config["corpora"] and self._crosses(source, target)
                 ]
-                for target in within["targets"]
+                for target in targets
             },
             all_others={
                 target: all_but(target) for target in configured.get(LEAVE_ONE_OUT, {"targets": []})["targets"]

@@ -17,9 +17,7 @@ from torch import nn
 
 from ser.core.errors import UserError
 from ser.core.files import atomic_write, sha256
-from ser.core.paths import ADAPTED, CALIBRATED
 from ser.models.trainable_state import read_tensors
-from ser.training.inference import logits
 
 EXTREME = 100.0  # largest temperature, and inverse of the smallest: without errors in the data there is no best one
 
@@ -65,33 +63,6 @@ class Calibration:
         if (record or {}).get("weights_sha256") != sha256(weights):
             raise UserError(f"{path} was computed for other weights than {weights}. Delete it and run Snakemake again.")
         return cls(tensors["mean"], tensors["deviation"], tensors["temperature"].item())
-
-
-def classify_embeddings(
-    model, embedded: torch.Tensor, device: torch.device, condition: str, calibration: Calibration | None, weights
-) -> np.ndarray:
-    """Predict class probabilities from a target's embeddings: float64, (utterances, 4), columns as `EMOTIONS`.
-
-    Args:
-        embedded: of all utterances of the target, (utterances, width).
-        condition: `adapted` adapts the embeddings to the source and calibrates, `calibrated` calibrates alone.
-        calibration: required for these two.
-        weights: path of the model's weights, for the message.
-
-    Raises `UserError` if the probabilities are not finite.
-    """
-    if condition == ADAPTED:
-        embedded = calibration.adapted(embedded)
-    scores = logits(model, embedded, device)
-    calibrated = condition in (ADAPTED, CALIBRATED)
-    found = calibration.probabilities(scores) if calibrated else torch.softmax(scores.double(), dim=-1).numpy()
-    if not np.isfinite(found).all():
-        raise UserError(
-            f"{weights}: predicted probabilities contain NaN or infinity. Training diverged, or the file is damaged."
-            " Train the model again: delete the file and run Snakemake. If it happens again, lower the model's"
-            " `learning_rate`."
-        )
-    return found
 
 
 def moments(embeddings: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

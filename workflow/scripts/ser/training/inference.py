@@ -6,9 +6,12 @@ import numpy as np
 import torch
 
 from ser.core.constants import EMOTIONS
+from ser.core.errors import UserError
+from ser.core.paths import ADAPTED, CALIBRATED
 from ser.models.batching import Frames
 from ser.models.oom import in_batches
 from ser.training.autocast import autocast_context
+from ser.training.calibration import Calibration
 
 COLUMNS = ("target", "condition", "utterance", "emotion", "predicted", *EMOTIONS)
 
@@ -48,6 +51,33 @@ def logits(model, embedded: torch.Tensor, device: torch.device) -> torch.Tensor:
     """Classify embeddings (utterances, width): float32, (utterances, 4), on the CPU."""
     model.eval()
     return model.classify(embedded.to(device)).cpu()
+
+
+def classify_embeddings(
+    model, embedded: torch.Tensor, device: torch.device, condition: str, calibration: Calibration | None, weights
+) -> np.ndarray:
+    """Predict class probabilities from a target's embeddings: float64, (utterances, 4), columns as `EMOTIONS`.
+
+    Args:
+        embedded: of all utterances of the target, (utterances, width).
+        condition: `adapted` adapts the embeddings to the source and calibrates, `calibrated` calibrates alone.
+        calibration: required for these two.
+        weights: path of the model's weights, for the message.
+
+    Raises `UserError` if the probabilities are not finite.
+    """
+    if condition == ADAPTED:
+        embedded = calibration.adapted(embedded)
+    scores = logits(model, embedded, device)
+    calibrated = condition in (ADAPTED, CALIBRATED)
+    found = calibration.probabilities(scores) if calibrated else torch.softmax(scores.double(), dim=-1).numpy()
+    if not np.isfinite(found).all():
+        raise UserError(
+            f"{weights}: predicted probabilities contain NaN or infinity. Training diverged, or the file is damaged."
+            " Train the model again: delete the file and run Snakemake. If it happens again, lower the model's"
+            " `learning_rate`."
+        )
+    return found
 
 
 def prediction_rows(target: str, condition: str, utterances: Sequence[dict], predicted: np.ndarray) -> list[tuple]:

@@ -4,6 +4,8 @@ Each format is a module with
 
 - `PATTERN`: regular expression for the paths of its audio files;
 - `LABELS`: the same for its files of labels, if it has any;
+- `NAMES_CHECK`: what `verify: names` compares;
+- `CHECKSUMS`: path of its published checksums, if it has any;
 - `contents(archive, settings)`: returns its four-class recordings after verifying the archive.
 """
 
@@ -17,22 +19,12 @@ from pathlib import Path
 from types import ModuleType
 
 from ser.core import identity
-from ser.core.constants import AUDIO_SUFFIXES
 from ser.core.errors import UserError, listing
 from ser.core.paths import ROOT
 from ser.corpora.archives import Archive
+from ser.corpora.suffixes import AUDIO_SUFFIXES
 
-PUBLISHED = ("emodb", "emovo", "iemocap", "ravdess", "urdu")
-CHECKSUMS = {"emodb": "resources/emodb-v1-sha256.tsv", "urdu": "resources/urdu-sha256.tsv"}
-
-CHECKED = {  # format -> what `verify: names` compares
-    "emodb": "its file names",
-    "emovo": "its file names",
-    "iemocap": "the number of utterances of each emotion",
-    "ravdess": "its file names",
-    "table": "the existence of the files",
-    "urdu": "the number of utterances of each emotion",
-}
+PUBLISHED = tuple(sorted({path.stem for path in Path(__file__).parent.glob("*.py")} - {"__init__", "csv_table"}))
 
 
 @dataclass(frozen=True)
@@ -69,7 +61,7 @@ def open_corpus(path: str | os.PathLike, settings: dict):
     Returns an object whose `read` yields recordings by name, and the contents sorted by utterance name. Raises
     `UserError` if the path contains another corpus, or fails verification.
     """
-    corpus_format = _load(settings["format"])
+    corpus_format = load(settings["format"])
     archive = Archive(path) if settings["format"] in PUBLISHED else corpus_format.ListedFiles(path)
     contents = corpus_format.contents(archive, settings)
     files: dict[str, list[str]] = {}
@@ -88,12 +80,9 @@ def open_corpus(path: str | os.PathLike, settings: dict):
     return archive, Contents(recordings, contents.verification | {"warnings": warnings})
 
 
-def _module(corpus_format: str) -> str:
-    return f"ser.corpora.formats.{'csv_table' if corpus_format == 'table' else corpus_format}"
-
-
-def _load(corpus_format: str) -> ModuleType:
-    return importlib.import_module(_module(corpus_format))
+def load(corpus_format: str) -> ModuleType:
+    """Return the module of a format."""
+    return importlib.import_module(f"{__name__}.{'csv_table' if corpus_format == 'table' else corpus_format}")
 
 
 def _check_groups(path, recordings: list[Recording]) -> None:
@@ -115,7 +104,7 @@ def match_audio_files(archive: Archive, names: list[str], corpus_format: str) ->
     """
 
     def matches(candidate: str) -> dict[str, re.Match]:
-        pattern = _load(candidate).PATTERN
+        pattern = load(candidate).PATTERN
         return {name: match for name in names if (match := re.search(pattern, name))}
 
     if found := matches(corpus_format):
@@ -154,7 +143,7 @@ def unknown_file_warnings(names: list[str], found, below: str = "") -> list[str]
 
 def published_files(corpus_format: str) -> dict[str, dict]:
     """Return name -> {bytes, sha256} of every published file of EMODB or URDU."""
-    with open(ROOT / CHECKSUMS[corpus_format], newline="", encoding="utf-8") as file:
+    with open(ROOT / load(corpus_format).CHECKSUMS, newline="", encoding="utf-8") as file:
         return {Path(row["file"]).name: row for row in csv.DictReader(file, delimiter="\t")}
 
 
@@ -162,19 +151,19 @@ def checked(corpus_format: str, level: str) -> str:
     """Return what a level of verification compares, for example `checked by its file names`."""
     if level == "none":
         return "not checked"
-    return f"checked by {level if level == 'sha256' else CHECKED[corpus_format]}"
+    return f"checked by {level if level == 'sha256' else load(corpus_format).NAMES_CHECK}"
 
 
 def is_used(corpus_format: str, name: str) -> bool:
     """Return whether a format reads a file of its archive: a recording, or a file of labels."""
-    module = _load(corpus_format)
+    module = load(corpus_format)
     return any(re.search(pattern, name) for pattern in (module.PATTERN, getattr(module, "LABELS", None)) if pattern)
 
 
 def sources(corpus_format: str) -> list[str]:
     """Return a format's module, and the path of its checksums."""
-    module = _module(corpus_format)
-    return [module, CHECKSUMS[corpus_format]] if corpus_format in CHECKSUMS else [module]
+    module = load(corpus_format)
+    return [module.__name__, *([module.CHECKSUMS] if hasattr(module, "CHECKSUMS") else [])]
 
 
 def altered_files(archive: Archive, found, published: dict[str, dict], level: str) -> list[str]:
