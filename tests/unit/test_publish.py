@@ -11,7 +11,7 @@ from PIL import Image
 
 def test_tables_are_copied_and_pictures_made_small(tmp_path, monkeypatch):
     results, folder = tmp_path / "run" / "results", tmp_path / "docs"
-    for path in (results / "tables", results / "scores", folder):
+    for path in (results / "tables", results / "scores"):
         path.mkdir(parents=True)
     (results / "figures").mkdir()
     (results / "tables" / "table2.csv").write_text("source,target\n")

@@ -118,12 +118,12 @@ def score_all(
     The column `data` is a fingerprint of training, development and test data and of the condition, without the audio.
     Scores that differ in it are not comparable, also between machines and versions.
     """
-    speaker_of = {target: {row["utterance"]: row["speaker"] for row in rows} for target, rows in utterances.items()}
     scores = []
     for one in predictions:
+        speaker_of = {row["utterance"]: row["speaker"] for row in utterances[one.target]}
         test_sets = {"test": one.test_rows} if one.run.has_target_data else {"all": one.rows, "test": one.test_rows}
         for name, rows in test_sets.items():
-            measured = score(rows, [speaker_of[one.target][row["utterance"]] for row in rows])
+            measured = score(rows, [speaker_of[row["utterance"]] for row in rows])
             tested = described(utterances[one.target], [row["utterance"] for row in rows])
             data = data_fingerprint(training[one.run]["data"], tested, dict(conditions[one.condition]))
             scores.append(one.identity | {"test_set": name} | measured | training[one.run] | {"data": data})

@@ -293,7 +293,7 @@ class Settings:
         )
 
     def provenance(self) -> dict:
-        """Return the whole configuration except the device, and the installed packages."""
+        """Return the whole configuration except the device, and the installed packages, whose upgrade is recorded."""
         kept = {key: value for key, value in self._config.items() if key != "device"}
         packages = provenance.packages(provenance.LOCK)
         return uses("provenance.py", "envs/requirements.txt", config=kept, packages=packages)
