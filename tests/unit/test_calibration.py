@@ -15,7 +15,7 @@ from ser.figures import adaptation
 from ser.models.cnn_lstm import CnnLstm
 from ser.models.svm import LinearSvm
 from ser.training.calibration import EXTREME, Calibration, fit_temperature, moments
-from ser.training.inference import classify_embeddings
+from ser.training.prediction import classify_embeddings
 
 CPU = torch.device("cpu")
 

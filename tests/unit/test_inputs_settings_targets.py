@@ -12,7 +12,8 @@ from snakemake.iocontainers import Wildcards
 
 from ser.config import validation
 from ser.config.experiments import EXPERIMENTS, Experiments
-from ser.core.paths import RunId, encoder_name
+from ser.core.encoder_paths import encoder_name
+from ser.core.paths import RunId
 from ser.snakemake_support.inputs import Inputs
 from ser.snakemake_support.settings import Settings, in_key_order
 from ser.snakemake_support.targets import CAPTIONED, Targets

@@ -2,7 +2,8 @@
 
 import pytest
 
-from ser.core import paths
+from ser.config.local_inputs import is_made_by_demo
+from ser.core import encoder_paths, paths
 from ser.core.paths import RunId
 
 FEW_SHOT = RunId("cnn-lstm", "EMODB", "URDU", 50, 3)
@@ -54,16 +55,16 @@ def test_zero_shot_run_is_shared_by_all_targets():
 
 def test_names_of_encoders():
     published = {"checkpoint": "openai/whisper-medium", "revision": "abdf7c39ab9d0397620ccaea8974cc764cd0953e"}
-    assert paths.encoder_name(published) == "openai--whisper-medium-abdf7c39ab9d"
-    assert paths.encoder_folder({"checkpoint": "./my/encoder"}) == "resources/encoders/my--encoder"
-    assert paths.encoder_name({"checkpoint": "/data/encoder"}) == "data--encoder"
-    assert paths.pooled_name(published) == paths.encoder_name(published)
-    assert paths.pooled_name(published | {"context": "30s"}) != paths.pooled_name(published)
+    assert encoder_paths.encoder_name(published) == "openai--whisper-medium-abdf7c39ab9d"
+    assert encoder_paths.encoder_folder({"checkpoint": "./my/encoder"}) == "resources/encoders/my--encoder"
+    assert encoder_paths.encoder_name({"checkpoint": "/data/encoder"}) == "data--encoder"
+    assert encoder_paths.pooled_name(published) == encoder_paths.encoder_name(published)
+    assert encoder_paths.pooled_name(published | {"context": "30s"}) != encoder_paths.pooled_name(published)
 
 
 def test_root_contains_the_workflow():
     assert (paths.ROOT / "Snakefile").is_file()
     assert (paths.SCRIPTS / "finetune.py").is_file()
-    assert paths.is_made_by_demo("resources/demo/checkpoints/xlsr")
-    assert not paths.is_made_by_demo("resources/encoders/xlsr")
-    assert not paths.is_made_by_demo(None)
+    assert is_made_by_demo("resources/demo/checkpoints/xlsr")
+    assert not is_made_by_demo("resources/encoders/xlsr")
+    assert not is_made_by_demo(None)

@@ -6,7 +6,7 @@ import pytest
 import yaml
 from conftest import ROOT
 
-from ser.core.paths import encoder_name
+from ser.core.encoder_paths import encoder_name
 from ser.figures import table1
 from ser.models import checkpoints, pretraining_data
 

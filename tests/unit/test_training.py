@@ -251,7 +251,7 @@ class TestMemory:
             updates = loop.Updates(model, examples, SETTINGS, CPU)
             attempts = []
 
-            def once(parts, add=updates._add_gradients, attempts=attempts, failures=failures):
+            def once(parts, add=updates._set_gradients, attempts=attempts, failures=failures):
                 loss = add(parts, seed=5)
                 attempts.append(parts)
                 if len(attempts) <= failures:

@@ -225,6 +225,7 @@ SOURCES = {
     f"{SER}/figures/style.py": DRAWN,
     f"{SER}/training/loop.py": [*runs_of(), *OF_RUNS],
     f"{SER}/training/inference.py": [*runs_of(), *OF_RUNS],
+    f"{SER}/training/prediction.py": [("predict", {}), *OF_PREDICTIONS],
     f"{SER}/models/cnn_lstm.py": [
         *runs_of(model={"cnn-lstm", "cnn-lstm-converged"}),
         *OF_TABLE1,

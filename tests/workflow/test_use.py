@@ -39,9 +39,9 @@ from workflow_tools import Workflow
 from ser.config.contradictions import TUNING
 from ser.config.validation import recorded_model
 from ser.core.constants import EMOTIONS
+from ser.core.encoder_paths import ENCODER_FILES, encoder_folder
 from ser.core.errors import OptionError, UserError
 from ser.core.files import read_json, read_rows, write_json, write_rows
-from ser.core.paths import ENCODER_FILES, encoder_folder
 from ser.corpora.audio import decode
 from ser.deploy import label, model_card
 from ser.deploy.label import WHOLE, Cutting

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from ser.core.paths import is_made_by_demo
+from ser.config.local_inputs import is_made_by_demo
 from ser.core.surroundings import blanks_in_paths, missing_caches
 
 

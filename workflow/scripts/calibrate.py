@@ -1,11 +1,11 @@
-"""Compute what adapting and calibrating a trained model's predictions need of its source."""
+"""Compute a trained model's calibration: moments of its source's embeddings, and a temperature."""
 
 import torch
 
 from ser.core.paths import RunId
 from ser.models import families, trainable_state
 from ser.snakemake_support import script
-from ser.training import autocast, data, inference
+from ser.training import autocast, data, prediction
 from ser.training.calibration import Calibration, fit_temperature, moments
 from ser.training.device import choose_device, frame_storage, parent_folder
 
@@ -20,12 +20,12 @@ def main(snakemake):
 
     def embedded(names):
         examples = data.read_source(model, inputs, names, frame_storage(device, snakemake.resources))
-        return inference.embeddings(model, examples.frames, settings["batch_size"], device), examples.labels
+        return prediction.embeddings(model, examples.frames, settings["batch_size"], device), examples.labels
 
     train, dev = data.source_names(inputs, settings["balanced"], RunId.parse(inputs.weights).seed)
     mean, deviation = moments(embedded(train)[0])
     embeddings, labels = embedded(dev)
-    temperature = fit_temperature(inference.logits(model, embeddings, device), labels)
+    temperature = fit_temperature(prediction.logits(model, embeddings, device), labels)
     Calibration(mean, deviation, temperature).save(snakemake.output.calibration, inputs.weights)
 
 

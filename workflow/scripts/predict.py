@@ -5,7 +5,7 @@ import torch
 from ser.core import files
 from ser.models import families, trainable_state
 from ser.snakemake_support import script
-from ser.training import autocast, inference
+from ser.training import autocast, prediction
 from ser.training.calibration import Calibration
 from ser.training.device import choose_device, frame_storage, parent_folder
 
@@ -28,12 +28,12 @@ def main(snakemake):
         rows = utterances[same_frames[0][0]]
         storage = frame_storage(device, snakemake.resources)
         frames = model.read_frames(frames_path, rows, [row["utterance"] for row in rows], storage)
-        embedded = inference.embeddings(model, frames, settings["batch_size"], device)
+        embedded = prediction.embeddings(model, frames, settings["batch_size"], device)
         for target, condition in same_frames:
-            predicted = inference.classify_embeddings(model, embedded, device, condition, calibration, inputs.weights)
-            predictions += inference.prediction_rows(target, condition, rows, predicted)
+            predicted = prediction.classify_embeddings(model, embedded, device, condition, calibration, inputs.weights)
+            predictions += prediction.prediction_rows(target, condition, rows, predicted)
         del frames, embedded  # before those of the next target are read
-    files.write_rows(snakemake.output.predictions, inference.COLUMNS, predictions)
+    files.write_rows(snakemake.output.predictions, prediction.COLUMNS, predictions)
 
 
 if __name__ == "__main__":

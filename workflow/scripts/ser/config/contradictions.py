@@ -7,7 +7,8 @@ from pathlib import Path
 from ser.config import schema
 from ser.config.experiments import LEAVE_ONE_OUT, all_but, pairs_of
 from ser.config.explanations import nearest
-from ser.core.paths import ADAPTED, ANY_TARGET, CALIBRATED, CLEAN, encoder_folder, encoder_name
+from ser.core.encoder_paths import encoder_folder, encoder_name
+from ser.core.paths import ADAPTED, ANY_TARGET, CALIBRATED, CLEAN
 from ser.corpora import download, formats
 from ser.models import families
 

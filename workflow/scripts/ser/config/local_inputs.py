@@ -5,9 +5,9 @@ from pathlib import Path
 
 from ser.config import contradictions, validation
 from ser.config.experiments import Experiments
+from ser.core.encoder_paths import encoder_folder
 from ser.core.errors import UserError
 from ser.core.files import files_under
-from ser.core.paths import encoder_folder, is_made_by_demo
 from ser.corpora import download, formats
 from ser.corpora.formats import csv_table
 
@@ -41,6 +41,11 @@ def _missing(config: Mapping) -> Iterator[tuple[str, str, bool]]:
     yield from _corpora(config)
     yield from _noise(config)
     yield from _checkpoints(config)
+
+
+def is_made_by_demo(path: str | Path | None) -> bool:
+    """Return whether a file is created by the demo."""
+    return Path(path or "").parts[:2] == ("resources", "demo")
 
 
 def noise_archive(folder: Path, environment: str) -> Path:

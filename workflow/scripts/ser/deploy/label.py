@@ -19,7 +19,7 @@ from ser.corpora.suffixes import AUDIO_SUFFIXES, READABLE
 from ser.deploy.trained import TrainedModel
 from ser.models import families, trainable_state
 from ser.models.batching import Frames
-from ser.training import inference
+from ser.training import prediction
 
 COLUMNS = ("file", "start", "end", "predicted", *EMOTIONS)
 WINDOWS_IN_MEMORY = 16  # few, so that progress is visible on a CPU
@@ -147,12 +147,12 @@ class Classifier:
         """Compute embeddings, (utterances, width)."""
         if self._frozen is not None:
             frames = self._model.frames_of_vectors(self._frozen.pooled(frames, self._device), self._device)
-        return inference.embeddings(self._model, frames, BATCH, self._device)
+        return prediction.embeddings(self._model, frames, BATCH, self._device)
 
     def probabilities(self, embedded: torch.Tensor) -> np.ndarray:
         """Predict (utterances, 4) probabilities. Raises `UserError` if not finite."""
         condition = CLEAN if self.calibration is None else ADAPTED
-        return inference.classify_embeddings(
+        return prediction.classify_embeddings(
             self._model, embedded, self._device, condition, self.calibration, self._folder / "weights.safetensors"
         )
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from huggingface_hub import EvalResult, ModelCardData
 from transformers.models.whisper.tokenization_whisper import TO_LANGUAGE_CODE  # English names to ISO 639-1
 
+from ser.core.encoder_paths import encoder_name
 from ser.core.files import read_json, read_rows
-from ser.core.paths import encoder_name
 from ser.corpora import download
 from ser.deploy.trained import TrainedModel
 from ser.evaluation import scores

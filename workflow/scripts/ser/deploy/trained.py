@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ser.config import validation
+from ser.core.encoder_paths import ENCODER_FILES, encoder_folder
 from ser.core.errors import UserError, listing
 from ser.core.files import read_json, sha256
-from ser.core.paths import ENCODER_FILES, RunId, encoder_folder
+from ser.core.paths import RunId
 from ser.deploy import manifest
 from ser.models import families
 from ser.training.calibration import Calibration

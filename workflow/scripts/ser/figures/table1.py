@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from ser.core import files
-from ser.core.paths import encoder_name
+from ser.core.encoder_paths import encoder_name
 from ser.figures import style
 from ser.models import pretraining_data
 

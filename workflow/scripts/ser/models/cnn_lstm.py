@@ -14,6 +14,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from ser.core.constants import EMOTIONS
 from ser.corpora.audio_array import as_float
 from ser.models.batching import Frames, mean_of_real_frames, on_device, real_frames
+from ser.models.emotion_classifier import EmotionClassifier
 from ser.models.feature_store import Storage
 from ser.models.log_mel import BANDS, frame_count, log_mel
 
@@ -27,8 +28,8 @@ def build(settings: dict, encoder=None) -> nn.Module:
     return CnnLstm()
 
 
-class CnnLstm(nn.Module):
-    """CNN-LSTM with masked padding: an utterance's logits do not depend on its batch."""
+class CnnLstm(EmotionClassifier):
+    """CNN-LSTM with masked padding."""
 
     def __init__(self):
         super().__init__()
@@ -66,17 +67,8 @@ class CnnLstm(nn.Module):
         """Compute the log-mel frames of one utterance from int16 samples."""
         return Frames.all_real(torch.from_numpy(log_mel(as_float(samples))).to(device))
 
-    def forward(self, frames: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """Return logits of shape (batch, 4).
-
-        Args:
-            frames: (batch, frames, 64), with any values beyond an utterance's own frames.
-            lengths: real frames of each utterance, (batch,), int64 on the CPU.
-        """
-        return self.classify(self.embed(frames, lengths))
-
     def embed(self, frames: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """Return the average BLSTM state over each utterance's own frames, (batch, 2 * units)."""
+        """Return the average BLSTM state over each utterance's own frames: (batch, frames, 64) to (batch, 256)."""
         hidden = frames.transpose(1, 2)  # (batch, bands, frames)
         for convolution, norm, pooling in zip(self.convolutions, self.norms, POOLING, strict=True):
             mask = real_frames(lengths, hidden.shape[-1], hidden.device)

@@ -4,11 +4,11 @@ from collections.abc import Collection
 
 import numpy as np
 import torch
-from torch import nn
 
 from ser.models import families
 from ser.models.base_encoder import BaseEncoder
 from ser.models.batching import Frames, mean_of_real_frames, pad
+from ser.models.emotion_classifier import EmotionClassifier
 from ser.models.feature_store import Storage
 from ser.models.fine_tuning_methods import apply_method
 from ser.models.heads import LayerChoice, classifier
@@ -19,7 +19,7 @@ def build(settings: dict, encoder) -> "EncoderClassifier":
     return EncoderClassifier(families.encoder(settings["family"]).build(settings, encoder), settings)
 
 
-class EncoderClassifier(nn.Module):
+class EncoderClassifier(EmotionClassifier):
     """Encoder, average over an utterance's own frames, classification head.
 
     The layers before the first trained parameter are constant. `read_frames` computes their output once per run, and
@@ -33,7 +33,7 @@ class EncoderClassifier(nn.Module):
     Raises `UserError` if the encoder does not have the configured layer.
     """
 
-    recordable = True  # operations depend on the shapes of a batch only: see `ser.training.recorded_steps`
+    recordable = True
 
     def __init__(self, encoder: BaseEncoder, settings: dict):
         super().__init__()
@@ -48,17 +48,8 @@ class EncoderClassifier(nn.Module):
             apply_method(encoder, settings["tuning"])
         self.head = classifier(encoder.hidden_size)
 
-    def forward(self, frames: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """Return logits of shape (batch, 4).
-
-        Args:
-            frames: (batch, frames, width), from `read_frames`, padded.
-            lengths: real frames of each utterance, (batch,), int64, on the CPU or on the frames' device.
-        """
-        return self.classify(self.embed(frames, lengths))
-
     def embed(self, frames: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """Return the average over each utterance's own frames, (batch, width); arguments as for `forward`."""
+        """Return the average over each utterance's own frames, (batch, frames, width) to (batch, width)."""
         if self.trains_all:
             frames, lengths = self._trained_front_end(frames, lengths)
         if self.choice.uses_all:

@@ -21,14 +21,14 @@ class EncoderFamily:
     """Architecture of encoders: transformers' classes, and the workflow's encoder of their layers.
 
     Args:
-        encoder: builds a subclass of `BaseEncoder` from a `model`, an `extractor`, and the model's entry in the
+        encoder: subclass of `BaseEncoder`, built from a `model`, an `extractor` and the model's entry in the
             configuration.
-        config: of checkpoints.
-        model: whose weights the encoder consists of.
-        extractor: of features.
-        off: parts of checkpoints' configurations that are switched off.
-        attention: transformers' implementation of the attention.
-        checkpoint: with which transformers reads published checkpoints, if not with `model`.
+        config: transformers' class of a checkpoint's configuration.
+        model: transformers' class that holds the encoder's weights.
+        extractor: transformers' class that computes the features of a waveform.
+        off: settings that replace those of a checkpoint's configuration, to switch parts off.
+        attention: name of transformers' implementation of the attention.
+        checkpoint: transformers' class that reads published checkpoints, if it is not `model`.
         part: name of `model` in `checkpoint`.
     """
 

@@ -1,7 +1,6 @@
 """Model families: the modules of a model, its input and its training (CONTRIBUTING.md explains how to add one).
 
-A model's module has `build(settings, encoder)`, which returns a `torch.nn.Module` from padded frames and lengths to
-logits. The model's `read_frames(path, utterances, wanted, storage)` returns the input of its trained layers.
+A model's module has `build(settings, encoder)`, which returns an `EmotionClassifier`.
 
 All models with an encoder share the module `encoder_classifier`, or `frozen_head` if it is frozen. The module of the
 encoder's family has `FAMILY`, an `EncoderFamily`.
@@ -13,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 
-from ser.core.paths import pooled_name
+from ser.core.encoder_paths import pooled_name
 
 WITHOUT_ENCODER = ("cnn-lstm", "svm")
 
@@ -23,10 +22,10 @@ class Family:
     """Modules, input and training of a model.
 
     Args:
-        modules: that build it; the first one has `build`.
-        frames: file of a corpus and condition with the input of its trained layers.
-        trainer: module with `fine_tune`.
-        step: of its training history.
+        modules: names of the modules that build the model; the first one has `build`.
+        frames: file with the model's input, in the folder of a corpus and condition.
+        trainer: name of the module with `fine_tune`.
+        step: what a row of its training history is.
         uses_gpu: whether it can be trained on a GPU.
     """
 
@@ -70,10 +69,10 @@ def has_encoder(model: Mapping) -> bool:
 
 
 def encoder(family: str):
-    """Return a family of encoders, an `EncoderFamily`."""
+    """Return the `EncoderFamily` of a model's family."""
     return import_module(encoder_module(family)).FAMILY
 
 
 def encoder_module(family: str) -> str:
-    """Return the module of a family of encoders."""
+    """Return the name of the module of a family with an encoder."""
     return f"ser.models.{family.replace('-', '_')}"

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
 
 from ser.core.files import read_json
 from ser.models.batching import Frames
+from ser.models.emotion_classifier import EmotionClassifier
 from ser.models.feature_store import Storage, read_vectors
 from ser.models.heads import LayerChoice, classifier
 
@@ -20,7 +20,7 @@ def build(settings: dict, encoder) -> "FrozenEncoderHead":
     return FrozenEncoderHead(record["width"], record["parameters"], choice)
 
 
-class FrozenEncoderHead(nn.Module):
+class FrozenEncoderHead(EmotionClassifier):
     """Classification head on an encoder's pooled vectors.
 
     Args:
@@ -29,7 +29,7 @@ class FrozenEncoderHead(nn.Module):
         choice: among the layers.
     """
 
-    recordable = True  # operations depend on the shapes of a batch only: see `ser.training.recorded_steps`
+    recordable = True
 
     def __init__(self, width: int, parameters: int, choice: LayerChoice):
         super().__init__()
@@ -54,12 +54,13 @@ class FrozenEncoderHead(nn.Module):
             chosen = self.choice(chosen)
         return [Frames.all_real(vector) for vector in chosen.to(device).split(1)]
 
-    def forward(self, frames: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """Return logits (batch, 4) for vectors (batch, 1, width), or (batch, 1, layers + 1, width) if weighted."""
-        return self.classify(self.embed(frames, lengths))
-
     def embed(self, frames: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """Return the vectors that the head classifies, (batch, width); arguments as for `forward`."""
+        """Return the vectors that the head classifies, (batch, width).
+
+        Args:
+            frames: (batch, 1, width), or (batch, 1, layers + 1, width) if the layers' weights are trained.
+            lengths: ones.
+        """
         vectors = frames.squeeze(1)
         return self.choice(vectors) if self.choice.is_trained else vectors
 

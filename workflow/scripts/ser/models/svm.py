@@ -10,6 +10,7 @@ from ser.core.constants import EMOTIONS
 from ser.corpora.audio_array import as_float
 from ser.models import functionals
 from ser.models.batching import Frames
+from ser.models.emotion_classifier import EmotionClassifier
 from ser.models.feature_store import Storage, read_vectors
 
 
@@ -18,7 +19,7 @@ def build(settings: dict, encoder=None) -> "LinearSvm":
     return LinearSvm(settings["features"])
 
 
-class LinearSvm(nn.Module):
+class LinearSvm(EmotionClassifier):
     """Linear SVM on standardised functionals. Its logits are the signed margins of the four classes."""
 
     def __init__(self, features: str):
@@ -44,12 +45,8 @@ class LinearSvm(nn.Module):
         vector = functionals.extractor(self.features)(as_float(samples))
         return Frames.all_real(torch.tensor(vector, device=device).unsqueeze(0))
 
-    def forward(self, frames: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """Return logits of shape (batch, 4) for functionals of shape (batch, 1, width)."""
-        return self.classify(self.embed(frames, lengths))
-
     def embed(self, frames: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """Return the functionals, (batch, width); arguments as for `forward`."""
+        """Return the functionals, (batch, 1, width) to (batch, width)."""
         return frames.squeeze(1)
 
     def classify(self, embeddings: torch.Tensor) -> torch.Tensor:

@@ -9,17 +9,8 @@ from snakemake.io import ancient
 
 from ser.config import local_inputs
 from ser.config.experiments import Experiments
-from ser.core.paths import (
-    ADAPTED,
-    CALIBRATED,
-    CLEAN,
-    ENCODER_FILES,
-    RunId,
-    encoder_folder,
-    encoder_name,
-    is_made_by_demo,
-    pooled_name,
-)
+from ser.core.encoder_paths import ENCODER_FILES, encoder_folder, encoder_name, pooled_name
+from ser.core.paths import ADAPTED, CALIBRATED, CLEAN, RunId
 from ser.corpora import download
 from ser.models import families
 
@@ -93,7 +84,7 @@ class Inputs:
         """
         entry = self.model_of_encoder(wildcards.encoder)
         folder = Path(entry["checkpoint"])
-        if is_made_by_demo(folder):
+        if local_inputs.is_made_by_demo(folder):
             return [str(folder / name) for name in ("config.json", "preprocessor_config.json", "model.safetensors")]
         if "revision" in entry:
             return []

@@ -1,19 +1,13 @@
-"""Class probabilities of utterances, and rows of prediction files."""
+"""Class probabilities of utterances."""
 
 from collections.abc import Sequence
 
 import numpy as np
 import torch
 
-from ser.core.constants import EMOTIONS
-from ser.core.errors import UserError
-from ser.core.paths import ADAPTED, CALIBRATED
 from ser.models.batching import Frames
 from ser.models.oom import in_batches
 from ser.training.autocast import autocast_context
-from ser.training.calibration import Calibration
-
-COLUMNS = ("target", "condition", "utterance", "emotion", "predicted", *EMOTIONS)
 
 
 @torch.inference_mode()
@@ -33,61 +27,3 @@ def probabilities(
 
     model.eval()
     return in_batches(predict, frames, batch_size, device).numpy()
-
-
-@torch.inference_mode()
-def embeddings(model, frames: Sequence[Frames], batch_size: int, device: torch.device) -> torch.Tensor:
-    """Compute the input of a model's classification head in float32, in the order of the frames.
-
-    It does not depend on the batches. Returns (utterances, width) on the CPU. Raises `UserError` if memory does not
-    suffice for one utterance.
-    """
-    model.eval()
-    return in_batches(model.embed, frames, batch_size, device)
-
-
-@torch.inference_mode()
-def logits(model, embedded: torch.Tensor, device: torch.device) -> torch.Tensor:
-    """Classify embeddings (utterances, width): float32, (utterances, 4), on the CPU."""
-    model.eval()
-    return model.classify(embedded.to(device)).cpu()
-
-
-def classify_embeddings(
-    model, embedded: torch.Tensor, device: torch.device, condition: str, calibration: Calibration | None, weights
-) -> np.ndarray:
-    """Predict class probabilities from a target's embeddings: float64, (utterances, 4), columns as `EMOTIONS`.
-
-    Args:
-        embedded: of all utterances of the target, (utterances, width).
-        condition: `adapted` adapts the embeddings to the source and calibrates, `calibrated` calibrates alone.
-        calibration: required for these two.
-        weights: path of the model's weights, for the message.
-
-    Raises `UserError` if the probabilities are not finite.
-    """
-    if condition == ADAPTED:
-        embedded = calibration.adapted(embedded)
-    scores = logits(model, embedded, device)
-    calibrated = condition in (ADAPTED, CALIBRATED)
-    found = calibration.probabilities(scores) if calibrated else torch.softmax(scores.double(), dim=-1).numpy()
-    if not np.isfinite(found).all():
-        raise UserError(
-            f"{weights}: predicted probabilities contain NaN or infinity. Training diverged, or the file is damaged."
-            " Train the model again: delete the file and run Snakemake. If it happens again, lower the model's"
-            " `learning_rate`."
-        )
-    return found
-
-
-def prediction_rows(target: str, condition: str, utterances: Sequence[dict], predicted: np.ndarray) -> list[tuple]:
-    """Return the rows of a prediction file, in the order of `COLUMNS`.
-
-    Args:
-        utterances: rows of the target's `utterances.csv`.
-        predicted: probabilities, (utterances, 4).
-    """
-    return [
-        (target, condition, row["utterance"], row["emotion"], EMOTIONS[values.argmax()], *map("{:.8f}".format, values))
-        for row, values in zip(utterances, predicted, strict=True)
-    ]

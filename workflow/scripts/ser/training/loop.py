@@ -16,6 +16,7 @@ from ser.core.errors import UserError
 from ser.core.metrics import unweighted_average_recall
 from ser.core.seeding import named_generator, named_seed
 from ser.models.batching import on_device, pad, random_batches, rounded_length
+from ser.models.emotion_classifier import EmotionClassifier
 from ser.models.oom import retry_on_oom
 from ser.models.trainable_state import trained_parameters, trained_state
 from ser.training import resume
@@ -33,14 +34,14 @@ CPU_MICRO_BATCH = 4
 HISTORY_COLUMNS = ("epoch", "train_loss", "dev_loss", "dev_uar")
 
 
-def initialise(build, settings: dict, encoder, seed: int) -> nn.Module:
+def initialise(build, settings: dict, encoder, seed: int) -> EmotionClassifier:
     """Build a model whose random weights depend on the seed only."""
     torch.manual_seed(named_seed("initialisation", seed))
     return build(settings, encoder)
 
 
 def fine_tune(
-    model: nn.Module,
+    model: EmotionClassifier,
     train: Examples,
     dev: Examples,
     *,
@@ -115,16 +116,16 @@ class Updates:
         splits: number of micro-batches of a batch.
     """
 
-    def __init__(self, model: nn.Module, train: Examples, settings: dict, device: torch.device):
+    def __init__(self, model: EmotionClassifier, train: Examples, settings: dict, device: torch.device):
         self.optimizer = torch.optim.Adam(trained_parameters(model).values(), settings["learning_rate"])
         self._model, self._frames, self._labels = model, train.frames, torch.from_numpy(train.labels)
         self._precision, self._device = settings["precision"], device
         # batch statistics of a micro-batch differ from those of the batch
         self._divisible = not any(isinstance(module, nn.BatchNorm1d) for module in model.modules())
-        self._backward, self.recorded = self._add_gradients_of, None
-        self._longest = None  # frames; None: batches are not padded further than to their own longest utterance
-        if device.type == "cuda" and getattr(model, "recordable", False):
-            self._backward = self.recorded = RecordedSteps(self._add_gradients_of)
+        self._backward, self.recorded = self._add_gradients, None
+        self._longest = None  # frames; if set, batches are padded to few lengths up to this, so that steps can recur
+        if device.type == "cuda" and model.recordable:
+            self._backward = self.recorded = RecordedSteps(self._add_gradients)
             self._longest = max(len(own.values) for own in train.frames)
         self.splits = 1
         if device.type == "cpu" and self._divisible and any(len(own.values) > 1 for own in train.frames):
@@ -142,7 +143,7 @@ class Updates:
         Returns the sum of the utterances' losses, on the device.
         """
         loss, self.splits = retry_on_oom(
-            lambda micro_batches: self._add_gradients(micro_batches, seed),
+            lambda micro_batches: self._set_gradients(micro_batches, seed),
             self._frames,
             batch,
             self.splits,
@@ -151,7 +152,8 @@ class Updates:
         self.optimizer.step()
         return loss
 
-    def _add_gradients(self, micro_batches: Sequence[np.ndarray], seed: int) -> torch.Tensor:
+    def _set_gradients(self, micro_batches: Sequence[np.ndarray], seed: int) -> torch.Tensor:
+        """Set the gradients to those of the batch's mean loss, and return the sum of its losses."""
         # a failed attempt may have left gradients; recorded steps keep their addresses
         self.optimizer.zero_grad(set_to_none=self._longest is None)
         torch.manual_seed(seed)
@@ -166,7 +168,7 @@ class Updates:
             total += self._backward(frames, lengths, labels, utterances=utterances)
         return total
 
-    def _add_gradients_of(self, frames, lengths, labels, utterances: int) -> torch.Tensor:
+    def _add_gradients(self, frames, lengths, labels, utterances: int) -> torch.Tensor:
         """Add the gradients of a micro-batch's share of the mean loss, and return the sum of its losses."""
         with autocast_context(self._device, self._precision):
             logits = self._model(frames, lengths)
@@ -175,7 +177,7 @@ class Updates:
         return loss.detach()
 
 
-def evaluate(model: nn.Module, dev: Examples, settings: dict, device: torch.device) -> dict[str, float]:
+def evaluate(model: EmotionClassifier, dev: Examples, settings: dict, device: torch.device) -> dict[str, float]:
     """Return mean cross-entropy and UAR (%), in the precision of training."""
     predicted = probabilities(model, dev.frames, settings["batch_size"], device, settings["precision"])
     labels = dev.labels

@@ -12,10 +12,10 @@ from importlib.metadata import version
 from pathlib import Path
 
 import torch
-from torch import nn
 
 from ser.core.constants import SAMPLE_RATE
 from ser.core.files import sha256
+from ser.models.emotion_classifier import EmotionClassifier
 from ser.training.autocast import uses_bfloat16
 from ser.training.data import Examples
 from ser.training.resume import Progress
@@ -33,12 +33,12 @@ def fingerprint(settings: dict, inputs: Sequence[str | os.PathLike]) -> str:
     return digest.hexdigest()
 
 
-def count_parameters(model: nn.Module) -> dict[str, int]:
+def count_parameters(model: EmotionClassifier) -> dict[str, int]:
     """Count all parameters, those of the encoder, and those that training changes."""
     sizes = [(parameter.numel(), parameter.requires_grad) for parameter in model.parameters()]
     return {
-        "total": sum(size for size, _ in sizes) + getattr(model, "absent_parameters", 0),
-        "encoder": getattr(model, "encoder_parameters", 0),
+        "total": sum(size for size, _ in sizes) + model.absent_parameters,
+        "encoder": model.encoder_parameters,
         "trained": sum(size for size, trained in sizes if trained),
     }
 
@@ -48,7 +48,7 @@ def record_of_run(
     *,
     settings: dict,
     progress: Progress,
-    model: nn.Module,
+    model: EmotionClassifier,
     train: Examples,
     device: torch.device,
 ) -> dict:

@@ -1,0 +1,57 @@
+"""Base class of all models: frames of utterances become vectors, and these become logits of the four emotions."""
+
+from collections.abc import Collection
+
+import numpy as np
+import torch
+from torch import nn
+
+from ser.models.batching import Frames
+from ser.models.feature_store import Storage
+
+
+class EmotionClassifier(nn.Module):
+    """Model from the frames of utterances to logits, columns as `EMOTIONS`. An utterance's do not depend on its batch.
+
+    Attributes:
+        recordable: whether the operations of a training step depend on the shapes of the batch only, so that a step can
+            be recorded (`ser.training.recorded_steps`).
+        encoder_parameters: number of parameters of the pre-trained encoder.
+        absent_parameters: number of those that are not in the model.
+    """
+
+    recordable = False
+    encoder_parameters = 0
+    absent_parameters = 0
+
+    def read_frames(self, path, utterances: list[dict], wanted: Collection[str], storage: Storage) -> list[Frames]:
+        """Return the frames of the wanted utterances of a corpus, in the corpus's order.
+
+        Args:
+            path: the file that `families.of` names for this model.
+            utterances: all rows of the corpus.
+            wanted: names of utterances.
+            storage: where frames are kept.
+        """
+        raise NotImplementedError
+
+    def frames_of(self, samples: np.ndarray, device: torch.device) -> Frames:
+        """Return the frames of one utterance, from int16 samples at 16 kHz."""
+        raise NotImplementedError
+
+    def embed(self, frames: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """Return one vector for each utterance, (batch, width); arguments as for `forward`."""
+        raise NotImplementedError
+
+    def classify(self, embeddings: torch.Tensor) -> torch.Tensor:
+        """Return logits of shape (batch, 4) for vectors of shape (batch, width)."""
+        raise NotImplementedError
+
+    def forward(self, frames: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """Return logits of shape (batch, 4).
+
+        Args:
+            frames: (batch, frames, ...), with any values beyond an utterance's own frames.
+            lengths: own frames of each utterance, (batch,), int64, on the CPU; if `recordable`, maybe on the device.
+        """
+        return self.classify(self.embed(frames, lengths))
