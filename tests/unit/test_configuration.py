@@ -122,7 +122,7 @@ def corpus(**entry):
             r"models\.xlsr\.tuning\.modules: attention is not allowed for family wavlm",
         ),
         ({"models__cnn-lstm__features": "egemaps"}, r"features: not allowed for family cnn-lstm, only for svm"),
-        ({"models__xlsr__copy_of": "a/b"}, r"copy_of: checkpoint facebook/.* is not a local folder: remove it"),
+        ({"models__xlsr__copy_of": "a/b"}, r"copy_of: only for a local folder, .* remove one of the two"),
         ({"models__cnn-lstm__copy_of": "a/b"}, r"copy_of: not allowed for family cnn-lstm"),
         ({"experiments__figure2__targets": ["IEMOCAP"]}, r"'IEMOCAP' is the source"),
         ({"experiments__figure3__condition": "clean"}, r"'clean' is the reference"),
@@ -271,9 +271,9 @@ TYPICAL_MISTAKES = [  # edits of the paper's configuration, and the full error m
         " bottleneck, length)",
     ),
     (
-        {"models__xlsr__revision": ...},
-        "models.xlsr.revision: facebook/wav2vec2-large-xlsr-53 is not a local folder; if it is a Hugging Face"
-        " repository, set revision to one of its commits",
+        {"models__xlsr-frozen__family": "hubert"},
+        "models.xlsr-frozen.family: hubert, but model 'xlsr' takes facebook/wav2vec2-large-xlsr-53 for wav2vec2: set"
+        " the same family",
     ),
     (
         {"models__xlsr__revision": "main"},

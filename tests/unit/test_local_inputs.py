@@ -72,7 +72,8 @@ def test_all_missing_inputs_are_listed_at_once(config, here):
         f"noise.path: DEMAND holds neither {name}_16k.zip nor {name}/ch01.wav. {remedy}"
         for name in PAPER["conditions"]["noisy"]["environments"]
     ]
-    expected = f"does not exist. Set it to a folder in Hugging Face format, {place}"
+    repository = "if it is a Hugging Face repository, set `revision` to one of its commits"
+    expected = f"does not exist. Set it to a folder in Hugging Face format, {place}; {repository}"
     assert checkpoint == f"models.xlsr.checkpoint: ./my-xlsr {expected}"
 
 

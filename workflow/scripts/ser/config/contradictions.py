@@ -26,7 +26,10 @@ TUNING = _tuning()  # fine-tuning method -> its parameters and their defaults
 
 
 def unknown_roles(config: dict):
-    """Yield a message for each unknown model in `claims`, except for its defaults."""
+    """Yield a message for each unknown model in `claims`.
+
+    It is called before defaults are filled in: models that are roles by default need not be configured.
+    """
     for role, named in config.get("claims", {}).items():
         for name in named if isinstance(named, list) else [named]:
             if name not in config["models"]:
@@ -92,15 +95,10 @@ def _model_problems(model: dict):
         return
     if "checkpoint" not in model:
         yield f"checkpoint: required for family {model['family']}"
-    elif "revision" not in model and not _is_or_was_local(model):
-        yield (
-            f"revision: {model['checkpoint']} is not a local folder; if it is a Hugging Face repository, set revision"
-            " to one of its commits"
-        )
     elif "revision" in model and _is_path(model["checkpoint"]):
         yield f"revision: {model['checkpoint']} is a local folder, which has no revision: remove it, or set it to null"
-    if {"copy_of", "checkpoint"} <= model.keys() and not _is_or_was_local(model):
-        yield f"copy_of: checkpoint {model['checkpoint']} is not a local folder: remove it"
+    if {"copy_of", "revision"} <= model.keys():
+        yield "copy_of: only for a local folder, and revision is only for a repository: remove one of the two"
     if "tuning" not in model:
         yield f"tuning: required for family {model['family']}, for example {{method: lora, rank: 16}}"
     else:
@@ -114,23 +112,17 @@ def _shared_encoders(models: dict):
     for name, model in models.items():
         if "checkpoint" in model:
             other = models[first.setdefault(encoder_name(model), name)]
+            if model["family"] != other["family"]:
+                yield (
+                    f"models.{name}.family: {model['family']}, but model {first[encoder_name(model)]!r} takes"
+                    f" {model['checkpoint']} for {other['family']}: set the same family"
+                )
             origin, others = ((Path(one["checkpoint"]), one.get("revision")) for one in (model, other))
             if origin != others:
                 yield (
                     f"models.{name}.checkpoint: the encoders of {model['checkpoint']} and {other['checkpoint']} would"
                     f" have the same folder, {encoder_folder(model)}: rename one of the two"
                 )
-
-
-def is_local(checkpoint: str) -> bool:
-    """Return whether a checkpoint is a local path, not a Hugging Face repository."""
-    return Path(checkpoint).is_dir() or _is_path(checkpoint)
-
-
-def _is_or_was_local(model: dict) -> bool:
-    """Return whether a model's checkpoint is local, or its encoder was made from a folder that is gone."""
-    gone = "revision" not in model and Path(encoder_folder(model)).exists()
-    return is_local(model["checkpoint"]) or gone
 
 
 def _is_path(checkpoint: str) -> bool:

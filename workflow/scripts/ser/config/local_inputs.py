@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from ser.config import contradictions, validation
+from ser.config import validation
 from ser.config.experiments import Experiments
 from ser.core.encoder_paths import encoder_folder
 from ser.core.errors import UserError
@@ -125,7 +125,7 @@ def _checkpoints(config: Mapping) -> Iterator[tuple[str, str, bool]]:
     seen = set()
     for name, model in config["models"].items():
         checkpoint = model.get("checkpoint")
-        if name not in used or not checkpoint or checkpoint in seen or not contradictions.is_local(checkpoint):
+        if name not in used or not checkpoint or checkpoint in seen or "revision" in model:
             continue
         seen.add(checkpoint)
         folder, converted = Path(checkpoint), Path(encoder_folder(model), "model.safetensors").exists()
@@ -134,6 +134,7 @@ def _checkpoints(config: Mapping) -> Iterator[tuple[str, str, bool]]:
         remedy = _set_it_to("a folder in Hugging Face format")
         if not (folder / "config.json").exists():
             missing = "has no config.json" if folder.exists() else "does not exist"
+            remedy += "; if it is a Hugging Face repository, set `revision` to one of its commits"
             yield f"models.{name}.checkpoint: {checkpoint} {missing}", remedy, converted
         else:
             if converted:
