@@ -220,6 +220,18 @@ TYPICAL_MISTAKES = [  # edits of the paper's configuration, and the full error m
     ),
     (
         {
+            "corpora__URDU__trim_db": 40,
+            "experiments__leave_one_language_out": {
+                "models": ["cnn-lstm"],
+                "sources": ["EMODB", "URDU", "EMOVO"],
+                "targets": ["EMODB", "EMOVO"],
+            },
+        },
+        "experiments.leave_one_language_out.sources: their `trim_db` differs, so there is none to classify new"
+        " recordings with: set the same one",
+    ),
+    (
+        {
             "source_sets": {"all-but-EMOVO": {"corpora": ["EMODB", "URDU"], "balanced": True}},
             "experiments__leave_one_language_out": {
                 "models": ["cnn-lstm"],

@@ -86,7 +86,7 @@ class TestPlan:
         lines = plan.downloads(
             [
                 job("download_corpus", archive="urdu.zip"),
-                job("download_corpus", archive="EMODB-mirror.tar.gz"),
+                job("download_corpus", archive="emodb.v1-mirror.zip"),
                 job("download_corpus", archive="iemocap.zip"),
                 job("download_noise", environment="NPARK"),
                 job("encoder", encoder=encoder),
@@ -94,9 +94,9 @@ class TestPlan:
                 job("corpus", corpus="URDU"),
             ]
         )
-        mirror, noise, published, urdu, iemocap = lines
+        noise, mirror, published, urdu, iemocap = lines
         assert urdu == "Download: urdu.zip, 75 MB"
-        assert mirror == "Download: EMODB-mirror.tar.gz, unknown size"
+        assert mirror == "Download: emodb.v1-mirror.zip, unknown size"
         assert iemocap.startswith("Cannot start: IEMOCAP must be requested at https://sail.usc.edu/iemocap/")
         assert noise.startswith("Download: NPARK, ")
         assert noise.endswith(" MB")

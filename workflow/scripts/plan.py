@@ -76,7 +76,7 @@ def downloads(jobs: Iterable[Job]) -> list[str]:
         match job.rule:
             case "download_corpus":
                 name = job.wildcards["archive"]
-                source = download.published()["corpora"].get(name.partition(".")[0], {})
+                source = download.published()["corpora"].get(name.removesuffix(".zip"), {})
                 if source and not source["url"]:
                     obstacles.append(
                         f"Cannot start: {source['title']} must be requested at {source['homepage']}. Then set"

@@ -64,8 +64,15 @@ def contradictions(config: dict):
     named = [roles["baseline"], roles["random"], *{roles["english"], roles["pretrained"]}, *roles["multilingual"]]
     for name in sorted({name for name in named if named.count(name) > 1}):
         yield f"claims: {name!r} has two roles; only english and pretrained may be the same model"
+    left_out = config["experiments"][LEAVE_ONE_OUT] or {"targets": []}
+    made = {all_but(target) for target in left_out["targets"]}
+    found = {}
     for name, members in config["source_sets"].items():
-        yield from (f"source_sets.{name}{problem}" for problem in _set_problems(name, members["corpora"], config))
+        if name in config["corpora"]:
+            yield f"source_sets.{name}: {name!r} is a corpus too: rename one of the two"
+        key = f"experiments.{LEAVE_ONE_OUT}.sources" if name in made else f"source_sets.{name}.corpora"
+        found |= dict.fromkeys(f"{key}: {problem}" for problem in _set_problems(members["corpora"], config["corpora"]))
+    yield from found
     for name, experiment in config["experiments"].items():
         if experiment is not None:
             yield from (f"experiments.{name}.{problem}" for problem in _experiment_problems(name, experiment, config))
@@ -146,19 +153,16 @@ def _tuning_problems(model: dict):
         yield f"tuning.method: {method} would leave random weights untrained; `weights: random` requires method full"
 
 
-def _set_problems(name: str, members: list[str], config: dict):
-    corpora = config["corpora"]
-    if name in corpora:
-        yield f": {name!r} is a corpus too: rename one of the two"
+def _set_problems(members: list[str], corpora: dict):
     known = [member for member in members if member in corpora]
     for member in members:
         if member not in corpora:
-            yield f".corpora: {member!r} is not among the corpora; {nearest(member, corpora)}"
+            yield f"{member!r} is not among the corpora; {nearest(member, corpora)}"
     for other, member in combinations(known, 2):
         if _same(corpora[member], corpora[other]):
-            yield f".corpora: {member!r} holds the same recordings as {other!r}: leave out one of the two"
+            yield f"{member!r} holds the same recordings as {other!r}: leave out one of the two"
     if len({corpora[member]["trim_db"] for member in known}) > 1:
-        yield ".corpora: their `trim_db` differs, so there is none to classify new recordings with: set the same one"
+        yield "their `trim_db` differs, so there is none to classify new recordings with: set the same one"
 
 
 def _experiment_problems(name: str, experiment: dict, config: dict):

@@ -106,8 +106,8 @@ class Archive:
                 raise UserError(f"{self.path}: member {name!r} points outside the archive. Remove it.")
             if (normal := identity.normalise(str(path))) in seen:
                 raise UserError(
-                    f"{self.path} contains {name!r} twice, and only one of the two would be used. Unpack it, and"
-                    " pack it again."
+                    f"{self.path} contains {name!r} twice, and only one of the two would be used. Remove one: unpack an"
+                    " archive for this, and pack it again."
                 )
             seen.add(normal)
             if not path.name.startswith("._") and "__MACOSX" not in path.parts:

@@ -14,6 +14,7 @@ from ser.core.files import read_json
 from ser.core.paths import ROOT, RunId
 
 LOCK = ROOT / "envs" / "requirements.txt"
+RULES_OF_RUNS = ("finetune", "calibrate", "predict")
 
 
 def commit(folder: Path = ROOT) -> dict:
@@ -87,34 +88,24 @@ def _lines(path: str, key: str) -> list[str]:
 
 
 def costs(results: Path, runs: Iterable[RunId]) -> dict[str, dict]:
-    """Return jobs and wall, CPU and GPU hours by rule, in order of wall hours.
+    """Return measured jobs and their wall and CPU hours by rule, in order of wall hours; and GPU hours of `finetune`.
 
     Args:
         results: the folder `results`.
-        runs: training runs to count, with their predictions; of rules that belong to no run all jobs are counted.
+        runs: training runs. Jobs of others are not counted; of rules that belong to no run, all are.
 
-    A job that was not measured is counted as `unmeasured`. GPU hours are the wall time of the jobs of training runs
-    that used a GPU. Those of rule `pooled`, which belongs to no run, are unknown (None) if only some runs did. Of a run
-    that was interrupted and resumed, the CPU hours are those of its last job.
+    GPU hours are the wall time of training runs on a GPU. Of a run that was interrupted and resumed, the CPU hours are
+    those of its last job.
     """
-    on_gpu = {run.path: not read_json(Path(run.folder, "run.json"))["device"].startswith("cpu") for run in runs}
-    share = sum(on_gpu.values()) / len(on_gpu) if on_gpu else 0.0
+    records = {run.path: read_json(results / "runs" / run.path / "run.json") for run in runs}
     found = {}
-    for rule, jobs in ({"finetune": {}, "predict": {}} | times_by_rule(results)).items():
-        of_runs = rule in ("finetune", "calibrate", "predict")
-        measured = {name: job for name, job in jobs.items() if not of_runs or name in on_gpu}
-        count = len(on_gpu) if rule in ("finetune", "predict") else len(measured)
-        wall = sum(wall for wall, _ in measured.values())
-        gpu: float | None = wall if share == 1 else 0.0 if share == 0 else None
-        if of_runs:
-            gpu = sum(wall for name, (wall, _) in measured.items() if on_gpu[name])
-        found[rule] = {
-            "jobs": count,
-            "unmeasured": count - len(measured),
-            "wall_hours": _hours(wall),
-            "cpu_hours": _hours(sum(cpu for _, cpu in measured.values())),
-            "gpu_hours": None if gpu is None else _hours(gpu),
-        }
+    for rule, jobs in times_by_rule(results).items():
+        times = [time for name, time in jobs.items() if name in records or rule not in RULES_OF_RUNS]
+        wall, cpu = sum(wall for wall, _ in times), sum(cpu for _, cpu in times)
+        found[rule] = {"jobs": len(times), "wall_hours": _hours(wall), "cpu_hours": _hours(cpu)}
+    if "finetune" in found:
+        on_gpu = [record["seconds"] for record in records.values() if not record["device"].startswith("cpu")]
+        found["finetune"]["gpu_hours"] = _hours(sum(on_gpu))
     return dict(sorted(found.items(), key=lambda item: -item[1]["wall_hours"]))
 
 
