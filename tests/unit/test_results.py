@@ -198,12 +198,14 @@ class TestSummaries:
 
 
 class TestTable2:
-    """Table II: configured pairs, the paper's values and missing runs."""
+    """Table II: configured pairs, and the paper's values."""
 
     @pytest.fixture
     def detail(self):
-        frame = pd.DataFrame(rows_of([50, 54]) + rows_of([59, 61], model="xlsr", source="URDU", target="EMODB"))
-        return detail_of(frame, {"EMODB": "", "URDU": ""})
+        reversed_pair = {"source": "URDU", "target": "EMODB"}
+        rows = rows_of([50, 54]) + rows_of([30, 50], **reversed_pair)
+        rows += rows_of([60, 70], model="xlsr") + rows_of([59, 61], model="xlsr", **reversed_pair)
+        return detail_of(pd.DataFrame(rows), {"EMODB": "", "URDU": ""})
 
     def test_values(self, detail):
         cells = detail.set_index(["source", "target", "model"])
@@ -213,18 +215,11 @@ class TestTable2:
         assert cells.loc[("URDU", "EMODB", "cnn-lstm"), "paper"] == 51.82
         assert cells.loc[("URDU", "EMODB", "xlsr"), ["uar", "paper"]].tolist() == [60, 55.22]
 
-    def test_missing_runs_are_nan(self, detail):
-        gap = detail.set_index(["source", "target", "model"]).loc[("URDU", "EMODB", "cnn-lstm")]
-        assert np.isnan(gap["uar"])
-        assert np.isnan(gap["difference"])
-        assert gap["seeds"] == 0
-
     def test_wide_form_and_order(self, detail):
         wide = table2.wide(detail)
         assert list(wide.columns) == ["source", "target", "cnn-lstm", "xlsr"]
         assert wide[["source", "target"]].values.tolist() == [["EMODB", "URDU"], ["URDU", "EMODB"]]
-        assert wide["cnn-lstm"].tolist()[0] == 52
-        assert np.isnan(wide["cnn-lstm"].tolist()[1])
+        assert wide[["cnn-lstm", "xlsr"]].values.tolist() == [[52, 65], [40, 60]]
 
     def test_paper_is_left_out_beside_what_is_not_comparable(self):
         """A difference in settings is noted only where the paper has a value."""
@@ -232,7 +227,9 @@ class TestTable2:
         archives, deviations = {"EMODB": "", "EMOVO": "altered", "T": "altered"}, {"xlsr": "epochs 20, not 5"}
         notes = table2.all_notes(experiment, archives, deviations | {"mms": "epochs 9, not 5"})
         assert notes == archives | {"xlsr": "epochs 20, not 5"}
-        cells = detail_of(pd.DataFrame(rows_of([50])), notes, experiment, label="demo").set_index(["target", "model"])
+        run = [(model, target) for model in experiment["models"] for target in experiment["targets"]]
+        scored = pd.DataFrame(row for model, target in run for row in rows_of([50], model=model, target=target))
+        cells = detail_of(scored, notes, experiment, label="demo").set_index(["target", "model"])
         assert cells["paper"].dropna().to_dict() == {("URDU", "cnn-lstm"): 54.15}
         assert cells.loc[("EMOVO", "xlsr"), "note"] == "demo; EMOVO: altered; xlsr: epochs 20, not 5"
         assert cells.loc[("URDU", "mine"), "note"] == "demo"
@@ -302,20 +299,21 @@ def test_comparison_has_the_configured_order():
 
 
 def test_table2_in_markdown_and_latex():
-    frame = pd.DataFrame(rows_of([50, 54]) + rows_of([59, 61], model="xlsr", source="URDU", target="EMODB"))
-    detail = detail_of(frame, {})
+    detail = detail_of(pd.DataFrame(rows_of([50, 54]) + rows_of([61, 61], model="xlsr")), {})
     titles = {"cnn-lstm": "CNN-LSTM", "xlsr": "XLSR_53"}
     markdown = table2.markdown(detail, titles, ["synthetic | demo"]).splitlines()
     assert markdown[0].startswith("UAR (%), mean of 2 seeds \N{PLUS-MINUS SIGN} 95 % confidence interval; in")
     assert "\N{DAGGER}" not in markdown[0]
-    half = f"{(detail['high'] - detail['low'])[0] / 2:.2f}"
-    assert markdown[-2] == f"| EMODB | URDU | 52.00 \N{PLUS-MINUS SIGN} {half} (54.15) | not run (59.01) |"
+    half, other = (f"{width / 2:.2f}" for width in detail["high"] - detail["low"])
+    assert markdown[-1] == (
+        f"| EMODB | URDU | 52.00 \N{PLUS-MINUS SIGN} {half} (54.15) | 61.00 \N{PLUS-MINUS SIGN} {other} (59.01) |"
+    )
     latex = table2.latex(detail, titles, ["100 % synthetic"])
     assert r"Source & Target & CNN-LSTM & XLSR\_53 \\" in latex
     assert r"100 \% synthetic" in latex
     assert rf"52.00 $\pm$ {half} (54.15)" in latex
     one = detail_of(pd.DataFrame(rows_of([50])), {})
-    assert table2.markdown(one, titles, []).splitlines()[-2] == "| EMODB | URDU | 50.00 (54.15) | not run (59.01) |"
+    assert table2.markdown(one, titles, []).splitlines()[-1] == "| EMODB | URDU | 50.00 (54.15) |"
 
 
 def test_measures_by_cell_and_by_model(tmp_path):
@@ -393,26 +391,32 @@ def test_curves_are_means_over_seeds(tmp_path):
 
 
 @pytest.mark.parametrize("figure", ["table2", "figure2", "figure3", "comparison", "adaptation"])
-def test_figures_are_drawn_with_missing_runs(tmp_path, figure):
-    """Draw a model with one seed beside a model without runs."""
+def test_figures_of_one_seed_are_drawn(tmp_path, figure):
     style.set_style()
     titles, path = {"cnn-lstm": "CNN-LSTM", "xlsr": "XLSR"}, tmp_path / "drawn.png"
-    frame = pd.DataFrame(rows_of([50]) + rows_of([50], test_set="test"))
     few = {"models": ["cnn-lstm", "xlsr"], "source": "EMODB", "targets": ["URDU"], "shots": [0, 50]}
     noisy = few | {"condition": "noisy"}
+    frame = pd.DataFrame(
+        row
+        for model in titles
+        for pair in ({}, {"source": "URDU", "target": "EMODB"})
+        for where in ({}, {"test_set": "test"}, *({"condition": name} for name in ("noisy", "calibrated", "adapted")))
+        for row in rows_of([50], model=model, ece=9, **pair, **where)
+    )
+    clean = frame[frame["condition"] == "clean"]
     match figure:
         case "table2":
-            table2.draw(detail_of(frame, {}), titles, ["demo"], path)
+            table2.draw(detail_of(clean, {}), titles, ["demo"], path)
         case "comparison":
-            comparison.draw(comparison.cells(frame, counts_of(frame), EXPERIMENT), EXPERIMENT, titles, ["demo"], path)
+            comparison.draw(comparison.cells(clean, counts_of(clean), EXPERIMENT), EXPERIMENT, titles, ["demo"], path)
         case "figure2":
-            figure2.draw(figure2.points(frame, counts_of(frame), few), few, titles, ["demo"], path)
+            figure2.draw(figure2.points(clean, counts_of(clean), few), few, titles, ["demo"], path)
         case "figure3":
-            figure3.draw(figure3.bars(frame, counts_of(frame), noisy), noisy, titles, ["demo"], path)
+            chosen = frame[frame["condition"].isin(["clean", "noisy"]) & (frame["source"] == "EMODB")]
+            figure3.draw(figure3.bars(chosen, counts_of(chosen), noisy), noisy, titles, ["demo"], path)
         case "adaptation":
-            rows = [row for c in ("clean", "calibrated", "adapted") for row in rows_of([50], condition=c, ece=9)]
-            frame = pd.DataFrame(rows)
-            cells = adaptation.cells(frame, counts_of(frame), EXPERIMENT)
+            chosen = frame[frame["condition"] != "noisy"]
+            cells = adaptation.cells(chosen, counts_of(chosen), EXPERIMENT)
             adaptation.draw(cells, EXPERIMENT, titles, ["demo"], path)
     assert plt.imread(path).shape[0] > 300
 

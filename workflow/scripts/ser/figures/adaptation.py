@@ -23,7 +23,7 @@ def make(inputs, outputs, settings: dict) -> None:
 
 
 def cells(scores: pd.DataFrame, counts: pd.DataFrame, experiment: Mapping) -> pd.DataFrame:
-    """Return the values drawn, one row per model and pair that has runs, in configuration order.
+    """Return the values drawn, one row per model and pair, in configuration order.
 
     `change` is the mean over seeds of adapted minus not adapted in UAR points, with its 95 % confidence interval. `ece`
     is the mean expected calibration error in %, `ece_calibrated` that with the temperature, `ece_adapted` that after

@@ -20,7 +20,7 @@ def make(inputs, outputs, settings: dict) -> None:
     scores = {_experiment(path, ".csv"): read_table(path) for path in inputs.scores}
     counts = {_experiment(path, "_confusions.csv"): confusions.read([path]) for path in inputs.confusions}
     table, cells = claims.test(settings, counts, scores)
-    notes = style.footnotes(settings["label"], style.archive_notes(inputs.archives))
+    notes = style.notes(settings, inputs)
     for path, frame in ((outputs.csv, table), (outputs.cells, cells)):
         style.write_csv(frame.assign(label="; ".join(notes)), path)
     files.write_text(outputs.markdown, markdown(table, notes))

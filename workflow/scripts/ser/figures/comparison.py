@@ -16,7 +16,7 @@ def make(inputs, outputs, settings: dict) -> None:
 
 
 def cells(scores: pd.DataFrame, counts: pd.DataFrame, experiment: dict) -> pd.DataFrame:
-    """Return the values drawn, one row per model and pair that has runs."""
+    """Return the values drawn, one row per model and pair."""
     summary = mean_over_seeds(scores[scores["test_set"] == "all"], counts, CELL)
     return style.in_order(summary, {column: experiment[f"{column}s"] for column in CELL})[COLUMNS]
 
@@ -24,16 +24,14 @@ def cells(scores: pd.DataFrame, counts: pd.DataFrame, experiment: dict) -> pd.Da
 def draw(cells: pd.DataFrame, experiment: dict, titles: dict[str, str], notes: list[str], *paths) -> None:
     """Draw one line per pair across the models, with a colour per target and a marker per source; the mean as bars."""
     models = experiment["models"]
-    by_pair = cells.pivot(index=["source", "target"], columns="model", values="uar").reindex(columns=models)
-    by_pair = by_pair.dropna(how="all")
+    by_pair = cells.pivot(index=["source", "target"], columns="model", values="uar")[models]
     colours, _ = style.model_styles(experiment["targets"])
     _, markers = style.model_styles(experiment["sources"])
     figure, axes = plt.subplots(figsize=(max(3.6, 1.3 * len(models) + 1), 3.8), layout="constrained")
     means = by_pair.mean()
     axes.bar(range(len(models)), means, 0.6, color="0.88", edgecolor="0.6", label="mean")
     for position, mean in enumerate(means):
-        if pd.notna(mean):
-            axes.text(position, 1, f"{mean:.1f}", ha="center", va="bottom", fontsize=9)
+        axes.text(position, 1, f"{mean:.1f}", ha="center", va="bottom", fontsize=9)
     for (source, target), row in by_pair.iterrows():
         line = {"color": colours[target], "marker": markers[source], "linewidth": 1.2}
         axes.plot(range(len(models)), row, **line, label=f"{source} to {target}")

@@ -12,7 +12,7 @@ from ser.figures import style
 def make(inputs, outputs, settings: dict) -> None:
     """Write the mean confusion matrices and draw them."""
     shares = confusions.matrices(confusions.read([inputs.confusions]), ["model"])
-    notes = style.footnotes(settings["label"], style.archive_notes(inputs.archives))
+    notes = style.notes(settings, inputs)
     style.write_drawn(shares, notes, outputs.csv)
     models = settings["experiment"]["models"]
     draw(shares, models, settings["titles"], notes, outputs.png, outputs.pdf)
@@ -24,11 +24,8 @@ def draw(shares: pd.DataFrame, models: list[str], titles: dict[str, str], notes:
         1, len(models), figsize=(2.3 * len(models) + 0.8, 2.9), sharey=True, squeeze=False, layout="constrained"
     )
     for axes, model in zip(panels[0], models, strict=True):
-        own = shares[shares["model"] == model].set_index("emotion").reindex(EMOTIONS)[list(EMOTIONS)].astype(float)
+        own = shares[shares["model"] == model].set_index("emotion").loc[list(EMOTIONS), list(EMOTIONS)]
         axes.set_title(titles[model])
-        if own.isna().all(axis=None):
-            axes.text(0.5, 0.5, "not run", ha="center", transform=axes.transAxes)
-            continue
         sns.heatmap(
             own, ax=axes, cmap="Blues", vmin=0, vmax=100, annot=True, fmt=".0f", cbar=False, square=True, linewidths=0.5
         )

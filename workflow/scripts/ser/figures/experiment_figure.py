@@ -16,7 +16,7 @@ def make(values: Callable, draw: Callable, inputs, outputs, settings: dict) -> N
     """
     scores, counts = read_table(*_listed(inputs.scores)), confusions.read(_listed(inputs.confusions))
     drawn = values(scores, counts, settings["experiment"])
-    notes = style.footnotes(settings["label"], style.archive_notes(inputs.archives))
+    notes = style.notes(settings, inputs)
     style.write_drawn(drawn, notes, outputs.csv)
     draw(drawn, settings["experiment"], settings["titles"], notes, outputs.png, outputs.pdf)
 

@@ -20,7 +20,7 @@ def points(scores: pd.DataFrame, counts: pd.DataFrame, experiment: dict) -> pd.D
     """Return the points drawn, one row each, in configuration order.
 
     Every point, including 0 shots, is scored on its seed's test speakers, so that points differ only in the few-shot
-    examples. The source of a point within the target is the target. Points without runs are left out.
+    examples. The source of a point within the target is the target.
     """
     targets, models = experiment["targets"], experiment["models"]
     shown = scores["target"].isin(targets) & scores["model"].isin(models)  # experiment `within` may have others
@@ -54,16 +54,13 @@ def draw(points: pd.DataFrame, experiment: dict, titles: dict[str, str], notes: 
                 "capsize": 2.5,
             }
             dashes = style.LINES[models.index(model) % len(style.LINES)]
-            for line, at, linestyle in (
-                (own[own["source"] != target], None, dashes),
-                (own[own["source"] == target], beyond, "none"),
+            across, within = own[own["source"] != target], own[own["source"] == target]
+            for rows, at, line in (
+                (across, across["shots"], {"linestyle": dashes, "linewidth": 1.4, "label": titles[model]}),
+                (within, np.full(len(within), beyond), {"linestyle": "none"}),
             ):
-                positions = (line["shots"] if at is None else line["shots"] * 0 + at) + offset
-                label = {"label": titles[model]} if at is None else {}
-                axes.errorbar(
-                    positions, line["uar"], style.intervals(line), linestyle=linestyle, linewidth=1.4, **looks, **label
-                )
-                style.draw_seeds(axes, positions, line, color=colours[model], edgecolors="white")
+                axes.errorbar(at + offset, rows["uar"], style.intervals(rows), **line, **looks)
+                style.draw_seeds(axes, at + offset, rows, color=colours[model], edgecolors="white")
         axes.axhline(style.CHANCE, color="0.4", linestyle=":", linewidth=1.2, label="chance")
         axes.set_title(f"{experiment['source']} to {target}")
         axes.set_xticks(list(ticks), list(ticks.values()))

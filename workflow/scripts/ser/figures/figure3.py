@@ -62,8 +62,7 @@ def draw(bars: pd.DataFrame, experiment: dict, titles: dict[str, str], notes: li
     positions = np.arange(len(models))
     for axes, target in zip(panels[0], targets, strict=True):
         for condition, shift, hatch in ((CLEAN, -0.2, ""), (experiment["condition"], 0.2, "////")):
-            chosen = bars[(bars["target"] == target) & (bars["condition"] == condition)].set_index("model")
-            chosen = chosen.reindex(models)
+            chosen = bars[(bars["target"] == target) & (bars["condition"] == condition)]  # in the models' order
             axes.bar(
                 positions + shift,
                 chosen["uar"],
@@ -77,17 +76,9 @@ def draw(bars: pd.DataFrame, experiment: dict, titles: dict[str, str], notes: li
             )
             style.draw_seeds(axes, positions + shift, chosen, color="black", edgecolors="white")
             if hatch:
-                for position, (_, bar) in zip(positions, chosen.iterrows(), strict=True):
-                    if pd.notna(bar["change"]):
-                        axes.text(
-                            position + shift,
-                            1,
-                            change_text(bar),
-                            ha="center",
-                            va="bottom",
-                            fontsize=7.5,
-                            bbox={"boxstyle": "square,pad=0.15", "facecolor": "white", "edgecolor": "none"},
-                        )
+                box = {"boxstyle": "square,pad=0.15", "facecolor": "white", "edgecolor": "none"}
+                for position, (_, bar) in zip(positions + shift, chosen.iterrows(), strict=True):
+                    axes.text(position, 1, change_text(bar), ha="center", va="bottom", fontsize=7.5, bbox=box)
         axes.axhline(style.CHANCE, color="0.4", linestyle="--", linewidth=1)
         axes.set_title(f"{experiment['source']} to {target}")
         style.name_models(axes, [titles[model] for model in models])

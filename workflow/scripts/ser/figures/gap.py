@@ -27,7 +27,7 @@ CAPTION = (
 
 def make(inputs, outputs, settings: dict) -> None:
     """Write the gaps as CSV and Markdown, and draw them."""
-    notes = style.footnotes(settings["label"], style.archive_notes(inputs.archives))
+    notes = style.notes(settings, inputs)
     parts = {name: settings[name] for name in ("models", "single_sources", "all_others", "few_shot")}
     found = gaps(confusions.read(inputs.confusions), **parts)
     style.write_drawn(found, notes, outputs.csv)

@@ -40,7 +40,7 @@ CAPTION = (
 def make(inputs, outputs, settings: dict) -> None:
     """Write all scores of an experiment's cells, and draw their means by model."""
     cells = summary(read_table(inputs.scores), settings["experiment"])
-    notes = style.footnotes(settings["label"], style.archive_notes(inputs.archives))
+    notes = style.notes(settings, inputs)
     style.write_drawn(cells, notes, outputs.csv)
     table = texts(cells, settings["titles"])
     files.write_text(outputs.markdown, style.markdown_table(table, f"{CAPTION}.", notes))
@@ -55,7 +55,7 @@ def cells_of(experiment: Mapping) -> pd.DataFrame:
 
 
 def summary(scores: pd.DataFrame, experiment: Mapping) -> pd.DataFrame:
-    """Return one row per zero-shot, clean cell of an experiment that has runs, in configuration order.
+    """Return one row per zero-shot, clean cell of an experiment, in configuration order.
 
     Args:
         scores: rows of `scores.csv`.
@@ -75,7 +75,7 @@ def summary(scores: pd.DataFrame, experiment: Mapping) -> pd.DataFrame:
 
 def mostly(cells, count: str):
     """Return whether at least half of the seeds of a cell, or of each cell of a table, are counted in `count`."""
-    return (cells.seeds > 0) & (2 * getattr(cells, count) >= cells.seeds)
+    return 2 * getattr(cells, count) >= cells.seeds
 
 
 def texts(cells: pd.DataFrame, titles: Mapping[str, str]) -> pd.DataFrame:

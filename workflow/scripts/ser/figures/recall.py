@@ -12,7 +12,7 @@ from ser.figures import style
 def make(inputs, outputs, settings: dict) -> None:
     """Write the recall of every emotion and draw it."""
     recalls = confusions.recalls(confusions.read([inputs.confusions]), ["target", "model"])
-    notes = style.footnotes(settings["label"], style.archive_notes(inputs.archives))
+    notes = style.notes(settings, inputs)
     style.write_drawn(recalls, notes, outputs.csv)
     draw(recalls, settings["experiment"], settings["titles"], notes, outputs.png, outputs.pdf)
 

@@ -69,6 +69,11 @@ def footnotes(label: str | None, notes: Mapping[str, str]) -> list[str]:
     return ([label] if label else []) + [f"{', '.join(noted)}: {note}" for note, noted in names.items()]
 
 
+def notes(settings: Mapping, inputs) -> list[str]:
+    """Return the notes of a table or figure on the configuration's label and its corpora's recordings."""
+    return footnotes(settings["label"], archive_notes(inputs.archives))
+
+
 def write_drawn(frame: pd.DataFrame, notes: Sequence[str], path: str | os.PathLike) -> None:
     """Write the values drawn as CSV, with the figure's notes in every row."""
     write_csv(frame.assign(note="; ".join(notes)), path)
@@ -89,7 +94,7 @@ def intervals(rows: pd.DataFrame) -> list:
 def draw_seeds(axes, positions, rows: pd.DataFrame, **style) -> None:
     """Draw the UAR of every seed as a dot."""
     for position, each in zip(positions, rows["each"], strict=True):
-        values = [float(value) for value in str(each).split()] if pd.notna(each) else []
+        values = list(map(float, str(each).split()))
         axes.scatter([position] * len(values), values, s=7, linewidths=0.4, zorder=3, **style)
 
 

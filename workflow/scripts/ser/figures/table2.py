@@ -76,14 +76,12 @@ def detail(
         label: the configuration's label, if any.
 
     Columns: source, target, model, uar, seeds, std, low, high, n, paper, difference; selected_epoch, epochs and
-    train_loss (means), last_epoch_best, converged and collapsed (numbers of seeds); note. A cell without runs has no
-    UAR. A cell that the paper lacks, or whose corpora or model have a note, has no value of the paper.
+    train_loss (means), last_epoch_best, converged and collapsed (numbers of seeds); note. A cell that the paper lacks,
+    or whose corpora or model have a note, has no value of the paper.
     """
     zero_shot = scores[scores["test_set"] == "all"]
-    table = measures.cells_of(experiment).merge(mean_over_seeds(zero_shot, counts, CELL), how="left", on=CELL)
-    table = table.merge(measures.summary(scores, experiment)[[*CELL, *TRAINING]], how="left", on=CELL)
-    numbers = ["seeds", *measures.COUNTS]
-    table[numbers] = table[numbers].fillna(0).astype(int)
+    table = measures.cells_of(experiment).merge(mean_over_seeds(zero_shot, counts, CELL), on=CELL)
+    table = table.merge(measures.summary(scores, experiment)[[*CELL, *TRAINING]], on=CELL)
     table = table.merge(paper_values().reset_index(), how="left", on=CELL)
     own_notes = [
         {name: notes.get(name, "") for name in cell} for cell in table[CELL].itertuples(index=False, name=None)
@@ -103,8 +101,6 @@ def wide(table: pd.DataFrame) -> pd.DataFrame:
 
 def text_of(row, decimals: int = 2) -> str:
     """Return a cell's mean UAR and, with enough seeds, half its 95 % confidence interval, then its marks."""
-    if pd.isna(row.uar):
-        return "not run"
     margin = f" \N{PLUS-MINUS SIGN} {(row.high - row.low) / 2:.{decimals}f}" if row.seeds >= style.MIN_SEEDS else ""
     marks = "".join(mark for name, (mark, _) in MARKS.items() if measures.mostly(row, name))
     return f"{row.uar:.{decimals}f}{margin}{marks}"
@@ -122,12 +118,10 @@ def texts(table: pd.DataFrame, titles: Mapping[str, str]) -> pd.DataFrame:
 
 def caption(table: pd.DataFrame) -> list[str]:
     """Return a description of the cells, and of the paper's values and each mark if there are any."""
-    seeds = table.loc[table["seeds"] > 0, "seeds"]
-    few, many = (seeds.min(), seeds.max()) if len(seeds) else (0, 0)
-    count = f"{few}" if few == many else f"{few} to {many}"
-    interval = " \N{PLUS-MINUS SIGN} 95 % confidence interval" if many >= style.MIN_SEEDS else ""
+    seeds = table["seeds"].iloc[0]
+    interval = " \N{PLUS-MINUS SIGN} 95 % confidence interval" if seeds >= style.MIN_SEEDS else ""
     paper = ["in brackets, the paper's value"] if table["paper"].notna().any() else []
-    first = f"UAR (%), mean of {count} seed{'' if many == 1 else 's'}{interval}"
+    first = f"UAR (%), mean of {seeds} seed{'' if seeds == 1 else 's'}{interval}"
     return [first, *paper, *marks_explained(table)]
 
 
@@ -162,7 +156,8 @@ def draw(detail: pd.DataFrame, titles: dict[str, str], notes: list[str], path) -
     """Draw each cell's mean and interval and, below, the paper's value and the difference."""
     models = list(detail["model"].unique())
     cells, colours, previous = [], [], None
-    largest = max(1.0, detail["difference"].abs().max(skipna=True)) if detail["paper"].notna().any() else 1.0
+    has_paper = detail["paper"].notna().any()
+    largest = max(1.0, detail["difference"].abs().max()) if has_paper else 1.0
     for (source, target), pair in detail.groupby(["source", "target"], sort=False):
         cells.append([source if source != previous else "", target])
         colours.append(["white", "white"])
@@ -171,7 +166,6 @@ def draw(detail: pd.DataFrame, titles: dict[str, str], notes: list[str], path) -
             cells[-1].append(text_beside_paper(row))
             colours[-1].append(style.difference_colour(row.difference, largest))
     header = ["Source", "Target", *(textwrap.fill(titles[model], 11) for model in models)]
-    has_paper = detail["paper"].notna().any()
     figure = style.draw_table(
         cells, header, widths=[0.85, 0.85, *[1.0] * len(models)], colours=colours, row_height=0.4 if has_paper else 0.3
     )
@@ -187,5 +181,4 @@ def text_beside_paper(row) -> str:
     ours = text_of(row, decimals=1)
     if pd.isna(row.paper):
         return ours
-    difference = f" / {row.difference:+.1f}" if pd.notna(row.difference) else ""
-    return f"{ours}\n{row.paper:.1f}{difference}".replace("-", "\N{MINUS SIGN}")
+    return f"{ours}\n{row.paper:.1f} / {row.difference:+.1f}".replace("-", "\N{MINUS SIGN}")

@@ -19,7 +19,7 @@ MARKERS = 8  # about as many on a curve, so that they do not hide the line
 def make(inputs, outputs, settings: dict) -> None:
     """Write the mean learning curves and draw them."""
     curves = mean_curves(inputs.histories)
-    notes = style.footnotes(settings["label"], style.archive_notes(inputs.archives))
+    notes = style.notes(settings, inputs)
     style.write_drawn(curves, notes, outputs.csv)
     draw(
         curves,
