@@ -227,6 +227,11 @@ def test_feature_extractor_inside_a_saved_processor_is_found(tmp_path):
         ({"config.json": SETTINGS["config.json"]}, "cannot be read: Can't load feature extractor"),
         (SETTINGS, r"cannot be read: Error no file named model\.safetensors, or pytorch_model\.bin"),
         (SETTINGS | {"model.safetensors": "cut"}, r"cannot be read: .*header.*\nA file may be incomplete"),
+        ({"config.json": "[]"}, "cannot be read: .*list"),
+        (
+            SETTINGS | {"config.json": '{"model_type": "wav2vec2", "hidden_size": "wide"}'},
+            "cannot be read: .*hidden_size",
+        ),
     ],
 )
 def test_incomplete_checkpoint_is_rejected(tmp_path, files, message):

@@ -57,6 +57,12 @@ class TestMasking:
         for norm, before in zip(model.norms, statistics, strict=True):
             torch.testing.assert_close(norm.running_mean, before, atol=1e-6, rtol=1e-5)
 
+    def test_batch_of_one_very_short_utterance(self):
+        """After pooling a single frame is left, whose variance is unknown."""
+        model = cnn_lstm.build({}).train()
+        model(torch.randn(1, 8, 64), torch.tensor([8]))
+        assert all(buffer.isfinite().all() for buffer in model.buffers())
+
     @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
     def test_cuda_agrees_with_cpu(self):
         model, frames = model_with_statistics(), random_frames(20)

@@ -121,6 +121,13 @@ def corpus(**entry):
             {"models__xlsr__family": "wavlm", "models__xlsr__tuning": {"method": "lora", "modules": "attention"}},
             r"models\.xlsr\.tuning\.modules: attention is not allowed for family wavlm",
         ),
+        ({"models__XLSR": PAPER["models"]["cnn-lstm"]}, r"models\.XLSR: differs from 'xlsr' in case only"),
+        ({"models__xlsr__checkpoint": ".", "models__xlsr__revision": None}, r"xlsr\.checkpoint: \. has no name"),
+        ({"training__learning_rate": 10**400}, r"training\.learning_rate: 1000.* must be a number more than 0"),
+        (
+            {"corpora__mine": corpus(path="x") | {"labels": {"joy": "happy", "joy\u200b": "angry"}}},
+            r"corpora\.mine\.labels: 'joy' and 'joy\\u200b' are one label",
+        ),
         ({"models__cnn-lstm__features": "egemaps"}, r"features: not allowed for family cnn-lstm, only for svm"),
         ({"models__xlsr__copy_of": "a/b"}, r"copy_of: only for a local folder, .* remove one of the two"),
         ({"models__cnn-lstm__copy_of": "a/b"}, r"copy_of: not allowed for family cnn-lstm"),
@@ -324,8 +331,8 @@ TYPICAL_MISTAKES = [  # edits of the paper's configuration, and the full error m
     ),
     (
         {"corpora__my corpus": TABLE},
-        "corpora: 'my corpus' is not allowed; it must be a name of letters, digits, '.', '_' and '-', first a letter or"
-        " digit",
+        "corpora: 'my corpus' is not allowed; it must be a name of at most 64 letters, digits, '.', '_' and '-', first a"
+        " letter or digit",
     ),
     (
         {"claims": {"multilangual": ["xlsr"]}},
@@ -365,14 +372,24 @@ def test_custom_noise_may_have_other_environments():
     assert validation.load(edited(own))["conditions"]["noisy"]["environments"] == ["SCAFE"]
 
 
+def test_numbers_that_yaml_changes_are_refused(tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text("training: {epochs: 0100}\nseeds: [010, 1:30, 10, 0]\nlabel: 1:40:00 h\nnoise: {path: '010'}\n")
+    with pytest.raises(UserError) as rejected:
+        validation.check_files([path])
+    found = [line.removeprefix("  - ").partition(": write")[0] for line in str(rejected.value).splitlines()[1:]]
+    reads = {"training.epochs": ("0100", 64), "seeds": ("010", 8), "seeds ": ("1:30", 90)}
+    assert found == [f"{key.strip()}: YAML reads {text} as {number}" for key, (text, number) in reads.items()]
+
+
 def test_duplicate_key_is_found_at_every_depth(tmp_path):
     path = tmp_path / "config.yaml"
     path.write_text(
         "corpora:\n  A: {path: a}\n  B: {path: a, url: b, path: c}\n  A: {path: d}\nseeds: [1]\nseeds: [2]\n"
     )
     with pytest.raises(UserError) as rejected:
-        validation.check_duplicate_keys([ROOT / "config" / "config.yaml", path])
-    remedy = f"duplicate key in {path}: remove or rename one of the two"
+        validation.check_files([ROOT / "config" / "config.yaml", path])
+    remedy = f"duplicate key: remove or rename one of the two in {path}"
     listed = "".join(f"\n  - {key}: {remedy}" for key in ("corpora.B.path", "corpora.A", "seeds"))
     assert str(rejected.value) == f"the configuration cannot be used:{listed}"
 

@@ -27,7 +27,7 @@ from transformers import AutoFeatureExtractor, AutoModel
 from ser.config.contradictions import TUNING
 from ser.core.constants import EMOTIONS
 from ser.core.errors import UserError
-from ser.core.files import write_json, write_rows
+from ser.core.files import read_json, write_json, write_rows
 from ser.models import checkpoints, encoder_classifier, families, fourier_convolution, frozen_head, trainable_state
 from ser.models.batching import Frames, pad
 from ser.models.feature_store import Storage
@@ -442,17 +442,32 @@ class TestTuning:
             (short,) = of_layer(prompted, hidden[1:, :4])
             torch.testing.assert_close(of_layer(prompted, hidden, attention_mask=mask)[1, :4], short)
 
-    def test_masking_of_checkpoints_is_off_and_dropout_is_on(self, tmp_path):
+    def test_masking_of_checkpoints_is_off_and_dropout_is_on(self, tmp_path, monkeypatch):
         masking = {"layerdrop": 1.0, "mask_time_prob": 0.9, "apply_spec_augment": True, "hidden_dropout": 0.0}
         no_dropout = {"attention_dropout": 0.0, "activation_dropout": 0.0, "feat_proj_dropout": 0.0}
-        ARCHITECTURES["dropping"] = (save_wav2vec2, LAYER_NORM | masking | no_dropout)
-        ARCHITECTURES["dropout"] = (save_wav2vec2, LAYER_NORM)
+        monkeypatch.setitem(ARCHITECTURES, "dropping", (save_wav2vec2, LAYER_NORM | masking | no_dropout))
+        monkeypatch.setitem(ARCHITECTURES, "dropout", (save_wav2vec2, LAYER_NORM))
         for name, deterministic in (("dropping", True), ("dropout", False)):
             model = Checkpoint(name, tmp_path / name).build("lora")
             frames = fixed_features(model, [speech(1)])
             (expected,) = states_of(model, frames)
             (training_mode,) = states_of(model.train(), frames)
             assert torch.equal(training_mode, expected) == deterministic
+
+    @pytest.mark.parametrize("name", ["group norm", "Whisper", "WavLM"])
+    def test_settings_that_would_cost_time_or_change_the_attention_are_off(self, name, tmp_path):
+        """With activation checkpointing, every layer is computed twice."""
+        checkpoint, waveforms = Checkpoint(name, tmp_path), [speech(0.4), speech(1.3)]
+        expected = states_of(checkpoint.build("lora"), fixed_features(checkpoint.build("lora"), waveforms))
+        path = checkpoint.encoder / "config.json"
+        more = {"gradient_checkpointing": True, "output_attentions": True, "_attn_implementation": "flash_attention_2"}
+        write_json(path, read_json(path) | more)
+        model, calls = checkpoint.build("lora"), []
+        for own, other in zip(states_of(model, fixed_features(model, waveforms)), expected, strict=True):
+            assert torch.equal(own, other)
+        model.encoder.layers[0].register_forward_hook(lambda *_: calls.append(1))
+        model.train()(*pad(fixed_features(model, waveforms), CPU)).sum().backward()
+        assert len(calls) == 1
 
     @pytest.mark.parametrize("modules", ["feed-forward", "attention"])
     def test_lora_gradients_equal_transformers_and_peft(self, checkpoint, modules):

@@ -55,7 +55,9 @@ def detail_of(scored, notes, experiment=EXPERIMENT, **options):
 
 
 COLUMNS = ("target", "condition", "utterance", "emotion", "predicted", *EMOTIONS)
-SPEAKER_OF = {"T": {f"u{i}": f"0{i // 4}" for i in range(8)}}
+UTTERANCES = {
+    "T": [{"utterance": f"u{i}", "speaker": f"0{i // 4}", "emotion": "sad", "samples": "400"} for i in range(8)]
+}
 TRAINING = {"selected_epoch": 3, "epochs": 5, "train_loss": 0.25, "converged": True, "data": "0123456789abcdef"}
 
 
@@ -86,23 +88,19 @@ class TestScores:
             rows = [(*row, *(0.7 if row[-1] == e else 0.1 for e in EMOTIONS)) for row in rows]
             files.write_rows(paths[-1], COLUMNS, [*rows, ("U", "clean", "v0", "sad", "sad", 0, 0, 0, 1)])
             files.write_json(tmp_path / run.folder / "run.json", TRAINING)
-        return lambda *conditions: list(scores.read_predictions(paths, [split], ["T"], conditions))
+        return lambda *conditions: list(scores.read_predictions(paths, [split], UTTERANCES, conditions))
 
     @pytest.fixture
     def score(self, read, tmp_path):
         """Return a function that reads and scores the runs."""
         training = scores.read_training(tmp_path.glob("results/runs/**/run.json"))
-        rows = {
-            target: [
-                {"utterance": name, "speaker": speaker, "emotion": "sad", "samples": "400"}
-                for name, speaker in own.items()
-            ]
-            for target, own in SPEAKER_OF.items()
-        }
 
         def score(*conditions, snr_db=10, training=training):
             settings = {"clean": {}, "noisy": {"snr_db": snr_db}}
-            return scores.score_all(read(*conditions), rows, training, settings)
+            scored = [
+                scores.score(p, UTTERANCES["T"], training[p.run], settings[p.condition]) for p in read(*conditions)
+            ]
+            return [row for rows in scored for row in rows]
 
         return score
 
@@ -163,7 +161,7 @@ class TestScores:
         assert [row["test_set"] for row in merged] == [row["test_set"] for row in rows]
 
     def test_counts_by_speaker(self, read, tmp_path):
-        counted = confusions.count(read("clean"), SPEAKER_OF)
+        counted = [row for one in read("clean") for row in confusions.count(one)]
         found = [(row["shots"], row["role"], row["speaker"], row["emotion"], row["angry"]) for row in counted]
         assert found == [
             *((0, "pool", "00", emotion, int(emotion == "angry")) for emotion in EMOTIONS),

@@ -40,7 +40,7 @@ from ser.config.contradictions import TUNING
 from ser.config.validation import recorded_model
 from ser.core.constants import EMOTIONS
 from ser.core.encoder_paths import ENCODER_FILES, encoder_folder
-from ser.core.errors import OptionError, UserError
+from ser.core.errors import UserError
 from ser.core.files import read_json, read_rows, write_json, write_rows
 from ser.corpora.audio import decode
 from ser.deploy import label, model_card
@@ -387,7 +387,7 @@ class TestWindows:
         ],
     )
     def test_invalid_options_are_rejected(self, workflow, long, model, options, message, output):
-        with pytest.raises(OptionError, match=message):
+        with pytest.raises(UserError, match=message):
             run_label(run_of(workflow, model), long, *options)
         assert not output.exists()
 
@@ -396,7 +396,7 @@ class TestWindows:
         classifier = label.Classifier(open_trained(run_of(workflow, "whisper")), torch.device("cpu"))
         classifier.limit = 5
         assert classifier.check(WHOLE) == WHOLE
-        with pytest.raises(OptionError, match="this encoder's limit is 5 s"):
+        with pytest.raises(UserError, match="this encoder's limit is 5 s"):
             classifier.check(Cutting())
 
 
@@ -466,12 +466,9 @@ class TestBrokenFiles:
         result = subprocess.run(command, cwd=tmp_path, env=ONE_THREAD, capture_output=True, text=True)
         assert result.returncode == 1
         assert result.stderr.startswith(f"label: {tmp_path} has no run.json: it is not a training run, or")
-        command += ["--whole", "--hop", "3"]
-        result = subprocess.run(command, cwd=tmp_path, env=ONE_THREAD, capture_output=True, text=True)
-        assert result.returncode == 2, result.stderr
 
     def test_output_that_is_a_folder(self, workflow):
-        with pytest.raises(OptionError):
+        with pytest.raises(UserError):
             label_script.main([str(run_of(workflow, "cnn-lstm")), str(first_file(workflow)), "--output", "."])
 
 
@@ -487,7 +484,6 @@ class TestExport:
         found = {path.relative_to(exported).as_posix() for path in exported.rglob("*") if path.is_file()}
         own = {
             "README.md",
-            "manifest.json",
             "weights.safetensors",
             "run.json",
             "history.csv",
@@ -496,7 +492,6 @@ class TestExport:
         encoder = {f"encoder/{name}" for name in ENCODER_FILES}
         model = read_json(exported / "run.json")["model"]
         assert found == own | (encoder if model == "xlsr" else set())
-        assert read_json(exported / "manifest.json")["files"].keys() == found - {"README.md", "manifest.json"}
         assert list(exported.parent.glob(".*")) == []
 
     def test_moved_export_gives_the_same_output(self, workflow, exported, output, tmp_path):
@@ -510,35 +505,22 @@ class TestExport:
         run_label(elsewhere, workflow.directory / "German")
         assert output.read_bytes() == expected
 
-    def test_damaged_file_is_rejected(self, workflow, exported):
-        files = read_json(exported / "manifest.json")["files"]
-        for name in files:
-            path, content = exported / name, (exported / name).read_bytes()
-            middle = len(content) // 2
-            for damaged in (content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :], content[:-1], b""):
-                path.write_bytes(damaged)
-                with pytest.raises(UserError, match=rf"{exported} is damaged: {name} has changed"):
-                    open_trained(exported)
+    def test_missing_or_damaged_file_is_rejected(self, exported):
+        for path in [path for path in exported.rglob("*") if path.is_file() and path.name != "README.md"]:
+            content, name = path.read_bytes(), path.relative_to(exported).as_posix()
             path.unlink()
-            with pytest.raises(UserError, match=rf"{exported} is damaged: {name} is missing"):
-                open_trained(exported)
+            if name != "calibration.safetensors":  # only --adapt needs it
+                with pytest.raises(UserError, match=rf"{exported}.* {name}"):
+                    open_trained(exported)
+            middle = len(content) // 2
+            flipped = content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
+            checked = name in ("weights.safetensors", "encoder/model.safetensors")
+            path.write_bytes(flipped if checked else content[:middle])
+            if name != "history.csv":  # no prediction depends on it
+                with pytest.raises(UserError, match=re.escape(str(path))):
+                    label.Classifier(open_trained(exported), torch.device("cpu"), adapt=True)
             path.write_bytes(content)
-        open_trained(exported)
-
-    def test_invalid_manifest_is_rejected(self, workflow, exported):
-        path = exported / "manifest.json"
-        manifest = read_json(path)
-        for content in ("", "{", "[]", '{"files": 1}', '{"files": {"run.json": 1}}', "\0"):
-            path.write_text(content)
-            with pytest.raises(UserError, match=rf"{exported} is damaged: manifest.json is not a valid manifest"):
-                open_trained(exported)
-        for name in manifest["files"]:
-            write_json(path, {"files": {key: entry for key, entry in manifest["files"].items() if key != name}})
-            with pytest.raises(UserError, match=rf"its manifest\.json does not list {name}"):
-                open_trained(exported)
-        path.unlink()
-        with pytest.raises(UserError, match="but is not at that path"):
-            open_trained(exported)
+        label.Classifier(open_trained(exported), torch.device("cpu"), adapt=True)
 
     def test_existing_output_folder_is_rejected(self, workflow, tmp_path):
         run = str(run_of(workflow, "cnn-lstm"))
@@ -560,7 +542,7 @@ class TestExport:
         content = weights.read_bytes()
         try:
             weights.write_bytes(content[:-8])
-            with pytest.raises(UserError, match=r"weights\.safetensors is damaged and cannot be read"):
+            with pytest.raises(UserError, match=r"weights\.safetensors is damaged, or not that of"):
                 export.main([str(run), str(tmp_path / "exported")])
         finally:
             weights.write_bytes(content)
@@ -707,7 +689,7 @@ class TestRuns:
         tensors = load_file(encoder)
         tensors["encoder.layer_norm.bias"][0] += 1e-3
         save_file(tensors, encoder)
-        with pytest.raises(UserError, match=rf"{encoder} is not the encoder that {run} was trained on, or is damaged"):
+        with pytest.raises(UserError, match=rf"{encoder} is damaged, or not that of {run}"):
             open_trained(run)
         encoder.unlink()
         with pytest.raises(UserError, match=rf"{run}: .*safetensors does not exist\. Run `snakemake resources/"):
@@ -716,9 +698,7 @@ class TestRuns:
     def test_moved_or_missing_run_is_rejected(self, results):
         run = results / "results/runs/xlsr/English-to-any/0-shot/seed1"
         moved = run.rename(run.with_name("seed2"))
-        with pytest.raises(
-            UserError, match=r"contains the run results/runs/xlsr/English-to-any/0-shot/seed1, but is not"
-        ):
+        with pytest.raises(UserError, match=r"model.* not exist\..* \S+/0-shot/seed1, which was moved"):
             open_trained(moved)
         with pytest.raises(UserError, match=r"0-shot has no run\.json: it is not a training run, or training has not"):
             open_trained(run.parent)

@@ -17,7 +17,7 @@ from ser.snakemake_support.settings import Settings, uses
 from ser.snakemake_support.targets import Targets
 
 try:
-    validation.check_duplicate_keys(workflow.configfiles)
+    validation.check_files(workflow.configfiles)
     config = validation.load(config)
     if workflow.is_main_process:  # once, not in every job
         local_inputs.check_local_inputs(config)

@@ -103,7 +103,7 @@ use rule table2 as measures with:
         experiment=names(experiments.TABLES),
     localrule: True
     params:
-        settings=settings.measures,
+        settings=settings.of_experiment("measures"),
 
 
 # Mean UAR of each model over the pairs, and differences between models.
@@ -126,7 +126,7 @@ use rule table2 as differences with:
         experiment=names([*experiments.TABLES, *experiments.COMPARISONS]),
     localrule: True
     params:
-        settings=settings.differences,
+        settings=settings.of_experiment("differences"),
 
 
 # Table II for comparisons of models (random initialisation, fine-tuning methods, sizes, layers).
@@ -273,7 +273,7 @@ use rule figure2 as comparison_figure with:
         experiment=names(experiments.COMPARISONS),
     localrule: True
     params:
-        settings=settings.comparison_figure,
+        settings=settings.of_experiment("comparison"),
 
 
 # Confusion matrices by model.

@@ -65,7 +65,7 @@ def main(snakemake):
         save_file(progress.best_weights, temporary)
     files.write_rows(snakemake.output.history, loop.HISTORY_COLUMNS, progress.history)
     identity = asdict(run) | {"corpora": [Path(path).parent.name for path in inputs.source_utterances]}
-    identity["data"] = data_fingerprint(*used)
+    identity |= {"data": data_fingerprint(*used), "weights_sha256": files.sha256(snakemake.output.weights)}
     if encoder:
         identity["encoder_sha256"] = files.read_json(encoder / "revision.json")["sha256"]
     record = run_record.record_of_run(

@@ -4,7 +4,7 @@ Usage: python workflow/scripts/label.py RUN FILES_OR_FOLDERS... [--output labels
 
 RUN is results/runs/{model}/{source}-to-{target}/{shots}-shot/seed{seed}, or the folder of an exported model.
 docs/how-to/trained-model.md describes the output and the cutting of long recordings. The exit status is 0 if every
-file was classified, 3 if some files were skipped, 2 if an option is wrong, and 1 after any other error.
+file was classified, 3 if some files were skipped, 2 if an option is unknown, and 1 after any other error.
 """
 
 import argparse
@@ -17,7 +17,7 @@ import torch
 from tqdm import tqdm
 
 from ser.core import files
-from ser.core.errors import OptionError, UserError
+from ser.core.errors import UserError
 from ser.core.surroundings import missing_caches
 from ser.deploy import label
 from ser.deploy.label import LONGEST, WINDOW, Cutting
@@ -25,21 +25,22 @@ from ser.deploy.trained import open_trained
 from ser.training import autocast
 from ser.training.device import choose_device
 
-WRONG_OPTION = 2  # as argparse
 SOME_SKIPPED = 3
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write the CSV and return the exit status."""
     options = _parser().parse_args(arguments)
-    if options.output.is_dir():
-        raise OptionError(f"--output {options.output} is a folder: pass the path of a CSV file")
+    if options.output.exists() and not options.output.is_file():
+        raise UserError(f"--output {options.output} is not a file: pass the path of a CSV file")
     if options.output.exists() and not options.overwrite:
-        raise OptionError(f"{options.output} already exists: choose another --output, or pass --overwrite")
+        raise UserError(f"{options.output} already exists: choose another --output, or pass --overwrite")
     if problems := missing_caches():
         raise UserError(problems[0])
     cutting = _cutting(options)
     recordings = label.find_audio(options.files)
+    if any(recording.resolve() == options.output.resolve() for recording in recordings):
+        raise UserError(f"--output {options.output} is one of the recordings: pass the path of a CSV file")
     trained = open_trained(options.run)
     autocast.choose_gpu_kernels()
     device = choose_device("auto" if torch.cuda.is_available() else "cpu")
@@ -96,7 +97,7 @@ def _parser() -> argparse.ArgumentParser:
 def _cutting(options: argparse.Namespace) -> Cutting:
     if options.whole:
         if options.hop is not None:
-            raise OptionError("--hop cannot be used with --whole, which cuts no windows: pass only one of them")
+            raise UserError("--hop cannot be used with --whole, which cuts no windows: pass only one of them")
         return label.WHOLE
     longest, window = (LONGEST, WINDOW) if options.window is None else (options.window, options.window)
     return Cutting(longest, window, window / 2 if options.hop is None else options.hop)
@@ -106,5 +107,4 @@ if __name__ == "__main__":
     try:
         sys.exit(main())
     except (UserError, OSError) as error:
-        print(f"label: {error}", file=sys.stderr)
-        sys.exit(WRONG_OPTION if isinstance(error, OptionError) else 1)
+        sys.exit(f"label: {error}")

@@ -7,6 +7,7 @@ from pathlib import Path
 from ser.config import schema
 from ser.config.experiments import LEAVE_ONE_OUT, all_but, pairs_of
 from ser.config.explanations import nearest
+from ser.core import identity
 from ser.core.encoder_paths import encoder_folder, encoder_name
 from ser.core.paths import ADAPTED, ANY_TARGET, CALIBRATED, CLEAN
 from ser.corpora import download, formats
@@ -43,6 +44,7 @@ def contradictions(config: dict):
             if "-to-" in f"-{name}-" or name == ANY_TARGET:
                 rule = f"a name must not be {ANY_TARGET!r}, contain '-to-', begin with 'to-' or end with '-to'"
                 yield f"{kind}.{name}: {rule}"
+        yield from _alike(kind, config[kind])
     for name in (CALIBRATED, ADAPTED):
         if name in config["conditions"]:
             yield f"conditions.{name}: this name is kept for the experiment `adaptation`: rename the condition"
@@ -78,6 +80,14 @@ def contradictions(config: dict):
             yield from (f"experiments.{name}.{problem}" for problem in _experiment_problems(name, experiment, config))
 
 
+def _alike(kind: str, names):
+    """Yield a message for each name that a file system that ignores case would take for another."""
+    first = {}
+    for name in names:
+        if (other := first.setdefault(name.casefold(), name)) != name:
+            yield f"{kind}.{name}: differs from {other!r} in case only, and not all disks tell them apart: rename one"
+
+
 def _corpus_problems(corpus: dict):
     only = {"boredom": ("emodb",), "labels": ("table",), "verify": formats.PUBLISHED}
     for key, allowed in only.items():
@@ -85,6 +95,10 @@ def _corpus_problems(corpus: dict):
             yield f"{key}: not allowed for format {corpus['format']}, only for {', '.join(allowed)}"
     if corpus.get("verify") == "sha256" and not hasattr(formats.load(corpus["format"]), "CHECKSUMS"):
         yield f"verify: no checksums are known for format {corpus['format']}; allowed are names, none"
+    labels: dict = {}
+    for label in corpus.get("labels") or ():
+        if (other := labels.setdefault(identity.normalise(str(label)), label)) is not label:
+            yield f"labels: {other!r} and {label!r} are one label: remove one of the two"
     if corpus["path"] and corpus["url"]:
         yield "url: set either path or url, not both"
     if corpus["format"] == "table" and not corpus["path"]:
@@ -100,6 +114,8 @@ def _model_problems(model: dict):
             if key in model:
                 yield f"{key}: not allowed for family {model['family']}, which has no encoder"
         return
+    if "checkpoint" in model and not encoder_name(model):
+        yield f"checkpoint: {model['checkpoint']} has no name: give the folder's absolute path"
     if "checkpoint" not in model:
         yield f"checkpoint: required for family {model['family']}"
     elif "revision" in model and _is_path(model["checkpoint"]):

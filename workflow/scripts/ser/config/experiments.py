@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from ser.core.identity import normalise
 from ser.core.paths import ADAPTED, CALIBRATED, CLEAN, RunId
 
 WITHIN, LEAVE_ONE_OUT, ADAPTATION = "within", "leave_one_language_out", "adaptation"
@@ -139,7 +140,7 @@ def all_but(target: str) -> str:
 
 def same_language(corpus: Mapping, other: Mapping) -> bool:
     """Return whether two entries of corpora name the same language."""
-    first, second = (entry["language"].strip().casefold() for entry in (corpus, other))
+    first, second = (normalise(entry["language"]).casefold() for entry in (corpus, other))
     return first == second
 
 

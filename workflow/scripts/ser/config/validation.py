@@ -1,5 +1,6 @@
 """Check the configuration, explain mistakes and fill in defaults."""
 
+import re
 from collections.abc import Iterable, Mapping
 from math import isfinite
 from pathlib import Path
@@ -21,9 +22,12 @@ Strict = validators.extend(
     type_checker=Draft202012Validator.TYPE_CHECKER.redefine(
         "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
     ).redefine(
-        "number", lambda _, value: isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
+        "number",
+        lambda checker, value: checker.is_type(value, "integer") or (isinstance(value, float) and isfinite(value)),
     ),
 )
+
+CHANGED_NUMBER = re.compile(r"[-+]?(0[0-9_]+|[0-9_]+(:[0-9_.]+)+)")  # octal, or to the base of 60
 
 
 def load(config: Mapping) -> dict:
@@ -112,26 +116,33 @@ def recorded_model(entry: Mapping) -> dict:
     return {key: value for key, value in model.items() if key not in ("title", "training", "resources")}
 
 
-def check_duplicate_keys(paths: Iterable[str | Path]) -> None:
-    """Raise `UserError` listing duplicate keys, which YAML silently overwrites."""
+def check_files(paths: Iterable[str | Path]) -> None:
+    """Raise `UserError` listing what YAML silently changes: duplicate keys, and numbers that it reads as others."""
     problems = []
     for path in paths:
         with open(path, encoding="utf-8") as file:
-            keys = _duplicate_keys(yaml.compose(file, yaml.SafeLoader), "")
-        problems += [f"{key}: duplicate key in {path}: remove or rename one of the two" for key in keys]
+            problems += (f"{problem} in {path}" for problem in _silent_changes(yaml.compose(file, yaml.SafeLoader), ""))
     if problems:
         raise_problems(problems)
 
 
-def _duplicate_keys(node: yaml.Node | None, prefix: str):
+def _silent_changes(node: yaml.Node | None, prefix: str):
     if isinstance(node, yaml.MappingNode):
         seen = set()
         for key, value in node.value:
-            name = f"{prefix}{key.value}"
-            if (key.tag, name) in seen:  # the number 0 and the string "0" are different keys
-                yield name
-            seen.add((key.tag, name))
-            yield from _duplicate_keys(value, f"{name}.")
+            name, read = f"{prefix}{key.value}", yaml.safe_load(yaml.serialize(key))
+            if read in seen:  # the number 0 and the text "0" are different keys
+                yield f"{name}: duplicate key: remove or rename one of the two"
+            seen.add(read)
+            yield from _silent_changes(key, f"{name}.")
+            yield from _silent_changes(value, f"{name}.")
+    elif isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            yield from _silent_changes(item, prefix)
+    elif isinstance(node, yaml.ScalarNode) and CHANGED_NUMBER.fullmatch(node.value) and not node.style:
+        read = yaml.safe_load(node.value)
+        if isinstance(read, int | float):
+            yield f"{prefix[:-1]}: YAML reads {node.value} as {read}: write a number without leading zeros or colons"
 
 
 def raise_problems(problems: list[str], subject: str = "the configuration") -> NoReturn:

@@ -5,10 +5,6 @@ class UserError(Exception):
     """Error that the user can fix: the message names the file or key, and the remedy."""
 
 
-class OptionError(UserError):
-    """Value of a command-line option that is not allowed."""
-
-
 def listing(names, most: int = 5) -> str:
     """Return the first few names, comma-separated, and the number of names left out."""
     names = [str(name) for name in names]

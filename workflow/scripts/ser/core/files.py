@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ser.core.errors import UserError
+
 LFS_POINTER = b"version https://git-lfs"  # begins a file that stands for one that was not fetched
 
 
@@ -73,8 +75,11 @@ def write_json(path: str | os.PathLike, content) -> None:
 
 
 def read_json(path: str | os.PathLike):
-    """Read a JSON file."""
-    return json.loads(Path(path).read_text(encoding="utf-8"))
+    """Read a JSON file. Raises `UserError` if it is damaged."""
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except ValueError as error:  # of JSON, or of its encoding
+        raise UserError(f"{path} is damaged: {error}. Delete it, and make or copy it again.") from error
 
 
 def sha256(path: str | os.PathLike) -> str:

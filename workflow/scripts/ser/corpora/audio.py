@@ -106,8 +106,8 @@ def loud_frames(waveform: np.ndarray, db: float) -> np.ndarray:
 def trim_silence(waveform: np.ndarray, db: float) -> np.ndarray:
     """Return a waveform without leading and trailing frames more than `db` below its loudest, as a view.
 
-    Cuts where `librosa.effects.trim` does with frames of 25 ms and a hop of 10 ms, but does not count a constant offset
-    and leaves at least 25 ms.
+    Cuts where `librosa.effects.trim` does with frames of 25 ms and a hop of 10 ms, but pads the ends by reflection,
+    does not count a constant offset, and leaves at least 25 ms.
     """
     loud = np.flatnonzero(loud_frames(waveform, db))
     start = max(0, min(loud[0] * HOP, len(waveform) - SHORTEST))

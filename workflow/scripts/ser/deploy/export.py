@@ -7,7 +7,6 @@ from pathlib import Path
 import torch
 
 from ser.core.errors import UserError
-from ser.deploy import manifest
 from ser.deploy.label import Classifier
 from ser.deploy.model_card import model_card
 from ser.deploy.trained import CALIBRATION, TrainedModel, open_trained
@@ -16,7 +15,7 @@ CARD = "README.md"
 
 
 def export(trained: TrainedModel, folder: str | os.PathLike) -> None:
-    """Copy a run's model into a new folder, with a manifest and a model card.
+    """Copy a run's model into a new folder, with a model card.
 
     The folder appears only after its complete copy has been loaded as a test. Raises `UserError` if the folder is not
     empty, if the model is already an exported one, or if its calibration is of other weights.
@@ -32,7 +31,6 @@ def export(trained: TrainedModel, folder: str | os.PathLike) -> None:
         for name, path in trained.files.items():
             (temporary / name).parent.mkdir(exist_ok=True)
             shutil.copyfile(path, temporary / name)
-        manifest.write_manifest(temporary, trained.files)
         (temporary / CARD).write_text(model_card(trained), encoding="utf-8")
         Classifier(open_trained(temporary), torch.device("cpu"))
         if CALIBRATION in trained.files:

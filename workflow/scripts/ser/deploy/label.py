@@ -11,7 +11,7 @@ import torch
 from tqdm import tqdm
 
 from ser.core.constants import EMOTIONS, SAMPLE_RATE
-from ser.core.errors import OptionError, UserError
+from ser.core.errors import UserError
 from ser.core.files import files_under
 from ser.core.paths import ADAPTED, CLEAN
 from ser.corpora.audio import SHORTEST, decode, is_silent, trim_silence
@@ -34,7 +34,7 @@ WINDOW = 10.0  # seconds, for longer recordings
 class Cutting:
     """Cutting of recordings into windows.
 
-    All values are in seconds. Raises `OptionError` for an invalid window or hop.
+    All values are in seconds. Raises `UserError` for an invalid window or hop.
 
     Args:
         longest: recordings up to this length are classified as one utterance.
@@ -49,9 +49,9 @@ class Cutting:
     def __post_init__(self):
         least = SHORTEST / SAMPLE_RATE
         if not self.window >= least:
-            raise OptionError(f"a window of {self.window:g} s is too short: set --window to at least {least} s")
+            raise UserError(f"a window of {self.window:g} s is too short: set --window to at least {least} s")
         if not least <= self.hop <= self.window:
-            raise OptionError(
+            raise UserError(
                 f"a hop of {self.hop:g} s is not allowed for windows of {self.window:g} s: set --hop to at least"
                 f" {least} s and at most the window"
             )
@@ -124,11 +124,11 @@ class Classifier:
         self.limit = getattr(encoder, "max_samples", np.inf) / SAMPLE_RATE  # seconds of input
 
     def check(self, cutting: Cutting) -> Cutting:
-        """Return the cutting within the length of the model's input. Raises `OptionError` if a window is longer."""
+        """Return the cutting within the length of the model's input. Raises `UserError` if a window is longer."""
         if cutting == WHOLE:
             return WHOLE
         if cutting.window > self.limit:
-            raise OptionError(f"a window of {cutting.window:g} s is too long: this encoder's limit is {self.limit:g} s")
+            raise UserError(f"a window of {cutting.window:g} s is too long: this encoder's limit is {self.limit:g} s")
         return replace(cutting, longest=min(cutting.longest, self.limit))
 
     def frames(self, samples: np.ndarray) -> Frames:

@@ -92,9 +92,10 @@ def scores_of_run(trained: TrainedModel) -> list[dict]:
     conditions = {row["condition"] for row in rows}
     corpora = trained.directory / "results" / "corpora"
     utterances = {target: read_rows(corpora / target / "utterances.csv") for target in targets}
-    predictions = scores.read_predictions([file], splits, targets, conditions)
-    training = scores.read_training([trained.folder / "run.json"])
-    return scores.score_all(predictions, utterances, training, {name: {} for name in conditions})
+    (training,) = scores.read_training([trained.folder / "run.json"]).values()
+    predictions = scores.read_predictions([file], splits, utterances, conditions)
+    scored = [row for one in predictions for row in scores.score(one, utterances[one.target], training, {})]
+    return sorted(scored, key=scores.sort_key)
 
 
 def _corpus(directory: Path, name: str, role: str) -> dict:

@@ -1,6 +1,5 @@
 """Trained models on disk: finished training runs and exported models."""
 
-import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,11 +9,11 @@ from ser.core.encoder_paths import ENCODER_FILES, encoder_folder
 from ser.core.errors import UserError, listing
 from ser.core.files import read_json, sha256
 from ser.core.paths import RunId
-from ser.deploy import manifest
 from ser.models import families
 from ser.training.calibration import Calibration
 
-OWN_FILES = ("weights.safetensors", "run.json", "history.csv")
+WEIGHTS = "weights.safetensors"
+OWN_FILES = (WEIGHTS, "run.json", "history.csv")
 CALIBRATION = "calibration.safetensors"  # exported too, if it exists
 IDENTITY = {"model", "source", "target", "shots", "seed"}  # keys of run.json that identify a run
 ENCODER = "encoder"  # subfolder of an exported model
@@ -75,26 +74,20 @@ def open_trained(folder: str | os.PathLike) -> TrainedModel:
     Args:
         folder: `results/runs/{model}/{source}-to-{target}/{shots}-shot/seed{seed}`, or an exported model.
 
-    Raises `UserError` if the folder is neither, if training has not finished, if the encoder is missing or another one,
-    or if a file differs from the manifest.
+    Raises `UserError` if the folder is neither, if training has not finished, if a file is missing, or if weights
+    differ from those of the training.
     """
     folder = Path(os.path.abspath(folder))
     if not folder.is_dir():
         raise UserError(f"{folder} is not a folder: pass a run's folder, results/runs/.../seed1, or an exported model")
-    exported = (folder / manifest.NAME).exists()
-    checksums = manifest.check_manifest(folder) if exported else {}
     record = _read_record(folder)
     model = validation.recorded_model(record["settings"]["model"])
-    if not exported:
-        _check_location(folder, record)
+    path = RunId(**{key: record[key] for key in IDENTITY}).folder
+    exported = not folder.as_posix().endswith(f"/{path}")
     trained = TrainedModel(folder, record, model, _encoder_folder(folder, model, exported), exported)
-    if exported and (unlisted := sorted(trained.files.keys() - checksums.keys())):
-        raise UserError(f"{folder} is damaged: its {manifest.NAME} does not list {listing(unlisted)}. Export it again.")
-    if absent := [path.relative_to(trained.directory) for path in trained.files.values() if not path.is_file()]:
-        raise UserError(
-            f"{folder}: {listing(absent)} does not exist. Run `snakemake {absent[0]}` with your usual options after it."
-        )
-    _check_encoder(trained, checksums)
+    if absent := [file for file in trained.files.values() if not file.is_file()]:
+        raise UserError(f"{folder}: {_remedy(trained, absent, path)}.")
+    _check_weights(trained)
     return trained
 
 
@@ -108,7 +101,7 @@ def _read_record(folder: Path) -> dict:
             f"{folder} has no run.json: it is not a training run, or training has not finished. Pass a folder"
             " results/runs/{model}/{source}-to-{target}/{shots}-shot/seed{seed}"
         ) from None
-    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError):
+    except (KeyError, TypeError, AttributeError):
         pass
     raise UserError(
         f"{folder}: its run.json is not the record of a training run. Delete the file and run Snakemake again; if it is"
@@ -116,14 +109,16 @@ def _read_record(folder: Path) -> dict:
     )
 
 
-def _check_location(folder: Path, record: dict) -> None:
-    """Raise `UserError` if a run was moved: its encoder is found relative to it."""
-    expected = RunId(**{key: record[key] for key in IDENTITY}).folder
-    if not folder.as_posix().endswith(f"/{expected}"):
-        raise UserError(
-            f"{folder} contains the run {expected}, but is not at that path. Move it back. To use it elsewhere,"
-            " export it from there: python workflow/scripts/export.py RUN FOLDER"
-        )
+def _remedy(trained: TrainedModel, absent: list[Path], path: str) -> str:
+    """Return which files are missing, and what to do."""
+    if not trained.exported:
+        names = [file.relative_to(trained.directory) for file in absent]
+        return f"{listing(names)} does not exist. Run `snakemake {names[0]}` with your usual options after it"
+    names = [file.relative_to(trained.folder) for file in absent]
+    return (
+        f"{listing(names)} does not exist. If this is an exported model, copy or export it again. If this is the run"
+        f" {path}, which was moved, move it back, and export it: python workflow/scripts/export.py RUN FOLDER"
+    )
 
 
 def _encoder_folder(folder: Path, model: dict, exported: bool) -> Path | None:
@@ -139,23 +134,23 @@ def _encoder_files(model: dict) -> tuple[str, ...]:
     return ENCODER_FILES[1:] if model["weights"] == "random" else ENCODER_FILES
 
 
-def _check_encoder(trained: TrainedModel, checksums: dict[str, str]) -> None:
-    """Raise `UserError` if the model was trained on another encoder.
+def _check_weights(trained: TrainedModel) -> None:
+    """Raise `UserError` if the weights are not those that training wrote, or its encoder is another one.
 
     An encoder of the same shape would load, but its predictions would be meaningless.
     """
-    name = f"{ENCODER}/{ENCODER_WEIGHTS}"
-    if name in trained.files:
-        weights = trained.files[name]
-        if "encoder_sha256" not in trained.record:
+    for name, key in {WEIGHTS: "weights_sha256", f"{ENCODER}/{ENCODER_WEIGHTS}": "encoder_sha256"}.items():
+        if name not in trained.files:
+            continue
+        if key not in trained.record:
             raise UserError(
-                f"{trained.folder} was trained by an older version of the workflow, which did not record its encoder's"
-                f" checksum. Train it again: {_forcerun(trained)}."
+                f"{trained.folder} was trained by an older version of the workflow, which did not record {key}."
+                f" Train it again: {_forcerun(trained)}."
             )
-        if (checksums.get(name) or sha256(weights)) != trained.record["encoder_sha256"]:
+        if sha256(trained.files[name]) != trained.record[key]:
             raise UserError(
-                f"{weights} is not the encoder that {trained.folder} was trained on, or is damaged. Restore the"
-                f" encoder, or train this run again: {_forcerun(trained)}."
+                f"{trained.files[name]} is damaged, or not that of {trained.folder}. Restore it, or train this run"
+                f" again: {_forcerun(trained)}."
             )
 
 

@@ -393,7 +393,7 @@ def _refusal(comparison: Comparison, estimate: Estimate, converged: pd.Series, n
 
 def verdict(effect: float, p: float) -> str:
     """Return the verdict on a difference that is claimed to be positive."""
-    if p > 1 - CONFIDENCE:
+    if not p <= 1 - CONFIDENCE:  # NaN, too
         return "inconclusive"
     return "supported" if effect > 0 else "contradicted"
 

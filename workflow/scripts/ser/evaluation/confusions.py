@@ -1,7 +1,7 @@
 """Confusion counts by speaker, from which all scores can be computed."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,25 +16,21 @@ RUN = ("model", "source", "target", "shots", "condition")
 COLUMNS = (*RUN, "seed", "role", "speaker", "emotion", *EMOTIONS)
 
 
-def count(predictions: Iterable[Predictions], speaker_of: Mapping[str, Mapping[str, str]]) -> list[dict]:
-    """Count predictions by run, seed, role (pool/test), speaker and true emotion.
-
-    Args:
-        speaker_of: target -> utterance -> speaker.
+def count(predictions: Predictions) -> list[dict]:
+    """Count predictions by role (pool/test), speaker and true emotion.
 
     For a run with training data of the target, only test speakers are counted.
     """
+    counts = Counter(
+        (row["role"], row["speaker"], row["emotion"], row["predicted"])
+        for row in predictions.rows
+        if row["role"] == "test" or not predictions.run.has_target_data
+    )
     rows = []
-    for one in predictions:
-        counts = Counter(
-            (row["role"], speaker_of[one.target][row["utterance"]], row["emotion"], row["predicted"])
-            for row in one.rows
-            if row["role"] == "test" or not one.run.has_target_data
-        )
-        for role, speaker, emotion in sorted({key[:3] for key in counts}):
-            predicted = {name: counts[role, speaker, emotion, name] for name in EMOTIONS}
-            rows.append(one.identity | {"role": role, "speaker": speaker, "emotion": emotion} | predicted)
-    return sorted(rows, key=sort_key)
+    for role, speaker, emotion in sorted({key[:3] for key in counts}):
+        predicted = {name: counts[role, speaker, emotion, name] for name in EMOTIONS}
+        rows.append(predictions.identity | {"role": role, "speaker": speaker, "emotion": emotion} | predicted)
+    return rows
 
 
 def sort_key(row: Mapping):

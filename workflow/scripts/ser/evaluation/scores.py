@@ -27,7 +27,7 @@ SPLIT = re.compile(r"splits/(?P<target>[^/]+)/seed(?P<seed>\d+)/target\.csv$")
 
 @dataclass(frozen=True)
 class Predictions:
-    """Predictions of a run for one target and condition; rows have a `role`."""
+    """Predictions of a run for one target and condition; rows have a `role` and a `speaker`."""
 
     run: RunId
     target: str
@@ -41,31 +41,32 @@ class Predictions:
         named = {"model": run.model, "source": run.source, "target": self.target, "shots": run.shots}
         return named | {"condition": self.condition, "seed": run.seed}
 
-    @property
-    def test_rows(self) -> list[dict]:
-        """Rows of the seed's test speakers."""
-        return [row for row in self.rows if row["role"] == "test"]
-
 
 def read_predictions(
-    paths: Iterable[str | Path], splits: Sequence[str | Path], targets: Collection[str], conditions: Collection[str]
+    paths: Iterable[str | Path],
+    splits: Sequence[str | Path],
+    utterances: Mapping[str, Sequence[dict]],
+    conditions: Collection[str],
 ) -> Iterator[Predictions]:
     """Yield predictions for the given targets and conditions.
 
     Args:
         paths: `results/predictions/....csv`.
         splits: `target.csv` of every target and seed.
+        utterances: target -> rows of its `utterances.csv`.
 
     Raises `UserError` if the predicted utterances are not those of the target's split.
     """
     roles = read_roles(splits)
+    speakers = {target: {row["utterance"]: row["speaker"] for row in rows} for target, rows in utterances.items()}
     for path in paths:
         run = RunId.parse(path)
         for (target, condition), group in groupby(read_rows(path), lambda row: (row["target"], row["condition"])):
-            if target in targets and condition in conditions:
-                rows, role_of = list(group), roles[target, run.seed]
+            if target in utterances and condition in conditions:
+                rows, role_of, speaker_of = list(group), roles[target, run.seed], speakers[target]
                 _check_utterances(path, target, run.seed, {row["utterance"] for row in rows}, role_of)
-                rows = [row | {"role": role_of[row["utterance"]]} for row in rows]
+                known = [{"role": role_of[row["utterance"]], "speaker": speaker_of[row["utterance"]]} for row in rows]
+                rows = [row | more for row, more in zip(rows, known, strict=True)]
                 yield Predictions(run, target, condition, rows)
 
 
@@ -100,44 +101,38 @@ def read_training(paths: Iterable[str | Path]) -> dict[RunId, dict]:
     return found
 
 
-def score_all(
-    predictions: Iterable[Predictions],
-    utterances: Mapping[str, Sequence[dict]],
-    training: Mapping[RunId, dict],
-    conditions: Mapping[str, Mapping],
+def score(
+    predictions: Predictions, utterances: Sequence[dict], training: Mapping[str, object], condition: Mapping
 ) -> list[dict]:
-    """Score predictions on all utterances and on each seed's test speakers.
+    """Score predictions on all utterances and on the seed's test speakers.
 
     A run with training data of the target is scored on `test` only, since `all` contains them.
 
     Args:
-        utterances: target -> rows of its `utterances.csv`.
-        training: the `TRAINING` columns and the fingerprint of the `data` of every run.
-        conditions: condition -> its settings.
+        utterances: rows of the target's `utterances.csv`.
+        training: the `TRAINING` columns and the fingerprint of the `data` of the run.
+        condition: its settings.
 
     The column `data` is a fingerprint of training, development and test data and of the condition, without the audio.
     Scores that differ in it are not comparable, also between machines and versions.
     """
+    test = [row for row in predictions.rows if row["role"] == "test"]
+    test_sets = {"test": test} if predictions.run.has_target_data else {"all": predictions.rows, "test": test}
     scores = []
-    for one in predictions:
-        speaker_of = {row["utterance"]: row["speaker"] for row in utterances[one.target]}
-        test_sets = {"test": one.test_rows} if one.run.has_target_data else {"all": one.rows, "test": one.test_rows}
-        for name, rows in test_sets.items():
-            measured = score(rows, [speaker_of[row["utterance"]] for row in rows])
-            tested = described(utterances[one.target], [row["utterance"] for row in rows])
-            data = data_fingerprint(training[one.run]["data"], tested, dict(conditions[one.condition]))
-            scores.append(one.identity | {"test_set": name} | measured | training[one.run] | {"data": data})
-    return sorted(scores, key=sort_key)
+    for name, rows in test_sets.items():
+        tested = described(utterances, [row["utterance"] for row in rows])
+        data = data_fingerprint(training["data"], tested, dict(condition))
+        scores.append(predictions.identity | {"test_set": name} | measure(rows) | training | {"data": data})
+    return scores
 
 
-def score(rows: Sequence[dict], speakers: Sequence[str]) -> dict:
+def measure(rows: Sequence[dict]) -> dict:
     """Return `n` and the `MEASURES` in %.
 
     Args:
-        rows: rows with `emotion`, `predicted`, and the probability of every emotion.
-        speakers: the speaker of each row.
+        rows: rows with `speaker`, `emotion`, `predicted`, and the probability of every emotion.
     """
-    truth, predicted = [row["emotion"] for row in rows], [row["predicted"] for row in rows]
+    truth, predicted, speakers = ([row[key] for row in rows] for key in ("emotion", "predicted", "speaker"))
     probabilities = np.array([[float(row[emotion]) for emotion in EMOTIONS] for row in rows])
     measured = {
         "uar": unweighted_average_recall(truth, predicted),

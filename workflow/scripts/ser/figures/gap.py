@@ -56,14 +56,19 @@ def closed_heading(shots: int) -> str:
 
 
 def text_of(cell) -> str:
-    """Return a value and, with enough seeds, half its interval; a dash if the gap is too uncertain to be divided by."""
+    """Return a value and, with enough seeds, its interval: half of a level's, else the limits, which are not symmetric.
+
+    A dash if the gap is too uncertain to be divided by.
+    """
     if pd.isna(cell.value):
         return "\N{EN DASH}"
     if cell.seeds < style.MIN_SEEDS or pd.isna(cell.high):
         return f"{cell.value:.1f}"
-    if cell.quantity == CLOSED:  # not symmetric
-        return f"{cell.value:.0f} [{cell.low:.0f}, {cell.high:.0f}]".replace("-", "\N{MINUS SIGN}")
-    return f"{cell.value:.1f} \N{PLUS-MINUS SIGN} {(cell.high - cell.low) / 2:.1f}".replace("-", "\N{MINUS SIGN}")
+    if cell.quantity in (GAP_TO_BEST, GAP_TO_MEAN, CLOSED):
+        decimals = 0 if cell.quantity == CLOSED else 1
+        text = f"{cell.value:.{decimals}f} [{cell.low:.{decimals}f}, {cell.high:.{decimals}f}]"
+        return text.replace("-", "\N{MINUS SIGN}")
+    return f"{cell.value:.1f} \N{PLUS-MINUS SIGN} {(cell.high - cell.low) / 2:.1f}"
 
 
 def draw(table: pd.DataFrame, caption: str, notes: Sequence[str], path) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 from transformers import PreTrainedModel, SequenceFeatureExtractor
 from transformers.utils import cached_file, find_adapter_config_file
@@ -13,6 +14,8 @@ from ser.core.errors import UserError, listing
 from ser.core.files import read_json
 from ser.models import families
 
+UNREADABLE = (RuntimeError, ValueError, KeyError, TypeError, AttributeError)  # of files with unexpected contents
+UNREADABLE += (SafetensorError, StrictDataclassError, pickle.UnpicklingError)
 DROPOUTS = ("hidden_dropout", "dropout", "attention_dropout", "activation_dropout", "feat_proj_dropout")
 
 
@@ -62,7 +65,7 @@ def load(name: str, revision: str | None, family: str) -> Checkpoint:
         encoder = _load_encoder(name, revision, config, family, where)
     except OSError as error:
         raise UserError(f"{where} cannot be read: {error}") from error
-    except (RuntimeError, ValueError, SafetensorError, pickle.UnpicklingError) as error:
+    except UNREADABLE as error:
         raise UserError(
             f"{where} cannot be read: {error}\nA file may be incomplete, or a pointer of Git LFS: copy or"
             " download it again."

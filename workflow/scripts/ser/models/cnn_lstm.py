@@ -110,7 +110,7 @@ def _normalise_real_frames(norm: nn.BatchNorm1d, hidden: torch.Tensor, mask: tor
     variance = centred.square().sum(dim=(0, 2)) / count
     with torch.no_grad():  # running averages as in nn.BatchNorm1d, with the unbiased variance
         norm.running_mean.lerp_(mean, norm.momentum)
-        norm.running_var.lerp_(variance * count / (count - 1), norm.momentum)
+        norm.running_var.lerp_(variance * count / (count - 1).clamp(min=1), norm.momentum)
         norm.num_batches_tracked.add_(1)
     scale = norm.weight * torch.rsqrt(variance + norm.eps)
     return centred * scale[:, None] + norm.bias[:, None] * mask

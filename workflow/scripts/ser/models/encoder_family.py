@@ -15,6 +15,12 @@ from ser.core.errors import UserError
 from ser.core.files import read_json
 from ser.models.base_encoder import BaseEncoder
 
+OFF = {  # in the configuration of every checkpoint
+    # computes every layer twice; facebook/wav2vec2-base was published with it (huggingface/optimum-habana#459)
+    "gradient_checkpointing": False,
+    "output_attentions": False,  # transformers refuses it with "sdpa"
+}
+
 
 @dataclass(frozen=True)
 class EncoderFamily:
@@ -26,7 +32,7 @@ class EncoderFamily:
         config: transformers' class of a checkpoint's configuration.
         model: transformers' class that holds the encoder's weights.
         extractor: transformers' class that computes the features of a waveform.
-        off: settings that replace those of a checkpoint's configuration, to switch parts off.
+        off: settings that replace those of a checkpoint's configuration, to switch parts off, beside `OFF`.
         attention: name of transformers' implementation of the attention.
         checkpoint: transformers' class that reads published checkpoints, if it is not `model`.
         part: name of `model` in `checkpoint`.
@@ -64,7 +70,9 @@ class EncoderFamily:
 
     def adapted_config(self, config: Mapping) -> PreTrainedConfig:
         """Return a checkpoint's configuration, adapted for fine-tuning, from its `config.json`."""
-        return self.config.from_dict({**config, **self.off}, attn_implementation=self.attention)
+        # this key of a config.json would take precedence over ours
+        kept = {key: value for key, value in config.items() if key != "_attn_implementation"}
+        return self.config.from_dict({**kept, **OFF, **self.off}, attn_implementation=self.attention)
 
 
 def _load_weights(model: nn.Module, path: Path) -> None:

@@ -33,7 +33,7 @@ class Inputs:
         corpus = self._config["corpora"][wildcards.corpus]
         if corpus["path"] is None:
             return f"resources/corpora/{download.archive_name(wildcards.corpus, corpus)}"
-        literal = corpus["path"].replace("{", "{{").replace("}", "}}")
+        literal = _literal(corpus["path"])
         # a folder's modification time does not reflect its contents: its listing is part of the settings instead
         return ancient(literal) if Path(corpus["path"]).is_dir() else literal
 
@@ -52,7 +52,7 @@ class Inputs:
         environments = self._config["conditions"][wildcards.condition]["environments"]
         if folder is None:
             return [f"resources/noise/{environment}_16k.zip" for environment in environments]
-        return [str(local_inputs.noise_archive(Path(folder), environment)) for environment in environments]
+        return [_literal(local_inputs.noise_archive(Path(folder), environment)) for environment in environments]
 
     # --- Splits that experiments use ---
 
@@ -88,7 +88,7 @@ class Inputs:
             return [str(folder / name) for name in ("config.json", "preprocessor_config.json", "model.safetensors")]
         if "revision" in entry:
             return []
-        return list(map(str, local_inputs.checkpoint_files(folder))) or [str(folder / "config.json")]
+        return list(map(_literal, local_inputs.checkpoint_files(folder) or [folder / "config.json"]))
 
     def model_of_encoder(self, encoder: str) -> Mapping:
         """Return the first model that starts from the encoder with this folder name."""
@@ -186,6 +186,11 @@ class Inputs:
         """Return the names of the encoders in use."""
         entries = [self._config["models"][name] for name in self.experiments.models]
         return list(dict.fromkeys(encoder_name(entry) for entry in entries if "checkpoint" in entry))
+
+
+def _literal(path: str | Path) -> str:
+    """Return a path in which Snakemake does not take braces for wildcards."""
+    return str(path).replace("{", "{{").replace("}", "}}")
 
 
 def _encoder_files(entry: Mapping) -> list[str]:

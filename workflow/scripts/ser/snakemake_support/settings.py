@@ -1,6 +1,6 @@
 """Params of each rule: the settings that it uses, and a hash of its code."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from ser.config import local_inputs, paper
@@ -8,7 +8,6 @@ from ser.config.experiments import (
     CLAIMED,
     LEAVE_ONE_OUT,
     WITHIN,
-    Experiments,
     all_but,
     conditions_of,
     pairs_of,
@@ -52,8 +51,8 @@ class Settings:
 
     def __init__(self, config: Mapping):
         self._config = config
-        self._experiments = Experiments(config)
         self._inputs = Inputs(config)
+        self._experiments = self._inputs.experiments
 
     # --- Corpora ---
 
@@ -141,14 +140,13 @@ class Settings:
         """Return the model, its training settings, and those of its source: `label.py` repeats its trimming."""
         entry = self._config["models"][wildcards.model]
         trainer, corpora = families.of(entry).trainer, self._experiments.corpora_of(wildcards.source)
-        settings = self._model_settings("finetune.py", wildcards.model, trainer, training=entry["training"])
-        trim_db = self._config["corpora"][corpora[0]]["trim_db"]
-        return in_key_order(settings | {"trim_db": trim_db} | self._source(wildcards))
+        source = self._source(wildcards) | {"trim_db": self._config["corpora"][corpora[0]]["trim_db"]}
+        return self._model_settings("finetune.py", wildcards.model, trainer, training=entry["training"], **source)
 
     def calibrate(self, wildcards) -> dict:
         """Return the model, its source, and the prediction settings."""
-        settings = self._model_settings("calibrate.py", wildcards.model, **self._config["prediction"])
-        return in_key_order(settings | self._source(wildcards))
+        used = self._config["prediction"] | self._source(wildcards)
+        return self._model_settings("calibrate.py", wildcards.model, **used)
 
     def _source(self, wildcards) -> dict:
         """Return whether a source is balanced, and a set's corpora, whose order decides which utterances are drawn."""
@@ -157,10 +155,8 @@ class Settings:
 
     def predict(self, wildcards) -> dict:
         """Return model, prediction settings, and targets and conditions to predict."""
-        predicted = [list(cell) for cell in self._inputs.predicted(wildcards)]
-        return self._model_settings("predict.py", wildcards.model, **self._config["prediction"]) | {
-            "predicted": predicted
-        }
+        used = self._config["prediction"] | {"predicted": [list(cell) for cell in self._inputs.predicted(wildcards)]}
+        return self._model_settings("predict.py", wildcards.model, **used)
 
     def _model_settings(self, script: str, name: str, *sources: str, **values) -> dict:
         entry = self._config["models"][name]
@@ -170,12 +166,12 @@ class Settings:
     # --- Results ---
 
     def score(self, wildcards) -> dict:
-        """Return the targets and conditions that an experiment scores."""
+        """Return the conditions that an experiment scores."""
         entry = self._config["experiments"][wildcards.experiment]
         derived = {name: {"predictions": name} for name in (CALIBRATED, ADAPTED)}
         known = self._config["conditions"] | derived
         conditions = {name: known[name] for name in conditions_of(wildcards.experiment, entry)}
-        return uses("score_experiment.py", targets=entry["targets"], conditions=conditions)
+        return uses("score_experiment.py", conditions=conditions)
 
     def table1(self) -> dict:
         """Return the models in use and the languages to list."""
@@ -202,17 +198,9 @@ class Settings:
         """Return the settings of a comparison's table."""
         return self.table(wildcards.experiment)
 
-    def measures(self, wildcards) -> dict:
-        """Return the settings of an experiment's table of measures."""
-        return self._experiment_figure("measures", wildcards.experiment)
-
-    def differences(self, wildcards) -> dict:
-        """Return the settings of an experiment's table of differences between models."""
-        return self._experiment_figure("differences", wildcards.experiment)
-
-    def comparison_figure(self, wildcards) -> dict:
-        """Return the settings of a comparison's figure."""
-        return self._experiment_figure("comparison", wildcards.experiment)
+    def of_experiment(self, module: str) -> Callable:
+        """Return the function from wildcards to the settings of a figure of any experiment."""
+        return lambda wildcards: self._experiment_figure(module, wildcards.experiment)
 
     def figure(self, module: str, experiment: str | None = None) -> dict:
         """Return the settings of a figure, by default of the experiment of that name."""

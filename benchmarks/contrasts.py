@@ -1,0 +1,145 @@
+"""Contrasts on real speech that docs/real-speech/README.md quotes and no table of the workflow has.
+
+Usage: python benchmarks/contrasts.py [docs/real-speech]
+
+Reads the folder's published scores, writes its contrasts.csv: each row is a weighted sum of UARs with its 95 %
+confidence interval, computed as those of the tables (docs/reference/statistics.md).
+"""
+
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pandas as pd
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow" / "scripts"))
+
+from ser.core.paths import ADAPTED
+from ser.evaluation import confusions
+from ser.evaluation.bootstrap import Arm, Bootstrap, Term, interval
+from ser.evaluation.gaps import BEST
+from ser.figures import style
+
+SVM, CNN_LSTM, LORA, LORA_3 = "egemaps", "cnn-lstm-converged", "whisper-converged", "whisper-layer-3-converged"
+LAST, LAYER_3 = "whisper-frozen-converged", "whisper-layer-3"
+MODELS = (SVM, CNN_LSTM, LAST, LORA, LAYER_3)
+CORPORA = ("RAVDESS", "EMODB", "EMOVO", "URDU")
+TARGETS = CORPORA[1:]  # of few-shot examples, from RAVDESS
+PAIRS = [(source, target) for source in CORPORA for target in CORPORA if source != target]
+Level = tuple[Arm, str, str]  # a model's UAR on a pair
+Sum = Counter  # level -> coefficient
+
+
+def level(model: str, source: str, target: str, shots: int = 0, **condition) -> Sum:
+    """Return a single UAR."""
+    return Sum({(Arm(model, shots, **condition), source, target): 1.0})
+
+
+def mean(sums: Iterable[Sum]) -> Sum:
+    """Return the mean of several sums."""
+    sums = list(sums)
+    return Sum({one: sum(own[one] for own in sums) / len(sums) for one in set().union(*sums)})
+
+
+def minus(first: Sum, second: Sum) -> Sum:
+    """Return a difference of sums."""
+    return Sum({one: first[one] - second[one] for one in {*first, *second}})
+
+
+def on_all_speakers() -> Iterator[tuple[str, Sum]]:
+    """Yield contrasts of UARs on all speakers of the targets."""
+
+    def over(pairs, first, second):
+        return mean(minus(level(first, *pair), level(second, *pair)) for pair in pairs)
+
+    for source in CORPORA:
+        own = [pair for pair in PAIRS if pair[0] == source]
+        yield f"layer 3, frozen minus LoRA, from {source}", over(own, LAYER_3, LORA)
+        yield f"layer 3, LoRA minus frozen, from {source}", over(own, LORA_3, LAYER_3)
+    yield "layer 3, frozen minus LoRA, not from EMOVO", over([p for p in PAIRS if p[0] != "EMOVO"], LAYER_3, LORA)
+    yield "layer 3, frozen minus LoRA, without EMOVO", over([p for p in PAIRS if "EMOVO" not in p], LAYER_3, LORA)
+    for model in (SVM, LAST, LAYER_3):
+        for source, target in PAIRS:
+            others = minus(level(model, f"all-but-{target}", target), level(model, source, target))
+            yield f"{model}: all other languages minus {source}, on {target}", others
+    for model in (SVM, CNN_LSTM, LAST, LORA):
+        yield (
+            f"{model}: adapted minus not",
+            mean(minus(level(model, *pair, condition=ADAPTED), level(model, *pair)) for pair in PAIRS),
+        )
+
+
+def on_test_speakers(best: dict[tuple[str, str], str]) -> Iterator[tuple[str, Sum]]:
+    """Yield contrasts of UARs on test speakers.
+
+    Args:
+        best: model and target -> the best single source.
+    """
+
+    def within(model, target):
+        return level(model, target, target)
+
+    def gap(model, targets):
+        return mean(minus(within(model, t), level(model, best[model, t], t)) for t in targets)
+
+    def few(model, shots, targets=TARGETS):
+        return mean(level(model, "RAVDESS", target, shots) for target in targets)
+
+    for targets in (("EMODB", "RAVDESS"), CORPORA):
+        names = ", ".join(targets)
+        yield from ((f"{model}: gap to the best source, on {names}", gap(model, targets)) for model in MODELS)
+        for first, second in ((LAST, LAYER_3), (LAST, LORA), (LORA, LAYER_3)):
+            yield f"gap of {first} minus {second}, on {names}", minus(gap(first, targets), gap(second, targets))
+    yield (
+        "whisper-layer-3: EMOVO minus within, on URDU",
+        minus(level(LAYER_3, "EMOVO", "URDU"), within(LAYER_3, "URDU")),
+    )
+    own = {model: mean(within(model, target) for target in CORPORA) for model in MODELS}
+    yield "whisper-converged: within", own[LORA]
+    yield from (
+        (f"whisper-converged minus {other}, within", minus(own[LORA], own[other])) for other in MODELS if other != LORA
+    )
+    for model in (SVM, LAST, LAYER_3):
+        singles = mean(level(model, source, target) for source, target in PAIRS)
+        others = mean(level(model, f"all-but-{target}", target) for target in CORPORA)
+        yield f"{model}: all other languages minus the mean of single sources", minus(others, singles)
+    for model in MODELS:
+        for shots in (50, 200):
+            yield f"{model}: {shots} examples", few(model, shots)
+            yield f"{model}: {shots} examples minus none", minus(few(model, shots), few(model, 0))
+            for target in TARGETS:
+                gained = minus(few(model, shots, [target]), few(model, 0, [target]))
+                yield f"{model}: {shots} examples minus none, on {target}", gained
+        for targets in (TARGETS, *([target] for target in TARGETS)):
+            difference = minus(few(model, 200, targets), mean(within(model, target) for target in targets))
+            yield f"{model}: 200 examples minus within, on {', '.join(targets)}", difference
+    for shots in (0, 50, 200):
+        for other in MODELS:
+            if other != LORA:
+                yield f"whisper-converged minus {other}, {shots} examples", minus(few(LORA, shots), few(other, shots))
+    yield (
+        "whisper-converged minus egemaps, 200 examples, on URDU",
+        minus(few(LORA, 200, ["URDU"]), few(SVM, 200, ["URDU"])),
+    )
+
+
+def main(folder: Path) -> None:
+    """Write the contrasts of a folder of published results."""
+    counts = confusions.read(sorted(folder.glob("scores/*_confusions.csv.xz")))
+    gaps = pd.read_csv(folder / "gap.csv")
+    chosen = gaps[gaps["quantity"] == BEST]
+    best = dict(zip(zip(chosen["model"], chosen["target"], strict=True), chosen["source"], strict=True))
+    rows = []
+    for test_set, contrasts in (("all", on_all_speakers()), ("test", on_test_speakers(best))):
+        scores = Bootstrap(counts, test_set)
+        for name, terms in contrasts:
+            estimate = scores.estimate(Term(coefficient, *one) for one, coefficient in terms.items() if coefficient)
+            rows.append((name, test_set, estimate.effect, *interval(estimate)))
+    style.write_csv(
+        pd.DataFrame(rows, columns=["contrast", "test_set", "value", "low", "high"]), folder / "contrasts.csv"
+    )
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1] if len(sys.argv) > 1 else "docs/real-speech"))
