@@ -331,8 +331,8 @@ TYPICAL_MISTAKES = [  # edits of the paper's configuration, and the full error m
     ),
     (
         {"corpora__my corpus": TABLE},
-        "corpora: 'my corpus' is not allowed; it must be a name of at most 64 letters, digits, '.', '_' and '-', first a"
-        " letter or digit",
+        "corpora: 'my corpus' is not allowed; it must be a name of at most 64 letters, digits, '.', '_' and '-', first"
+        " a letter or digit",
     ),
     (
         {"claims": {"multilangual": ["xlsr"]}},
