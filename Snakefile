@@ -47,4 +47,5 @@ onstart:
     check_preconditions(workflow.dag)
     warn_missing_local_inputs()
     show_jobs_without_record(workflow.dag)
+    warn_of_one_job_at_a_time(workflow)
     start_jobs_without_a_rate_limit(workflow)

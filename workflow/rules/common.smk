@@ -23,6 +23,8 @@ try:
         local_inputs.check_local_inputs(config)
 except UserError as error:
     read = ", ".join(map(str, workflow.configfiles)) or "no file"
+    if workflow.config_settings.config:
+        read += ", and --config, in whose lists and mappings Snakemake reads numbers as text: put these into a file"
     raise WorkflowError(f"{error}\nThe configuration was read from {read}.") from None
 
 inputs = Inputs(config)  # input files that depend on the configuration

@@ -57,8 +57,8 @@ rule table2:
         "../scripts/figure.py"
 
 
-# Table II with models trained to convergence.
 use rule table2 as table2_converged with:
+    """Table II with models trained to convergence."""
     input:
         scores="results/scores/table2_converged.csv",
         confusions="results/scores/table2_converged_confusions.csv",
@@ -83,8 +83,8 @@ use rule table2 as table2_converged with:
         settings=settings.table("table2_converged"),
 
 
-# All scores of Table II, and how training went.
 use rule table2 as measures with:
+    """All scores of Table II, and how training went."""
     input:
         scores="results/scores/{experiment}.csv",
         archives=collect("results/corpora/{corpus}/archive.json", corpus=inputs.corpora_of_experiment),
@@ -106,8 +106,8 @@ use rule table2 as measures with:
         settings=settings.of_experiment("measures"),
 
 
-# Mean UAR of each model over the pairs, and differences between models.
 use rule table2 as differences with:
+    """Mean UAR of each model over the pairs, and differences between models."""
     input:
         confusions="results/scores/{experiment}_confusions.csv",
         archives=collect("results/corpora/{corpus}/archive.json", corpus=inputs.corpora_of_experiment),
@@ -129,8 +129,8 @@ use rule table2 as differences with:
         settings=settings.of_experiment("differences"),
 
 
-# Table II for comparisons of models (random initialisation, fine-tuning methods, sizes, layers).
 use rule table2 as comparison_table with:
+    """Table II for comparisons of models (random initialisation, fine-tuning methods, sizes, layers)."""
     input:
         scores="results/scores/{experiment}.csv",
         confusions="results/scores/{experiment}_confusions.csv",
@@ -208,8 +208,8 @@ rule gap:
         "../scripts/figure.py"
 
 
-# Figure 3: UAR on clean and noisy speech.
 use rule figure2 as figure3 with:
+    """Figure 3: UAR on clean and noisy speech."""
     input:
         scores="results/scores/figure3.csv",
         confusions="results/scores/figure3_confusions.csv",
@@ -230,8 +230,8 @@ use rule figure2 as figure3 with:
         settings=settings.figure("figure3"),
 
 
-# Adaptation to the target's unlabelled audio, and calibration.
 use rule figure2 as adaptation with:
+    """Adaptation to the target's unlabelled audio, and calibration."""
     input:
         scores="results/scores/adaptation.csv",
         confusions="results/scores/adaptation_confusions.csv",
@@ -252,8 +252,8 @@ use rule figure2 as adaptation with:
         settings=settings.figure("adaptation"),
 
 
-# Comparison of models over the pairs of an experiment.
 use rule figure2 as comparison_figure with:
+    """Comparison of models over the pairs of an experiment."""
     input:
         scores="results/scores/{experiment}.csv",
         confusions="results/scores/{experiment}_confusions.csv",
@@ -276,8 +276,8 @@ use rule figure2 as comparison_figure with:
         settings=settings.of_experiment("comparison"),
 
 
-# Confusion matrices by model.
 use rule figure2 as confusion with:
+    """Confusion matrices by model."""
     input:
         confusions="results/scores/table2_confusions.csv",
         archives=collect("results/corpora/{corpus}/archive.json", corpus=inputs.experiments.corpora(["table2"])),
@@ -297,8 +297,8 @@ use rule figure2 as confusion with:
         settings=settings.figure("confusion", "table2"),
 
 
-# Recall by emotion, target and model.
 use rule confusion as recall with:
+    """Recall by emotion, target and model."""
     output:
         csv="results/figures/recall.csv",
         pdf="results/figures/recall.pdf",
@@ -315,8 +315,8 @@ use rule confusion as recall with:
         settings=settings.figure("recall", "table2"),
 
 
-# Training curves of Table II's training runs, figure `training`.
 use rule figure2 as training_curves with:
+    """Training curves of Table II's training runs, figure `training`."""
     input:
         histories=collect("results/runs/{run.path}/history.csv", run=inputs.experiments.runs("table2")),
         archives=collect("results/corpora/{corpus}/archive.json", corpus=inputs.experiments.source_corpora("table2")),
