@@ -23,7 +23,7 @@ def start_jobs_without_a_rate_limit(workflow):
 def warn_of_one_job_at_a_time(workflow):
     """Print that a profile meant for one machine limits jobs that run elsewhere."""
     if not workflow.local_exec and "gpu" in workflow.global_resources:
-        limit = f"resources: gpu={workflow.global_resources['gpu']} is set, as in profiles/default"
+        limit = "the resource `gpu` is limited, as in profiles/default"
         remedy = "use --workflow-profile profiles/slurm, or a profile of your own without this limit"
         show("Few jobs with a model run at a time, as on one machine:", [f"{limit}: {remedy}"])
 
