@@ -41,7 +41,7 @@ from ser.config.validation import recorded_model
 from ser.core.constants import EMOTIONS
 from ser.core.encoder_paths import ENCODER_FILES, encoder_folder
 from ser.core.errors import UserError
-from ser.core.files import read_json, read_rows, write_json, write_rows
+from ser.core.files import read_json, read_rows, sha256, write_json, write_rows
 from ser.corpora.audio import decode
 from ser.deploy import label, model_card
 from ser.deploy.label import WHOLE, Cutting
@@ -259,6 +259,7 @@ def trained_run(workflow, family: str, change: dict, folder: Path, monkeypatch) 
     shutil.copy(run_of(workflow, "xlsr") / "history.csv", run)
     record = read_json(run_of(workflow, "xlsr") / "run.json")
     record |= {"model": run.parents[2].name, "encoder_sha256": read_json(extracted / "revision.json")["sha256"]}
+    record["weights_sha256"] = sha256(run / "weights.safetensors")
     record["settings"]["model"] = entry
     write_json(run / "run.json", record)
 
@@ -721,7 +722,7 @@ class TestRuns:
         with pytest.raises(UserError, match=message):
             open_trained(run)
         (run / "run.json").write_text("{")
-        with pytest.raises(UserError, match=rf"{run}: its run.json is not the record of a training run"):
+        with pytest.raises(UserError, match=rf"{run}/run\.json is damaged: Expecting property name"):
             open_trained(run)
 
 
