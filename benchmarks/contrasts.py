@@ -55,14 +55,15 @@ def on_all_speakers() -> Iterator[tuple[str, Sum]]:
 
     for source in CORPORA:
         own = [pair for pair in PAIRS if pair[0] == source]
-        yield f"layer 3, frozen minus LoRA, from {source}", over(own, LAYER_3, LORA)
-        yield f"layer 3, LoRA minus frozen, from {source}", over(own, LORA_3, LAYER_3)
-    yield "layer 3, frozen minus LoRA, not from EMOVO", over([p for p in PAIRS if p[0] != "EMOVO"], LAYER_3, LORA)
-    yield "layer 3, frozen minus LoRA, without EMOVO", over([p for p in PAIRS if "EMOVO" not in p], LAYER_3, LORA)
+        yield f"layer 3 frozen minus LoRA, from {source}", over(own, LAYER_3, LORA)
+        yield f"layer 3 LoRA minus frozen, from {source}", over(own, LORA_3, LAYER_3)
+    yield "layer 3 frozen minus LoRA, not from EMOVO", over([p for p in PAIRS if p[0] != "EMOVO"], LAYER_3, LORA)
+    yield "layer 3 frozen minus LoRA, without EMOVO", over([p for p in PAIRS if "EMOVO" not in p], LAYER_3, LORA)
+    yield "LoRA minus the last layer with 30 s, frozen", over(PAIRS, LORA, "whisper-frozen-30s")
     for model in (SVM, LAST, LAYER_3):
         for source, target in PAIRS:
             others = minus(level(model, f"all-but-{target}", target), level(model, source, target))
-            yield f"{model}: all other languages minus {source}, on {target}", others
+            yield f"{model}: all other languages minus {source} on {target}", others
     for model in (SVM, CNN_LSTM, LAST, LORA):
         yield (
             f"{model}: adapted minus not",
@@ -87,18 +88,18 @@ def on_test_speakers(best: dict[tuple[str, str], str]) -> Iterator[tuple[str, Su
         return mean(level(model, "RAVDESS", target, shots) for target in targets)
 
     for targets in (("EMODB", "RAVDESS"), CORPORA):
-        names = ", ".join(targets)
-        yield from ((f"{model}: gap to the best source, on {names}", gap(model, targets)) for model in MODELS)
+        names = " and ".join(targets)
+        yield from ((f"{model}: gap to the best source on {names}", gap(model, targets)) for model in MODELS)
         for first, second in ((LAST, LAYER_3), (LAST, LORA), (LORA, LAYER_3)):
-            yield f"gap of {first} minus {second}, on {names}", minus(gap(first, targets), gap(second, targets))
+            yield f"gap of {first} minus {second} on {names}", minus(gap(first, targets), gap(second, targets))
     yield (
-        "whisper-layer-3: EMOVO minus within, on URDU",
+        "whisper-layer-3: EMOVO minus within on URDU",
         minus(level(LAYER_3, "EMOVO", "URDU"), within(LAYER_3, "URDU")),
     )
     own = {model: mean(within(model, target) for target in CORPORA) for model in MODELS}
     yield "whisper-converged: within", own[LORA]
     yield from (
-        (f"whisper-converged minus {other}, within", minus(own[LORA], own[other])) for other in MODELS if other != LORA
+        (f"whisper-converged minus {other} within", minus(own[LORA], own[other])) for other in MODELS if other != LORA
     )
     for model in (SVM, LAST, LAYER_3):
         singles = mean(level(model, source, target) for source, target in PAIRS)
@@ -110,16 +111,19 @@ def on_test_speakers(best: dict[tuple[str, str], str]) -> Iterator[tuple[str, Su
             yield f"{model}: {shots} examples minus none", minus(few(model, shots), few(model, 0))
             for target in TARGETS:
                 gained = minus(few(model, shots, [target]), few(model, 0, [target]))
-                yield f"{model}: {shots} examples minus none, on {target}", gained
+                yield f"{model}: {shots} examples minus none on {target}", gained
         for targets in (TARGETS, *([target] for target in TARGETS)):
             difference = minus(few(model, 200, targets), mean(within(model, target) for target in targets))
-            yield f"{model}: 200 examples minus within, on {', '.join(targets)}", difference
+            yield f"{model}: 200 examples minus within on {' and '.join(targets)}", difference
     for shots in (0, 50, 200):
         for other in MODELS:
             if other != LORA:
-                yield f"whisper-converged minus {other}, {shots} examples", minus(few(LORA, shots), few(other, shots))
+                yield (
+                    f"whisper-converged minus {other} with {shots} examples",
+                    minus(few(LORA, shots), few(other, shots)),
+                )
     yield (
-        "whisper-converged minus egemaps, 200 examples, on URDU",
+        "whisper-converged minus egemaps with 200 examples on URDU",
         minus(few(LORA, 200, ["URDU"]), few(SVM, 200, ["URDU"])),
     )
 

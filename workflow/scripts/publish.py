@@ -15,7 +15,7 @@ from pathlib import Path
 from PIL import Image
 
 PUBLISHED = ("tables/*.csv", "figures/*.csv", "claims*.csv", "claims.md", "audit*.csv", "provenance.json")
-PICTURES = {"tables/*.png": 32, "figures/*.png": 256, "claims.png": 256}  # colours: fewer would change those of models
+PICTURES = {"tables/*.png": 16, "figures/*.png": 256, "claims.png": 256}  # colours: fewer would change those of models
 WIDTH = 1300  # pixels
 
 
