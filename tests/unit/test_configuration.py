@@ -377,7 +377,7 @@ def test_numbers_that_yaml_changes_are_refused(tmp_path):
     path.write_text("training: {epochs: 0100}\nseeds: [010, 1:30, 10, 0]\nlabel: 1:40:00 h\nnoise: {path: '010'}\n")
     with pytest.raises(UserError) as rejected:
         validation.check_files([path])
-    found = [line.removeprefix("  - ").partition(": write")[0] for line in str(rejected.value).splitlines()[1:]]
+    found = [line.removeprefix("  - ").partition(" in ")[0] for line in str(rejected.value).splitlines()[1:]]
     reads = {"training.epochs": ("0100", 64), "seeds": ("010", 8), "seeds ": ("1:30", 90)}
     assert found == [f"{key.strip()}: YAML reads {text} as {number}" for key, (text, number) in reads.items()]
 
@@ -389,7 +389,7 @@ def test_duplicate_key_is_found_at_every_depth(tmp_path):
     )
     with pytest.raises(UserError) as rejected:
         validation.check_files([ROOT / "config" / "config.yaml", path])
-    remedy = f"duplicate key: remove or rename one of the two in {path}"
+    remedy = f"duplicate key in {path}: remove or rename one of the two"
     listed = "".join(f"\n  - {key}: {remedy}" for key in ("corpora.B.path", "corpora.A", "seeds"))
     assert str(rejected.value) == f"the configuration cannot be used:{listed}"
 

@@ -121,18 +121,20 @@ def check_files(paths: Iterable[str | Path]) -> None:
     problems = []
     for path in paths:
         with open(path, encoding="utf-8") as file:
-            problems += (f"{problem} in {path}" for problem in _silent_changes(yaml.compose(file, yaml.SafeLoader), ""))
+            changes = list(_silent_changes(yaml.compose(file, yaml.SafeLoader), ""))
+        problems += [f"{key}: {problem} in {path}: {remedy}" for key, problem, remedy in changes]
     if problems:
         raise_problems(problems)
 
 
 def _silent_changes(node: yaml.Node | None, prefix: str):
+    """Yield the key, the problem and the remedy of each."""
     if isinstance(node, yaml.MappingNode):
         seen = set()
         for key, value in node.value:
             name, read = f"{prefix}{key.value}", yaml.safe_load(yaml.serialize(key))
             if read in seen:  # the number 0 and the text "0" are different keys
-                yield f"{name}: duplicate key: remove or rename one of the two"
+                yield name, "duplicate key", "remove or rename one of the two"
             seen.add(read)
             yield from _silent_changes(key, f"{name}.")
             yield from _silent_changes(value, f"{name}.")
@@ -142,7 +144,7 @@ def _silent_changes(node: yaml.Node | None, prefix: str):
     elif isinstance(node, yaml.ScalarNode) and CHANGED_NUMBER.fullmatch(node.value) and not node.style:
         read = yaml.safe_load(node.value)
         if isinstance(read, int | float):
-            yield f"{prefix[:-1]}: YAML reads {node.value} as {read}: write a number without leading zeros or colons"
+            yield prefix[:-1], f"YAML reads {node.value} as {read}", "write a number without leading zeros or colons"
 
 
 def raise_problems(problems: list[str], subject: str = "the configuration") -> NoReturn:
