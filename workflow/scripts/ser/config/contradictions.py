@@ -44,7 +44,6 @@ def contradictions(config: dict):
             if "-to-" in f"-{name}-" or name == ANY_TARGET:
                 rule = f"a name must not be {ANY_TARGET!r}, contain '-to-', begin with 'to-' or end with '-to'"
                 yield f"{kind}.{name}: {rule}"
-        yield from _alike(kind, config[kind])
     for name in (CALIBRATED, ADAPTED):
         if name in config["conditions"]:
             yield f"conditions.{name}: this name is kept for the experiment `adaptation`: rename the condition"
@@ -78,14 +77,6 @@ def contradictions(config: dict):
     for name, experiment in config["experiments"].items():
         if experiment is not None:
             yield from (f"experiments.{name}.{problem}" for problem in _experiment_problems(name, experiment, config))
-
-
-def _alike(kind: str, names):
-    """Yield a message for each name that a file system that ignores case would take for another."""
-    first = {}
-    for name in names:
-        if (other := first.setdefault(name.casefold(), name)) != name:
-            yield f"{kind}.{name}: differs from {other!r} in case only, and not all disks tell them apart: rename one"
 
 
 def _corpus_problems(corpus: dict):

@@ -101,8 +101,6 @@ class Archive:
     def _members(self) -> Iterator[tuple[str, Callable[[], bytes]]]:
         seen = set()
         for name, size, read in self._walk():
-            if any("\ud800" <= character <= "\udfff" for character in name):
-                raise UserError(f"{self.path}: the name {name!a} is not in UTF-8. Rename the file.")
             path = PurePosixPath(name.replace("\\", "/"))
             if path.is_absolute() or ".." in path.parts:
                 raise UserError(f"{self.path}: member {name!r} points outside the archive. Remove it.")
