@@ -65,8 +65,8 @@ def read_predictions(
             if target in utterances and condition in conditions:
                 rows, role_of, speaker_of = list(group), roles[target, run.seed], speakers[target]
                 _check_utterances(path, target, run.seed, {row["utterance"] for row in rows}, role_of)
-                known = [{"role": role_of[row["utterance"]], "speaker": speaker_of[row["utterance"]]} for row in rows]
-                rows = [row | more for row, more in zip(rows, known, strict=True)]
+                for row in rows:
+                    row |= {"role": role_of[row["utterance"]], "speaker": speaker_of[row["utterance"]]}
                 yield Predictions(run, target, condition, rows)
 
 
