@@ -1,4 +1,4 @@
-"""Contrasts on real speech that docs/real-speech/README.md quotes and no table of the workflow has.
+"""Contrasts on real speech that the pages of docs/real-speech quote and no table of the workflow has.
 
 Usage: python benchmarks/contrasts.py [docs/real-speech]
 
@@ -69,6 +69,11 @@ def on_all_speakers() -> Iterator[tuple[str, Sum]]:
             f"{model}: adapted minus not",
             mean(minus(level(model, *pair, condition=ADAPTED), level(model, *pair)) for pair in PAIRS),
         )
+        in_noise = (("RAVDESS", target) for target in TARGETS)
+        yield (
+            f"{model}: noisy minus clean",
+            mean(minus(level(model, *pair, condition="noisy"), level(model, *pair)) for pair in in_noise),
+        )
 
 
 def on_test_speakers(best: dict[tuple[str, str], str]) -> Iterator[tuple[str, Sum]]:
@@ -97,7 +102,7 @@ def on_test_speakers(best: dict[tuple[str, str], str]) -> Iterator[tuple[str, Su
         minus(level(LAYER_3, "EMOVO", "URDU"), within(LAYER_3, "URDU")),
     )
     own = {model: mean(within(model, target) for target in CORPORA) for model in MODELS}
-    yield "whisper-converged: within", own[LORA]
+    yield from ((f"{model}: within", own[model]) for model in MODELS)
     yield from (
         (f"whisper-converged minus {other} within", minus(own[LORA], own[other])) for other in MODELS if other != LORA
     )
@@ -106,6 +111,7 @@ def on_test_speakers(best: dict[tuple[str, str], str]) -> Iterator[tuple[str, Su
         others = mean(level(model, f"all-but-{target}", target) for target in CORPORA)
         yield f"{model}: all other languages minus the mean of single sources", minus(others, singles)
     for model in MODELS:
+        yield f"{model}: 0 examples", few(model, 0)
         for shots in (50, 200):
             yield f"{model}: {shots} examples", few(model, shots)
             yield f"{model}: {shots} examples minus none", minus(few(model, shots), few(model, 0))
