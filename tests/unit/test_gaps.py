@@ -111,6 +111,7 @@ class TestGaps:
 @pytest.mark.parametrize("shots", [[0, 50], [50]])
 def test_figure2_has_the_level_within_the_target(shots):
     levels = {key: LEVELS[key] for key in (*(("A", number) for number in shots), ("T", 0))}
+    levels["T", 100] = (68, 72)
     counts = counts_of(levels)
     cells = [(*key, seed, uar) for key, values in levels.items() for seed, uar in enumerate(values, 1)]
     scores = pd.DataFrame(cells, columns=["source", "shots", "seed", "uar"])
@@ -118,7 +119,7 @@ def test_figure2_has_the_level_within_the_target(shots):
     experiment = {"models": ["m"], "source": "A", "targets": ["T"], "shots": shots}
     points = figure2.points(scores, counts, experiment)
     found = points[["source", "shots", "uar"]].to_numpy().tolist()
-    assert found == [["A", 0, 50]] * (0 in shots) + [["A", 50, 60], ["T", 0, 85]]
+    assert found == [["A", 0, 50]] * (0 in shots) + [["A", 50, 60], ["T", 0, 85], ["T", 100, 70]]
 
 
 class TestWithin:

@@ -166,8 +166,13 @@ class TestInputs:
         assert inputs.target_frames(few_shot) == "results/corpora/URDU/clean/log_mel.npy"
 
     def test_run_within_a_corpus_has_its_own_split(self, inputs):
-        assert inputs.training_role(w(source="URDU", target="URDU")) == "within"
-        assert inputs.training_role(w(source="URDU", target="any")) == "source"
+        assert inputs.training_role(w(source="URDU", target="URDU", shots="0")) == "within"
+        assert inputs.training_role(w(source="URDU", target="any", shots="0")) == "source"
+
+    def test_run_on_examples_alone_reads_them_as_its_source(self, inputs):
+        alone = run_wildcards(RunId("cnn-lstm", "URDU", "URDU", 50, 2))
+        assert inputs.training_role(alone) == "50-shot"
+        assert not inputs.is_few_shot(alone)
 
     def test_predictions_of_a_run(self, inputs):
         run = run_wildcards(RunId("xlsr-converged", "IEMOCAP", "any", 0, 1))  # a table, Figures 2 and 3, adaptation

@@ -11,7 +11,7 @@ from conftest import real_rows
 
 from ser.core.constants import EMOTIONS
 from ser.core.errors import UserError
-from ser.corpora import few_shot, splits
+from ser.corpora import few_shot, leakage, splits
 
 CORPORA = ("IEMOCAP", "EMODB-420", "EMODB-339", "EMOVO", "URDU", "RAVDESS")
 SEEDS = (1, 2, 3, 4, 5)
@@ -74,6 +74,26 @@ class TestEverySplit:
             assert max(counts.values()) - min(counts[emotion] for emotion in EMOTIONS) <= 1
             assert set(smaller) < set(subset)
             smaller = subset
+
+    @pytest.mark.parametrize("shots", [50, 200])
+    def test_examples_alone_are_those_of_the_pool_in_training_and_development(self, corpus, seed, shots, caplog):
+        rows, pool_and_test = rows_of(corpus), target_roles(corpus, seed)
+        pool = [row for row in rows if pool_and_test[row["utterance"]] == "pool"]
+        roles = splits.within_split(rows, [], seed, 50, corpus, shots)
+        drawn = set(few_shot.few_shot_subset(pool, shots, seed, corpus))
+        assert {utterance for utterance, role in roles.items() if role in ("train", "dev")} == drawn
+        assert {utterance for utterance, role in roles.items() if role == "unused"} == (
+            {row["utterance"] for row in pool} - drawn
+        )
+        groups = groups_by_role(corpus, roles)
+        if corpus not in ("IEMOCAP", "URDU"):  # a pool of one or two sessions; speakers with a single emotion
+            assert "share speakers" not in caplog.text
+            assert not groups["train"] & groups["dev"]
+        assert not groups["test"] & (groups["train"] | groups["dev"])
+        for role in ("train", "dev"):
+            assert set(counted(rows, roles, role)) == set(EMOTIONS)
+        assert 0.15 <= sum(counted(rows, roles, "dev").values()) / shots <= 0.5
+        leakage.check_no_leak([row | {"speaker": row["group"]} for row in rows], [], roles, "few-shot examples alone")
 
 
 @pytest.mark.parametrize(

@@ -236,7 +236,7 @@ class TestGap:
         folder = tmp_path_factory.mktemp("gap")
         workflow = finished_demo.copy(folder / "repository")
         config = workflow.config()
-        config["experiments"]["within"] = cls.CELL
+        config["experiments"]["within"] = cls.CELL | {"shots": [0, 50]}
         config["experiments"]["leave_one_language_out"] = cls.CELL | {
             "sources": ["English", "German", "Italian"],
             "balanced": True,

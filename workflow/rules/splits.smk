@@ -1,7 +1,7 @@
 """Speaker-independent splits and few-shot examples, per seed.
 
 INPUTS  results/corpora/{corpus}/utterances.csv, overlaps.csv
-OUTPUTS results/splits/{corpus}/seed{seed}/source.csv, target.csv, within.csv
+OUTPUTS results/splits/{corpus}/seed{seed}/source.csv, target.csv, within.csv, {shots}-shot.csv
         results/fewshot/{target}/{shots}-shot/seed{seed}.csv
 """
 
@@ -16,7 +16,7 @@ rule split:
     log:
         "results/logs/split/{corpus}/seed{seed}/{role}.log",
     wildcard_constraints:
-        role="source|target|within",
+        role=r"source|target|within|[1-9]\d*-shot",
     localrule: True
     conda:
         "../../envs/ser.yaml"

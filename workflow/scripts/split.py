@@ -15,6 +15,9 @@ def main(snakemake):
             roles = splits.target_split(rows, overlaps, seed, settings["pool_per_emotion"], corpus)
         case "within":
             roles = splits.within_split(rows, overlaps, seed, settings["pool_per_emotion"], corpus)
+        case shots:
+            number = int(shots.removesuffix("-shot"))
+            roles = splits.within_split(rows, overlaps, seed, settings["pool_per_emotion"], corpus, number)
     leakage.check_no_leak(rows, overlaps, roles, snakemake.output.split)
     files.write_rows(snakemake.output.split, ("utterance", "role"), roles.items())
 

@@ -28,7 +28,7 @@ def few_shot_subset(pool: Sequence[dict], shots: int, seed: int, target: str) ->
             available = ", ".join(f"{len(by_emotion[e])} {e}" for e in EMOTIONS)
             raise UserError(
                 f"{shots} balanced few-shot examples of {target} need {-(-shots // len(EMOTIONS))} of each emotion, but"
-                f" the pool of seed {seed} has {available}. Lower `experiments.figure2.shots`, or, if the corpus has"
+                f" the pool of seed {seed} has {available}. Lower `shots` of the experiment, or, if the corpus has"
                 " more of each emotion, raise `few_shot.pool_per_emotion`."
             )
         chosen.append(by_emotion[emotion][turn])

@@ -32,7 +32,8 @@ def check_no_leak(rows: Sequence[dict], overlaps: Sequence[dict], roles: Mapping
     """Raise `UserError` if a split leaks or is incomplete.
 
     A split leaks if an overlapping pair of utterances has two roles, or a speaker or group is on both sides. In a split
-    with a test set, training and development data are one side: both are of the pool.
+    with a test set, training and development data are one side: both are of the pool. An utterance that is `unused`
+    may overlap with any other.
     """
     check_complete(rows, roles, split)
     sided = roles
@@ -48,7 +49,7 @@ def check_no_leak(rows: Sequence[dict], overlaps: Sequence[dict], roles: Mapping
                 )
     for overlap in overlaps:
         one, other = overlap["utterance"], overlap["other"]
-        if roles[one] != roles[other]:
+        if roles[one] != roles[other] and "unused" not in (roles[one], roles[other]):
             raise UserError(
                 f"{split} leaks: {one} ({roles[one]}) and {other} ({roles[other]}) overlap by"
                 f" {float(overlap['seconds']):.2f} s. {REMEDY}"

@@ -27,6 +27,7 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 from ser.core.constants import EMOTIONS
 from ser.core.errors import UserError
 from ser.core.seeding import named_generator
+from ser.corpora.few_shot import few_shot_subset
 
 log = logging.getLogger(__name__)
 
@@ -98,7 +99,7 @@ def target_split(
 
 
 def within_split(
-    rows: Sequence[dict], overlaps: Sequence[dict], seed: int, pool_per_emotion: int, corpus: str
+    rows: Sequence[dict], overlaps: Sequence[dict], seed: int, pool_per_emotion: int, corpus: str, shots: int = 0
 ) -> dict[str, str]:
     """Assign each utterance of a corpus to `train`, `dev` or `test`, to train and test within the corpus.
 
@@ -107,10 +108,16 @@ def within_split(
     emotion on both sides (in URDU most speakers have one emotion), a fifth of each emotion's utterances is drawn, and
     what overlaps with them, with a warning: then only the choice of the epoch is not independent of speakers.
 
-    Raises `UserError` if there is no such test set.
+    With `shots` above 0, so many few-shot examples of the pool are split, and its other utterances are `unused`.
+
+    Raises `UserError` if there is no such test set, or if the pool has too few examples.
     """
     roles = target_split(rows, overlaps, seed, pool_per_emotion, corpus)
     pool = [row for row in with_joined_groups(rows, overlaps) if roles[row["utterance"]] == "pool"]
+    if shots:
+        chosen = set(few_shot_subset(pool, shots, seed, corpus))
+        roles |= {row["utterance"]: "unused" for row in pool}
+        pool = [row for row in pool if row["utterance"] in chosen]
     groups, counts = count_groups(pool)
     least, usual = DEVELOPMENT_SHARE
     for most in np.arange(usual, 0.51, 0.05):

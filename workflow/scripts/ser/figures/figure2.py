@@ -1,4 +1,7 @@
-"""Figure 2: UAR by number of few-shot examples, and within the target, for each seed on the same test speakers."""
+"""Figure 2: UAR by number of few-shot examples, and of models trained on the target alone.
+
+For each seed, all points are scored on the same test speakers.
+"""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -19,19 +22,22 @@ def make(inputs, outputs, settings: dict) -> None:
 def points(scores: pd.DataFrame, counts: pd.DataFrame, experiment: dict) -> pd.DataFrame:
     """Return the points drawn, one row each, in configuration order.
 
-    Every point, including 0 shots, is scored on its seed's test speakers, so that points differ only in the few-shot
-    examples. The source of a point within the target is the target.
+    Every point, including 0 shots, is scored on its seed's test speakers, so that points differ only in the training
+    data. The source of a model trained on the target alone is the target, with 0 shots if trained on its whole pool.
     """
     targets, models = experiment["targets"], experiment["models"]
     shown = scores["target"].isin(targets) & scores["model"].isin(models)  # experiment `within` may have others
     summary = mean_over_seeds(scores[shown & (scores["test_set"] == "test")], counts, CELL)
-    summary["within"] = summary["source"] == summary["target"]
-    orders = {"target": targets, "model": models, "within": [False, True], "shots": sorted({0, *experiment["shots"]})}
+    summary["alone"] = summary["source"] == summary["target"]
+    orders = {"target": targets, "model": models, "alone": [False, True], "shots": sorted(summary["shots"].unique())}
     return style.in_order(summary, orders)[COLUMNS]
 
 
 def draw(points: pd.DataFrame, experiment: dict, titles: dict[str, str], notes: list[str], *paths) -> None:
-    """Draw UAR by shots, and within the target to the right of them: a panel per target and a line per model."""
+    """Draw UAR by shots, with a panel per target and a line per model, and within the target to the right of it.
+
+    Models trained on few-shot examples alone have open markers, without intervals.
+    """
     targets, models = experiment["targets"], experiment["models"]
     colours, markers = style.model_styles(models)
     figure, panels = plt.subplots(
@@ -41,11 +47,13 @@ def draw(points: pd.DataFrame, experiment: dict, titles: dict[str, str], notes: 
     offsets = (np.arange(len(models)) - (len(models) - 1) / 2) * spread
     ticks = {shots: str(shots) for shots in sorted(experiment["shots"])}
     beyond = 1.25 * max(1, max(experiment["shots"]))
-    if (points["source"] == points["target"]).any():
+    alone, few = points["source"] == points["target"], points["shots"] > 0
+    if (alone & ~few).any():
         ticks[beyond] = "within"
+    key = style.seeds_note(points) + (", open markers: the examples alone" if (alone & few).any() else "")
     for axes, target in zip(panels[0], targets, strict=True):
         for model, offset in zip(models, offsets, strict=True):
-            own = points[(points["target"] == target) & (points["model"] == model)]
+            own = (points["target"] == target) & (points["model"] == model)
             looks = {
                 "color": colours[model],
                 "marker": markers[model],
@@ -54,19 +62,21 @@ def draw(points: pd.DataFrame, experiment: dict, titles: dict[str, str], notes: 
                 "capsize": 2.5,
             }
             dashes = style.LINES[models.index(model) % len(style.LINES)]
-            across, within = own[own["source"] != target], own[own["source"] == target]
+            across, within, examples = points[own & ~alone], points[own & alone & ~few], points[own & alone & few]
             for rows, at, line in (
                 (across, across["shots"], {"linestyle": dashes, "linewidth": 1.4, "label": titles[model]}),
                 (within, np.full(len(within), beyond), {"linestyle": "none"}),
             ):
                 axes.errorbar(at + offset, rows["uar"], style.intervals(rows), **line, **looks)
                 style.draw_seeds(axes, at + offset, rows, color=colours[model], edgecolors="white")
+            at = examples["shots"] + offset
+            axes.scatter(at, examples["uar"], 40, "white", markers[model], edgecolors=[colours[model]], zorder=4)
         axes.axhline(style.CHANCE, color="0.4", linestyle=":", linewidth=1.2, label="chance")
         axes.set_title(f"{experiment['source']} to {target}")
         axes.set_xticks(list(ticks), list(ticks.values()))
         axes.set_xlabel("few-shot examples")
     panels[0, 0].set_ylabel("UAR (%) on test speakers")
-    figure.supxlabel(style.seeds_note(points), fontsize=8)
+    figure.supxlabel(key, fontsize=8)
     style.limit_to_percentages(panels[0, 0])
     handles, labels = panels[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=min(4, len(labels)), frameon=False)

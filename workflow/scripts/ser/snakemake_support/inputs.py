@@ -124,11 +124,13 @@ class Inputs:
 
     def training_role(self, wildcards) -> str:
         """Return which split of its source a run is trained on."""
-        return "within" if wildcards.source == wildcards.target else "source"
+        if wildcards.source != wildcards.target:
+            return "source"
+        return f"{wildcards.shots}-shot" if int(wildcards.shots) else "within"
 
     def is_few_shot(self, wildcards) -> bool:
-        """Return whether a run is also trained on examples of its target."""
-        return int(wildcards.shots) > 0
+        """Return whether a run is also trained on examples of its target, beside its source."""
+        return int(wildcards.shots) > 0 and wildcards.source != wildcards.target
 
     def target_frames(self, wildcards) -> str:
         """Return the file with a model's input for the target of a run."""
