@@ -59,12 +59,16 @@ def on_all_speakers() -> Iterator[tuple[str, Sum]]:
         yield f"layer 3 LoRA minus frozen, from {source}", over(own, LORA_3, LAYER_3)
     yield "layer 3 frozen minus LoRA, not from EMOVO", over([p for p in PAIRS if p[0] != "EMOVO"], LAYER_3, LORA)
     yield "layer 3 frozen minus LoRA, without EMOVO", over([p for p in PAIRS if "EMOVO" not in p], LAYER_3, LORA)
-    yield "LoRA minus the last layer with 30 s, frozen", over(PAIRS, LORA, "whisper-frozen-30s")
+    last_30s, layer_3_30s = "whisper-frozen-30s", "whisper-layer-3-30s"
+    yield "LoRA minus the last layer with 30 s, frozen", over(PAIRS, LORA, last_30s)
+    lead, lead_30s = over(PAIRS, LAYER_3, LAST), over(PAIRS, layer_3_30s, last_30s)
+    yield "lead of layer 3 minus the same with 30 s", minus(lead, lead_30s)
+    yield "mean of layers minus LoRA", over(PAIRS, "whisper-mean", LORA)
     for model in (SVM, LAST, LAYER_3):
         for source, target in PAIRS:
             others = minus(level(model, f"all-but-{target}", target), level(model, source, target))
             yield f"{model}: all other languages minus {source} on {target}", others
-    for model in (SVM, CNN_LSTM, LAST, LORA):
+    for model in MODELS:
         yield (
             f"{model}: adapted minus not",
             mean(minus(level(model, *pair, condition=ADAPTED), level(model, *pair)) for pair in PAIRS),
@@ -92,6 +96,9 @@ def on_test_speakers(best: dict[tuple[str, str], str]) -> Iterator[tuple[str, Su
     def few(model, shots, targets=TARGETS):
         return mean(level(model, "RAVDESS", target, shots) for target in targets)
 
+    def alone(model, shots, targets=TARGETS):
+        return mean(level(model, target, target, shots) for target in targets)
+
     for targets in (("EMODB", "RAVDESS"), CORPORA):
         names = " and ".join(targets)
         yield from ((f"{model}: gap to the best source on {names}", gap(model, targets)) for model in MODELS)
@@ -103,6 +110,8 @@ def on_test_speakers(best: dict[tuple[str, str], str]) -> Iterator[tuple[str, Su
     )
     own = {model: mean(within(model, target) for target in CORPORA) for model in MODELS}
     yield from ((f"{model}: within", own[model]) for model in MODELS)
+    three = {model: mean(within(model, target) for target in TARGETS) for model in MODELS}
+    yield from ((f"{model}: within on {' and '.join(TARGETS)}", three[model]) for model in MODELS)
     yield from (
         (f"whisper-converged minus {other} within", minus(own[LORA], own[other])) for other in MODELS if other != LORA
     )
@@ -112,12 +121,17 @@ def on_test_speakers(best: dict[tuple[str, str], str]) -> Iterator[tuple[str, Su
         yield f"{model}: all other languages minus the mean of single sources", minus(others, singles)
     for model in MODELS:
         yield f"{model}: 0 examples", few(model, 0)
+        both = mean(few(model, shots) for shots in (50, 200))
+        yield f"{model}: mean of 50 and 200 examples minus none", minus(both, few(model, 0))
         for shots in (50, 200):
             yield f"{model}: {shots} examples", few(model, shots)
-            yield f"{model}: {shots} examples minus none", minus(few(model, shots), few(model, 0))
-            for target in TARGETS:
-                gained = minus(few(model, shots, [target]), few(model, 0, [target]))
-                yield f"{model}: {shots} examples minus none on {target}", gained
+            yield f"{model}: {shots} examples alone", alone(model, shots)
+            for targets in (TARGETS, *([target] for target in TARGETS)):
+                on = "" if targets == TARGETS else f" on {targets[0]}"
+                with_source = few(model, shots, targets)
+                yield f"{model}: {shots} examples minus none{on}", minus(with_source, few(model, 0, targets))
+                added = minus(with_source, alone(model, shots, targets))
+                yield f"{model}: RAVDESS and {shots} examples minus the examples alone{on}", added
         for targets in (TARGETS, *([target] for target in TARGETS)):
             difference = minus(few(model, 200, targets), mean(within(model, target) for target in targets))
             yield f"{model}: 200 examples minus within on {' and '.join(targets)}", difference
