@@ -103,7 +103,7 @@ use rule table2 as measures with:
         experiment=names(experiments.TABLES),
     localrule: True
     params:
-        settings=settings.of_experiment("measures"),
+        settings=lambda wildcards: settings.figure("measures", wildcards.experiment),
 
 
 use rule table2 as differences with:
@@ -126,7 +126,7 @@ use rule table2 as differences with:
         experiment=names([*experiments.TABLES, *experiments.COMPARISONS]),
     localrule: True
     params:
-        settings=settings.of_experiment("differences"),
+        settings=lambda wildcards: settings.figure("differences", wildcards.experiment),
 
 
 use rule table2 as comparison_table with:
@@ -152,7 +152,7 @@ use rule table2 as comparison_table with:
         experiment=names(experiments.COMPARISONS),
     localrule: True
     params:
-        settings=settings.comparison_table,
+        settings=lambda wildcards: settings.table(wildcards.experiment),
 
 
 rule figure2:
@@ -273,7 +273,7 @@ use rule figure2 as comparison_figure with:
         experiment=names(experiments.COMPARISONS),
     localrule: True
     params:
-        settings=settings.of_experiment("comparison"),
+        settings=lambda wildcards: settings.figure("comparison", wildcards.experiment),
 
 
 use rule figure2 as confusion with:

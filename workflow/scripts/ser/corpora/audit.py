@@ -3,9 +3,9 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from operator import itemgetter
-from statistics import mean
 
 import numpy as np
+import pandas as pd
 
 from ser.core.constants import EMOTIONS, FULL_SCALE
 from ser.core.metrics import unweighted_average_recall
@@ -39,7 +39,7 @@ def audit(
         splits: kind (`source`, `target`) -> seed -> utterance -> role, already checked for leaks.
     """
     genders = {row["speaker"]: row["gender"] for row in sorted(rows, key=itemgetter("gender"))}  # known ones last
-    seconds = [float(row["seconds"]) for row in rows]
+    table, seconds = pd.DataFrame(rows), [float(row["seconds"]) for row in rows]
     group_of = {row["utterance"]: row["group"] for row in rows}
     emotion_of = {row["utterance"]: row["emotion"] for row in rows}
     return {
@@ -48,15 +48,15 @@ def audit(
         "speakers": len(genders),
         "genders": dict(sorted(Counter(gender or "unknown" for gender in genders.values()).items())),
         "groups": len(set(group_of.values())),
-        "emotions": emotion_counts(rows),
+        "emotions": emotion_counts(table),
         "seconds": describe(seconds) | {"total": round(sum(seconds), 2)},
         "level_db": describe(levels),
-        "level_db_by_emotion": mean_by_emotion(rows, levels),
+        "level_db_by_emotion": mean_by_emotion(table, levels),
         "silence_percent": describe(silence),
-        "silence_percent_by_emotion": mean_by_emotion(rows, silence),
+        "silence_percent_by_emotion": mean_by_emotion(table, silence),
         "clipped": [row["utterance"] for row, w in zip(rows, waveforms, strict=True) if is_clipped(w)],
-        "speaker_emotion": speaker_emotion_table(rows),
-        "speaker_only_uar": round(speaker_only_uar(rows, rows), 2),
+        "speaker_emotion": speaker_emotion_table(table).to_dict("index"),
+        "speaker_only_uar": speaker_only_uar(table, table),
         "duplicates": exact_duplicates([row["utterance"] for row in rows], waveforms),
         "overlaps": [
             {
@@ -68,7 +68,7 @@ def audit(
             for overlap in overlaps
         ],
         "splits": {
-            kind: {str(seed): describe_split(rows, roles) for seed, roles in sorted(of_kind.items())}
+            kind: {str(seed): describe_split(table, kind, roles) for seed, roles in sorted(of_kind.items())}
             for kind, of_kind in splits.items()
         },
         "held_out": held_out_seeds(rows, splits),
@@ -110,26 +110,20 @@ def never_held_out(report: dict, kind: str) -> list[str]:
     return [s for s, seeds in report["held_out"].items() if not seeds[HELD_OUT[kind]] and report["splits"][kind]]
 
 
-def describe_split(rows: Sequence[dict], roles: Mapping[str, str]) -> dict:
-    """Return groups, emotion counts and the held-out speaker-only UAR of a split."""
-    sides: dict[str, list[dict]] = {}
-    for row in rows:
-        sides.setdefault(roles[row["utterance"]], []).append(row)
-    held_out, remaining = (next(role for role in candidates if role in sides) for candidates in ROLES)
+def describe_split(table: pd.DataFrame, kind: str, roles: Mapping[str, str]) -> dict:
+    """Return groups, emotion counts and the held-out speaker-only UAR of a split of a kind (`source`, `target`)."""
+    role_of = table["utterance"].map(roles)
+    sides, held_out = dict(list(table.groupby(role_of))), role_of == HELD_OUT[kind]
     return {
-        "groups": {role: sorted({row["group"] for row in side}) for role, side in sorted(sides.items())},
-        "emotions": {role: emotion_counts(side) for role, side in sorted(sides.items())},
-        "speaker_only_uar": round(speaker_only_uar(sides[remaining], sides[held_out]), 2),
+        "groups": {role: sorted(side["group"].unique()) for role, side in sides.items()},
+        "emotions": {role: emotion_counts(side) for role, side in sides.items()},
+        "speaker_only_uar": speaker_only_uar(table[~held_out], table[held_out]),
     }
 
 
-ROLES = (("dev", "test"), ("train", "pool"))  # held-out roles, and the roles left for training
-
-
-def emotion_counts(rows: Sequence[dict]) -> dict[str, int]:
+def emotion_counts(table: pd.DataFrame) -> dict[str, int]:
     """Return the number of utterances of each emotion."""
-    counts = Counter(row["emotion"] for row in rows)
-    return {emotion: counts[emotion] for emotion in EMOTIONS}
+    return table["emotion"].value_counts().reindex(list(EMOTIONS), fill_value=0).to_dict()
 
 
 def describe(values: Sequence[float]) -> dict[str, float]:
@@ -149,12 +143,9 @@ def silence_percent(waveform: np.ndarray) -> float:
     return float(100 * (1 - loud_frames(waveform, SILENCE_BELOW).mean()))
 
 
-def mean_by_emotion(rows: Sequence[dict], values: Sequence[float]) -> dict[str, float]:
+def mean_by_emotion(table: pd.DataFrame, values: Sequence[float]) -> dict[str, float]:
     """Return the mean over the utterances of each emotion, rounded."""
-    return {
-        emotion: round(mean(value for row, value in zip(rows, values, strict=True) if row["emotion"] == emotion), 2)
-        for emotion in EMOTIONS
-    }
+    return pd.Series(values).groupby(table["emotion"]).mean().round(2).to_dict()
 
 
 def is_clipped(waveform: np.ndarray) -> bool:
@@ -165,26 +156,20 @@ def is_clipped(waveform: np.ndarray) -> bool:
     return bool((np.convolve(at_full_scale, np.ones(CLIPPED_RUN), "valid") >= CLIPPED_RUN).any())
 
 
-def speaker_emotion_table(rows: Sequence[dict]) -> dict[str, dict[str, int]]:
-    """Return the number of utterances of each speaker in each emotion."""
-    speakers = sorted({row["speaker"] for row in rows})
-    return {speaker: emotion_counts([row for row in rows if row["speaker"] == speaker]) for speaker in speakers}
+def speaker_emotion_table(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the number of utterances of each speaker (rows) in each emotion (columns)."""
+    return pd.crosstab(table["speaker"], table["emotion"]).reindex(columns=list(EMOTIONS), fill_value=0)
 
 
-def speaker_only_uar(train_rows: Sequence[dict], test_rows: Sequence[dict]) -> float:
-    """Return the UAR in % of predicting emotion from the speaker alone.
+def speaker_only_uar(train: pd.DataFrame, test: pd.DataFrame) -> float:
+    """Return the UAR in % of predicting emotion from the speaker alone, rounded.
 
     The most frequent training emotion of the speaker is predicted. For a speaker without training rows, the most
     frequent emotion of all training rows is predicted. Ties go to the first emotion in `EMOTIONS`.
     """
-
-    def most_frequent(counts: dict[str, int]) -> str:
-        return max(EMOTIONS, key=lambda emotion: counts[emotion])
-
-    prediction = {speaker: most_frequent(counts) for speaker, counts in speaker_emotion_table(train_rows).items()}
-    default = most_frequent(emotion_counts(train_rows))
-    predicted = [prediction.get(row["speaker"], default) for row in test_rows]
-    return unweighted_average_recall([row["emotion"] for row in test_rows], predicted)
+    counts = speaker_emotion_table(train)
+    predicted = test["speaker"].map(counts.idxmax(axis=1)).fillna(counts.sum().idxmax())
+    return round(unweighted_average_recall(test["emotion"], predicted), 2)
 
 
 def summary(corpus: str, report: dict) -> dict:

@@ -124,6 +124,11 @@ def mean_arms(arms: Sequence[Weighted]) -> Weighted:
     return tuple((coefficient / len(arms), arm) for one in arms for coefficient, arm in one)
 
 
+def minus(first: Weighted, second: Weighted) -> Weighted:
+    """Return one sum of arms minus another."""
+    return (*first, *((-coefficient, arm) for coefficient, arm in second))
+
+
 # --- Comparisons -------------------------------------------------------------------------------
 
 
@@ -188,23 +193,22 @@ def _few_shot(settings: Mapping) -> Iterator[Comparison]:
     def gain(model):
         return mean_difference((Arm(model, shots), Arm(model)) for shots in sizes)
 
-    def minus(other):
+    def above(other):
         return lambda model: mean_difference((Arm(model, shots), Arm(other, shots)) for shots in sizes)
 
+    without_zero = None if 0 in shown else "Figure 2 has no scores without examples"
     title = "{}, with examples against 0"
-    gains = [*_models_against("C4", "figure2", foundation, gain, name, title)]
-    gains.append(Comparison("C4", title.format(name(baseline)), "figure2", gain(baseline)))
-    compared = (("C4", foundation, baseline), ("C5", roles["multilingual"], english))
-    for claim, models, other in compared:
-        less = tuple((-coefficient, arm) for coefficient, arm in gain(other))
+    for one in _models_against("C4", "figure2", foundation, gain, name, title):
+        yield replace(one, obstacle=without_zero)
+    yield Comparison("C4", title.format(name(baseline)), "figure2", gain(baseline), obstacle=without_zero)
+    for claim, models, other in (("C4", foundation, baseline), ("C5", roles["multilingual"], english)):
+        if not models:
+            continue
         title = f"gain with examples: mean of models minus {name(other)}"
-        if models:
-            gains.append(Comparison(claim, title, "figure2", (*mean_arms([gain(one) for one in models]), *less)))
-    obstacle = None if 0 in shown else "Figure 2 has no scores without examples"
-    yield from (replace(one, obstacle=obstacle) for one in gains)
-    for claim, models, other in compared:
-        yield from _models_against(claim, "figure2", models, minus(other), name, f"{{}} against {name(other)}")
-        for shots in shown if models else []:
+        gained = minus(mean_arms([gain(model) for model in models]), gain(other))
+        yield Comparison(claim, title, "figure2", gained, obstacle=without_zero)
+        yield from _models_against(claim, "figure2", models, above(other), name, f"{{}} against {name(other)}")
+        for shots in shown:
             arms = mean_difference((Arm(model, shots), Arm(other, shots)) for model in models)
             yield Comparison(claim, f"mean of models against {name(other)}, {shots} examples", "figure2", arms)
 

@@ -54,25 +54,31 @@ class _Cell:
 
     def rows(self, sources: Sequence[str], all_others: str | None, few_shot: Mapping | None) -> list[tuple]:
         """Return quantity, source, shots, value, low and high of every quantity that has runs."""
-        target, within = self._target, (1, self._target)
-        has_within, has_others = self._has(target), bool(all_others) and self._has(all_others)
-        if not (has_within or has_others):
+        target = self._target
+        within = [(1, target)] if self._has(target) else []
+        others = [(1, all_others)] if all_others and self._has(all_others) else []
+        if not (within or others):
             return []
-        terms = {(WITHIN_LEVEL, target, ""): [within]} if has_within else {}
         singles = [source for source in sources if self._has(source)]
-        if singles:
-            best = max(singles, key=lambda source: self._level((1, source)).effect)
-            mean = [(1 / len(singles), source) for source in singles]
-            terms |= {(BEST, best, 0): [(1, best)], (MEAN, "", 0): mean}
-        if has_others:
-            terms[ALL_OTHERS, all_others, 0] = [(1, all_others)]
-        if singles and has_within:
-            terms[GAP_TO_BEST, best, 0] = [within, (-1, best)]
-            terms[GAP_TO_MEAN, "", 0] = [within, *((-share, source) for share, source in mean)]
-        levels = {quantity: self._level(*weighted) for quantity, weighted in terms.items()}
-        rows = [(*quantity, level.effect, *interval(level)) for quantity, level in levels.items()]
-        shares = self._shares_closed(few_shot["source"], few_shot["shots"]) if few_shot and has_within else []
-        return rows + shares
+        mean = [(1 / len(singles), source) for source in singles]
+        best = max(singles, key=lambda source: self._level((1, source)).effect, default="")
+        sums = [  # quantity, source, shots, weighted sources (none: the quantity is left out)
+            (WITHIN_LEVEL, target, "", within),
+            (BEST, best, 0, [(1, best)] if singles else []),
+            (MEAN, "", 0, mean),
+            (ALL_OTHERS, all_others, 0, others),
+        ]
+        if singles and within:
+            sums.append((GAP_TO_BEST, best, 0, [*within, (-1, best)]))
+            sums.append((GAP_TO_MEAN, "", 0, [*within, *((-share, source) for share, source in mean)]))
+        rows = []
+        for *quantity, weighted in sums:
+            if weighted:
+                level = self._level(*weighted)
+                rows.append((*quantity, level.effect, *interval(level)))
+        if few_shot and within:
+            rows += self._shares_closed(few_shot["source"], few_shot["shots"])
+        return rows
 
     def _has(self, source: str, shots: int = 0) -> bool:
         return (self._model, source, self._target, shots, CLEAN) in self._available

@@ -9,7 +9,7 @@ import ast
 import functools
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 from ser.core.paths import ROOT, SCRIPTS
@@ -75,7 +75,7 @@ def _as_text(node) -> str:
 def imported_modules(tree: ast.AST) -> set[Path]:
     """Return the project modules that code imports, with their parent packages."""
     names = set()
-    for node in _without_expressions(tree):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
@@ -90,20 +90,8 @@ def _module_path(name: str) -> Path:
     return SCRIPTS.joinpath(*name.split(".")).with_suffix(".py")
 
 
-def _without_expressions(tree: ast.AST) -> Iterator[ast.AST]:
-    """Yield all nodes that may hold statements: most nodes are in expressions, and every start of Snakemake waits."""
-    for node in ast.iter_child_nodes(tree):
-        if not isinstance(node, ast.expr):
-            yield node
-            yield from _without_expressions(node)
-
-
 class _WithoutProse(ast.NodeTransformer):
-    """Transformer that removes docstrings, log calls and error messages, which no expression contains."""
-
-    def generic_visit(self, node: ast.AST):
-        """Visit the children of a node that is no expression."""
-        return node if isinstance(node, ast.expr) else super().generic_visit(node)
+    """Transformer that removes docstrings, log calls and error messages."""
 
     def visit_Expr(self, node: ast.Expr):
         """Remove docstrings and log calls."""

@@ -1,6 +1,6 @@
 """Params of each rule: the settings that it uses, and a hash of its code."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from ser.config import local_inputs, paper
@@ -192,19 +192,19 @@ class Settings:
         models = (self._config["experiments"][experiment] or {"models": []})["models"]
         entries = {name: self._config["corpora"][name] for name in self._experiments.corpora([experiment])}
         deviations = paper.deviations(entries | {name: self._config["models"][name] for name in models})
-        return self._experiment_figure("table2", experiment, "resources/paper-table2.csv", deviations=deviations)
+        return self.figure("table2", experiment, "resources/paper-table2.csv", deviations=deviations)
 
-    def comparison_table(self, wildcards) -> dict:
-        """Return the settings of a comparison's table."""
-        return self.table(wildcards.experiment)
+    def figure(self, module: str, experiment: str | None = None, *files: str, **values) -> dict:
+        """Return the settings of a table or figure, by default of the experiment of that name, which may be null.
 
-    def of_experiment(self, module: str) -> Callable:
-        """Return the function from wildcards to the settings of a figure of any experiment."""
-        return lambda wildcards: self._experiment_figure(module, wildcards.experiment)
-
-    def figure(self, module: str, experiment: str | None = None) -> dict:
-        """Return the settings of a figure, by default of the experiment of that name."""
-        return self._experiment_figure(module, experiment or module)
+        Args:
+            files: data files of the workflow that it reads.
+            values: further settings.
+        """
+        experiment = experiment or module
+        entry = self._config["experiments"][experiment]
+        shown = {"titles": self._titles(entry["models"])} if entry else {}
+        return self._figure(module, *files, label=self._config["label"], experiment=entry, **shown, **values)
 
     def training_curves(self) -> dict:
         """Return the settings of Table II's training curves, without its targets."""
@@ -222,34 +222,27 @@ class Settings:
         """Return the models, targets and sources of the table `gap`."""
         configured = {name: self._experiments.configured[name] for name in self._experiments.gap}
         own = [configured[name] for name in (WITHIN, LEAVE_ONE_OUT) if name in configured]
-        models, targets = (
-            list(dict.fromkeys(name for one in own for name in one[key])) for key in ("models", "targets")
-        )
-        pairs = {pair for name, entry in configured.items() for pair in pairs_of(name, entry)}
-        figure2 = configured.get("figure2")
+        models = list(dict.fromkeys(model for entry in own for model in entry["models"]))
+        targets = list(dict.fromkeys(target for entry in own for target in entry["targets"]))
+        left_out, figure2, few_shot = configured.get(LEAVE_ONE_OUT, {"targets": []}), configured.get("figure2"), None
+        if figure2:
+            crossed = [target for target in figure2["targets"] if self._crosses(figure2["source"], target)]
+            few_shot = {"source": figure2["source"], "shots": figure2["shots"], "targets": crossed}
         return self._figure(
             "gap",
             label=self._config["label"],
             titles=self._titles(models),
             models=models,
-            single_sources={
-                target: [
-                    source
-                    for source, other in sorted(pairs)
-                    if other == target and source in self._config["corpora"] and self._crosses(source, target)
-                ]
-                for target in targets
-            },
-            all_others={
-                target: all_but(target) for target in configured.get(LEAVE_ONE_OUT, {"targets": []})["targets"]
-            },
-            few_shot=figure2
-            and {
-                "source": figure2["source"],
-                "shots": figure2["shots"],
-                "targets": [target for target in figure2["targets"] if self._crosses(figure2["source"], target)],
-            },
+            single_sources={target: self._single_sources(configured, target) for target in targets},
+            all_others={target: all_but(target) for target in left_out["targets"]},
+            few_shot=few_shot,
         )
+
+    def _single_sources(self, experiments: Mapping, target: str) -> list[str]:
+        """Return the corpora in other languages that models were trained on for a target."""
+        pairs = {pair for name, entry in experiments.items() for pair in pairs_of(name, entry)}
+        sources = sorted(source for source, other in pairs if other == target and source in self._config["corpora"])
+        return [source for source in sources if self._crosses(source, target)]
 
     def _crosses(self, source: str, target: str) -> bool:
         """Return whether no corpus of a source is in the target's language."""
@@ -310,12 +303,6 @@ class Settings:
             "claimed": bool(self._experiments.claimed),
             "experiment": next(iter(self._experiments.configured)),
         }
-
-    def _experiment_figure(self, module: str, experiment: str, *files: str, **values) -> dict:
-        """Return the settings of a table or figure of an experiment, which may be null."""
-        entry = self._config["experiments"][experiment]
-        shown = {"titles": self._titles(entry["models"])} if entry else {}
-        return self._figure(module, *files, label=self._config["label"], experiment=entry, **shown, **values)
 
     def _figure(self, module: str, *files: str, **values) -> dict:
         return uses("figure.py", f"ser.figures.{module}", *files, module=module, **values)

@@ -37,9 +37,14 @@ def source_names(inputs, balanced: bool, seed: int) -> tuple[list[list[str]], li
 
     Raises `UserError` if a split leaks.
     """
-    roles = list(map(read_split, inputs.source_splits, inputs.source_utterances, inputs.source_overlaps))
-    train, dev = ([[name for name, own in each.items() if own == role] for each in roles] for role in ("train", "dev"))
-    return balance(train, seed) if balanced else train, dev
+    train, dev = [], []
+    for paths in zip(inputs.source_splits, inputs.source_utterances, inputs.source_overlaps, strict=True):
+        roles = read_split(*paths)
+        train.append([name for name, role in roles.items() if role == "train"])
+        dev.append([name for name, role in roles.items() if role == "dev"])
+    if balanced:
+        train = balance(train, seed)
+    return train, dev
 
 
 def read_source(model: nn.Module, inputs, names: Sequence[Sequence[str]], storage: Storage) -> Examples:

@@ -122,14 +122,10 @@ class Updates:
         self._precision, self._device = settings["precision"], device
         # batch statistics of a micro-batch differ from those of the batch
         self._divisible = not any(isinstance(module, nn.BatchNorm1d) for module in model.modules())
-        self._backward, self.recorded = self._add_gradients, None
-        self._longest = None  # frames; if set, batches are padded to few lengths up to this, so that steps can recur
-        if device.type == "cuda" and model.recordable:
-            self._backward = self.recorded = RecordedSteps(self._add_gradients)
-            self._longest = max(len(own.values) for own in train.frames)
-        self.splits = 1
-        if device.type == "cpu" and self._divisible and any(len(own.values) > 1 for own in train.frames):
-            self.splits = math.ceil(settings["batch_size"] / CPU_MICRO_BATCH)
+        self._longest = max(len(own.values) for own in train.frames)
+        self.recorded = RecordedSteps(self._add_gradients) if device.type == "cuda" and model.recordable else None
+        in_parts = device.type == "cpu" and self._divisible and self._longest > 1
+        self.splits = math.ceil(settings["batch_size"] / CPU_MICRO_BATCH) if in_parts else 1
 
     def make(self, batch: np.ndarray, seed: int) -> torch.Tensor:
         """Update the weights with a batch.
@@ -155,17 +151,18 @@ class Updates:
     def _set_gradients(self, micro_batches: Sequence[np.ndarray], seed: int) -> torch.Tensor:
         """Set the gradients to those of the batch's mean loss, and return the sum of its losses."""
         # a failed attempt may have left gradients; recorded steps keep their addresses
-        self.optimizer.zero_grad(set_to_none=self._longest is None)
+        self.optimizer.zero_grad(set_to_none=self.recorded is None)
         torch.manual_seed(seed)
         total, utterances = torch.zeros((), device=self._device), sum(map(len, micro_batches))
         for indices in micro_batches:
             frames, lengths = pad([self._frames[i] for i in indices], self._device)
-            if self._longest is not None:
+            labels = on_device(self._labels[indices], self._device)
+            step = self._add_gradients
+            if self.recorded:  # padded to few lengths, so that shapes recur
                 more = rounded_length(frames.shape[1], self._longest) - frames.shape[1]
                 frames = nn.functional.pad(frames, (0, 0) * (frames.ndim - 2) + (0, more))
-                lengths = on_device(lengths, self._device)
-            labels = on_device(self._labels[indices], self._device)
-            total += self._backward(frames, lengths, labels, utterances=utterances)
+                step, lengths = self.recorded, on_device(lengths, self._device)
+            total += step(frames, lengths, labels, utterances=utterances)
         return total
 
     def _add_gradients(self, frames, lengths, labels, utterances: int) -> torch.Tensor:
