@@ -15,7 +15,7 @@ include: "workflow/rules/common.smk"
 include: "workflow/rules/hooks.smk"
 
 
-report: targets.caption("overview")
+report: "workflow/report/overview.rst"
 
 
 rule all:
@@ -39,7 +39,6 @@ include: "workflow/rules/prediction.smk"
 include: "workflow/rules/scores.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/provenance.smk"
-include: "workflow/rules/captions.smk"
 
 
 onstart:

@@ -16,7 +16,7 @@ from ser.core.encoder_paths import encoder_name
 from ser.core.paths import RunId
 from ser.snakemake_support.inputs import Inputs
 from ser.snakemake_support.settings import Settings, in_key_order
-from ser.snakemake_support.targets import CAPTIONED, Targets
+from ser.snakemake_support.targets import Targets
 
 TEXT = (ROOT / "config" / "config.yaml").read_text(encoding="utf-8")
 SEEDS = (1, 2, 3, 4, 5)
@@ -264,7 +264,6 @@ ALL_SETTINGS = {
     "claims": lambda s: s.claims(),
     "audit": lambda s: s.corpus_audit(w(corpus="EMODB")),
     "provenance": lambda s: s.provenance(),
-    "captions": lambda s: s.captions(["table2", "overview"]),
 }
 
 
@@ -295,8 +294,7 @@ class TestSettings:
 
     def test_order_of_keys_does_not_matter(self, config, settings):
         other = Settings(reordered(config))
-        kept = {name: make for name, make in ALL_SETTINGS.items() if name != "captions"}  # they list models in order
-        for rule, make in kept.items():
+        for rule, make in ALL_SETTINGS.items():
             assert str(make(other)) == str(make(settings)), rule
 
     def test_order_of_the_corpora_of_a_set_matters(self):
@@ -444,7 +442,6 @@ class TestTargets:
             "results/figures/confusion.csv",
             "results/corpora/URDU/audit.png",
             "results/audit.csv",
-            "results/captions/overview.rst",
         } <= set(found)
 
     def test_converged_table(self, config):
@@ -453,27 +450,19 @@ class TestTargets:
         assert {"results/tables/table2_converged.tex", "results/tables/table2_converged_measures.md"} <= {
             *targets.everything()
         }
-        assert {*targets.captions()["table2_converged"]} <= {*targets.everything()}
 
-    def test_captions(self, config):
-        config = config | {"experiments": config["experiments"] | {"table2_converged": None}}
-        rules = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "workflow" / "rules").glob("*.smk"))
-        assert set(re.findall(r'targets\.caption\("(\w+)"\)', rules)) == CAPTIONED.keys()
-        names = [*(name for name in CAPTIONED if name != "table2_converged"), "overview"]
-        targets = Targets(config)
-        assert [*targets.captions()] == names
-        for name, read in targets.captions().items():
-            assert targets.caption(name).endswith(f"results/captions/{name}.rst")
-            assert (ROOT / "workflow" / "report" / f"{name}.rst").is_file()
-            assert {*read} <= {*targets.everything(), "results/scores/table2.csv"}
+    def test_every_caption_of_the_report_is_shown(self):
+        """Snakemake renders the captions when the report is made."""
+        paths = [ROOT / "Snakefile", *(ROOT / "workflow" / "rules").glob("*.smk")]
+        shown = {name for path in paths for name in re.findall(r'report/(\w+)\.rst"', path.read_text(encoding="utf-8"))}
+        assert shown == {path.stem for path in (ROOT / "workflow" / "report").glob("*.rst")}
 
     def test_null_experiments_have_no_targets(self):
         targets = Targets(paper(experiments=dict.fromkeys(EXPERIMENTS)))
-        assert targets.everything() == targets.corpora() == [*targets.captions()] == []
+        assert targets.everything() == targets.corpora() == []
 
     def test_targets_of_a_single_experiment(self, config):
         config = config | {"experiments": dict.fromkeys(EXPERIMENTS) | {"tuning": config["experiments"]["tuning"]}}
         targets = Targets(config)
-        assert [*targets.captions()] == ["table1", "overview"]
         assert not any("table2" in path or "claims" in path or "figure2" in path for path in targets.everything())
         assert "results/figures/tuning.png" in targets.everything()

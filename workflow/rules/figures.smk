@@ -14,7 +14,7 @@ rule table1:
         csv="results/tables/table1.csv",
         png=report(
             "results/tables/table1.png",
-            caption=targets.caption("table1"),
+            caption="../report/table1.rst",
             category="Tables",
             labels={"table": "I", "shows": "models"},
         ),
@@ -42,7 +42,7 @@ rule table2:
         latex="results/tables/table2.tex",
         png=report(
             "results/tables/table2.png",
-            caption=targets.caption("table2"),
+            caption="../report/table2.rst",
             category="Tables",
             labels={"table": "II", "shows": "UAR across languages"},
         ),
@@ -72,7 +72,7 @@ use rule table2 as table2_converged with:
         latex="results/tables/table2_converged.tex",
         png=report(
             "results/tables/table2_converged.png",
-            caption=targets.caption("table2_converged"),
+            caption="../report/table2_converged.rst",
             category="Tables",
             labels={"table": "II, converged", "shows": "UAR across languages"},
         ),
@@ -166,7 +166,7 @@ rule figure2:
         pdf="results/figures/figure2.pdf",
         png=report(
             "results/figures/figure2.png",
-            caption=targets.caption("figure2"),
+            caption="../report/figure2.rst",
             category="Figures",
             labels={"figure": "2", "shows": "few-shot adaptation"},
         ),
@@ -219,7 +219,7 @@ use rule figure2 as figure3 with:
         pdf="results/figures/figure3.pdf",
         png=report(
             "results/figures/figure3.png",
-            caption=targets.caption("figure3"),
+            caption="../report/figure3.rst",
             category="Figures",
             labels={"figure": "3", "shows": "robustness to noise"},
         ),
@@ -286,7 +286,7 @@ use rule figure2 as confusion with:
         pdf="results/figures/confusion.pdf",
         png=report(
             "results/figures/confusion.png",
-            caption=targets.caption("confusion"),
+            caption="../report/confusion.rst",
             category="Figures",
             labels={"figure": "confusion", "shows": "confusion matrices"},
         ),
@@ -304,7 +304,7 @@ use rule confusion as recall with:
         pdf="results/figures/recall.pdf",
         png=report(
             "results/figures/recall.png",
-            caption=targets.caption("recall"),
+            caption="../report/recall.rst",
             category="Figures",
             labels={"figure": "recall", "shows": "recall by emotion"},
         ),
@@ -325,7 +325,7 @@ use rule figure2 as training_curves with:
         pdf="results/figures/training.pdf",
         png=report(
             "results/figures/training.png",
-            caption=targets.caption("training"),
+            caption="../report/training.rst",
             category="Figures",
             labels={"figure": "training", "shows": "training curves"},
         ),
@@ -350,7 +350,7 @@ rule claims:
         markdown="results/claims.md",
         png=report(
             "results/claims.png",
-            caption=targets.caption("claims"),
+            caption="../report/claims.rst",
             category="Claims",
             labels={"shows": "claims, tested"},
         ),

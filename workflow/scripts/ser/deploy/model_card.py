@@ -4,14 +4,15 @@ import os
 from pathlib import Path
 
 from huggingface_hub import EvalResult, ModelCardData
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from transformers.models.whisper.tokenization_whisper import TO_LANGUAGE_CODE  # English names to ISO 639-1
 
 from ser.core.encoder_paths import encoder_name
 from ser.core.files import read_json, read_rows
+from ser.core.paths import ROOT
 from ser.corpora import download
 from ser.deploy.trained import TrainedModel
 from ser.evaluation import scores
-from ser.figures import captions
 from ser.models import pretraining_data
 from ser.snakemake_support import provenance
 
@@ -23,7 +24,7 @@ def model_card(trained: TrainedModel) -> str:
     """
     record = trained.record
     corpora = [_corpus(trained.directory, corpus, "source") for corpus in record["corpora"]]
-    if record["shots"]:
+    if record["shots"] and record["target"] not in record["corpora"]:
         corpora.append(_corpus(trained.directory, record["target"], "target"))
     scored = scores_of_run(trained)
     tested = [
@@ -31,9 +32,14 @@ def model_card(trained: TrainedModel) -> str:
         for target in dict.fromkeys(row["target"] for row in scored)
         if target not in {corpus["name"] for corpus in corpora}
     ]
-    card = captions.render(
-        "model_card.md",
-        [],
+    environment = Environment(
+        loader=FileSystemLoader(ROOT / "workflow" / "report"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        autoescape=False,
+    )
+    card = environment.get_template("model_card.md").render(
         front_matter=front_matter(trained, corpora, scored).to_yaml(),
         record=record,
         training=record["settings"]["training"],

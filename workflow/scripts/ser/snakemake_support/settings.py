@@ -1,6 +1,6 @@
 """Params of each rule: the settings that it uses, and a hash of its code."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from ser.config import local_inputs, paper
@@ -278,31 +278,6 @@ class Settings:
         kept = {key: value for key, value in self._config.items() if key != "device"}
         packages = provenance.packages(provenance.LOCK)
         return uses("provenance.py", "envs/requirements.txt", config=kept, packages=packages)
-
-    def captions(self, results: Iterable[str]) -> dict:
-        """Return the values of the results' captions, besides the files that they read."""
-        shared = {"seeds": len(self._config["seeds"]), "label": self._config["label"]}
-        values = {result: shared | self._caption(result) for result in results}
-        return uses("captions.py", *(f"workflow/report/{result}.rst" for result in values), captions=values)
-
-    def _caption(self, result: str) -> dict:
-        if result == "overview":
-            return self._overview()
-        shown = self._experiments.configured.get(result)
-        return {"titles": self._titles(shown["models"])} if shown else {}
-
-    def _overview(self) -> dict:
-        predictions = self._experiments.predictions()
-        return {
-            "runs": len(self._experiments.runs()),
-            "predictions": len(predictions),
-            "titles": self._titles(self._experiments.models),
-            "models": list(self._titles(self._experiments.models).values()),  # in their order
-            "sources": sorted({p.source for p in predictions}),
-            "targets": sorted({p.target for p in predictions}),
-            "claimed": bool(self._experiments.claimed),
-            "experiment": next(iter(self._experiments.configured)),
-        }
 
     def _figure(self, module: str, *files: str, **values) -> dict:
         return uses("figure.py", f"ser.figures.{module}", *files, module=module, **values)

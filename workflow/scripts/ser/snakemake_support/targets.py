@@ -1,21 +1,9 @@
 """Final results of the configured experiments."""
 
 from collections.abc import Mapping
-from pathlib import Path
 
 from ser.config.experiments import ADAPTATION, COMPARISONS, TABLES, Experiments
 
-CAPTIONED = {  # result with a generated caption -> the file that the caption reads
-    "table1": "results/tables/table1.csv",
-    "table2": "results/tables/table2_detail.csv",
-    "table2_converged": "results/tables/table2_converged_detail.csv",
-    "figure2": "results/figures/figure2.csv",
-    "figure3": "results/figures/figure3.csv",
-    "confusion": "results/figures/confusion.csv",
-    "recall": "results/figures/recall.csv",
-    "training": "results/figures/training.csv",
-    "claims": "results/claims.csv",
-}
 CLAIMS = ["results/claims.csv", "results/claims_cells.csv", "results/claims.md", "results/claims.png"]
 
 
@@ -48,7 +36,6 @@ class Targets:
             *self.corpora(),
             "results/scores.csv",
             "results/provenance.json",
-            *(f"results/captions/{result}.rst" for result in self.captions()),
             *(CLAIMS if self._experiments.claimed else []),
             *(gap if self._experiments.gap else []),
             *(f"results/tables/{name}.{kind}" for name in tables for kind in ("csv", "png")),
@@ -62,21 +49,3 @@ class Targets:
         pages = [f"results/corpora/{corpus}/audit.png" for corpus in self._experiments.corpora()]
         tables = [f"results/audit{kind}.csv" for kind in ("", "_emotions", "_speakers")]
         return [*pages, *tables] if pages else []
-
-    def captions(self) -> dict[str, list[str]]:
-        """Return the results with a generated caption, and the files that each caption reads."""
-        configured = self._experiments.configured
-        if not configured:
-            return {}
-        needs = {"table1": True, "claims": bool(self._experiments.claimed)}
-        needs |= {name: name in configured for name in ("table2_converged", "figure2", "figure3")}
-        read = {name: [path] for name, path in CAPTIONED.items() if needs.get(name, "table2" in configured)}
-        return read | {"overview": [f"results/scores/{next(iter(configured))}.csv", *read.get("claims", [])]}
-
-    @staticmethod
-    def caption(result: str) -> str:
-        """Return the path of a result's caption.
-
-        It is absolute, since Snakemake resolves relative captions from the rule file.
-        """
-        return str(Path("results", "captions", f"{result}.rst").absolute())
