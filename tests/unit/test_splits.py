@@ -79,8 +79,8 @@ class TestEverySplit:
     def test_examples_alone_are_those_of_the_pool_in_training_and_development(self, corpus, seed, shots, caplog):
         rows, pool_and_test = rows_of(corpus), target_roles(corpus, seed)
         pool = [row for row in rows if pool_and_test[row["utterance"]] == "pool"]
-        roles = splits.within_split(rows, [], seed, 50, corpus, shots)
         drawn = set(few_shot.few_shot_subset(pool, shots, seed, corpus))
+        roles = splits.within_split(rows, [], seed, 50, corpus, drawn)
         assert {utterance for utterance, role in roles.items() if role in ("train", "dev")} == drawn
         assert {utterance for utterance, role in roles.items() if role == "unused"} == (
             {row["utterance"] for row in pool} - drawn

@@ -282,7 +282,8 @@ class TestGap:
         assert shown["all other languages"] == "all-but-German"
         points = pd.read_csv(workflow.directory / "results/figures/figure2.csv")
         assert points["n"].nunique() == 1
-        assert list(points["source"]) == ["English", "English", "German"]
+        assert list(points["source"]) == ["English", "English", "German", "German"]
+        assert list(points["shots"]) == [0, 50, 0, 50]
         scores = pd.read_csv(workflow.directory / "results/scores/within.csv")
         assert set(scores["test_set"]) == {"test"}
 

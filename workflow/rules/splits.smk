@@ -11,6 +11,7 @@ rule split:
     input:
         utterances="results/corpora/{corpus}/utterances.csv",
         overlaps="results/corpora/{corpus}/overlaps.csv",
+        examples=branch(inputs.is_split_of_examples, then="results/fewshot/{corpus}/{role}/seed{seed}.csv"),
     output:
         split="results/splits/{corpus}/seed{seed}/{role}.csv",
     log:

@@ -13,11 +13,10 @@ def main(snakemake):
             roles = splits.source_split(rows, overlaps, seed, corpus)
         case "target":
             roles = splits.target_split(rows, overlaps, seed, settings["pool_per_emotion"], corpus)
-        case "within":
-            roles = splits.within_split(rows, overlaps, seed, settings["pool_per_emotion"], corpus)
-        case shots:
-            number = int(shots.removesuffix("-shot"))
-            roles = splits.within_split(rows, overlaps, seed, settings["pool_per_emotion"], corpus, number)
+        case _:  # within
+            examples = snakemake.input.get("examples")
+            names = examples and [row["utterance"] for row in files.read_rows(examples)]
+            roles = splits.within_split(rows, overlaps, seed, settings["pool_per_emotion"], corpus, names)
     leakage.check_no_leak(rows, overlaps, roles, snakemake.output.split)
     files.write_rows(snakemake.output.split, ("utterance", "role"), roles.items())
 

@@ -18,7 +18,7 @@ and on the version of SciPy, which `envs/` pins.
 
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import chain
 
 import numpy as np
@@ -27,7 +27,6 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 from ser.core.constants import EMOTIONS
 from ser.core.errors import UserError
 from ser.core.seeding import named_generator
-from ser.corpora.few_shot import few_shot_subset
 
 log = logging.getLogger(__name__)
 
@@ -99,7 +98,12 @@ def target_split(
 
 
 def within_split(
-    rows: Sequence[dict], overlaps: Sequence[dict], seed: int, pool_per_emotion: int, corpus: str, shots: int = 0
+    rows: Sequence[dict],
+    overlaps: Sequence[dict],
+    seed: int,
+    pool_per_emotion: int,
+    corpus: str,
+    examples: Collection[str] | None = None,
 ) -> dict[str, str]:
     """Assign each utterance of a corpus to `train`, `dev` or `test`, to train and test within the corpus.
 
@@ -108,16 +112,16 @@ def within_split(
     emotion on both sides (in URDU most speakers have one emotion), a fifth of each emotion's utterances is drawn, and
     what overlaps with them, with a warning: then only the choice of the epoch is not independent of speakers.
 
-    With `shots` above 0, so many few-shot examples of the pool are split, and its other utterances are `unused`.
+    Args:
+        examples: few-shot examples of the pool that are split alone; its other utterances are then `unused`.
 
-    Raises `UserError` if there is no such test set, or if the pool has too few examples.
+    Raises `UserError` if there is no such test set.
     """
     roles = target_split(rows, overlaps, seed, pool_per_emotion, corpus)
     pool = [row for row in with_joined_groups(rows, overlaps) if roles[row["utterance"]] == "pool"]
-    if shots:
-        chosen = set(few_shot_subset(pool, shots, seed, corpus))
+    if examples is not None:
         roles |= {row["utterance"]: "unused" for row in pool}
-        pool = [row for row in pool if row["utterance"] in chosen]
+        pool = [row for row in pool if row["utterance"] in set(examples)]
     groups, counts = count_groups(pool)
     least, usual = DEVELOPMENT_SHARE
     for most in np.arange(usual, 0.51, 0.05):

@@ -128,6 +128,10 @@ class Inputs:
             return "source"
         return f"{wildcards.shots}-shot" if int(wildcards.shots) else "within"
 
+    def is_split_of_examples(self, wildcards) -> bool:
+        """Return whether a split is one of few-shot examples alone."""
+        return wildcards.role.endswith("-shot")
+
     def is_few_shot(self, wildcards) -> bool:
         """Return whether a run is also trained on examples of its target, beside its source."""
         return int(wildcards.shots) > 0 and wildcards.source != wildcards.target
