@@ -14,8 +14,8 @@ def main(snakemake):
         case "target":
             roles = splits.target_split(rows, overlaps, seed, settings["pool_per_emotion"], corpus)
         case _:  # within
-            examples = snakemake.input.get("examples")
-            names = examples and [row["utterance"] for row in files.read_rows(examples)]
+            examples = snakemake.input.examples  # none: the whole pool
+            names = [row["utterance"] for row in files.read_rows(examples)] if examples else None
             roles = splits.within_split(rows, overlaps, seed, settings["pool_per_emotion"], corpus, names)
     leakage.check_no_leak(rows, overlaps, roles, snakemake.output.split)
     files.write_rows(snakemake.output.split, ("utterance", "role"), roles.items())
