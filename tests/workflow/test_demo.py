@@ -304,6 +304,8 @@ def test_report_needs_no_network(demo):
         "claims.png",
     } <= pictures.keys()
     assert pictures["audit.png"] == 3
+    assert "synthetic demo</strong>" in page  # captions read the configuration
+    assert "mean over 1 seeds" in page
     assert not re.search(r"""<(?:script|link|img)[^>]+(?:src|href)=["']?(?:https?:)?//""", page)
 
 

@@ -603,6 +603,10 @@ class TestModelCard:
         card = ModelCard(model_card.model_card(within))
         assert "# xlsr, trained on English, for its other speakers\n" in card.text
         assert "trained on some speakers of a corpus,\ntested on its others.\n" in card.text
+        alone = dataclasses.replace(trained, record=within.record | {"shots": 50})
+        card = ModelCard(model_card.model_card(alone))
+        assert "# xlsr, trained on 50 utterances of English, for its other speakers\n" in card.text
+        assert "| target | " not in card.text
 
     def test_scores_older_than_the_weights_are_left_out(self, workflow, tmp_path):
         run = run_of(workflow, "whisper")

@@ -121,7 +121,8 @@ def within_split(
     pool = [row for row in with_joined_groups(rows, overlaps) if roles[row["utterance"]] == "pool"]
     if examples is not None:
         roles |= {row["utterance"]: "unused" for row in pool}
-        pool = [row for row in pool if row["utterance"] in set(examples)]
+        chosen = set(examples)
+        pool = [row for row in pool if row["utterance"] in chosen]
     groups, counts = count_groups(pool)
     least, usual = DEVELOPMENT_SHARE
     for most in np.arange(usual, 0.51, 0.05):
