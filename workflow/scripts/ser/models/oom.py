@@ -1,4 +1,4 @@
-"""Splitting of batches into micro-batches when memory runs out, on a GPU or a CPU."""
+"""Splitting of batches into micro-batches when a GPU's memory runs out."""
 
 import logging
 import re
@@ -13,13 +13,9 @@ from ser.models.batching import Frames, pad, sorted_batches
 
 Result = TypeVar("Result")
 log = logging.getLogger(__name__)
-MORE_ON_GPU = (
+REMEDY = (
     "Let fewer jobs run at a time on a GPU (`--resources gpu=1`), use one with more memory (on Slurm, `gpu_model` in"
-    " the profile)"
-)
-MORE_ON_CPU = (
-    "Let fewer jobs run at a time (`--cores`), use a machine with more memory (on Slurm, raise the model's"
-    " `resources.mem_mb`)"
+    " the profile), leave out or cut utterances of this length"
 )
 
 
@@ -30,7 +26,7 @@ def retry_on_oom(
     splits: int = 1,
     divisible: bool = True,
 ) -> tuple[Result, int]:
-    """Process a batch, doubling its micro-batches when memory runs out.
+    """Process a batch, doubling its micro-batches when a GPU's memory runs out.
 
     Args:
         attempt: takes the micro-batches; a retry calls it again from its beginning.
@@ -45,14 +41,12 @@ def retry_on_oom(
     while True:
         try:
             return attempt(np.array_split(batch, min(splits, len(batch)))), splits
-        except (torch.OutOfMemoryError, RuntimeError, MemoryError) as error:
+        except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
             problem = str(error).splitlines()[0]
-            remedy = MORE_ON_CPU if _is_on_cpu(error) else MORE_ON_GPU
         # outside the handler, which would keep the attempt's tensors alive
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        torch.cuda.empty_cache()
         log.warning(
             "out of memory with a batch of %d utterances in %d micro-batches; it is split further if possible",
             len(batch),
@@ -62,13 +56,12 @@ def retry_on_oom(
             longest = max((frames[i] for i in batch), key=lambda utterance: len(utterance.values))
             if divisible:
                 raise UserError(
-                    f"memory does not suffice for {longest.title} ({problem}). {remedy}, leave out or cut utterances of"
-                    " this length, or use a smaller model."
+                    f"memory does not suffice for {longest.title} ({problem}). {REMEDY}, or use a smaller model."
                 )
             raise UserError(
                 f"memory does not suffice for a batch of {len(batch)} utterances, the longest of which is"
-                f" {longest.title} ({problem}). {remedy}, leave out or cut utterances of this length, or lower the"
-                " model's `training.batch_size`, which changes its results."
+                f" {longest.title} ({problem}). {REMEDY}, or lower the model's `training.batch_size`, which changes its"
+                " results."
             )
         splits *= 2
 
@@ -94,15 +87,10 @@ def in_batches(
     return result.cpu()
 
 
-def is_out_of_memory(error: BaseException) -> bool:
-    """Return whether an allocation failed.
+def is_out_of_memory(error: RuntimeError) -> bool:
+    """Return whether an allocation on a GPU failed.
 
-    PyTorch has no error of its own for that on a CPU, nor for allocations by CUDA's libraries.
+    PyTorch has no error of its own for allocations by CUDA's libraries.
     """
     by_library = re.search(r"CUDA error: out of memory|(CUBLAS|CUDNN|CUFFT)(_STATUS)?_ALLOC_FAILED", str(error))
-    return isinstance(error, torch.OutOfMemoryError) or by_library is not None or _is_on_cpu(error)
-
-
-def _is_on_cpu(error: BaseException) -> bool:
-    message = re.search(r"can't allocate memory|not enough memory|Cannot allocate memory", str(error))
-    return isinstance(error, MemoryError) or message is not None
+    return isinstance(error, torch.OutOfMemoryError) or by_library is not None

@@ -3,7 +3,6 @@
 import fcntl
 import logging
 import os
-import resource
 import tempfile
 from collections.abc import Sequence
 from itertools import count
@@ -38,15 +37,7 @@ def choose_device(wanted: str) -> torch.device:
         )
     elif wanted == "cpu" and torch.cuda.is_available():
         log.warning("A GPU is visible but not used, because of `device: cpu` in the configuration.")
-    _limit_memory()
     return torch.device("cpu")
-
-
-def _limit_memory() -> None:
-    """Let allocations beyond the machine's memory fail, so that batches are split, instead of the job being killed."""
-    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    _, most = resource.getrlimit(resource.RLIMIT_DATA)
-    resource.setrlimit(resource.RLIMIT_DATA, (total if most == resource.RLIM_INFINITY else min(total, most), most))
 
 
 def parent_folder(files: Sequence[str]) -> Path | None:
