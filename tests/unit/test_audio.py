@@ -129,15 +129,12 @@ class TestLength:
         noise = np.random.default_rng(1).standard_normal(320_000)
         return encode(np.where(np.arange(320_000) < 64_000, 0.1, 0.002) * noise, "MP3", **VARIABLE_MP3)
 
-    @staticmethod
-    def without_length(mp3):
-        """Return an MP3 without its first frame, which has the length and no audio."""
-        sync = mp3[:2]
-        return mp3[mp3.find(sync, mp3.find(sync) + 4) :]
-
-    def test_mp3_without_a_length_is_read_to_its_end(self, mp3):
+    def test_mp3_without_a_length_is_rejected(self, mp3):
+        """Without its first frame, which has the length and no audio, libsndfile would stop early."""
         assert len(audio.decode(mp3, "whole")) == 320_000
-        assert len(audio.decode(self.without_length(mp3), "recorded stream")) == pytest.approx(320_000, abs=3_000)
+        sync = mp3[:2]
+        with pytest.raises(UserError, match=r"a has no length in its header, .*\. Convert it"):
+            audio.decode(mp3[mp3.find(sync, mp3.find(sync) + 4) :], "a")
 
     def test_mp3_of_constant_bitrate_is_decoded_as_by_libsndfile(self):
         content = encode(tone(48_000), "MP3", subtype="MPEG_LAYER_III", bitrate_mode="CONSTANT")
@@ -150,21 +147,12 @@ class TestLength:
         length = bytes((size >> shift) & 127 for shift in (21, 14, 7, 0))
         tag = b"ID3\3\0\0" + length + b"TIT2 Info".ljust(size, b"\0")
         assert len(audio.decode(tag + mp3, "a")) == 320_000
-        assert len(audio.decode(tag + mp3 + mp3, "a")) == pytest.approx(640_000, abs=6_000)
 
     def test_ogg_with_a_damaged_page_is_rejected(self):
         ogg = bytearray(encode(noise(160_000), "OGG", subtype="OPUS"))
         ogg[len(ogg) // 2] ^= 255
         with pytest.raises(UserError, match=r"a (is cut short|cannot be read)"):
             audio.decode(bytes(ogg), "a")
-
-    def test_concatenated_mp3_is_read_to_its_end(self, mp3):
-        assert len(audio.decode(mp3 + mp3, "both")) == pytest.approx(640_000, abs=6_000)
-
-    def test_second_channel_of_an_mp3_without_a_length(self):
-        wave = np.stack([np.zeros(320_000), 0.1 * np.random.default_rng(1).standard_normal(320_000)], axis=1)
-        content = self.without_length(encode(wave, "MP3", **VARIABLE_MP3))
-        assert len(audio.decode(content, "a")) == pytest.approx(320_000, abs=3_000)
 
     @pytest.mark.parametrize("size", [0, 8_000, 8_001, 63_000])
     def test_wav_with_more_audio_than_its_header_says_is_rejected(self, size):
@@ -204,7 +192,9 @@ class TestLength:
         with pytest.raises(UserError, match=r"a (is cut short|cannot be read)"):
             audio.decode(ogg[: len(ogg) // 2], "a")
 
-    @pytest.mark.parametrize(("container", "subtype"), [("OGG", "VORBIS"), ("OGG", "OPUS"), ("FLAC", "PCM_16")])
+    @pytest.mark.parametrize(
+        ("container", "subtype"), [("OGG", "VORBIS"), ("OGG", "OPUS"), ("FLAC", "PCM_16"), ("MP3", "MPEG_LAYER_III")]
+    )
     def test_several_streams_in_one_file_are_rejected(self, container, subtype):
         parts = [encode(tone(16_000), container, subtype=subtype) for _ in range(2)]
         with pytest.raises(UserError, match="a contains several streams, of which only the first would be read"):

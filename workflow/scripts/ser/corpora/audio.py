@@ -1,10 +1,7 @@
 """Decoding of recordings to 16 kHz mono, and trimming of silence."""
 
 import io
-import os
 import re
-import threading
-from contextlib import suppress
 
 import numpy as np
 import soundfile
@@ -26,8 +23,11 @@ AUDIBLE = 10 ** (-30 / 20)  # a channel with a level below this share of the lou
 CONTAINERS = ("WAV", "WAVEX", "FLAC", "MP3", "OGG", "AIFF")  # by libsndfile's names; OGG is Vorbis or Opus
 UNKNOWN_FRAMES = 1 << 36  # frame counts from here on mean that the header has no length
 UNKNOWN_BYTES = 0x7FFFF000  # sizes from here on mean "unknown" in the headers of streams, as SoX and ffmpeg write them
-MP3_DELAY = 4 * 1152  # samples of an MP3 that are no audio: encoder delay, padding and the frame with the length
-STREAM_START = {"OGG": rb"OggS\x00\x02", "FLAC": rb"fLaC[\x00\x80]\x00\x00\x22"}
+STREAM_START = {
+    "OGG": rb"OggS\x00\x02",
+    "FLAC": rb"fLaC[\x00\x80]\x00\x00\x22",
+    "MP3": rb"(?:Xing|Info)\x00\x00\x00[\x01\x03\x05\x07\x09\x0B\x0D\x0F]|VBRI\x00\x01",  # with the number of frames
+}
 CONVERT = "Convert it to WAV or FLAC."
 
 
@@ -35,11 +35,11 @@ def decode(content: bytes, name: str) -> np.ndarray:
     """Decode WAV, FLAC, MP3, Ogg (Vorbis, Opus) or AIFF to 16 kHz mono, with libsndfile.
 
     Takes the first channel with sound, since the mean of EMOVO's two microphones would comb-filter, and resamples
-    with soxr's HQ filter, librosa's default. An MP3 without a length in its header is decoded to its end.
+    with soxr's HQ filter, librosa's default.
 
     Returns int16 of shape (samples,). Raises `UserError`, naming the file, if it cannot be decoded, is of another
-    container, is shorter or longer than its header says, empty, silent or shorter than 25 ms, contains NaN or
-    infinity, or is far beyond full scale.
+    container, is shorter or longer than its header says, has no length there, is empty, silent or shorter than 25 ms,
+    contains NaN or infinity, or is far beyond full scale.
     """
     if content.startswith(LFS_POINTER):
         raise UserError(
@@ -125,13 +125,14 @@ def _read_checked(content: bytes, name: str) -> tuple[np.ndarray, int, bool]:
             raise UserError(f"{name} is in the container {file.format_info}, which is not supported. {CONVERT}")
         if not MIN_RATE <= rate <= MAX_RATE:
             raise UserError(f"{name} has a sample rate of {rate} Hz in its header: it is damaged")
-        if container == "FLAC" and frames >= UNKNOWN_FRAMES:
+        streams = len(re.findall(STREAM_START.get(container, b"^"), content))
+        # libsndfile estimates the length of an MP3 without one, and stops there
+        if (container == "FLAC" and frames >= UNKNOWN_FRAMES) or not streams:
             raise UserError(f"{name} has no length in its header, as if it was written to a pipe. {CONVERT}")
+        if streams > 1:
+            raise UserError(f"{name} contains several streams, of which only the first would be read. {CONVERT}")
         channels = _read_to_end(file)
-    if container == "MP3" and len(streamed := _read_mp3_stream(content)) > frames + MP3_DELAY:
-        channels = streamed  # without a length in the header, or several MP3s in one file
-    else:
-        _check_length(content, name, container, len(channels), frames, rate, report)
+    _check_length(content, name, container, len(channels), frames, rate, report)
     if not channels.size:
         raise UserError(f"{name} contains no audio")
     return channels, rate, file.subtype in ("FLOAT", "DOUBLE")
@@ -151,8 +152,6 @@ def _check_length(content: bytes, name: str, container: str, read: int, frames: 
         raise UserError(f"{name} is cut short: it is {missing:.1f} s shorter than its header says")
     if _bytes_after_audio(report, content) > MAX_MISSING * rate:
         raise UserError(f"{name} contains more audio than its header says. {CONVERT}")
-    if len(re.findall(STREAM_START.get(container, b"$^"), content)) > 1:
-        raise UserError(f"{name} contains several streams, of which only the first would be read. {CONVERT}")
     if container == "OGG" and not content[content.rfind(b"OggS") + 5] & 4:  # the flag of a stream's last page
         raise UserError(f"{name} is cut short: its last page is missing")
 
@@ -188,32 +187,3 @@ def _bytes_after_audio(report: str, content: bytes) -> int:
     """Return how many bytes after the audio of a WAV or AIFF are no chunk, according to libsndfile's log."""
     found = re.search(r"Unknown chunk marker.* at position (\d+)", report)
     return len(content) - int(found[1]) if found else 0
-
-
-def _read_mp3_stream(content: bytes) -> np.ndarray:
-    """Decode an MP3 as (samples, channels) to its end.
-
-    libsndfile estimates the length of an MP3 whose first frame has none, and stops there, but not if it reads from a
-    pipe. A length in the first frame is hidden from it, and so are leading ID3v2 tags, which it cannot skip in a pipe
-    (their size is in 4 bytes of 7 bits at offset 6).
-    """
-    while content.startswith(b"ID3"):
-        high, *others = content[6:10]
-        for byte in others:
-            high = high << 7 | byte
-        content = content[10 + high :]
-    tag = re.search(rb"Xing|Info|VBRI", content[:4096])
-    hidden = content[: tag.start()] + bytes(4) + content[tag.end() :] if tag else content
-    reader, writer = os.pipe()
-
-    def feed():
-        with suppress(BrokenPipeError), open(writer, "wb") as pipe:
-            pipe.write(hidden)
-
-    thread = threading.Thread(target=feed)
-    thread.start()
-    try:
-        with soundfile.SoundFile(reader) as file:
-            return _read_to_end(file)
-    finally:
-        thread.join()
