@@ -34,11 +34,12 @@ def experiment(tmp_path_factory):
     del config["models"]["whisper"]["revision"]
     config["models"]["whisper"] |= {"checkpoint": CHECKPOINT, "copy_of": "openai/whisper-base"}
     config["experiments"] = dict.fromkeys(config["experiments"]) | {
-        "table2": {"models": ["egemaps", "whisper-frozen"], "sources": ["EMODB", "URDU"], "targets": ["EMODB", "URDU"]}
+        "table2": {"models": ["egemaps", "whisper-frozen"], "sources": ["EMODB"], "targets": ["URDU"]}
     }
     workflow.configure(config)
     audits = (f"results/corpora/{corpus}/audit.json" for corpus in config["corpora"])
-    workflow.run("--cores", "2", "results/tables/table2.csv", "results/tables/table1.csv", *audits)
+    splits = (f"results/splits/URDU/seed1/{role}.csv" for role in ("source", "target"))
+    workflow.run("--cores", "2", "results/tables/table2.csv", "results/tables/table1.csv", *audits, *splits)
     return workflow
 
 
@@ -82,7 +83,7 @@ def test_splits_keep_overlaps_together(experiment):
 def test_table2_leaves_out_the_values_of_the_paper(experiment):
     detail = pd.read_csv(experiment.directory / "results/tables/table2_detail.csv")
     print("\n", detail.to_string(index=False))
-    assert len(detail) == 4
+    assert len(detail) == 2
     assert detail["paper"].isna().all()
     assert detail["note"].str.contains("without boredom").all()
     assert (detail["seeds"] == 1).all()
@@ -90,9 +91,9 @@ def test_table2_leaves_out_the_values_of_the_paper(experiment):
 
 def test_scores_are_above_chance_and_below_what_a_leak_would_give(experiment):
     """The frozen encoder learns little in five epochs; the SVM is solved."""
-    uars = pd.read_csv(experiment.directory / "results/tables/table2_detail.csv").set_index(["model", "source"])["uar"]
-    assert uars["egemaps"].between(30, 75).all()
-    assert uars["whisper-frozen"].between(25, 75).all()
+    uars = pd.read_csv(experiment.directory / "results/tables/table2_detail.csv").set_index("model")["uar"]
+    assert 30 < uars["egemaps"] < 75
+    assert 25 < uars["whisper-frozen"] < 75
 
 
 def test_table1_has_the_facts_of_the_published_checkpoint(experiment):
