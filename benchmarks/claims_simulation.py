@@ -27,6 +27,8 @@ from ser.core.constants import EMOTIONS  # noqa: E402
 from ser.corpora import splits  # noqa: E402
 from ser.demo.layouts import urdu_speakers  # noqa: E402
 from ser.evaluation import bootstrap, claims  # noqa: E402
+from ser.evaluation.claim_comparisons import STATEMENTS, comparisons  # noqa: E402
+from ser.evaluation.contrasts import Contrast, mean, uar  # noqa: E402
 
 # Utterances per speaker and emotion; for IEMOCAP and EMODB as even as their totals allow.
 SPEAKERS = {
@@ -116,37 +118,41 @@ def test_speakers(target: str, seeds: int) -> np.ndarray:
 # --- Coverage ----------------------------------------------------------------------------------
 
 
-def mean_difference(pairs: list[tuple[str, str]]) -> list[tuple]:
-    """Return the terms of the mean over pairs of the first model's UAR minus the second's."""
-    return [(sign / len(pairs), model, *pair) for model, sign in (("first", 1), ("second", -1)) for pair in pairs]
+def difference(pairs: list[tuple[str, str]], shots: int = 0) -> Contrast:
+    """Return the mean over pairs of the first model's UAR minus the second's."""
+    return mean(uar("first", *pair, shots) - uar("second", *pair, shots) for pair in pairs)
 
 
-COVERAGE = {  # design -> coefficients of models and pairs, test set, numbers of seeds
-    "difference, Table II (12 pairs)": (mean_difference(PAIRS), "all", (5, 2)),
-    "difference, Figure 3 (3 targets)": (mean_difference(FROM_IEMOCAP), "all", (5, 2)),
-    "difference, Figure 2 (3 targets, test speakers)": (mean_difference(FROM_IEMOCAP), "test", (5, 2)),
+COVERAGE = {  # design -> contrast, test set, numbers of seeds; on test speakers with examples
+    "difference, Table II (12 pairs)": (difference(PAIRS), "all", (5, 2)),
+    "difference, Figure 3 (3 targets)": (difference(FROM_IEMOCAP), "all", (5, 2)),
+    "difference, Figure 2 (3 targets, test speakers)": (difference(FROM_IEMOCAP, 50), "test", (5, 2)),
     **{
-        f"gap to IEMOCAP, {target}": ([(1, "first", target, target), (-1, "first", "IEMOCAP", target)], "test", (5, 2))
+        f"gap to IEMOCAP, {target}": (
+            uar("first", target, target, 50) - uar("first", "IEMOCAP", target, 50),
+            "test",
+            (5, 2),
+        )
         for target in TARGETS
     },
-    **{f"cell, {target}": ([(1, "first", "IEMOCAP", target)], "all", (5, 2, 1)) for target in TARGETS},
-    **{f"cell, {target}, test speakers": ([(1, "first", "IEMOCAP", target)], "test", (5, 2, 1)) for target in TARGETS},
+    **{f"cell, {target}": (uar("first", "IEMOCAP", target), "all", (5, 2, 1)) for target in TARGETS},
+    **{
+        f"cell, {target}, test speakers": (uar("first", "IEMOCAP", target, 50), "test", (5, 2, 1)) for target in TARGETS
+    },
 }
 
 
 def coverage(design: str, seeds: int, simulations: int, draws: int = 1000) -> tuple[float, float]:
     """Return the coverage of 95 % intervals, and their mean width in UAR points."""
-    terms, test_set, _ = COVERAGE[design]
-    models = list(dict.fromkeys(model for _, model, _, _ in terms))
-    pairs = list(dict.fromkeys((source, target) for _, _, source, target in terms))
+    contrast, test_set, _ = COVERAGE[design]
+    models = list(dict.fromkeys(cell.model for cell in contrast.coefficients))
+    pairs = list(dict.fromkeys((cell.source, cell.target) for cell in contrast.coefficients))
+    shots = tuple({cell.shots for cell in contrast.coefficients})
     found = []
     for i in range(simulations):
         world = World(lambda model, *_: 52 if model == "first" else 50, seeds, np.random.default_rng(i))
-        shots = 50 if test_set == "test" else 0
-        scores = bootstrap.Bootstrap(world.counts(models, pairs, (shots,), test_set=test_set), test_set, draws)
-        estimate = scores.estimate(
-            bootstrap.Term(coefficient, bootstrap.Arm(model, shots), *pair) for coefficient, model, *pair in terms
-        )
+        scores = bootstrap.Bootstrap(world.counts(models, pairs, shots, test_set=test_set), test_set, draws)
+        estimate = scores.estimate(contrast)
         found.append((estimate.effect, *bootstrap.interval(estimate)))
     effects, low, high = np.array(found).T
     truth = effects.mean()
@@ -172,11 +178,11 @@ def world(
         loss: points lost in noise.
     """
 
-    def uar(model, source, target, shots, condition):
+    def expected(model, source, target, shots, condition):
         lost = loss.get(model, 0) if condition == "noisy" else 0
         return level(model, source, target) + gain.get(model, 0) * shots / 200 - lost
 
-    return uar
+    return expected
 
 
 def paper_level(model: str, source: str, target: str) -> float:
@@ -240,16 +246,13 @@ def all_counts(uar: Callable, seeds: int, replication: int) -> dict[str, pd.Data
 def power(name: str, simulations: int, seeds: int = 5, draws: int = 1000) -> pd.DataFrame:
     """Return effect, p value and verdict of every primary contrast, and C2's smallest margin, by replication."""
     configured = settings()
-    tested = [one for one in claims.comparisons(configured) if one.primary]
-    equivalence = next(one for one in claims.comparisons(configured) if one.claim == "C2")
+    tested = [one for one in comparisons(configured) if one.primary]
+    equivalence = next(one for one in comparisons(configured) if one.claim == "C2")
     rows = []
     for i in range(simulations):
         counts = all_counts(WORLDS[name], seeds, i)
         scores = {e: bootstrap.Bootstrap(frame, claims.TEST_SETS.get(e, "all"), draws) for e, frame in counts.items()}
-        estimates = [
-            scores[one.experiment].estimate(one.terms(claims.tested_pairs(configured["experiments"][one.experiment])))
-            for one in (*tested, equivalence)
-        ]
+        estimates = [scores[one.experiment].estimate(one.contrast) for one in (*tested, equivalence)]
         p_values = [*bootstrap.corrected_p_values(estimates[:-1]), np.nan]
         for one, estimate, p in zip((*tested, equivalence), estimates, p_values, strict=True):
             found = claims.verdict(estimate.effect, p)
@@ -265,7 +268,7 @@ def power(name: str, simulations: int, seeds: int = 5, draws: int = 1000) -> pd.
 
 def report_power(simulations: int) -> None:
     """Print verdict rates by world, and least detectable differences without any difference."""
-    names = [claim for claim in claims.STATEMENTS if claim not in claims.DESCRIPTIVE]
+    names = [claim for claim in STATEMENTS if claim not in claims.DESCRIPTIVE]
     print("| world | verdict | " + " | ".join(names) + " | any |\n|---|---|" + "---:|" * (len(names) + 1))
     nothing = pd.DataFrame()
     for name in WORLDS:

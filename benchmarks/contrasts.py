@@ -7,8 +7,7 @@ confidence interval, computed as those of the tables (docs/reference/statistics.
 """
 
 import sys
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -17,7 +16,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow" / "scrip
 
 from ser.core.paths import ADAPTED
 from ser.evaluation import confusions
-from ser.evaluation.bootstrap import Arm, Bootstrap, Term, interval
+from ser.evaluation.bootstrap import Bootstrap, interval
+from ser.evaluation.contrasts import Contrast, mean, uar
 from ser.evaluation.gaps import BEST
 from ser.figures import style
 
@@ -27,31 +27,13 @@ MODELS = (SVM, CNN_LSTM, LAST, LORA, LAYER_3)
 CORPORA = ("RAVDESS", "EMODB", "EMOVO", "URDU")
 TARGETS = CORPORA[1:]  # of few-shot examples, from RAVDESS
 PAIRS = [(source, target) for source in CORPORA for target in CORPORA if source != target]
-Level = tuple[Arm, str, str]  # a model's UAR on a pair
-Sum = Counter  # level -> coefficient
 
 
-def level(model: str, source: str, target: str, shots: int = 0, **condition) -> Sum:
-    """Return a single UAR."""
-    return Sum({(Arm(model, shots, **condition), source, target): 1.0})
-
-
-def mean(sums: Iterable[Sum]) -> Sum:
-    """Return the mean of several sums."""
-    sums = list(sums)
-    return Sum({one: sum(own[one] for own in sums) / len(sums) for one in set().union(*sums)})
-
-
-def minus(first: Sum, second: Sum) -> Sum:
-    """Return a difference of sums."""
-    return Sum({one: first[one] - second[one] for one in {*first, *second}})
-
-
-def on_all_speakers() -> Iterator[tuple[str, Sum]]:
+def on_all_speakers() -> Iterator[tuple[str, Contrast]]:
     """Yield contrasts of UARs on all speakers of the targets."""
 
     def over(pairs, first, second):
-        return mean(minus(level(first, *pair), level(second, *pair)) for pair in pairs)
+        return mean(uar(first, *pair) - uar(second, *pair) for pair in pairs)
 
     for source in CORPORA:
         own = [pair for pair in PAIRS if pair[0] == source]
@@ -62,32 +44,32 @@ def on_all_speakers() -> Iterator[tuple[str, Sum]]:
     last_30s, layer_3_30s = "whisper-frozen-30s", "whisper-layer-3-30s"
     yield "LoRA minus the last layer with 30 s, frozen", over(PAIRS, LORA, last_30s)
     lead, lead_30s = over(PAIRS, LAYER_3, LAST), over(PAIRS, layer_3_30s, last_30s)
-    yield "lead of layer 3 minus the same with 30 s", minus(lead, lead_30s)
+    yield "lead of layer 3 minus the same with 30 s", lead - lead_30s
     yield "mean of layers minus LoRA", over(PAIRS, "whisper-mean", LORA)
     for model in (SVM, LAST, LAYER_3):
         for source, target in PAIRS:
-            others = minus(level(model, f"all-but-{target}", target), level(model, source, target))
+            others = uar(model, f"all-but-{target}", target) - uar(model, source, target)
             yield f"{model}: all other languages minus {source} on {target}", others
 
 
-def adapted() -> Iterator[tuple[str, Sum]]:
+def adapted() -> Iterator[tuple[str, Contrast]]:
     """Yield what adaptation changes, and a contrast after it."""
     for model in MODELS:
-        changes = (minus(level(model, *pair, condition=ADAPTED), level(model, *pair)) for pair in PAIRS)
+        changes = (uar(model, *pair, condition=ADAPTED) - uar(model, *pair) for pair in PAIRS)
         yield f"{model}: adapted minus not", mean(changes)
-    own, lora = (mean(level(model, *pair, condition=ADAPTED) for pair in PAIRS) for model in (LAYER_3, LORA))
-    yield "layer 3 frozen minus LoRA, both adapted", minus(own, lora)
+    own, lora = (mean(uar(model, *pair, condition=ADAPTED) for pair in PAIRS) for model in (LAYER_3, LORA))
+    yield "layer 3 frozen minus LoRA, both adapted", own - lora
 
 
-def in_noise() -> Iterator[tuple[str, Sum]]:
+def in_noise() -> Iterator[tuple[str, Contrast]]:
     """Yield what noise changes."""
     for model in MODELS:
         pairs = [("RAVDESS", target) for target in TARGETS]
-        changes = (minus(level(model, *pair, condition="noisy"), level(model, *pair)) for pair in pairs)
+        changes = (uar(model, *pair, condition="noisy") - uar(model, *pair) for pair in pairs)
         yield f"{model}: noisy minus clean", mean(changes)
 
 
-def on_test_speakers(best: dict[tuple[str, str], str]) -> Iterator[tuple[str, Sum]]:
+def on_test_speakers(best: dict[tuple[str, str], str]) -> Iterator[tuple[str, Contrast]]:
     """Yield contrasts of UARs on test speakers.
 
     Args:
@@ -95,63 +77,63 @@ def on_test_speakers(best: dict[tuple[str, str], str]) -> Iterator[tuple[str, Su
     """
 
     def within(model, target):
-        return level(model, target, target)
+        return uar(model, target, target)
 
     def gap(model, targets):
-        return mean(minus(within(model, t), level(model, best[model, t], t)) for t in targets)
+        return mean(within(model, t) - uar(model, best[model, t], t) for t in targets)
 
     def few(model, shots, targets=TARGETS):
-        return mean(level(model, "RAVDESS", target, shots) for target in targets)
+        return mean(uar(model, "RAVDESS", target, shots) for target in targets)
 
     def alone(model, shots, targets=TARGETS):
-        return mean(level(model, target, target, shots) for target in targets)
+        return mean(uar(model, target, target, shots) for target in targets)
 
     for targets in (("EMODB", "RAVDESS"), CORPORA):
         names = " and ".join(targets)
         yield from ((f"{model}: gap to the best source on {names}", gap(model, targets)) for model in MODELS)
         for first, second in ((LAST, LAYER_3), (LAST, LORA), (LORA, LAYER_3)):
-            yield f"gap of {first} minus {second} on {names}", minus(gap(first, targets), gap(second, targets))
+            yield f"gap of {first} minus {second} on {names}", gap(first, targets) - gap(second, targets)
     yield (
         "whisper-layer-3: EMOVO minus within on URDU",
-        minus(level(LAYER_3, "EMOVO", "URDU"), within(LAYER_3, "URDU")),
+        uar(LAYER_3, "EMOVO", "URDU") - within(LAYER_3, "URDU"),
     )
     own = {model: mean(within(model, target) for target in CORPORA) for model in MODELS}
     yield from ((f"{model}: within", own[model]) for model in MODELS)
     three = {model: mean(within(model, target) for target in TARGETS) for model in MODELS}
     yield from ((f"{model}: within on {' and '.join(TARGETS)}", three[model]) for model in MODELS)
     yield from (
-        (f"whisper-converged minus {other} within", minus(own[LORA], own[other])) for other in MODELS if other != LORA
+        (f"whisper-converged minus {other} within", own[LORA] - own[other]) for other in MODELS if other != LORA
     )
     for model in (SVM, LAST, LAYER_3):
-        singles = mean(level(model, source, target) for source, target in PAIRS)
-        others = mean(level(model, f"all-but-{target}", target) for target in CORPORA)
-        yield f"{model}: all other languages minus the mean of single sources", minus(others, singles)
+        singles = mean(uar(model, source, target) for source, target in PAIRS)
+        others = mean(uar(model, f"all-but-{target}", target) for target in CORPORA)
+        yield f"{model}: all other languages minus the mean of single sources", others - singles
     for model in MODELS:
         yield f"{model}: 0 examples", few(model, 0)
         both = mean(few(model, shots) for shots in (50, 200))
-        yield f"{model}: mean of 50 and 200 examples minus none", minus(both, few(model, 0))
+        yield f"{model}: mean of 50 and 200 examples minus none", both - few(model, 0)
         for shots in (50, 200):
             yield f"{model}: {shots} examples", few(model, shots)
             yield f"{model}: {shots} examples alone", alone(model, shots)
             for targets in (TARGETS, *([target] for target in TARGETS)):
                 on = "" if targets == TARGETS else f" on {targets[0]}"
                 with_source = few(model, shots, targets)
-                yield f"{model}: {shots} examples minus none{on}", minus(with_source, few(model, 0, targets))
-                added = minus(with_source, alone(model, shots, targets))
+                yield f"{model}: {shots} examples minus none{on}", with_source - few(model, 0, targets)
+                added = with_source - alone(model, shots, targets)
                 yield f"{model}: RAVDESS and {shots} examples minus the examples alone{on}", added
         for targets in (TARGETS, *([target] for target in TARGETS)):
-            difference = minus(few(model, 200, targets), mean(within(model, target) for target in targets))
+            difference = few(model, 200, targets) - mean(within(model, target) for target in targets)
             yield f"{model}: 200 examples minus within on {' and '.join(targets)}", difference
     for shots in (0, 50, 200):
         for other in MODELS:
             if other != LORA:
                 yield (
                     f"whisper-converged minus {other} with {shots} examples",
-                    minus(few(LORA, shots), few(other, shots)),
+                    few(LORA, shots) - few(other, shots),
                 )
     yield (
         "whisper-converged minus egemaps with 200 examples on URDU",
-        minus(few(LORA, 200, ["URDU"]), few(SVM, 200, ["URDU"])),
+        few(LORA, 200, ["URDU"]) - few(SVM, 200, ["URDU"]),
     )
 
 
@@ -169,8 +151,8 @@ def main(folder: Path) -> None:
     rows = []
     for test_set, paths, contrasts in parts:
         scores = Bootstrap(confusions.read(paths), test_set)
-        for name, terms in contrasts:
-            estimate = scores.estimate(Term(coefficient, *one) for one, coefficient in terms.items() if coefficient)
+        for name, contrast in contrasts:
+            estimate = scores.estimate(contrast)
             rows.append((name, test_set, estimate.effect, *interval(estimate)))
     style.write_csv(
         pd.DataFrame(rows, columns=["contrast", "test_set", "value", "low", "high"]), folder / "contrasts.csv"

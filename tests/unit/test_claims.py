@@ -18,7 +18,9 @@ from ser.core import metrics
 from ser.core.constants import EMOTIONS
 from ser.core.paths import RunId
 from ser.evaluation import bootstrap, claims
-from ser.evaluation.bootstrap import Arm, Bootstrap, Estimate, Term
+from ser.evaluation.bootstrap import Bootstrap, Estimate
+from ser.evaluation.claim_comparisons import STATEMENTS, comparisons
+from ser.evaluation.contrasts import Cell, uar
 from ser.figures import claims as drawn
 
 CORPORA = {"EMODB": "German", "EMOVO": "Italian", "URDU": "Urdu", "IEMOCAP": "English"}
@@ -154,8 +156,8 @@ class TestVerdicts:
     def test_markdown(self, table):
         lines = drawn.markdown(table, ["synthetic"]).splitlines()
         assert "**synthetic**" in lines
-        assert f"| C1 | **supported** | {claims.STATEMENTS['C1']} |" in lines
-        assert f"| C2 | **no verdict**: {claims.DESCRIPTIVE['C2']} | {claims.STATEMENTS['C2']} |" in lines
+        assert f"| C1 | **supported** | {STATEMENTS['C1']} |" in lines
+        assert f"| C2 | **no verdict**: {claims.DESCRIPTIVE['C2']} | {STATEMENTS['C2']} |" in lines
         limits = r"\| [+-][\d.]+ to [+-][\d.]+ \|"
         (row,) = [line for line in lines if line.startswith("| C9 | wav2vec2-full against")]
         assert re.search(rf"\| \+9\.0 {limits} 12 of 12 \| supported \(p < 0\.001\) \| random initialisation \|$", row)
@@ -241,7 +243,7 @@ class TestStatistics:
                 value = percent[int(row["speaker"][1:])]
                 row.update(angry=value, sad=100 - value)
         scores = Bootstrap(pd.DataFrame(rows).assign(model="m"), "all")
-        estimate = scores.estimate([Term(1, Arm("m"), "EMODB", "EMOVO")])
+        estimate = scores.estimate(uar("m", "EMODB", "EMOVO"))
         assert estimate.draws.std() == pytest.approx(np.std(percent, ddof=1) / np.sqrt(4) / 4, rel=0.03)
 
     def test_uar_equals_that_of_the_predictions(self):
@@ -251,7 +253,7 @@ class TestStatistics:
         rows = pd.DataFrame({"speaker": speaker, "emotion": truth, "predicted": predicted})
         counts = rows.groupby(["speaker", "emotion", "predicted"]).size().unstack(fill_value=0).reset_index()
         counts = counts.assign(model="m", source="S", target="T", shots=0, condition="clean", seed=1, role="pool")
-        as_is, drawn = Bootstrap(counts, "all", draws=200).uar(Arm("m"), "S", "T")
+        as_is, drawn = Bootstrap(counts, "all", draws=200).uar(Cell("m", "S", "T"))
         assert as_is[0] == pytest.approx(metrics.unweighted_average_recall(list(truth), list(predicted)))
         assert drawn.shape == (200, 1)
 
@@ -264,7 +266,7 @@ class TestStatistics:
             e = EMOTIONS.index(row["emotion"])
             value = int(percent[int(row["speaker"]), e])
             row.update(dict.fromkeys(EMOTIONS, 0) | {EMOTIONS[e]: value, EMOTIONS[e - 1]: 100 - value})
-        estimate = Bootstrap(pd.DataFrame(rows), "all").estimate([Term(1, Arm("m"), "EMODB", "EMOVO")])
+        estimate = Bootstrap(pd.DataFrame(rows), "all").estimate(uar("m", "EMODB", "EMOVO"))
         low, high = bootstrap.interval(estimate)
         plain = percent[rng.integers(count, size=(20_000, count))].mean(axis=(1, 2))
         expected = np.quantile(plain, [0.025, 0.975]) - percent.mean()
@@ -279,7 +281,7 @@ class TestStatistics:
             for speaker in range(5):
                 percent = 50 + shift + (-6, -3, 0, 3, 6)[speaker]
                 rows += counts_of(percent, model="m", seed=seed, speakers=[f"{speaker}"])
-        estimate = Bootstrap(pd.DataFrame(rows), "all").estimate([Term(1, Arm("m"), "EMODB", "EMOVO")])
+        estimate = Bootstrap(pd.DataFrame(rows), "all").estimate(uar("m", "EMODB", "EMOVO"))
         assert estimate.freedom == pytest.approx(8, abs=0.05)
 
     def test_p_values_are_corrected_by_holms_method(self):
@@ -293,7 +295,7 @@ class TestStatistics:
         counts = experiment({"a": 50, "b": 40}, [("EMODB", "EMOVO")])
         counts.loc[counts["speaker"] == "03", list(EMOTIONS)] = 1
         few, both = Bootstrap(counts[counts["model"] == "a"], "all"), Bootstrap(counts, "all")
-        first, second = (one.estimate([Term(1, Arm("a"), "EMODB", "EMOVO")]).draws for one in (few, both))
+        first, second = (one.estimate(uar("a", "EMODB", "EMOVO")).draws for one in (few, both))
         assert (first == second).all()
 
 
@@ -359,7 +361,7 @@ class TestGaps:
     def test_effect_of_pretraining_requires_the_same_method(self, pretrained, obstacle):
         random = {"weights": "random", "tuning": {"method": "full"}}
         models = SETTINGS["models"] | {"wav2vec2-random": random, "wav2vec2-full": pretrained}
-        (c9,) = [one for one in claims.comparisons(SETTINGS | {"models": models}) if one.claim == "C9"]
+        (c9,) = [one for one in comparisons(SETTINGS | {"models": models}) if one.claim == "C9"]
         assert c9.obstacle is None if obstacle is None else c9.obstacle.startswith(obstacle)
 
     @staticmethod
@@ -367,7 +369,7 @@ class TestGaps:
         """Return the comparisons of C4 and C5 with some numbers of examples."""
         figure2 = SETTINGS["experiments"]["figure2"] | {"shots": shots}
         edits = {"experiments": SETTINGS["experiments"] | {"figure2": figure2}, "roles": SETTINGS["roles"] | roles}
-        return [one for one in claims.comparisons(SETTINGS | edits) if one.claim in ("C4", "C5")]
+        return [one for one in comparisons(SETTINGS | edits) if one.claim in ("C4", "C5")]
 
     def test_without_examples_there_is_no_comparison(self):
         assert [one.obstacle for one in self.few_shot([0])] == ["Figure 2 has no examples of the target"] * 2
@@ -378,7 +380,7 @@ class TestGaps:
         gains = {one.title for one in found if re.search("gain with examples|with examples against 0", one.title)}
         assert untested == gains
         c5 = next(one for one in found if one.claim == "C5" and one.primary)
-        assert {arm.shots for _, arm in c5.arms} == {50, 200}
+        assert {cell.shots for cell in c5.contrast.coefficients} == {50, 200}
 
     def test_claim_with_one_contrast_untested_is_not_tested(self):
         rows = pd.DataFrame(
@@ -418,5 +420,5 @@ def test_power_is_simulated_with_the_claims_own_rule():
     found = claims_simulation.power("paper's means", simulations=1, draws=100)
     effects = found.set_index("claim")["effect"]
     assert effects["C1"] == pytest.approx(5.4, abs=4)
-    assert {*found["claim"]} == claims.STATEMENTS.keys() - {"C8"}
+    assert {*found["claim"]} == STATEMENTS.keys() - {"C8"}
     assert (found["verdict"] == [claims.verdict(*row) for row in found[["effect", "p"]].to_numpy()]).all()

@@ -11,7 +11,7 @@ Intervals are expanded for few seeds and speakers by Student's t (Hesterberg, "W
 Bootstrap", The American Statistician 69, 2015), with Satterthwaite's degrees of freedom (Biometrics Bulletin 2, 1946).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -20,9 +20,9 @@ import pandas as pd
 from scipy import special, stats
 
 from ser.core.constants import EMOTIONS
-from ser.core.paths import CLEAN
 from ser.core.seeding import named_generator
 from ser.evaluation.confusions import correct_and_total
+from ser.evaluation.contrasts import Cell, Contrast
 
 DRAWS = 10_000
 CONFIDENCE = 0.95  # level of all confidence intervals
@@ -30,32 +30,13 @@ NEGLIGIBLE = 1e-9  # instead of 0, so that a recall is defined even if only spea
 
 
 @dataclass(frozen=True)
-class Arm:
-    """Model, shots and test condition to compare, on any source-target pair."""
-
-    model: str
-    shots: int = 0
-    condition: str = CLEAN
-
-
-@dataclass(frozen=True)
-class Term:
-    """UAR of an arm on a pair, and its coefficient in a sum."""
-
-    coefficient: float
-    arm: Arm
-    source: str
-    target: str
-
-
-@dataclass(frozen=True)
 class Estimate:
-    """Weighted sum of UARs, mean over seeds.
+    """Estimate of a contrast, mean over seeds.
 
     Attributes:
-        effect: the sum as measured, in UAR points.
-        by_seed: the sum by seed, shape (seeds,).
-        draws: the sum in every bootstrap draw, shape (draws,).
+        effect: the contrast as measured, in UAR points.
+        by_seed: the contrast by seed, shape (seeds,).
+        draws: the contrast in every bootstrap draw, shape (draws,).
         freedom: Satterthwaite's degrees of freedom of the variance of `draws`; NaN if it cannot be estimated.
     """
 
@@ -90,7 +71,7 @@ def drawn_weights(kind: str, corpus: str, names: tuple, draws: int) -> np.ndarra
 
 
 class Bootstrap:
-    """UARs of every arm, pair and seed, as measured and in every bootstrap draw.
+    """UARs of every cell and seed, as measured and in every bootstrap draw.
 
     Args:
         counts: rows of `confusions.csv`.
@@ -108,32 +89,31 @@ class Bootstrap:
         self.seeds = sorted(int(seed) for seed in counts["seed"].unique())
         self._seeds_fix_speakers = test_set == "test"
         self._draws = draws
-        self._uars: dict = {}
+        self._uars: dict[Cell, tuple[np.ndarray, np.ndarray]] = {}
         self._speaker_weights: dict[str, np.ndarray] = {}
 
-    def uar(self, arm: Arm, source: str, target: str) -> tuple[np.ndarray, np.ndarray]:
+    def uar(self, cell: Cell) -> tuple[np.ndarray, np.ndarray]:
         """Return the UAR in % by seed, and by draw of speakers and seed.
 
         Their shapes are (seeds,) and (draws, seeds).
         """
-        key = (arm.model, source, target, arm.shots, arm.condition)
-        if key not in self._uars:
-            correct, total = correct_and_total(self._counts[key], self.seeds, self._speakers[target])
+        if cell not in self._uars:
+            correct, total = correct_and_total(self._counts[cell], self.seeds, self._speakers[cell.target])
             equal = np.ones((1, *total.shape[1:]))
-            self._uars[key] = (
+            self._uars[cell] = (
                 mean_recall(equal, correct, total)[0],
-                mean_recall(self.speaker_weights(target), correct, total),
+                mean_recall(self.speaker_weights(cell.target), correct, total),
             )
-        return self._uars[key]
+        return self._uars[cell]
 
-    def estimate(self, terms: Iterable[Term]) -> Estimate:
-        """Return a weighted sum of UARs, its bootstrap draws and their degrees of freedom."""
+    def estimate(self, contrast: Contrast) -> Estimate:
+        """Return a contrast, its bootstrap draws and their degrees of freedom."""
         measured: dict[tuple[str, str], np.ndarray] = {}
         drawn: dict[tuple[str, str], np.ndarray] = {}
-        for term in terms:
-            pair, uar = (term.source, term.target), self.uar(term.arm, term.source, term.target)
-            measured[pair] = measured.get(pair, 0) + term.coefficient * uar[0]
-            drawn[pair] = drawn.get(pair, 0) + term.coefficient * uar[1]
+        for cell, coefficient in contrast.coefficients.items():
+            pair, uar = (cell.source, cell.target), self.uar(cell)
+            measured[pair] = measured.get(pair, 0) + coefficient * uar[0]
+            drawn[pair] = drawn.get(pair, 0) + coefficient * uar[1]
         draws = sum((self.seed_weights(source) * uar).sum(axis=1) for (source, _), uar in drawn.items())
         by_seed = sum(measured.values())
         return Estimate(float(by_seed.mean()), by_seed, draws, self._freedom(measured, drawn))

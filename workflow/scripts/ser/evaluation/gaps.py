@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 
 from ser.core.paths import CLEAN
-from ser.evaluation.bootstrap import Arm, Bootstrap, Estimate, Term, interval
+from ser.evaluation.bootstrap import Bootstrap, Estimate, interval
+from ser.evaluation.contrasts import Contrast, mean, uar
 
 WITHIN_LEVEL, BEST, MEAN, ALL_OTHERS = "within", "best single source", "mean of single sources", "all other languages"
 GAP_TO_BEST, GAP_TO_MEAN, CLOSED = "gap to the best source", "gap to the mean of sources", "share of the gap closed"
@@ -54,49 +55,46 @@ class _Cell:
 
     def rows(self, sources: Sequence[str], all_others: str | None, few_shot: Mapping | None) -> list[tuple]:
         """Return quantity, source, shots, value, low and high of every quantity that has runs."""
-        target = self._target
-        within = [(1, target)] if self._has(target) else []
-        others = [(1, all_others)] if all_others and self._has(all_others) else []
+        target, within = self._target, self._uar(self._target)
+        others = self._uar(all_others) if all_others else None
         if not (within or others):
             return []
-        singles = [source for source in sources if self._has(source)]
-        mean = [(1 / len(singles), source) for source in singles]
-        best = max(singles, key=lambda source: self._level((1, source)).effect, default="")
-        sums = [  # quantity, source, shots, weighted sources (none: the quantity is left out)
-            (WITHIN_LEVEL, target, "", within),
-            (BEST, best, 0, [(1, best)] if singles else []),
-            (MEAN, "", 0, mean),
-            (ALL_OTHERS, all_others, 0, others),
-        ]
+        found = {source: self._uar(source) for source in sources}
+        singles = {source: single for source, single in found.items() if single}
+        contrasts = []  # quantity, source, shots, contrast
+        if within:
+            contrasts.append((WITHIN_LEVEL, target, "", within))
+        if singles:
+            best = max(singles, key=lambda source: self._scores.estimate(singles[source]).effect)
+            best_single, mean_single = singles[best], mean(singles.values())
+            contrasts += [(BEST, best, 0, best_single), (MEAN, "", 0, mean_single)]
+        if others:
+            contrasts.append((ALL_OTHERS, all_others, 0, others))
         if singles and within:
-            sums.append((GAP_TO_BEST, best, 0, [*within, (-1, best)]))
-            sums.append((GAP_TO_MEAN, "", 0, [*within, *((-share, source) for share, source in mean)]))
+            contrasts.append((GAP_TO_BEST, best, 0, within - best_single))
+            contrasts.append((GAP_TO_MEAN, "", 0, within - mean_single))
         rows = []
-        for *quantity, weighted in sums:
-            if weighted:
-                level = self._level(*weighted)
-                rows.append((*quantity, level.effect, *interval(level)))
+        for *quantity, contrast in contrasts:
+            estimate = self._scores.estimate(contrast)
+            rows.append((*quantity, estimate.effect, *interval(estimate)))
         if few_shot and within:
-            rows += self._shares_closed(few_shot["source"], few_shot["shots"])
+            rows += self._shares_closed(within, few_shot["source"], few_shot["shots"])
         return rows
 
-    def _has(self, source: str, shots: int = 0) -> bool:
-        return (self._model, source, self._target, shots, CLEAN) in self._available
+    def _uar(self, source: str, shots: int = 0) -> Contrast | None:
+        """Return the UAR with a source, None if it has no runs."""
+        cell = (self._model, source, self._target, shots)
+        return uar(*cell) if (*cell, CLEAN) in self._available else None
 
-    def _level(self, *terms: tuple[float, str], shots: int = 0) -> Estimate:
-        """Return a weighted sum of the UARs of sources."""
-        arm = Arm(self._model, shots)
-        return self._scores.estimate(Term(weight, arm, source, self._target) for weight, source in terms)
-
-    def _shares_closed(self, source: str, all_shots: Sequence[int]) -> list[tuple]:
-        if not self._has(source):
+    def _shares_closed(self, within: Contrast, source: str, all_shots: Sequence[int]) -> list[tuple]:
+        zero_shot = self._uar(source)
+        if not zero_shot:
             return []
-        gap, rows = self._level((1, self._target), (-1, source)), []
-        for shots in sorted(number for number in all_shots if number and self._has(source, number)):
-            few, zero = Arm(self._model, shots), Arm(self._model)
-            terms = [Term(1, few, source, self._target), Term(-1, zero, source, self._target)]
-            share = ratio(self._scores.estimate(terms), gap)
-            rows.append((CLOSED, source, shots, *share))
+        gap, rows = self._scores.estimate(within - zero_shot), []
+        for shots in sorted(shots for shots in all_shots if shots):
+            if few_shot := self._uar(source, shots):
+                share = ratio(self._scores.estimate(few_shot - zero_shot), gap)
+                rows.append((CLOSED, source, shots, *share))
         return rows
 
 

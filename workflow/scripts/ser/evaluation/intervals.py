@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from ser.evaluation.bootstrap import Arm, Bootstrap, Term, interval
+from ser.evaluation.bootstrap import Bootstrap, interval
+from ser.evaluation.contrasts import uar
 
 
 def mean_over_seeds(scores: pd.DataFrame, counts: pd.DataFrame, cell: Sequence[str]) -> pd.DataFrame:
@@ -25,9 +26,8 @@ def mean_over_seeds(scores: pd.DataFrame, counts: pd.DataFrame, cell: Sequence[s
     summary = grouped.agg(uar=("uar", "mean"), seeds=("uar", "size"), std=("uar", "std"), n=("n", "mean"))
     summary["each"] = grouped["uar"].agg(lambda values: " ".join(f"{value:.2f}" for value in values))
     drawn = Bootstrap(counts, scores["test_set"].iloc[0]) if len(scores) else None
-    firsts = grouped.first().reset_index()  # a cell is one arm on one pair
-    arms = [(Arm(row.model, row.shots, row.condition), row.source, row.target) for row in firsts.itertuples()]
-    limits = [interval(drawn.estimate([Term(1, *arm)])) for arm in arms]
+    firsts = grouped.first().reset_index()[["model", "source", "target", "shots", "condition"]]
+    limits = [interval(drawn.estimate(uar(*row))) for row in firsts.itertuples(index=False)]
     summary[["low", "high"]] = np.reshape(limits, (-1, 2))
     return summary.reset_index()
 
@@ -37,6 +37,5 @@ def change_from_clean(scores: Bootstrap, condition: str, model: str, source: str
 
     It is paired: both are predictions of one run.
     """
-    arms = (1, Arm(model, condition=condition)), (-1, Arm(model))
-    change = scores.estimate([Term(sign, arm, source, target) for sign, arm in arms])
+    change = scores.estimate(uar(model, source, target, condition=condition) - uar(model, source, target))
     return change.effect, *interval(change)

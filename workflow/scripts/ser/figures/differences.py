@@ -9,7 +9,8 @@ import pandas as pd
 
 from ser.core import files
 from ser.evaluation import confusions
-from ser.evaluation.bootstrap import Arm, Bootstrap, Term, interval
+from ser.evaluation.bootstrap import Bootstrap, interval
+from ser.evaluation.contrasts import mean, uar
 from ser.figures import measures, style
 
 COLUMNS = ["model", "minus", "value", "low", "high", "pairs", "above", "seeds"]
@@ -50,21 +51,18 @@ def differences(counts: pd.DataFrame, experiment: Mapping) -> pd.DataFrame:
 
 
 def _row(scores: Bootstrap, model: str, minus: str, pairs: Sequence[tuple[str, str]]) -> tuple:
-    signs = {model: 1, minus: -1} if minus else {model: 1}
-    mean = scores.estimate(
-        [Term(sign / len(pairs), Arm(name), *pair) for name, sign in signs.items() for pair in pairs]
-    )
-    by_pair = [sum(sign * scores.uar(Arm(name), *pair)[0].mean() for name, sign in signs.items()) for pair in pairs]
-    above = sum(difference > 0 for difference in by_pair) if minus else None
-    return model, minus, mean.effect, *interval(mean), len(pairs), above, len(scores.seeds)
+    by_pair = [uar(model, *pair) - uar(minus, *pair) if minus else uar(model, *pair) for pair in pairs]
+    overall = scores.estimate(mean(by_pair))
+    above = sum(scores.estimate(difference).effect > 0 for difference in by_pair) if minus else None
+    return model, minus, overall.effect, *interval(overall), len(pairs), above, len(scores.seeds)
 
 
 def texts(found: pd.DataFrame, titles: Mapping[str, str]) -> pd.DataFrame:
     """Return one row per model: its mean UAR and its differences from earlier models, as text."""
     means, rows = found[found["minus"] == ""], []
-    for mean in means.itertuples():
-        row = {"Model": titles[mean.model], "Mean UAR": text_of(mean)}
-        own = found[(found["model"] == mean.model) & (found["minus"] != "")]
+    for own_mean in means.itertuples():
+        row = {"Model": titles[own_mean.model], "Mean UAR": text_of(own_mean)}
+        own = found[(found["model"] == own_mean.model) & (found["minus"] != "")]
         rows.append(row | {f"minus {titles[cell.minus]}": text_of(cell) for cell in own.itertuples()})
     return pd.DataFrame(rows).fillna("")
 

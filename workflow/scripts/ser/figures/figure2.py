@@ -70,7 +70,7 @@ def draw(points: pd.DataFrame, experiment: dict, titles: dict[str, str], notes: 
                 axes.errorbar(at + offset, rows["uar"], style.intervals(rows), **line, **looks)
                 style.draw_seeds(axes, at + offset, rows, color=colours[model], edgecolors="white")
             at = examples["shots"] + offset
-            axes.scatter(at, examples["uar"], 40, "white", markers[model], edgecolors=[colours[model]], zorder=4)
+            axes.scatter(at, examples["uar"], 40, "white", marker=markers[model], edgecolors=[colours[model]], zorder=4)
         axes.axhline(style.CHANCE, color="0.4", linestyle=":", linewidth=1.2, label="chance")
         axes.set_title(f"{experiment['source']} to {target}")
         axes.set_xticks(list(ticks), list(ticks.values()))
