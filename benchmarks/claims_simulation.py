@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
 from ser.core.constants import EMOTIONS  # noqa: E402
-from ser.corpora import splits  # noqa: E402
+from ser.corpora import split_search  # noqa: E402
 from ser.demo.layouts import urdu_speakers  # noqa: E402
 from ser.evaluation import bootstrap, claims  # noqa: E402
 from ser.evaluation.claim_comparisons import STATEMENTS, comparisons  # noqa: E402
@@ -111,7 +111,7 @@ def test_speakers(target: str, seeds: int) -> np.ndarray:
     """Return the test speakers of the splits of seeds 1, 2, ... as a mask (seeds, speakers)."""
     counts = SPEAKERS[target]
     pool = np.full(len(EMOTIONS), POOL_PER_EMOTION)
-    found = splits.distinct_splits(counts, pool, (0, counts.sum()), seeds, "target", large=True)
+    found = split_search.distinct_splits(counts, pool, (0, counts.sum()), seeds, "target", large=True)
     return np.array([np.isin(np.arange(len(counts)), held_out) for held_out in found])
 
 

@@ -3,8 +3,8 @@
     python benchmarks/split_coverage.py [--seeds 5] [--share 0.75] [--test-share 0.6]
 
 Uses the published names of utterances and speakers, and IEMOCAP's counts by session: no audio is needed. `--share` and
-`--test-share` are `SMALLEST_SHARE` and `TEST_SHARE` of `ser.corpora.splits`. A share of 1 allows only splits with the
-largest smallest class; a test share of 0 allows test sets of any size.
+`--test-share` are `SMALLEST_SHARE` and `TEST_SHARE` of `ser.corpora.split_search`. A share of 1 allows only splits with
+the largest smallest class; a test share of 0 allows test sets of any size.
 """
 
 import argparse
@@ -20,7 +20,7 @@ sys.path[:0] = [str(ROOT / "workflow" / "scripts"), str(ROOT / "tests")]
 from conftest import real_rows  # noqa: E402
 
 from ser.core.constants import EMOTIONS  # noqa: E402
-from ser.corpora import splits  # noqa: E402
+from ser.corpora import split_search, splits  # noqa: E402
 
 CORPORA = {"EMODB": "EMODB-420", "EMODB (339)": "EMODB-339", "EMOVO": "EMOVO", "URDU": "URDU"}
 CORPORA |= {"IEMOCAP": "IEMOCAP", "RAVDESS": "RAVDESS"}
@@ -58,10 +58,10 @@ def main() -> None:
     """Print a table in Markdown."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--share", type=float, default=splits.SMALLEST_SHARE)
-    parser.add_argument("--test-share", type=float, default=splits.TEST_SHARE)
+    parser.add_argument("--share", type=float, default=split_search.SMALLEST_SHARE)
+    parser.add_argument("--test-share", type=float, default=split_search.TEST_SHARE)
     given = parser.parse_args()
-    splits.SMALLEST_SHARE, splits.TEST_SHARE = given.share, given.test_share
+    split_search.SMALLEST_SHARE, split_search.TEST_SHARE = given.share, given.test_share
     columns = ("corpus", "set", "mean overlap", "utterances ever held out", "speakers ever held out")
     columns += ("smallest class", "utterances in a set", "speakers in a set")
     print("| " + " | ".join(columns) + " |\n|---|---|" + "---:|" * (len(columns) - 2))

@@ -11,7 +11,7 @@ from conftest import real_rows
 
 from ser.core.constants import EMOTIONS
 from ser.core.errors import UserError
-from ser.corpora import few_shot, leakage, splits
+from ser.corpora import few_shot, leakage, split_search, splits
 
 CORPORA = ("IEMOCAP", "EMODB-420", "EMODB-339", "EMOVO", "URDU", "RAVDESS")
 SEEDS = (1, 2, 3, 4, 5)
@@ -150,9 +150,9 @@ def test_order_equals_that_of_enumeration():
             if (totals - held_out >= 50).all() and held_out.min() >= 1:
                 unused[subset] = held_out.min(), held_out.sum()
     assert len(unused) == 39
-    found = splits.distinct_splits(counts, pool, (0, totals.sum()), 50, "target", large=True)
+    found = split_search.distinct_splits(counts, pool, (0, totals.sum()), 50, "target", large=True)
     assert len(found) == 39
-    assert splits.distinct_splits(counts, pool, (0, totals.sum()), 5, "target", large=True) == found[:5]
+    assert split_search.distinct_splits(counts, pool, (0, totals.sum()), 5, "target", large=True) == found[:5]
 
     def shared_then_not_new(subset, earlier):
         new = counts[sorted({*subset}.difference(*earlier))].sum()
@@ -175,9 +175,9 @@ def test_splits_of_many_unequal_speakers_take_seconds(large):
     total = counts.sum()
     pool, bounds = (50, (0, total)) if large else (1, (0.15 * total, 0.25 * total))
     start = time.process_time()
-    found = splits.distinct_splits(counts, np.full(4, pool), bounds, 3, "many", large=large)
+    found = split_search.distinct_splits(counts, np.full(4, pool), bounds, 3, "many", large=large)
     assert time.process_time() - start < 60
-    assert found[:1] == splits.distinct_splits(counts, np.full(4, pool), bounds, 1, "many", large=large)
+    assert found[:1] == split_search.distinct_splits(counts, np.full(4, pool), bounds, 1, "many", large=large)
     assert len({*map(tuple, found)}) == 3
     for held_out in found:
         per_emotion = counts[held_out].sum(axis=0)
