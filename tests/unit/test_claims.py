@@ -288,7 +288,7 @@ class TestStatistics:
         """Single p values 0.01, 0.04, 0.03, 0.005: Holm's are 0.03, 0.06, 0.06, 0.02."""
         draws = np.array([-1.0, 1.0])  # standard deviation 1
         single = stats.t.isf(np.array([0.01, 0.04, 0.03, 0.005]) / 2, 7)
-        estimates = [Estimate(sign * t, np.ones(5), draws, 7.0) for sign, t in zip((1, -1, 1, -1), single, strict=True)]
+        estimates = [Estimate(sign * t, draws, 7.0, 5) for sign, t in zip((1, -1, 1, -1), single, strict=True)]
         assert bootstrap.corrected_p_values(estimates) == pytest.approx([0.03, 0.06, 0.06, 0.02])
 
     def test_bootstrap_is_reproducible_and_equal_in_all_experiments(self):

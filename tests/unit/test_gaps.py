@@ -87,7 +87,7 @@ class TestGaps:
 
     def test_uncertain_gap_has_no_share(self):
         for effect, draws in ((5.0, np.linspace(-5, 15, 1000)), (-5.0, np.linspace(-6, -4, 1000))):
-            estimate = Estimate(effect, np.array([effect]), draws, 10.0)
+            estimate = Estimate(effect, draws, 10.0, 1)
             assert all(np.isnan(gaps.ratio(estimate, estimate)))
 
     def test_model_without_runs_within_has_levels_alone(self):

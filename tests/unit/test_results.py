@@ -180,7 +180,7 @@ class TestSummaries:
 
     def test_values(self):
         frame = pd.DataFrame(rows_of([50, 52, 54, 56, 58]))
-        row = intervals.mean_over_seeds(frame, counts_of(frame), ["model"]).iloc[0]
+        row = intervals.mean_over_seeds(frame, counts_of(frame), "all").iloc[0]
         assert (row["uar"], row["seeds"], row["each"]) == (54, 5, "50.00 52.00 54.00 56.00 58.00")
         assert row["std"] == pytest.approx(np.sqrt(10))
         # variances 10 / 5 of seeds and 8 / 2 of speakers, with 4 degrees of freedom and 1: 36 / (4 / 4 + 16 / 1) = 2.1
@@ -190,7 +190,7 @@ class TestSummaries:
 
     def test_interval_of_one_seed_is_over_speakers(self):
         frame = pd.DataFrame(rows_of([50]))
-        row = intervals.mean_over_seeds(frame, counts_of(frame), ["model"]).iloc[0]
+        row = intervals.mean_over_seeds(frame, counts_of(frame), "all").iloc[0]
         assert (row["low"], row["uar"], row["high"]) == (pytest.approx(48), 50, pytest.approx(52))
         assert np.isnan(row["std"])
 

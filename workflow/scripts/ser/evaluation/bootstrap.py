@@ -35,15 +35,15 @@ class Estimate:
 
     Attributes:
         effect: the contrast as measured, in UAR points.
-        by_seed: the contrast by seed, shape (seeds,).
         draws: the contrast in every bootstrap draw, shape (draws,).
         freedom: Satterthwaite's degrees of freedom of the variance of `draws`; NaN if it cannot be estimated.
+        seeds: number of seeds.
     """
 
     effect: float
-    by_seed: np.ndarray
     draws: np.ndarray
     freedom: float
+    seeds: int
 
 
 def weights(numbers: np.ndarray) -> np.ndarray:
@@ -92,6 +92,10 @@ class Bootstrap:
         self._uars: dict[Cell, tuple[np.ndarray, np.ndarray]] = {}
         self._speaker_weights: dict[str, np.ndarray] = {}
 
+    def __contains__(self, cell: Cell) -> bool:
+        """Return whether there are counts of a cell."""
+        return cell in self._counts
+
     def uar(self, cell: Cell) -> tuple[np.ndarray, np.ndarray]:
         """Return the UAR in % by seed, and by draw of speakers and seed.
 
@@ -115,8 +119,8 @@ class Bootstrap:
             measured[pair] = measured.get(pair, 0) + coefficient * uar[0]
             drawn[pair] = drawn.get(pair, 0) + coefficient * uar[1]
         draws = sum((self.seed_weights(source) * uar).sum(axis=1) for (source, _), uar in drawn.items())
-        by_seed = sum(measured.values())
-        return Estimate(float(by_seed.mean()), by_seed, draws, self._freedom(measured, drawn))
+        effect = float(sum(measured.values()).mean())
+        return Estimate(effect, draws, self._freedom(measured, drawn), len(self.seeds))
 
     def _freedom(self, measured: dict, drawn: dict) -> float:
         """Return (sum of variances)² / sum of (variance² / degrees of freedom), over draws of seeds and of speakers."""

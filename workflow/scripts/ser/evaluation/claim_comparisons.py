@@ -6,6 +6,7 @@ targets, and over numbers of examples above 0, of a paired difference in UAR poi
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from ser.evaluation.contrasts import Contrast, mean, uar
 from ser.models import pretraining_data
@@ -95,19 +96,16 @@ class _Claims:
         return sorted(found, key=lambda one: (one.claim, not one.primary))
 
     def _across_languages(self) -> Iterator[Comparison]:
-        def above(other):
-            return lambda model, *pair: uar(model, *pair) - uar(other, *pair)
-
-        baseline, english, random = map(self._name, (self._baseline, self._english, self._random))
+        above_baseline, above_random = minus(uar, self._baseline), minus(uar, self._random)
+        beaten = f"{{}} against {self._name(self._baseline)}"
         foundation = [self._english, *self._multilingual]
-        beaten = f"{{}} against {baseline}"
-        yield from self._of_models("C0", beaten, self._table2, foundation, above(self._baseline))
-        yield from self._of_models("C1", beaten, self._table2, self._multilingual, above(self._baseline))
-        yield self._of_model("C2", beaten, "random_init", self._random, above(self._baseline))
-        beaten = f"{{}} against {english}"
-        yield from self._of_models("C3", beaten, self._table2, self._multilingual, above(self._english))
-        beaten = f"{{}} against {random}"
-        yield from self._of_models("C9", beaten, "random_init", [self._pretrained], above(self._random))
+        yield from self._of_models("C0", beaten, self._table2, foundation, above_baseline)
+        yield from self._of_models("C1", beaten, self._table2, self._multilingual, above_baseline)
+        yield self._of_model("C2", beaten, "random_init", self._random, above_baseline)
+        beaten = f"{{}} against {self._name(self._english)}"
+        yield from self._of_models("C3", beaten, self._table2, self._multilingual, minus(uar, self._english))
+        beaten = f"{{}} against {self._name(self._random)}"
+        yield from self._of_models("C9", beaten, "random_init", [self._pretrained], above_random)
 
     def _few_shot(self) -> Iterator[Comparison]:
         shown = sorted((self._experiments["figure2"] or {"shots": []})["shots"])
@@ -121,15 +119,6 @@ class _Claims:
         def gain(model, *pair):
             return with_examples(model, *pair) - uar(model, *pair)
 
-        def above(other):
-            return lambda model, *pair: with_examples(model, *pair) - with_examples(other, *pair)
-
-        def gain_above(models, other):
-            return lambda *pair: mean(gain(model, *pair) for model in models) - gain(other, *pair)
-
-        def mean_above(models, other, shots):
-            return lambda *pair: mean(uar(model, *pair, shots) for model in models) - uar(other, *pair, shots)
-
         without_zero = None if 0 in shown else "Figure 2 has no scores without examples"
         title = "{}, with examples against 0"
         for one in self._of_models("C4", title, "figure2", self._foundation, gain):
@@ -142,37 +131,30 @@ class _Claims:
             if not models:
                 continue
             title = f"gain with examples: mean of models minus {self._name(other)}"
-            gained = self._comparison(claim, title, "figure2", gain_above(models, other))
+            gained = self._comparison(claim, title, "figure2", over(models, minus(gain, other)))
             yield replace(gained, obstacle=without_zero)
             title = f"{{}} against {self._name(other)}"
-            yield from self._of_models(claim, title, "figure2", models, above(other))
+            yield from self._of_models(claim, title, "figure2", models, minus(with_examples, other))
             for shots in shown:
                 title = f"mean of models against {self._name(other)}, {shots} examples"
-                yield self._comparison(claim, title, "figure2", mean_above(models, other, shots))
+                above = over(models, minus(partial(uar, shots=shots), other))
+                yield self._comparison(claim, title, "figure2", above)
 
     def _in_noise(self) -> Iterator[Comparison]:
         condition = (self._experiments["figure3"] or {"condition": "noisy"})["condition"]
+        noisy = partial(uar, condition=condition)
 
-        def noisy(model, *pair):
-            return uar(model, *pair, condition=condition)
-
-        def above(other):
-            return lambda model, *pair: noisy(model, *pair) - noisy(other, *pair)
-
-        def loss(model, *pair):
-            return uar(model, *pair) - noisy(model, *pair)
-
-        def lost_less(other):
-            return lambda model, *pair: loss(other, *pair) - loss(model, *pair)
+        def change(model, *pair):
+            return noisy(model, *pair) - uar(model, *pair)
 
         for claim, models, other in (
             ("C6", self._foundation, self._baseline),
             ("C7", self._multilingual, self._english),
         ):
             title = f"{{}} against {self._name(other)}, {condition}"
-            yield from self._of_models(claim, title, "figure3", models, above(other))
+            yield from self._of_models(claim, title, "figure3", models, minus(noisy, other))
             title = f"points lost by {self._name(other)} minus {{}}"
-            yield from self._of_models(claim, title, "figure3", models, lost_less(other))
+            yield from self._of_models(claim, title, "figure3", models, minus(change, other))
 
     def _seen_in_pretraining(self) -> Iterator[Comparison]:
         """Yield comparisons of languages seen and not seen in pre-training.
@@ -215,9 +197,7 @@ class _Claims:
             title: of the comparison, with {} in place of the model.
             contrast: of a model, a source and a target.
         """
-        return self._comparison(
-            claim, title.format(self._name(model)), experiment, lambda *pair: contrast(model, *pair)
-        )
+        return self._comparison(claim, title.format(self._name(model)), experiment, partial(contrast, model))
 
     def _of_models(
         self, claim: str, title: str, experiment: str, models: Sequence[str], contrast: Callable
@@ -227,11 +207,7 @@ class _Claims:
             yield replace(self._of_model(claim, title, experiment, models[0], contrast), primary=True)
         elif models:
             overall = title.format("mean of " + ", ".join(map(self._name, models)))
-
-            def over_models(*pair):
-                return mean(contrast(model, *pair) for model in models)
-
-            yield self._comparison(claim, overall, experiment, over_models, primary=True)
+            yield self._comparison(claim, overall, experiment, over(models, contrast), primary=True)
             yield from (self._of_model(claim, title, experiment, model, contrast) for model in models)
 
     def _name(self, model: str) -> str:
@@ -241,7 +217,8 @@ class _Claims:
 
     def _without_models(self, claim: str) -> Comparison:
         """Return a placeholder for a claim without comparisons."""
-        experiment = "figure2" if claim in ("C4", "C5") else self._table2
+        figures = {"C4": "figure2", "C5": "figure2", "C6": "figure3", "C7": "figure3"}
+        experiment = figures.get(claim, self._table2)
         if self._experiments[experiment] is None:
             obstacle = f"{LABELS[experiment]} is not configured"
         elif claim == "C8":
@@ -267,6 +244,16 @@ class _Claims:
                 differences = f"the two models differ in {', '.join(different)}, not in weights alone"
                 return replace(comparison, obstacle=differences)
         return comparison
+
+
+def minus(contrast: Callable[..., Contrast], other: str) -> Callable[..., Contrast]:
+    """Return a contrast of models and pairs, less that of another model."""
+    return lambda model, *pair: contrast(model, *pair) - contrast(other, *pair)
+
+
+def over(models: Sequence[str], contrast: Callable[..., Contrast]) -> Callable[..., Contrast]:
+    """Return the mean over models of a contrast of models and pairs."""
+    return lambda *pair: mean(contrast(model, *pair) for model in models)
 
 
 def tested_pairs(experiment: Mapping | None) -> list[Pair]:

@@ -111,7 +111,7 @@ def _measured(comparison: Comparison, estimate: Estimate, by_pair: Mapping) -> d
         "high": high,
         "cells": len(chosen),
         "agreeing": np.nan if equal else sum(effect > 0 for effect in chosen),
-        "seeds": len(estimate.by_seed),
+        "seeds": estimate.seeds,
         "smallest_margin": max(abs(low), abs(high)) if equal else np.nan,
     }
 
@@ -125,7 +125,7 @@ def _converged(scores: pd.DataFrame) -> pd.Series:
 
 def _refusal(comparison: Comparison, estimate: Estimate, converged: pd.Series, titles: Mapping) -> str:
     """Return why a primary contrast gets no verdict, empty if it gets one."""
-    seeds = len(estimate.by_seed)
+    seeds = estimate.seeds
     if seeds < MIN_SEEDS:
         return f"{seeds} seed{'s' if seeds > 1 else ''}"
     low = [model for model in comparison.models if converged[model] < MIN_CONVERGED]
@@ -175,5 +175,5 @@ def _cell(comparison: Comparison, pair: Pair, estimate: Estimate) -> dict:
         "effect": estimate.effect,
         "low": low,
         "high": high,
-        "seeds": len(estimate.by_seed),
+        "seeds": estimate.seeds,
     }

@@ -5,9 +5,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from ser.core.paths import CLEAN
 from ser.evaluation.bootstrap import Bootstrap, Estimate, interval
-from ser.evaluation.contrasts import Contrast, mean, uar
+from ser.evaluation.contrasts import Cell, Contrast, mean, uar
 
 WITHIN_LEVEL, BEST, MEAN, ALL_OTHERS = "within", "best single source", "mean of single sources", "all other languages"
 GAP_TO_BEST, GAP_TO_MEAN, CLOSED = "gap to the best source", "gap to the mean of sources", "share of the gap closed"
@@ -37,65 +36,55 @@ def gaps(
     Returns the columns `COLUMNS`: source and shots are empty where they do not apply.
     """
     scores, rows = Bootstrap(counts, "test"), []
-    available = set(counts[["model", "source", "target", "shots", "condition"]].itertuples(index=False, name=None))
     for target, sources in single_sources.items():
+        added = few_shot if few_shot and target in few_shot["targets"] else None
         for model in models:
-            cell = _Cell(scores, available, model, target)
-            added = few_shot if few_shot and target in few_shot["targets"] else None
-            found = cell.rows(sources, all_others.get(target), added)
+            found = _rows(scores, model, target, sources, all_others.get(target), added)
             rows += [(target, model, *row, len(scores.seeds)) for row in found]
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-class _Cell:
-    """Levels of one model on one target."""
+def _rows(
+    scores: Bootstrap,
+    model: str,
+    target: str,
+    sources: Sequence[str],
+    all_others: str | None,
+    few_shot: Mapping | None,
+) -> list[tuple]:
+    """Return quantity, source, shots, value, low and high of every quantity of a model and target that has runs."""
 
-    def __init__(self, scores: Bootstrap, available: set[tuple], model: str, target: str):
-        self._scores, self._available, self._model, self._target = scores, available, model, target
+    def uar_from(source: str, shots: int = 0) -> Contrast | None:
+        cell = Cell(model, source, target, shots)
+        return uar(*cell) if cell in scores else None
 
-    def rows(self, sources: Sequence[str], all_others: str | None, few_shot: Mapping | None) -> list[tuple]:
-        """Return quantity, source, shots, value, low and high of every quantity that has runs."""
-        target, within = self._target, self._uar(self._target)
-        others = self._uar(all_others) if all_others else None
-        if not (within or others):
-            return []
-        found = {source: self._uar(source) for source in sources}
-        singles = {source: single for source, single in found.items() if single}
-        contrasts = []  # quantity, source, shots, contrast
-        if within:
-            contrasts.append((WITHIN_LEVEL, target, "", within))
-        if singles:
-            best = max(singles, key=lambda source: self._scores.estimate(singles[source]).effect)
-            best_single, mean_single = singles[best], mean(singles.values())
-            contrasts += [(BEST, best, 0, best_single), (MEAN, "", 0, mean_single)]
-        if others:
-            contrasts.append((ALL_OTHERS, all_others, 0, others))
-        if singles and within:
-            contrasts.append((GAP_TO_BEST, best, 0, within - best_single))
-            contrasts.append((GAP_TO_MEAN, "", 0, within - mean_single))
-        rows = []
-        for *quantity, contrast in contrasts:
-            estimate = self._scores.estimate(contrast)
-            rows.append((*quantity, estimate.effect, *interval(estimate)))
-        if few_shot and within:
-            rows += self._shares_closed(within, few_shot["source"], few_shot["shots"])
-        return rows
-
-    def _uar(self, source: str, shots: int = 0) -> Contrast | None:
-        """Return the UAR with a source, None if it has no runs."""
-        cell = (self._model, source, self._target, shots)
-        return uar(*cell) if (*cell, CLEAN) in self._available else None
-
-    def _shares_closed(self, within: Contrast, source: str, all_shots: Sequence[int]) -> list[tuple]:
-        zero_shot = self._uar(source)
-        if not zero_shot:
-            return []
-        gap, rows = self._scores.estimate(within - zero_shot), []
-        for shots in sorted(shots for shots in all_shots if shots):
-            if few_shot := self._uar(source, shots):
-                share = ratio(self._scores.estimate(few_shot - zero_shot), gap)
-                rows.append((CLOSED, source, shots, *share))
-        return rows
+    within, others = uar_from(target), uar_from(all_others)
+    if not (within or others):
+        return []
+    singles = {source: single for source in sources if (single := uar_from(source))}
+    contrasts = []  # quantity, source, shots, contrast
+    if within:
+        contrasts.append((WITHIN_LEVEL, target, "", within))
+    if singles:
+        best = max(singles, key=lambda source: scores.estimate(singles[source]).effect)
+        mean_single = mean(singles.values())
+        contrasts += [(BEST, best, 0, singles[best]), (MEAN, "", 0, mean_single)]
+    if others:
+        contrasts.append((ALL_OTHERS, all_others, 0, others))
+    if singles and within:
+        contrasts.append((GAP_TO_BEST, best, 0, within - singles[best]))
+        contrasts.append((GAP_TO_MEAN, "", 0, within - mean_single))
+    rows = []
+    for *quantity, contrast in contrasts:
+        estimate = scores.estimate(contrast)
+        rows.append((*quantity, estimate.effect, *interval(estimate)))
+    if within and few_shot and (zero_shot := uar_from(few_shot["source"])):
+        gap = scores.estimate(within - zero_shot)
+        for shots in sorted(filter(None, few_shot["shots"])):
+            if examples := uar_from(few_shot["source"], shots):
+                share = ratio(scores.estimate(examples - zero_shot), gap)
+                rows.append((CLOSED, few_shot["source"], shots, *share))
+    return rows
 
 
 def ratio(gained: Estimate, gap: Estimate) -> tuple[float, float, float]:
@@ -108,8 +97,8 @@ def ratio(gained: Estimate, gap: Estimate) -> tuple[float, float, float]:
         return np.nan, np.nan, np.nan
     quotient = Estimate(
         100 * gained.effect / gap.effect,
-        gained.by_seed,  # not used by the interval
         100 * gained.draws / gap.draws,
         min(gained.freedom, gap.freedom),
+        gap.seeds,
     )
     return quotient.effect, *interval(quotient)

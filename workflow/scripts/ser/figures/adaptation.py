@@ -31,7 +31,7 @@ def cells(scores: pd.DataFrame, counts: pd.DataFrame, experiment: Mapping) -> pd
     """
     scores = scores[scores["test_set"] == "all"]
     by_condition = {condition: own for condition, own in scores.groupby("condition")}
-    summary = mean_over_seeds(by_condition[CLEAN], counts, CELL)
+    summary = mean_over_seeds(by_condition[CLEAN], counts, "all")
     adapted = by_condition[ADAPTED].groupby(CELL)["uar"].mean().rename("uar_adapted")
     errors = [by_condition[condition].groupby(CELL)["ece"].mean().rename(name) for name, condition in ERRORS.items()]
     summary = summary.merge(pd.concat([adapted, *errors], axis=1).reset_index(), on=CELL)

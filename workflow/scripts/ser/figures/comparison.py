@@ -17,7 +17,7 @@ def make(inputs, outputs, settings: dict) -> None:
 
 def cells(scores: pd.DataFrame, counts: pd.DataFrame, experiment: dict) -> pd.DataFrame:
     """Return the values drawn, one row per model and pair."""
-    summary = mean_over_seeds(scores[scores["test_set"] == "all"], counts, CELL)
+    summary = mean_over_seeds(scores, counts, "all")
     return style.in_order(summary, {column: experiment[f"{column}s"] for column in CELL})[COLUMNS]
 
 

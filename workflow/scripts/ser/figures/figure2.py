@@ -10,8 +10,7 @@ import pandas as pd
 from ser.evaluation.intervals import mean_over_seeds
 from ser.figures import experiment_figure, style
 
-CELL = ["target", "model", "source", "shots"]
-COLUMNS = [*CELL, "uar", "low", "high", "std", "seeds", "n", "each"]
+COLUMNS = ["target", "model", "source", "shots", "uar", "low", "high", "std", "seeds", "n", "each"]
 
 
 def make(inputs, outputs, settings: dict) -> None:
@@ -27,7 +26,7 @@ def points(scores: pd.DataFrame, counts: pd.DataFrame, experiment: dict) -> pd.D
     """
     targets, models = experiment["targets"], experiment["models"]
     shown = scores["target"].isin(targets) & scores["model"].isin(models)  # experiment `within` may have others
-    summary = mean_over_seeds(scores[shown & (scores["test_set"] == "test")], counts, CELL)
+    summary = mean_over_seeds(scores[shown], counts, "test")
     summary["alone"] = summary["source"] == summary["target"]
     orders = {"target": targets, "model": models, "alone": [False, True], "shots": sorted(summary["shots"].unique())}
     return style.in_order(summary, orders)[COLUMNS]

@@ -24,8 +24,7 @@ def bars(scores: pd.DataFrame, counts: pd.DataFrame, experiment: dict) -> pd.Dat
     `change`, in the noisy rows, is the mean over seeds of noisy minus clean in UAR points, with its confidence
     interval.
     """
-    scores = scores[scores["test_set"] == "all"]
-    summary = mean_over_seeds(scores, counts, ["target", "model", "condition"])
+    summary = mean_over_seeds(scores, counts, "all")
     paired, noisy = Bootstrap(counts, "all"), scores[scores["condition"] != CLEAN]
     changes = [
         (target, model, *change_from_clean(paired, experiment["condition"], model, experiment["source"], target))

@@ -79,8 +79,7 @@ def detail(
     train_loss (means), last_epoch_best, converged and collapsed (numbers of seeds); note. A cell that the paper lacks,
     or whose corpora or model have a note, has no value of the paper.
     """
-    zero_shot = scores[scores["test_set"] == "all"]
-    table = measures.cells_of(experiment).merge(mean_over_seeds(zero_shot, counts, CELL), on=CELL)
+    table = measures.cells_of(experiment).merge(mean_over_seeds(scores, counts, "all"), on=CELL)
     table = table.merge(measures.summary(scores, experiment)[[*CELL, *TRAINING]], on=CELL)
     table = table.merge(paper_values().reset_index(), how="left", on=CELL)
     own_notes = [
