@@ -182,7 +182,7 @@ class TestEmodbVerification:
         write_archive(tmp_path / "emodb.zip", emodb_members(tone).items())
         contents = open_corpus(tmp_path / "emodb.zip", EMODB)[1]
         assert contents.verification["altered"] == 535
-        assert contents.verification["note"] == "altered audio, not comparable"
+        assert contents.verification["notes"] == ["altered audio, not comparable"]
 
     def test_names_lists_missing_files(self, tmp_path, tone):
         members = emodb_members(tone)

@@ -48,7 +48,7 @@ def test_any_format_and_sampling_rate_is_read(table, tmp_path):
     for waveform in waveforms:
         assert waveform.dtype == np.int16
         assert len(waveform) == pytest.approx(16_000, abs=200)
-    assert about["verification"] == {"level": "table", "files": 4, "warnings": [], "note": ""}
+    assert about["verification"] == {"level": "table", "files": 4, "warnings": [], "notes": []}
     assert len(about["sha256"]) == len(about["recordings_sha256"]) == 64
 
 
@@ -64,7 +64,7 @@ def test_silence_is_trimmed_on_request(tmp_path):
     assert [row["samples"] for row in rows] == lengths
     assert [float(row["seconds"]) for row in rows] == pytest.approx([n / 16_000 for n in lengths], abs=1e-4)
     assert [row["start"] for row in rows] == [0, *np.cumsum(lengths)[:-1]]
-    assert about["verification"]["note"] == "leading and trailing silence trimmed (40 dB)"
+    assert about["verification"]["notes"] == ["leading and trailing silence trimmed (40 dB)"]
 
 
 def test_labels_are_mapped_or_left_out(table):

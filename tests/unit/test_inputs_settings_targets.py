@@ -362,12 +362,12 @@ class TestSettings:
         models["whisper"]["checkpoint"] = "openai/whisper-base"
         models["mms-converged"] = models["mms"] | {"training": {"epochs": 100}}
         assert Settings(changed).table("table2")["deviations"] == {
-            "IEMOCAP": "format ravdess, not iemocap",
-            "cnn-lstm": "epochs 100, not 5; patience 10, not null",
-            "mms": "layers 12, not last",
-            "wav2vec2": "method frozen, not lora",
-            "whisper": "checkpoint openai/whisper-base, not openai/whisper-medium",
-            "xlsr": "weights random, not pretrained",
+            "IEMOCAP": ["format ravdess, not iemocap"],
+            "cnn-lstm": ["epochs 100, not 5", "patience 10, not null"],
+            "mms": ["layers 12, not last"],
+            "wav2vec2": ["method frozen, not lora"],
+            "whisper": ["checkpoint openai/whisper-base, not openai/whisper-medium"],
+            "xlsr": ["weights random, not pretrained"],
         }
 
     def test_settings_reflect_files_of_a_folder_and_of_a_table(self, config, tmp_path):

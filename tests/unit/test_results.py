@@ -203,7 +203,7 @@ class TestTable2:
         reversed_pair = {"source": "URDU", "target": "EMODB"}
         rows = rows_of([50, 54]) + rows_of([30, 50], **reversed_pair)
         rows += rows_of([60, 70], model="xlsr") + rows_of([59, 61], model="xlsr", **reversed_pair)
-        return detail_of(pd.DataFrame(rows), {"EMODB": "", "URDU": ""})
+        return detail_of(pd.DataFrame(rows), {"EMODB": [], "URDU": []})
 
     def test_values(self, detail):
         cells = detail.set_index(["source", "target", "model"])
@@ -222,9 +222,9 @@ class TestTable2:
     def test_paper_is_left_out_beside_what_is_not_comparable(self):
         """A difference in settings is noted only where the paper has a value."""
         experiment = {"models": ["cnn-lstm", "xlsr", "mine"], "sources": ["EMODB"], "targets": ["URDU", "EMOVO", "T"]}
-        archives, deviations = {"EMODB": "", "EMOVO": "altered", "T": "altered"}, {"xlsr": "epochs 20, not 5"}
-        notes = table2.all_notes(experiment, archives, deviations | {"mms": "epochs 9, not 5"})
-        assert notes == archives | {"xlsr": "epochs 20, not 5"}
+        archives, deviations = {"EMODB": [], "EMOVO": ["altered"], "T": ["altered"]}, {"xlsr": ["epochs 20, not 5"]}
+        notes = table2.all_notes(experiment, archives, deviations | {"mms": ["epochs 9, not 5"]})
+        assert notes == archives | {"xlsr": ["epochs 20, not 5"]}
         run = [(model, target) for model in experiment["models"] for target in experiment["targets"]]
         scored = pd.DataFrame(row for model, target in run for row in rows_of([50], model=model, target=target))
         cells = detail_of(scored, notes, experiment, label="demo").set_index(["target", "model"])
@@ -420,7 +420,7 @@ def test_figures_of_one_seed_are_drawn(tmp_path, figure):
 
 
 def test_footnotes_are_on_figures_and_in_their_data(tmp_path):
-    notes = style.footnotes("synthetic demo", {"EMODB": "altered (1; 2)", "URDU": "", "A": "x; y", "B": "x"})
+    notes = style.footnotes("synthetic demo", {"EMODB": ["altered (1; 2)"], "URDU": [], "A": ["x", "y"], "B": ["x"]})
     assert notes == ["synthetic demo", "EMODB: altered (1; 2)", "A, B: x", "A: y"]
     notes = notes[:2]
     figure = plt.figure()
@@ -431,12 +431,12 @@ def test_footnotes_are_on_figures_and_in_their_data(tmp_path):
 
 
 def test_unverified_contents_are_noted(tmp_path):
-    found = {"A": {"level": "none", "note": "altered"}, "B": {"level": "names"}, "C": {"level": "none"}}
+    found = {"A": {"level": "none", "notes": ["altered"]}, "B": {"level": "names", "notes": []}}
     paths = [tmp_path / corpus / "archive.json" for corpus in found]
     for path, verification in zip(paths, found.values(), strict=True):
         files.write_json(path, {"verification": verification})
     notes = style.archive_notes(paths)
-    assert notes == {"A": "altered; contents not verified", "B": "", "C": "contents not verified"}
+    assert notes == {"A": ["altered", "contents not verified"], "B": []}
 
 
 def test_equal_figures_have_equal_bytes(tmp_path):

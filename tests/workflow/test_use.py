@@ -625,7 +625,7 @@ class TestModelCard:
         trained = open_trained(run_of(workflow, "xlsr"))
         copied = {"checkpoint": trained.model["checkpoint"], "copy_of": "facebook/wav2vec2-large-xlsr-53"}
         try:
-            write_json(archive, read_json(archive) | {"verification": {"level": "names", "note": "altered audio"}})
+            write_json(archive, read_json(archive) | {"verification": {"level": "names", "notes": ["altered audio"]}})
             write_json(provenance, {"label": None, "config": {"models": {"xlsr": copied}}})
             card = ModelCard(model_card.model_card(trained))
         finally:
@@ -648,8 +648,8 @@ class TestModelCard:
         few_shot = {"target": "German", "shots": 8}
         trained = dataclasses.replace(trained, record=trained.record | few_shot, model=trained.model | checkpoint)
         try:
-            checked = {"level": "names", "note": "altered audio, not comparable"}
-            unchecked = {"level": "none"}
+            checked = {"level": "names", "notes": ["altered audio, not comparable"]}
+            unchecked = {"level": "none", "notes": []}
             for name, corpus_format, level in (("English", "iemocap", unchecked), ("German", "emodb", checked)):
                 archive = read_json(folder / name / "archive.json") | {"format": corpus_format, "verification": level}
                 write_json(folder / name / "archive.json", archive)

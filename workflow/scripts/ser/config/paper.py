@@ -24,7 +24,7 @@ PAPER = {
 }
 
 
-def deviations(entries: Mapping[str, Mapping]) -> dict[str, str]:
+def deviations(entries: Mapping[str, Mapping]) -> dict[str, list[str]]:
     """Return name -> settings that differ from the paper's, for example `epochs 20, not 5`.
 
     Names that the paper's Table II does not have, and entries without a difference, are left out. Whether boredom or
@@ -34,14 +34,14 @@ def deviations(entries: Mapping[str, Mapping]) -> dict[str, str]:
         entries: corpora and models of the configuration by name, after `validation.load`.
     """
     found = {name: _deviations(entries[name], expected) for name, expected in PAPER.items() if name in entries}
-    return {name: text for name, text in found.items() if text}
+    return {name: differing for name, differing in found.items() if differing}
 
 
-def _deviations(entry: Mapping, expected: Mapping) -> str:
+def _deviations(entry: Mapping, expected: Mapping) -> list[str]:
     flat = {**entry, **entry.get("pooling", {}), **entry.get("tuning", {}), **entry.get("training", {})}
     flat["checkpoint"] = pretraining_data.repository(entry)
-    return "; ".join(
+    return [
         f"{key} {to_yaml(flat.get(key))}, not {to_yaml(value)}"
         for key, value in expected.items()
         if flat.get(key) != value
-    )
+    ]

@@ -203,7 +203,7 @@ def summary(corpus: str, report: dict) -> dict:
         "archive": report["archive"]["archive"],
         "archive_sha256": report["archive"]["sha256"],
         "recordings_sha256": report["archive"]["recordings_sha256"],
-        "note": report["archive"]["verification"].get("note", ""),
+        "note": "; ".join(report["archive"]["verification"]["notes"]),
     }
 
 

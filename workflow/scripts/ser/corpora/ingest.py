@@ -52,7 +52,7 @@ def ingest(path: str | os.PathLike, settings: dict) -> tuple[list[dict], Iterato
         )
     if absent := sorted(by_file.keys() - digests.keys()):
         raise UserError(f"{path} changed while it was read: {listing(absent)} no longer exist. Run Snakemake again.")
-    notes = [contents.verification.get("note")]
+    notes = list(contents.verification.get("notes", ()))
     if trim_db is not None:
         notes.append(f"leading and trailing silence trimmed ({trim_db:g} dB)")
     warnings = [*contents.verification["warnings"], *_contradictory_labels(contents.recordings, digests)]
@@ -79,7 +79,7 @@ def ingest(path: str | os.PathLike, settings: dict) -> tuple[list[dict], Iterato
         "bytes": None if Path(path).is_dir() else Path(path).stat().st_size,
         "sha256": archive.sha256(),
         "recordings_sha256": hashlib.sha256("".join(sorted(digests.values())).encode()).hexdigest(),
-        "verification": contents.verification | {"warnings": warnings, "note": "; ".join(filter(None, notes))},
+        "verification": contents.verification | {"warnings": warnings, "notes": notes},
     }
     return rows, _read_waveforms(decoded, [places[row["file"]] for row in rows]), about
 

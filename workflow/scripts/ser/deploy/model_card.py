@@ -109,7 +109,7 @@ def _corpus(directory: Path, name: str, role: str) -> dict:
     rows, archive = read_rows(folder / "utterances.csv"), read_json(folder / "archive.json")
     source = download.published()["corpora"].get(archive["format"])
     verification = archive["verification"]
-    unverified, note = verification["level"] == "none", verification.get("note", "")
+    unverified = verification["level"] == "none"
     licence = "its creator's licence; it is not a published corpus known to the workflow."
     if source:
         licence = download.licence_notice(source)
@@ -120,7 +120,7 @@ def _corpus(directory: Path, name: str, role: str) -> dict:
         "role": role,
         "language": read_json(audit)["language"] if (audit := folder / "audit.json").is_file() else "unknown language",
         "speakers": len({row["speaker"] for row in rows}),
-        "notes": ["not verified to be the published recordings"] * unverified + [note] * bool(note),
+        "notes": ["not verified to be the published recordings"] * unverified + verification["notes"],
         "licence": f"{name}: {licence}",
     }
 

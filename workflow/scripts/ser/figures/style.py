@@ -1,7 +1,6 @@
 """Common style and helpers of tables and figures."""
 
 import os
-import re
 import textwrap
 from collections.abc import Mapping, Sequence
 
@@ -56,15 +55,15 @@ def in_order(cells: pd.DataFrame, orders: Mapping[str, Sequence]) -> pd.DataFram
     return ranked.reset_index(drop=True)
 
 
-def footnotes(label: str | None, notes: Mapping[str, str]) -> list[str]:
+def footnotes(label: str | None, notes: Mapping[str, Sequence[str]]) -> list[str]:
     """Return the notes of a table or figure: the label, and each note with the corpora or models it is on.
 
     Args:
-        notes: corpus or model -> its notes, separated by semicolons outside parentheses.
+        notes: corpus or model -> its notes.
     """
     names: dict[str, list[str]] = {}
-    for name, joined in notes.items():
-        for note in filter(None, re.split(r"; (?![^(]*\))", joined)):
+    for name, own in notes.items():
+        for note in own:
             names.setdefault(note, []).append(name)
     return ([label] if label else []) + [f"{', '.join(noted)}: {note}" for note, noted in names.items()]
 
@@ -141,11 +140,11 @@ def save(figure: Figure, notes: Sequence[str], *paths: str | os.PathLike, below:
     plt.close(figure)
 
 
-def archive_notes(paths: Sequence[str]) -> dict[str, str]:
-    """Read corpus -> note from `results/corpora/{corpus}/archive.json`, empty if the corpus is as published."""
+def archive_notes(paths: Sequence[str]) -> dict[str, list[str]]:
+    """Read corpus -> notes from `results/corpora/{corpus}/archive.json`, none if the corpus is as published."""
     verifications = {str(path).split("/")[-2]: read_json(path)["verification"] for path in paths}
     return {
-        corpus: "; ".join(filter(None, [found.get("note"), "contents not verified" * (found["level"] == "none")]))
+        corpus: found["notes"] + ["contents not verified"] * (found["level"] == "none")
         for corpus, found in verifications.items()
     }
 

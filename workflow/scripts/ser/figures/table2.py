@@ -49,22 +49,23 @@ def paper_values() -> pd.Series:
     return long.set_index(["source", "target", "model"])["paper"]
 
 
-def all_notes(experiment: Mapping, archives: Mapping[str, str], deviations: Mapping[str, str]) -> dict[str, str]:
+def all_notes(
+    experiment: Mapping, archives: Mapping[str, list[str]], deviations: Mapping[str, list[str]]
+) -> dict[str, list[str]]:
     """Return the notes on an experiment's corpora and models.
 
     Args:
-        archives: corpus -> note on its recordings.
+        archives: corpus -> notes on its recordings.
         deviations: corpus or model -> settings that differ from the paper's. They are noted in a table that could
             otherwise show a value of the paper for this corpus or model.
     """
     beside_paper = set(measures.cells_of(experiment).merge(paper_values().reset_index(), on=CELL)[CELL].to_numpy().flat)
-    shown = {name: text for name, text in deviations.items() if name in beside_paper}
-    names = dict.fromkeys([*archives, *shown])
-    return {name: "; ".join(filter(None, [archives.get(name), shown.get(name)])) for name in names}
+    shown = {name: differing for name, differing in deviations.items() if name in beside_paper}
+    return {name: [*archives.get(name, []), *shown.get(name, [])] for name in [*archives, *shown]}
 
 
 def detail(
-    scores: pd.DataFrame, counts: pd.DataFrame, experiment: dict, notes: dict[str, str], label: str | None = None
+    scores: pd.DataFrame, counts: pd.DataFrame, experiment: dict, notes: dict[str, list[str]], label: str | None = None
 ) -> pd.DataFrame:
     """Return one row per cell, in the configuration's order.
 
@@ -83,7 +84,7 @@ def detail(
     table = table.merge(measures.summary(scores, experiment)[[*CELL, *TRAINING]], on=CELL)
     table = table.merge(paper_values().reset_index(), how="left", on=CELL)
     own_notes = [
-        {name: notes.get(name, "") for name in cell} for cell in table[CELL].itertuples(index=False, name=None)
+        {name: notes.get(name, []) for name in cell} for cell in table[CELL].itertuples(index=False, name=None)
     ]
     table["paper"] = table["paper"].where([not any(own.values()) for own in own_notes])
     table["difference"] = table["uar"] - table["paper"]

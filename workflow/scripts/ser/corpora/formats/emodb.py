@@ -54,4 +54,4 @@ def contents(archive: Archive, settings: dict) -> Contents:
         if letter in labels:
             gender = "male" if speaker in MEN else "female"
             recordings.append(Recording(Path(name).stem, speaker, speaker, gender, labels[letter], name))
-    return Contents(recordings, verification | {"note": "; ".join(notes)})
+    return Contents(recordings, verification | {"notes": notes})
