@@ -232,13 +232,12 @@ class Subject:
         """Return the model on the CPU, without dropout."""
         import torch
 
-        from ser.models import families
         from ser.training import loop
 
         tuning = {"method": method, "rank": 16, "alpha": 16, "modules": "feed-forward"}
         settings = {"family": self.family, "weights": weights, "context": "utterance"}
         settings |= {"tuning": tuning, "pooling": {"layers": "last"}}
-        model = loop.initialise(families.of(settings).build, settings, self.folder / "encoder", seed=1)
+        model = loop.initialise(settings, self.folder / "encoder", seed=1)
         for module in model.modules():
             if isinstance(module, torch.nn.Dropout):
                 module.p = 0.0

@@ -312,7 +312,7 @@ class TestSteps:
 
     def test_cnn_lstm_step_never_waits_for_the_device(self):
         frames = [Frames(own.values.to(META), own.real) for own in random_frames(5)]
-        assert one_step(families.of({"family": "cnn-lstm"}).build({}), frames).device == META
+        assert one_step(families.build({"family": "cnn-lstm"}), frames).device == META
 
     @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
     @pytest.mark.parametrize("method", METHODS)
@@ -660,7 +660,7 @@ class TestRuns:
         models = {
             "pooled.npy": FrozenEncoderHead(32, 0, LayerChoice("last", 0)),
             "audio.npy": checkpoint.build("lora"),
-            "log_mel.npy": families.of({"family": "cnn-lstm"}).build({}),
+            "log_mel.npy": families.build({"family": "cnn-lstm"}),
         }
         batches = {path: [] for path in models}
         for path, model in models.items():
@@ -696,7 +696,7 @@ class TestMistakes:
         return Checkpoint("group norm", tmp_path).encoder
 
     def load(self, folder):
-        families.encoder("wav2vec2").build({"weights": "pretrained"}, folder)
+        families.encoder_family("wav2vec2").build({"weights": "pretrained"}, folder)
 
     def change(self, folder, file="config.json", **settings):
         path = folder / file

@@ -40,6 +40,14 @@ def with_svm(kind):
     return kind(paper(models=yaml.safe_load(TEXT)["models"] | {"svm": {"title": "SVM", "family": "svm"}}))
 
 
+def settings_of(config) -> Settings:
+    return Settings(config, Inputs(config))
+
+
+def targets_of(config) -> Targets:
+    return Targets(Experiments(config))
+
+
 @pytest.fixture(scope="module")
 def config():
     return paper()
@@ -52,7 +60,7 @@ def inputs(config):
 
 @pytest.fixture(scope="module")
 def settings(config):
-    return Settings(config)
+    return settings_of(config)
 
 
 def test_claims_have_pairs_of_two_languages(config):
@@ -61,19 +69,19 @@ def test_claims_have_pairs_of_two_languages(config):
     config["source_sets"]["both"] = {"corpora": ["EMODB", "EMOVO"], "balanced": False}
     config["experiments"]["table2_converged"] |= {"sources": ["both", "IEMOCAP"], "targets": ["EMODB", "URDU"]}
     config["corpora"]["EMOVO"]["language"] = "urdu "
-    claimed = Settings(config).claims()["experiments"]
+    claimed = settings_of(config).claims()["experiments"]
     assert claimed["table2_converged"]["pairs"] == [["IEMOCAP", "EMODB"], ["IEMOCAP", "URDU"]]
     assert claimed["figure2"]["pairs"] == [["IEMOCAP", target] for target in ("EMODB", "EMOVO", "URDU")]
     assert claimed["figure2"]["shots"] == [0, 50, 100, 150, 200]
 
 
 def test_gap_has_no_source_in_the_targets_language(config):
-    gap = Settings(config).gap()
+    gap = settings_of(config).gap()
     sources = gap["single_sources"]
     assert "IEMOCAP" in sources["EMODB"]
     assert gap["few_shot"]["targets"] == ["EMODB", "EMOVO", "URDU"]
     corpora = config["corpora"] | {"EMODB": config["corpora"]["EMODB"] | {"language": "english"}}
-    changed = Settings(config | {"corpora": corpora}).gap()
+    changed = settings_of(config | {"corpora": corpora}).gap()
     found = changed["single_sources"]
     assert found["EMODB"] == [source for source in sources["EMODB"] if source != "IEMOCAP"]
     assert found["URDU"] == sources["URDU"]
@@ -103,7 +111,7 @@ class TestInputs:
         found = Inputs(config).downloads
         assert found["emodb.zip"] == ["EMODB", "EMODB-339"]
         assert found["EMOVO-mirror.tar.gz"] == ["EMOVO"]
-        least = Settings(config).download(w(archive="emodb.zip"), None)["corpus"]
+        least = settings_of(config).download(w(archive="emodb.zip"), None)["corpus"]
         assert least["verify"] == "names"  # the least strict entry decides
 
     def test_noise_archives(self, config, inputs, tmp_path):
@@ -231,7 +239,7 @@ class TestExperiments:
         count = 1605 + 75 + 600  # all others, within, adaptation
         assert sum(map(len, experiments.predicted_by.values())) == len(experiments.predictions()) == count
         assert len(experiments.runs()) == 785
-        assert len(experiments.first_run_of_model) == len(config["models"])
+        assert len(experiments.one_run_per_model) == len(config["models"])
 
     def test_corpora_keep_the_configured_order(self, config):
         assert Experiments(config).corpora() == ["IEMOCAP", "EMODB", "EMOVO", "URDU"]
@@ -293,7 +301,7 @@ class TestSettings:
         assert len(found["code"]["hash"]) == 16
 
     def test_order_of_keys_does_not_matter(self, config, settings):
-        other = Settings(reordered(config))
+        other = settings_of(reordered(config))
         for rule, make in ALL_SETTINGS.items():
             assert str(make(other)) == str(make(settings)), rule
 
@@ -301,7 +309,7 @@ class TestSettings:
         """It decides which utterances are drawn, and their batches."""
         run = w(model="cnn-lstm", source="two", target="any", shots=0, seed=1)
         orders = (["EMODB", "EMOVO"], ["EMOVO", "EMODB"])
-        by_order = [Settings(paper(source_sets={"two": {"corpora": corpora}})) for corpora in orders]
+        by_order = [settings_of(paper(source_sets={"two": {"corpora": corpora}})) for corpora in orders]
         for rule in ("finetune", "calibrate"):
             first, second = (getattr(settings, rule)(run) for settings in by_order)
             assert first != second
@@ -331,21 +339,21 @@ class TestSettings:
             model["resources"] = {"mem_mb": 1, "runtime": 1}
             model["training"] |= {} if name == "xlsr" else {"epochs": 99}
         assert ALL_SETTINGS[rule](
-            Settings(config | {"label": "new", "device": "cpu", "seeds": [1, 2]})
+            settings_of(config | {"label": "new", "device": "cpu", "seeds": [1, 2]})
         ) == ALL_SETTINGS[rule](settings)
 
     def test_setting_changes_only_the_rules_that_use_it(self, config, settings):
         changed = copy.deepcopy(config)
         changed["models"]["xlsr"]["training"]["epochs"] = 6
-        different = {rule for rule, make in ALL_SETTINGS.items() if make(Settings(changed)) != make(settings)}
+        different = {rule for rule, make in ALL_SETTINGS.items() if make(settings_of(changed)) != make(settings)}
         assert different == {"finetune", "provenance", *NOTING}
         changed = copy.deepcopy(config)
         changed["conditions"]["noisy"]["snr_db"] = 5
-        different = {rule for rule, make in ALL_SETTINGS.items() if make(Settings(changed)) != make(settings)}
+        different = {rule for rule, make in ALL_SETTINGS.items() if make(settings_of(changed)) != make(settings)}
         assert different == {"noise", "score", "provenance"}  # scores hold a fingerprint of the condition
         changed = copy.deepcopy(config)
         changed["corpora"][RUN.source]["trim_db"] = 40
-        different = {rule for rule, make in ALL_SETTINGS.items() if make(Settings(changed)) != make(settings)}
+        different = {rule for rule, make in ALL_SETTINGS.items() if make(settings_of(changed)) != make(settings)}
         assert different == {"finetune", "provenance"}  # `corpus` is of another corpus
 
     def test_deviations_from_the_paper(self, config, settings):
@@ -361,7 +369,7 @@ class TestSettings:
         models["mms"]["pooling"] = {"layers": 12}
         models["whisper"]["checkpoint"] = "openai/whisper-base"
         models["mms-converged"] = models["mms"] | {"training": {"epochs": 100}}
-        assert Settings(changed).table("table2")["deviations"] == {
+        assert settings_of(changed).table("table2")["deviations"] == {
             "IEMOCAP": ["format ravdess, not iemocap"],
             "cnn-lstm": ["epochs 100, not 5", "patience 10, not null"],
             "mms": ["layers 12, not last"],
@@ -381,7 +389,7 @@ class TestSettings:
         config["corpora"]["MINE"] = table
 
         def found():
-            return Settings(config).corpus(w(corpus="EMODB")), Settings(config).corpus(w(corpus="MINE"))
+            return settings_of(config).corpus(w(corpus="EMODB")), settings_of(config).corpus(w(corpus="MINE"))
 
         before = found()
         assert {"listing", "table"} <= before[1].keys()
@@ -393,7 +401,7 @@ class TestSettings:
         assert before[1] != after[1]
         write_tree(tmp_path, {"mine.csv": b"file,speaker,emotion\ncorpus/wav/03a01Fa.wav,1,angry\n"})
         assert after[1] != found()[1]
-        assert Settings(config).corpus(w(corpus="EMOVO")).keys() == {"code", "format", "trim_db", "verify"}
+        assert settings_of(config).corpus(w(corpus="EMOVO")).keys() == {"code", "format", "trim_db", "verify"}
 
     def test_resources_grow_with_every_attempt(self, config, settings):
         assert settings.memory(RUN, 1) == config["models"]["xlsr"]["resources"]["mem_mb"] == 16_000
@@ -404,13 +412,13 @@ class TestSettings:
     def test_gpu_is_requested_unless_the_device_is_cpu_or_the_model_an_svm(self, settings):
         assert settings.gpu(w(model="cnn-lstm")) == 1
         assert settings.gpu(w(encoding="facebook--wav2vec2-large-xlsr-53-c3f9d884181a")) == 1
-        assert Settings(paper(device="cpu")).gpu(w(model="cnn-lstm")) == 0
-        assert with_svm(Settings).gpu(w(model="svm")) == 0
+        assert settings_of(paper(device="cpu")).gpu(w(model="cnn-lstm")) == 0
+        assert with_svm(settings_of).gpu(w(model="svm")) == 0
 
     def test_device_follows_the_configuration(self, settings):
         assert settings.device(w(model="cnn-lstm")) == "auto"
-        assert Settings(paper(device="cpu")).device(w(model="cnn-lstm")) == "cpu"
-        assert with_svm(Settings).device(w(model="svm")) == "cpu-only"
+        assert settings_of(paper(device="cpu")).device(w(model="cnn-lstm")) == "cpu"
+        assert with_svm(settings_of).device(w(model="svm")) == "cpu-only"
 
     def test_corpus_that_cannot_be_downloaded(self, settings):
         assert settings.refusal("URDU") is None
@@ -427,7 +435,7 @@ class TestTargets:
     """Targets: the final results."""
 
     def test_all_targets(self, config):
-        found = Targets(config).everything()
+        found = targets_of(config).everything()
         assert len(found) == len(set(found))
         assert {
             "results/scores.csv",
@@ -446,7 +454,7 @@ class TestTargets:
 
     def test_converged_table(self, config):
         config = config | {"experiments": config["experiments"] | {"table2_converged": config["experiments"]["table2"]}}
-        targets = Targets(config)
+        targets = targets_of(config)
         assert {"results/tables/table2_converged.tex", "results/tables/table2_converged_measures.md"} <= {
             *targets.everything()
         }
@@ -458,11 +466,11 @@ class TestTargets:
         assert shown == {path.stem for path in (ROOT / "workflow" / "report").glob("*.rst")}
 
     def test_null_experiments_have_no_targets(self):
-        targets = Targets(paper(experiments=dict.fromkeys(EXPERIMENTS)))
+        targets = targets_of(paper(experiments=dict.fromkeys(EXPERIMENTS)))
         assert targets.everything() == targets.corpora() == []
 
     def test_targets_of_a_single_experiment(self, config):
         config = config | {"experiments": dict.fromkeys(EXPERIMENTS) | {"tuning": config["experiments"]["tuning"]}}
-        targets = Targets(config)
+        targets = targets_of(config)
         assert not any("table2" in path or "claims" in path or "figure2" in path for path in targets.everything())
         assert "results/figures/tuning.png" in targets.everything()

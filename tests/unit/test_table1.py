@@ -54,8 +54,8 @@ def table():
             "dropout": [],
         },  # another revision of the same checkpoint
     }
-    titles = {name: name.upper() for name in MODELS}
-    return table1.rows(MODELS, order, titles, runs, encoders, LANGUAGES)
+    models = {name: entry | {"title": name.upper()} for name, entry in MODELS.items()}
+    return table1.rows(models, order, runs, encoders, LANGUAGES)
 
 
 class TestRows:
@@ -86,19 +86,21 @@ class TestRows:
         assert cells["source"].astype(bool).tolist() == [False, True, True, False, False]
 
     def test_copy_of_a_published_checkpoint_has_its_facts(self):
-        entry = MODELS["mine"] | {"copy_of": WHISPER}
+        entry = MODELS["mine"] | {"title": "Mine", "copy_of": WHISPER}
         runs = [{"model": "mine", "parameters": dict.fromkeys(("total", "encoder", "trained"), 1)}]
-        row = table1.rows({"mine": entry}, ["mine"], {"mine": "Mine"}, runs, {}, LANGUAGES).iloc[0]
+        row = table1.rows({"mine": entry}, ["mine"], runs, {}, LANGUAGES).iloc[0]
         assert row[["checkpoint", "seen_Urdu"]].tolist() == [f"local copy of {WHISPER}", "yes"]
         assert row["hours"] == pretraining_data.known()[WHISPER]["hours"]
 
     def test_labels_that_a_checkpoint_was_fine_tuned_on_are_named(self):
         audeering = "audeering/wav2vec2-large-robust-12-ft-emotion-msp-dim"
-        models = {name: MODELS["mine"] | {"checkpoint": name} for name in (audeering, "./mine", "./other")}
+        models = {
+            name: MODELS["mine"] | {"title": name, "checkpoint": name} for name in (audeering, "./mine", "./other")
+        }
         runs = [{"model": name, "parameters": dict.fromkeys(("total", "encoder", "trained"), 1)} for name in models]
         labels = {audeering: ["arousal", "valence"], "./mine": ["ang"]}
         encoders = {encoder_name({"checkpoint": name}): {"labels": named} for name, named in labels.items()}
-        rows = table1.rows(models, [*models], {name: name for name in models}, runs, encoders, LANGUAGES)
+        rows = table1.rows(models, [*models], runs, encoders, LANGUAGES)
         assert rows["fine_tuned_on"].tolist() == [
             "emotion labels of MSP-Podcast (arousal, valence)",
             "labels (ang)",

@@ -37,7 +37,7 @@ def learnable_examples(count, seed=0):
 
 
 def run(tmp_path, settings=SETTINGS, seed=1, fingerprint="same", train=None):
-    model = loop.initialise(cnn_lstm.build, {}, None, seed)
+    model = loop.initialise({"family": "cnn-lstm"}, None, seed)
     return loop.fine_tune(
         model,
         train or learnable_examples(32),

@@ -28,8 +28,8 @@ except UserError as error:
     raise WorkflowError(f"{error}\nThe configuration was read from {read}.") from None
 
 inputs = Inputs(config)  # input files that depend on the configuration
-settings = Settings(config)  # params of each rule, and resources of jobs with a model
-targets = Targets(config)  # final results
+settings = Settings(config, inputs)  # params of each rule, and resources of jobs with a model
+targets = Targets(inputs.experiments)  # final results
 
 
 # used with `--software-deployment-method apptainer`; envs/ser.def says how to build it

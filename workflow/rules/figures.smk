@@ -8,7 +8,7 @@ OUTPUTS results/tables/, results/figures/, results/claims.*
 rule table1:
     """Table I: models, sizes, pre-training and trained parameters."""
     input:
-        runs=collect("results/runs/{run.path}/run.json", run=inputs.experiments.first_run_of_model.values()),
+        runs=collect("results/runs/{run.path}/run.json", run=inputs.experiments.one_run_per_model),
         revisions=collect("resources/encoders/{encoder}/revision.json", encoder=inputs.encoders()),
     output:
         csv="results/tables/table1.csv",

@@ -12,7 +12,7 @@ log = logging.getLogger(__name__)
 
 def main(snakemake):
     rows, waveforms, about = ingest.ingest(str(snakemake.input.archive), snakemake.params.settings)
-    for warning in about["verification"].get("warnings", []):
+    for warning in about["verification"]["warnings"]:
         log.warning("%s: %s", snakemake.wildcards.corpus, warning)
     audio_array.write_array(snakemake.output.audio, waveforms, sum(row["samples"] for row in rows))
     files.write_rows(snakemake.output.utterances, UTTERANCE_COLUMNS, rows)

@@ -28,7 +28,7 @@ def main(snakemake):
     files.write_json(outputs.config, checkpoint.config)
     files.write_json(outputs.preprocessor, checkpoint.preprocessor)
     try:
-        encoder = families.encoder(settings["family"]).build(SETTINGS, Path(outputs.weights).parent)
+        encoder = families.encoder_family(settings["family"]).build(SETTINGS, Path(outputs.weights).parent)
     except UserError as error:
         raise UserError(f"{settings['checkpoint']}: {error}") from error
     if labels := checkpoints.head_labels(checkpoint.config):

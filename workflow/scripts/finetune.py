@@ -8,6 +8,7 @@ import torch
 from safetensors.torch import save_file
 
 from ser.core import files
+from ser.core.encoder_paths import folder_of
 from ser.core.errors import UserError
 from ser.core.paths import RunId
 from ser.corpora import leakage
@@ -15,7 +16,7 @@ from ser.corpora.data_fingerprint import data_fingerprint, described
 from ser.models import families
 from ser.snakemake_support import script
 from ser.training import autocast, data, loop, run_record
-from ser.training.device import choose_device, frame_storage, parent_folder
+from ser.training.device import choose_device, frame_storage
 
 
 def main(snakemake):
@@ -27,9 +28,8 @@ def main(snakemake):
     autocast.choose_gpu_kernels()
     device = choose_device(snakemake.resources.device)
     run = RunId.parse(snakemake.output.weights)
-    encoder, storage = parent_folder(inputs.encoder), frame_storage(device, snakemake.resources)
-    family = families.of(settings["model"])
-    model = loop.initialise(family.build, settings["model"], encoder, run.seed).to(device)
+    encoder, storage = folder_of(inputs.encoder), frame_storage(device, snakemake.resources)
+    model = loop.initialise(settings["model"], encoder, run.seed).to(device)
 
     train_names, dev_names = data.source_names(inputs, settings["balanced"], run.seed)
     train, dev = (data.read_source(model, inputs, names, storage) for names in (train_names, dev_names))
@@ -47,7 +47,7 @@ def main(snakemake):
     hashed_inputs = [path for path in inputs if path not in inputs.encoder[:1]]
     state_path = run_record.state_path(snakemake.output.weights)
     try:
-        progress = family.fine_tune(
+        progress = families.of(settings["model"]).fine_tune(
             model,
             train,
             dev,

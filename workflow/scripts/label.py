@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         tqdm.write(f"label: skipped: {problem}", file=sys.stderr)
 
     windows = label.classify(classifier, recordings, cutting, skip)
-    predictions = list(label.average_by_file(windows) if options.per_file else windows)
+    predictions = list(label.average_by_file(windows)) if options.per_file else windows
     if not predictions:
         raise UserError(f"none of the {len(recordings)} files could be classified: no output was written")
     files.write_rows(options.output, label.COLUMNS, [prediction.row for prediction in predictions])

@@ -3,11 +3,12 @@
 import torch
 
 from ser.core import files
+from ser.core.encoder_paths import folder_of
 from ser.corpora import audio_array
 from ser.models import families
 from ser.snakemake_support import script
 from ser.training import autocast
-from ser.training.device import choose_device, frame_storage, parent_folder
+from ser.training.device import choose_device, frame_storage
 
 
 def main(snakemake):
@@ -15,7 +16,7 @@ def main(snakemake):
     settings = snakemake.params.settings
     autocast.choose_gpu_kernels()
     device = choose_device(snakemake.resources.device)
-    encoder = families.encoder(settings["family"]).build(settings, parent_folder(snakemake.input.encoder)).to(device)
+    encoder = families.encoder_family(settings["family"]).build(settings, folder_of(snakemake.input.encoder)).to(device)
     rows = files.read_rows(snakemake.input.utterances)
     storage = frame_storage(device, snakemake.resources)
     frames = encoder.read_frames(snakemake.input.audio, rows, [row["utterance"] for row in rows], storage)

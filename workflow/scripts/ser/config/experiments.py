@@ -46,7 +46,7 @@ class Experiments:
         self.configured = {name: entry for name in EXPERIMENTS if (entry := config["experiments"][name]) is not None}
         self.models = list(dict.fromkeys(model for entry in self.configured.values() for model in entry["models"]))
         self._seeds = config["seeds"]
-        self._corpora = list(config["corpora"])
+        self._corpora = config["corpora"]
         self._source_sets = config["source_sets"]
         self._predictions: dict[tuple[str, ...], list[Prediction]] = {}
 
@@ -78,6 +78,19 @@ class Experiments:
         sources = self.configured[name]["sources"] if name in self.configured else []
         return list(dict.fromkeys(corpus for source in sources for corpus in self.corpora_of(source)))
 
+    def pairs_in_two_languages(self, name: str) -> list[tuple[str, str]]:
+        """Return an experiment's pairs of a source and a target in another language than all corpora of the source."""
+        return [pair for pair in pairs_of(name, self.configured[name]) if self._crosses(*pair)]
+
+    def single_sources(self, names: Iterable[str], target: str) -> list[str]:
+        """Return the corpora in other languages that models of the named experiments are trained on for a target."""
+        pairs = {pair for name in names for pair in self.pairs_in_two_languages(name)}
+        return sorted(source for source, other in pairs if other == target and source in self._corpora)
+
+    def _crosses(self, source: str, target: str) -> bool:
+        """Return whether no corpus of a source is in the target's language."""
+        return not any(same_language(self._corpora[one], self._corpora[target]) for one in self.corpora_of(source))
+
     @cached_property
     def predicted_by(self) -> dict[RunId, list[tuple[str, str]]]:
         """Targets and conditions to predict with each run, sorted."""
@@ -87,12 +100,12 @@ class Experiments:
         return {run: sorted(cells) for run, cells in found.items()}
 
     @cached_property
-    def first_run_of_model(self) -> dict[str, RunId]:
-        """One run of each model, for values that all its runs share."""
+    def one_run_per_model(self) -> list[RunId]:
+        """The first run of each model, for values that all its runs share."""
         first: dict[str, RunId] = {}
         for prediction in self.predictions():
             first.setdefault(prediction.model, prediction.run)
-        return {model: first[model] for model in self.models if model in first}
+        return [first[model] for model in self.models]
 
     @property
     def claimed(self) -> list[str]:

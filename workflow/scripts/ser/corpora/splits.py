@@ -63,7 +63,7 @@ def target_split(
     """
     rows = with_joined_groups(rows, overlaps)
     groups, counts = count_groups(rows)
-    min_remaining = np.full(len(EMOTIONS), max(1, pool_per_emotion))
+    min_remaining = np.full(len(EMOTIONS), pool_per_emotion)
     found = distinct_splits(counts, min_remaining, (0, counts.sum()), number=seed, name="target", large=True)
     if not found:
         raise UserError(

@@ -112,12 +112,12 @@ class Classifier:
     def __init__(self, trained: TrainedModel, device: torch.device, adapt: bool = False):
         self.calibration = trained.calibration if adapt else None
         entry = trained.model
-        self._device, self._folder = device, trained.folder
-        self._model = families.of(entry).build(entry, trained.encoder).to(device)
-        trainable_state.load_trained_state(self._model, trained.folder / "weights.safetensors")
+        self._device, self._weights = device, trained.weights
+        self._model = families.build(entry, trained.encoder).to(device)
+        trainable_state.load_trained_state(self._model, trained.weights)
         self._frozen = None
         if families.is_frozen(entry):
-            self._frozen = families.encoder(entry["family"]).build(entry, trained.encoder).to(device).eval()
+            self._frozen = families.encoder_family(entry["family"]).build(entry, trained.encoder).to(device).eval()
         self._model.eval()
         self._trim_db = trained.record["settings"].get("trim_db")
         encoder = self._frozen or getattr(self._model, "encoder", None)
@@ -153,7 +153,7 @@ class Classifier:
         """Predict (utterances, 4) probabilities. Raises `UserError` if not finite."""
         condition = CLEAN if self.calibration is None else ADAPTED
         return prediction.classify_embeddings(
-            self._model, embedded, self._device, condition, self.calibration, self._folder / "weights.safetensors"
+            self._model, embedded, self._device, condition, self.calibration, self._weights
         )
 
 
@@ -182,37 +182,30 @@ def _is_audio(path: Path) -> bool:
 
 def classify(
     classifier: Classifier, files: Iterable[Path], cutting: Cutting, skip: Callable[[Path, str], None]
-) -> Iterator[Prediction]:
-    """Yield the predictions for the windows of every file, in order, and show a progress bar.
+) -> list[Prediction]:
+    """Return the predictions for the windows of every file, in order, and show a progress bar.
 
     Args:
         skip: called with a file that cannot be used, and the reason; it has no predictions.
 
     Raises `UserError` if the classifier adapts and there are too few windows.
     """
-    windows = tqdm(_windows(classifier, files, cutting, skip), "classified", unit=" windows")
-    chunks = _embedded(classifier, windows)
-    if classifier.calibration is not None:  # to all recordings together
-        windows, embedded = [], []
-        for some, own in chunks:
-            windows += some
-            embedded.append(own)
-        if len(windows) < LEAST_TO_ADAPT:
-            raise UserError(
-                f"--adapt needs at least {LEAST_TO_ADAPT} recordings or windows, of all emotions that you expect, and"
-                f" there are {len(windows)}: pass more, or leave it out"
-            )
-        chunks = [(windows, torch.cat(embedded))]
-    for windows, embedded in chunks:
-        for window, probabilities in zip(windows, classifier.probabilities(embedded), strict=True):
-            yield Prediction(window.file, window.start / SAMPLE_RATE, window.end / SAMPLE_RATE, probabilities)
-
-
-def _embedded(classifier, windows) -> Iterator[tuple[list[Window], torch.Tensor]]:
-    """Yield windows, some at a time, with their embeddings."""
-    while chunk := list(itertools.islice(windows, WINDOWS_IN_MEMORY)):
-        embedded = classifier.embeddings([frames for _, frames in chunk])
-        yield [window for window, _ in chunk], embedded
+    pending, windows, embedded = tqdm(_windows(classifier, files, cutting, skip), unit=" windows"), [], []
+    while chunk := list(itertools.islice(pending, WINDOWS_IN_MEMORY)):
+        windows += [window for window, _ in chunk]
+        embedded.append(classifier.embeddings([frames for _, frames in chunk]))
+    if classifier.calibration is not None and len(windows) < LEAST_TO_ADAPT:
+        raise UserError(
+            f"--adapt needs at least {LEAST_TO_ADAPT} recordings or windows, of all emotions that you expect, and"
+            f" there are {len(windows)}: pass more, or leave it out"
+        )
+    if not windows:
+        return []
+    probabilities = classifier.probabilities(torch.cat(embedded))
+    return [
+        Prediction(window.file, window.start / SAMPLE_RATE, window.end / SAMPLE_RATE, own)
+        for window, own in zip(windows, probabilities, strict=True)
+    ]
 
 
 def _windows(classifier, files, cutting, skip) -> Iterator[tuple[Window, Frames]]:

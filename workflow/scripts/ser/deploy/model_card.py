@@ -90,7 +90,7 @@ def front_matter(trained: TrainedModel, corpora: list[dict], scored: list[dict])
 def scores_of_run(trained: TrainedModel) -> list[dict]:
     """Score a run's predictions, unless they are older than its weights."""
     file, seed = trained.directory / trained.run.predictions, trained.run.seed
-    if not file.exists() or file.stat().st_mtime < os.stat(trained.folder / "weights.safetensors").st_mtime:
+    if not file.exists() or file.stat().st_mtime < os.stat(trained.weights).st_mtime:
         return []
     splits = sorted(trained.directory.glob(f"results/splits/*/seed{seed}/target.csv"))
     rows = read_rows(file)

@@ -57,7 +57,12 @@ class TrainedModel:
                 else f"run `snakemake {path.relative_to(self.directory)}` with your usual options after it"
             )
             raise UserError(f"{self.folder} has no {CALIBRATION}, which --adapt needs: {action}")
-        return Calibration.load(path, self.folder / "weights.safetensors")
+        return Calibration.load(path, self.weights)
+
+    @property
+    def weights(self) -> Path:
+        """File of the trained weights."""
+        return self.folder / WEIGHTS
 
     @property
     def files(self) -> dict[str, Path]:
@@ -142,17 +147,8 @@ def _check_weights(trained: TrainedModel) -> None:
     for name, key in {WEIGHTS: "weights_sha256", f"{ENCODER}/{ENCODER_WEIGHTS}": "encoder_sha256"}.items():
         if name not in trained.files:
             continue
-        if key not in trained.record:
-            raise UserError(
-                f"{trained.folder} was trained by an older version of the workflow, which did not record {key}."
-                f" Train it again: {_forcerun(trained)}."
-            )
         if sha256(trained.files[name]) != trained.record[key]:
             raise UserError(
                 f"{trained.files[name]} is damaged, or not that of {trained.folder}. Restore it, or train this run"
-                f" again: {_forcerun(trained)}."
+                f" again: add `--forcerun {trained.run.folder}/{WEIGHTS}` to your Snakemake command."
             )
-
-
-def _forcerun(trained: TrainedModel) -> str:
-    return f"add `--forcerun {trained.run.folder}/weights.safetensors` to your Snakemake command"

@@ -89,7 +89,7 @@ def write_facts(figure, report: dict) -> None:
         + (f": {verification['files']} files" if "files" in verification else "")
         + (f", {verification['altered']} altered" if verification.get("altered") else "")
         + ". "
-        + " ".join(f"{warning}." for warning in verification.get("warnings", [])),
+        + " ".join(f"{warning}." for warning in verification["warnings"]),
         f"Guessing the emotion from the speaker alone scores {report['speaker_only_uar']:.0f} % UAR"
         f" (chance {style.CHANCE:.0f} %)" + speaker_only_across_splits(report["splits"]) + ".",
         f"Level {level['least']:.0f} to {level['most']:.0f} dB, mean {level['mean']:.0f}. Silence:"

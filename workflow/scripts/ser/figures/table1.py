@@ -19,7 +19,7 @@ def make(inputs, outputs, settings: dict) -> None:
     runs = [files.read_json(path) for path in inputs.runs]
     encoders = {Path(path).parent.name: files.read_json(path) for path in inputs.revisions}
     languages = settings["languages"]
-    table = rows(settings["models"], settings["order"], settings["titles"], runs, encoders, languages)
+    table = rows(settings["models"], settings["order"], runs, encoders, languages)
     notes = style.footnotes(settings["label"], {})
     with files.atomic_write(outputs.csv) as temporary:
         table.assign(note="; ".join(notes)).to_csv(temporary, index=False)
@@ -39,7 +39,6 @@ def columns(languages: Sequence[str]) -> list[str]:
 def rows(
     models: Mapping[str, dict],
     order: Sequence[str],
-    titles: Mapping[str, str],
     runs: Sequence[dict],
     encoders: Mapping[str, dict],
     languages: Sequence[str],
@@ -62,7 +61,7 @@ def rows(
         table.append(
             {
                 "model": name,
-                "title": titles[name],
+                "title": entry["title"],
                 "family": entry["family"],
                 "checkpoint": _checkpoint(entry),
                 "revision": entry.get("revision", ""),

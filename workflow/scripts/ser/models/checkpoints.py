@@ -75,7 +75,7 @@ def load(name: str, revision: str | None, family: str) -> Checkpoint:
 
 def dropouts(config: dict, family: str) -> list[float]:
     """Return the distinct dropout probabilities inside an encoder, sorted, from its `config.json`."""
-    settings = families.encoder(family).adapted_config(config)
+    settings = families.encoder_family(family).adapted_config(config)
     return sorted({float(getattr(settings, name)) for name in DROPOUTS if hasattr(settings, name)})
 
 
@@ -95,7 +95,7 @@ def _check_config(config: dict, family: str, where: str) -> None:
 
 
 def _load_encoder(name: str, revision: str | None, config: dict, family: str, where: str) -> PreTrainedModel:
-    architecture = families.encoder(family)
+    architecture = families.encoder_family(family)
     model, report = (architecture.checkpoint or architecture.model).from_pretrained(
         name,
         revision=revision,

@@ -16,7 +16,7 @@ from ser.models.heads import LayerChoice, classifier
 
 def build(settings: dict, encoder) -> "EncoderClassifier":
     """Return the model of a configuration's entry, with the encoder from its folder."""
-    return EncoderClassifier(families.encoder(settings["family"]).build(settings, encoder), settings)
+    return EncoderClassifier(families.encoder_family(settings["family"]).build(settings, encoder), settings)
 
 
 class EncoderClassifier(EmotionClassifier):

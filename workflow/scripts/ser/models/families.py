@@ -22,7 +22,7 @@ class Family:
     """Modules, input and training of a model.
 
     Args:
-        modules: names of the modules that build the model; the first one has `build`.
+        modules: names of the modules that build the model; the first one has `build(settings, encoder)`.
         frames: file with the model's input, in the folder of a corpus and condition.
         trainer: name of the module with `fine_tune`.
         step: what a row of its training history is.
@@ -34,10 +34,6 @@ class Family:
     trainer: str = "ser.training.loop"
     step: str = "epoch"
     uses_gpu: bool = True
-
-    def build(self, settings: Mapping, encoder=None):
-        """Return the model, from the folder of its encoder if it has one."""
-        return import_module(self.modules[0]).build(settings, encoder)
 
     def fine_tune(self, *arguments, **options):
         """Train the model; see `ser.training.loop.fine_tune`."""
@@ -58,6 +54,15 @@ def of(model: Mapping) -> Family:
             return Family(("ser.models.encoder_classifier", encoder_module(family)), "audio.npy")
 
 
+def build(model: Mapping, encoder=None):
+    """Return the `EmotionClassifier` of a model's entry in the configuration.
+
+    Args:
+        encoder: folder of its encoder, if it has one.
+    """
+    return import_module(of(model).modules[0]).build(model, encoder)
+
+
 def is_frozen(model: Mapping) -> bool:
     """Return whether a model is a classification head on the vectors of a frozen encoder."""
     return model.get("tuning", {}).get("method") == "frozen"
@@ -68,7 +73,7 @@ def has_encoder(model: Mapping) -> bool:
     return model["family"] not in WITHOUT_ENCODER
 
 
-def encoder(family: str):
+def encoder_family(family: str):
     """Return the `EncoderFamily` of a model's family."""
     return import_module(encoder_module(family)).FAMILY
 

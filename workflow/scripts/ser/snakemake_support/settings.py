@@ -4,15 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ser.config import local_inputs, paper
-from ser.config.experiments import (
-    CLAIMED,
-    LEAVE_ONE_OUT,
-    WITHIN,
-    all_but,
-    conditions_of,
-    pairs_of,
-    same_language,
-)
+from ser.config.experiments import CLAIMED, LEAVE_ONE_OUT, WITHIN, all_but, conditions_of
 from ser.core.errors import UserError
 from ser.core.files import files_under, sha256
 from ser.core.paths import ADAPTED, CALIBRATED
@@ -47,12 +39,11 @@ class Settings:
 
     Args:
         config: the whole configuration after `validation.load`.
+        inputs: its input functions.
     """
 
-    def __init__(self, config: Mapping):
-        self._config = config
-        self._inputs = Inputs(config)
-        self._experiments = self._inputs.experiments
+    def __init__(self, config: Mapping, inputs: Inputs):
+        self._config, self._inputs, self._experiments = config, inputs, inputs.experiments
 
     # --- Corpora ---
 
@@ -160,7 +151,7 @@ class Settings:
 
     def _model_settings(self, script: str, name: str, *sources: str, **values) -> dict:
         entry = self._config["models"][name]
-        model = _without(entry, *DESCRIPTIVE, "copy_of")
+        model = _without(entry, "title", "training", "resources", "copy_of")
         return uses(script, *families.of(entry).modules, *sources, model=model, **values)
 
     # --- Results ---
@@ -181,8 +172,7 @@ class Settings:
             "table1",
             "resources/checkpoints.yaml",
             label=self._config["label"],
-            titles=self._titles(models),
-            models={name: _without(self._config["models"][name], *DESCRIPTIVE) for name in models},
+            models={name: _without(self._config["models"][name], "training", "resources") for name in models},
             order=models,
             languages=sorted({corpus["language"] for corpus in corpora}),
         )
@@ -226,28 +216,17 @@ class Settings:
         targets = list(dict.fromkeys(target for entry in own for target in entry["targets"]))
         left_out, figure2, few_shot = configured.get(LEAVE_ONE_OUT, {"targets": []}), configured.get("figure2"), None
         if figure2:
-            crossed = [target for target in figure2["targets"] if self._crosses(figure2["source"], target)]
+            crossed = [target for _, target in self._experiments.pairs_in_two_languages("figure2")]
             few_shot = {"source": figure2["source"], "shots": figure2["shots"], "targets": crossed}
         return self._figure(
             "gap",
             label=self._config["label"],
             titles=self._titles(models),
             models=models,
-            single_sources={target: self._single_sources(configured, target) for target in targets},
+            single_sources={target: self._experiments.single_sources(configured, target) for target in targets},
             all_others={target: all_but(target) for target in left_out["targets"]},
             few_shot=few_shot,
         )
-
-    def _single_sources(self, experiments: Mapping, target: str) -> list[str]:
-        """Return the corpora in other languages that models were trained on for a target."""
-        pairs = {pair for name, entry in experiments.items() for pair in pairs_of(name, entry)}
-        sources = sorted(source for source, other in pairs if other == target and source in self._config["corpora"])
-        return [source for source in sources if self._crosses(source, target)]
-
-    def _crosses(self, source: str, target: str) -> bool:
-        """Return whether no corpus of a source is in the target's language."""
-        corpora = self._config["corpora"]
-        return not any(same_language(corpora[one], corpora[target]) for one in self._experiments.corpora_of(source))
 
     def claims(self) -> dict:
         """Return the experiments, models and languages that the claims refer to."""
@@ -256,8 +235,8 @@ class Settings:
         entries = {name: self._config["models"][name] for name in sorted(named & self._config["models"].keys())}
         claimed = {}
         for name in self._experiments.claimed:
+            pairs = [list(pair) for pair in self._experiments.pairs_in_two_languages(name)]
             entry = self._experiments.configured[name]
-            pairs = [list(pair) for pair in pairs_of(name, entry) if self._crosses(*pair)]
             claimed[name] = _without(entry, "source", "sources", "targets") | {"pairs": pairs}
         return self._figure(
             "claims",
@@ -265,10 +244,7 @@ class Settings:
             label=self._config["label"],
             roles=roles,
             titles=self._titles(entries),
-            models={
-                name: {key: value for key, value in entry.items() if key not in ("title", "resources")}
-                for name, entry in entries.items()
-            },
+            models={name: _without(entry, "title", "resources") for name, entry in entries.items()},
             languages={name: self._config["corpora"][name]["language"] for name in self._experiments.corpora(claimed)},
             experiments=dict.fromkeys(CLAIMED) | claimed,
         )
@@ -284,9 +260,6 @@ class Settings:
 
     def _titles(self, models) -> dict[str, str]:
         return {name: self._config["models"][name]["title"] for name in models}
-
-
-DESCRIPTIVE = ("title", "training", "resources")  # keys of a model's entry that do not describe its architecture
 
 
 def _without(entry: Mapping, *keys: str) -> dict:

@@ -1,21 +1,15 @@
 """Final results of the configured experiments."""
 
-from collections.abc import Mapping
-
 from ser.config.experiments import ADAPTATION, COMPARISONS, TABLES, Experiments
 
 CLAIMS = ["results/claims.csv", "results/claims_cells.csv", "results/claims.md", "results/claims.png"]
 
 
 class Targets:
-    """Final results of a configuration.
+    """Final results of a configuration's experiments."""
 
-    Args:
-        config: the whole configuration after `validation.load`.
-    """
-
-    def __init__(self, config: Mapping):
-        self._experiments = Experiments(config)
+    def __init__(self, experiments: Experiments):
+        self._experiments = experiments
 
     def everything(self) -> list[str]:
         """Return all final results.

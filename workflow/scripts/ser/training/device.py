@@ -40,11 +40,6 @@ def choose_device(wanted: str) -> torch.device:
     return torch.device("cpu")
 
 
-def parent_folder(files: Sequence[str]) -> Path | None:
-    """Return the folder of an encoder's files, or None without an encoder."""
-    return Path(files[0]).parent if files else None
-
-
 def frame_storage(device: torch.device, resources) -> Storage:
     """Return the storage of frames for a job with these Snakemake resources."""
     return Storage(device, resources.mem_mb * 1e6, resources.tmpdir)

@@ -15,6 +15,7 @@ from ser.core.constants import EMOTIONS
 from ser.core.errors import UserError
 from ser.core.metrics import unweighted_average_recall
 from ser.core.seeding import named_generator, named_seed
+from ser.models import families
 from ser.models.batching import on_device, pad, random_batches, rounded_length
 from ser.models.emotion_classifier import EmotionClassifier
 from ser.models.oom import retry_on_oom
@@ -34,10 +35,10 @@ CPU_MICRO_BATCH = 4
 HISTORY_COLUMNS = ("epoch", "train_loss", "dev_loss", "dev_uar")
 
 
-def initialise(build, settings: dict, encoder, seed: int) -> EmotionClassifier:
-    """Build a model whose random weights depend on the seed only."""
+def initialise(entry: dict, encoder, seed: int) -> EmotionClassifier:
+    """Build the model of a configuration's entry; its random weights depend on the seed only."""
     torch.manual_seed(named_seed("initialisation", seed))
-    return build(settings, encoder)
+    return families.build(entry, encoder)
 
 
 def fine_tune(
