@@ -46,6 +46,9 @@ def on_all_speakers() -> Iterator[tuple[str, Contrast]]:
     lead, lead_30s = over(PAIRS, LAYER_3, LAST), over(PAIRS, layer_3_30s, last_30s)
     yield "lead of layer 3 minus the same with 30 s", lead - lead_30s
     yield "mean of layers minus LoRA", over(PAIRS, "whisper-mean", LORA)
+    for converged, printed in ((CNN_LSTM, "cnn-lstm"), (LAST, "whisper-frozen"), (LORA, "whisper")):
+        yield f"{converged} minus five epochs", over(PAIRS, converged, printed)
+    yield "LoRA minus CNN-LSTM, both five epochs", over(PAIRS, "whisper", "cnn-lstm")
     for model in (SVM, LAST, LAYER_3):
         for source, target in PAIRS:
             others = uar(model, f"all-but-{target}", target) - uar(model, source, target)
