@@ -72,10 +72,10 @@ class TestPlan:
     def test_jobs_and_hours(self):
         jobs = [job("finetune", model="m")] * 3 + [job("finetune", model="n"), job("corpus", corpus="A")]
         assert plan.report(jobs, {("finetune", "m"): 1800}).splitlines() == [
-            "rule      model  jobs  total hours",
-            "corpus           1",
-            "finetune  m      3     1.50",
-            "finetune  n      1     not measured yet",
+            "rule      model      jobs  total hours",
+            "corpus                  1",
+            "finetune  m             3  1.50",
+            "finetune  n             1  not measured yet",
             "",
             "5 jobs to run.",
         ]
@@ -128,10 +128,10 @@ class TestProgress:
         ):
             write_rows(here / path, (), [])
         assert progress.table(Experiments(config)).splitlines() == [
-            "experiment  model     trained  predicted",
-            "table2      cnn-lstm  0/2      0/2",
-            "table2      xlsr      1/2      1/2",
-            "figure2     xlsr      2/4      1/4",
+            "experiment    model     trained    predicted",
+            "table2        cnn-lstm  0/2        0/2",
+            "table2        xlsr      1/2        1/2",
+            "figure2       xlsr      2/4        1/4",
         ]
 
     def test_configuration_files_are_merged_in_order(self, here):

@@ -13,6 +13,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from tabulate import tabulate
+
 from ser.core import reference_data
 from ser.core.errors import UserError
 from ser.core.paths import RunId
@@ -56,11 +58,9 @@ def report(jobs: Sequence[Job], seconds: Mapping[Kind, float]) -> str:
     if not jobs:
         return "Nothing to do."
     counts = Counter((job.rule, job.wildcards.get("model", "")) for job in jobs)
-    rows = [("rule", "model", "jobs", "total hours")]
-    rows += [(*kind, str(count), _hours(kind, count, seconds)) for kind, count in sorted(counts.items())]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ["  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    return "\n".join([*lines, "", f"{len(jobs)} jobs to run.", *downloads(jobs)])
+    rows = [(*kind, count, _hours(kind, count, seconds)) for kind, count in sorted(counts.items())]
+    table = tabulate(rows, ("rule", "model", "jobs", "total hours"), "plain")
+    return "\n".join([table, "", f"{len(jobs)} jobs to run.", *downloads(jobs)])
 
 
 def _hours(kind: Kind, count: int, seconds: Mapping[Kind, float]) -> str:

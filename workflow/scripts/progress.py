@@ -14,6 +14,7 @@ from pathlib import Path
 
 import yaml
 from snakemake.utils import update_config
+from tabulate import tabulate
 
 from ser.config import validation
 from ser.config.experiments import Experiments
@@ -47,16 +48,13 @@ def merged_config(configfiles: Sequence[Path]) -> dict:
 
 def table(experiments: Experiments) -> str:
     """Return a table of finished/needed runs and predictions, as text."""
-    rows = [("experiment", "model", "trained", "predicted")]
+    rows = []
     for name, entry in experiments.configured.items():
         for model in entry["models"]:
             predictions = [p for p in experiments.predictions(name) if p.model == model]
             runs = {f"{p.run.folder}/run.json" for p in predictions}
             rows.append((name, model, _done(runs), _done({p.run.predictions for p in predictions})))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    )
+    return tabulate(rows, ("experiment", "model", "trained", "predicted"), "plain")
 
 
 def _done(paths: set[str]) -> str:

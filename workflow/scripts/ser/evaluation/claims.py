@@ -17,16 +17,16 @@ DESCRIPTIVE = {  # claims without a verdict -> why
     "C2": "no two models can be shown to be comparable within a point or two with these corpora",
     "C8": "languages seen or not seen in pre-training are one to three corpora",
 }
-MIN_SEEDS = 5  # for a verdict
-MIN_CONVERGED = 0.9  # share of a model's runs, for a verdict on it
+LEAST_SEEDS = 5  # for a verdict
+LEAST_CONVERGED = 0.9  # share of a model's runs, for a verdict on it
 EXPLANATION = (
     "The effect of a primary contrast is the mean over the claim's models, over pairs or targets, and over numbers of"
     " examples above 0, of a paired difference in UAR points. Intervals are at 95 %, for new seeds and new speakers of"
     " these corpora. Supported: the effect is above 0; contradicted: it is below 0; both with a p value of at most"
     f" {1 - CONFIDENCE:.2f}, corrected by Holm's method over all primary contrasts; otherwise inconclusive. A claim"
     " with two primary contrasts is supported if both are, and contradicted if one is. There is no verdict with fewer"
-    f" than {MIN_SEEDS} seeds, nor if one of the models compared converged in less than {100 * MIN_CONVERGED:.0f} % of"
-    " its training runs. Other comparisons are descriptive: they have no verdict."
+    f" than {LEAST_SEEDS} seeds, nor if one of the models compared converged in less than {100 * LEAST_CONVERGED:.0f} %"
+    " of its training runs. Other comparisons are descriptive: they have no verdict."
 )
 TEST_SETS = {"figure2": "test"}  # experiments that are not scored on all utterances of the target
 COLUMNS = (
@@ -126,9 +126,9 @@ def _converged(scores: pd.DataFrame) -> pd.Series:
 def _refusal(comparison: Comparison, estimate: Estimate, converged: pd.Series, titles: Mapping) -> str:
     """Return why a primary contrast gets no verdict, empty if it gets one."""
     seeds = estimate.seeds
-    if seeds < MIN_SEEDS:
+    if seeds < LEAST_SEEDS:
         return f"{seeds} seed{'s' if seeds > 1 else ''}"
-    low = [model for model in comparison.models if converged[model] < MIN_CONVERGED]
+    low = [model for model in comparison.models if converged[model] < LEAST_CONVERGED]
     shares = ", ".join(f"{titles.get(model, model)} {100 * converged[model]:.0f} %" for model in low)
     return f"too few runs converged: {shares}" if low else ""
 

@@ -38,9 +38,9 @@ def sort_key(row: Mapping):
     return (*scores.sort_key(row | {"test_set": ""}), row["role"], row["speaker"], row["emotion"])
 
 
-def read(paths: Sequence[str | Path]) -> pd.DataFrame:
-    """Read several `confusions.csv` as one table, without duplicate runs."""
-    return read_table(*paths).drop_duplicates(ignore_index=True)
+def read(paths: str | Path | Sequence[str | Path]) -> pd.DataFrame:
+    """Read one or several `confusions.csv` as one table, without duplicate runs."""
+    return read_table(paths).drop_duplicates(ignore_index=True)
 
 
 def matrices(counts: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:

@@ -45,7 +45,7 @@ def draw(cells: pd.DataFrame, experiment: Mapping, titles: Mapping[str, str], no
     """Draw a panel per model: for each pair the UAR before and after adaptation, joined by a line."""
     models = experiment["models"]
     pairs = list(dict.fromkeys(zip(cells["source"], cells["target"], strict=True)))
-    colours, _ = style.model_styles(models)
+    colours, _ = style.colours_and_markers(models)
     figure, panels = plt.subplots(
         1,
         len(models),

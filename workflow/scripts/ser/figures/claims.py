@@ -18,11 +18,11 @@ MARKERS = {"supported": "o", "contradicted": "X"}
 def make(inputs, outputs, settings: dict) -> None:
     """Test the claims, write the verdicts and draw them."""
     scores = {_experiment(path, ".csv"): read_table(path) for path in inputs.scores}
-    counts = {_experiment(path, "_confusions.csv"): confusions.read([path]) for path in inputs.confusions}
+    counts = {_experiment(path, "_confusions.csv"): confusions.read(path) for path in inputs.confusions}
     table, cells = claims.test(settings, counts, scores)
     notes = style.notes(settings, inputs)
     for path, frame in ((outputs.csv, table), (outputs.cells, cells)):
-        style.write_csv(frame.assign(label="; ".join(notes)), path)
+        style.write_csv(frame.assign(notes="; ".join(notes)), path)
     files.write_text(outputs.markdown, markdown(table, notes))
     draw(table, notes, outputs.png)
 

@@ -25,8 +25,8 @@ def draw(cells: pd.DataFrame, experiment: dict, titles: dict[str, str], notes: l
     """Draw one line per pair across the models, with a colour per target and a marker per source; the mean as bars."""
     models = experiment["models"]
     by_pair = cells.pivot(index=["source", "target"], columns="model", values="uar")[models]
-    colours, _ = style.model_styles(experiment["targets"])
-    _, markers = style.model_styles(experiment["sources"])
+    colours, _ = style.colours_and_markers(experiment["targets"])
+    _, markers = style.colours_and_markers(experiment["sources"])
     figure, axes = plt.subplots(figsize=(max(3.6, 1.3 * len(models) + 1), 3.8), layout="constrained")
     means = by_pair.mean()
     axes.bar(range(len(models)), means, 0.6, color="0.88", edgecolor="0.6", label="mean")

@@ -11,7 +11,7 @@ from ser.figures import style
 
 def make(inputs, outputs, settings: dict) -> None:
     """Write the mean confusion matrices and draw them."""
-    shares = confusions.matrices(confusions.read([inputs.confusions]), ["model"])
+    shares = confusions.matrices(confusions.read(inputs.confusions), ["model"])
     notes = style.notes(settings, inputs)
     style.write_drawn(shares, notes, outputs.csv)
     models = settings["experiment"]["models"]

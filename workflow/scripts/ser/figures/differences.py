@@ -24,7 +24,7 @@ CAPTION = (
 
 def make(inputs, outputs, settings: dict) -> None:
     """Write means and differences as CSV and Markdown, and draw them."""
-    found = differences(confusions.read([inputs.confusions]), settings["experiment"])
+    found = differences(confusions.read(inputs.confusions), settings["experiment"])
     notes = style.notes(settings, inputs)
     style.write_drawn(found, notes, outputs.csv)
     table = texts(found, settings["titles"])

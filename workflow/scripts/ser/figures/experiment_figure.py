@@ -1,6 +1,6 @@
 """Steps that figures of scores share: read the inputs, write the values drawn, and draw them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from ser.evaluation import confusions
 from ser.evaluation.tables import read_table
@@ -14,12 +14,8 @@ def make(values: Callable, draw: Callable, inputs, outputs, settings: dict) -> N
         values: function of scores, confusion counts and the experiment.
         draw: function of the values, the experiment, titles of models, notes and paths.
     """
-    scores, counts = read_table(*_listed(inputs.scores)), confusions.read(_listed(inputs.confusions))
+    scores, counts = read_table(inputs.scores), confusions.read(inputs.confusions)
     drawn = values(scores, counts, settings["experiment"])
     notes = style.notes(settings, inputs)
     style.write_drawn(drawn, notes, outputs.csv)
     draw(drawn, settings["experiment"], settings["titles"], notes, outputs.png, outputs.pdf)
-
-
-def _listed(paths: str | Sequence[str]) -> Sequence[str]:
-    return [paths] if isinstance(paths, str) else paths

@@ -38,7 +38,7 @@ def draw(points: pd.DataFrame, experiment: dict, titles: dict[str, str], notes: 
     Models trained on few-shot examples alone have open markers, without intervals.
     """
     targets, models = experiment["targets"], experiment["models"]
-    colours, markers = style.model_styles(models)
+    colours, markers = style.colours_and_markers(models)
     figure, panels = plt.subplots(
         1, len(targets), figsize=(3.6 * len(targets), 3.4), sharey=True, squeeze=False, layout="constrained"
     )

@@ -49,7 +49,7 @@ def change_text(bar: pd.Series) -> str:
 def draw(bars: pd.DataFrame, experiment: dict, titles: dict[str, str], notes: list[str], *paths) -> None:
     """Draw one panel per target, with plain (clean) and hatched (noisy) bars."""
     targets, models = experiment["targets"], experiment["models"]
-    colours, _ = style.model_styles(models)
+    colours, _ = style.colours_and_markers(models)
     figure, panels = plt.subplots(
         1,
         len(targets),

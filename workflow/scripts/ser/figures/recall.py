@@ -11,7 +11,7 @@ from ser.figures import style
 
 def make(inputs, outputs, settings: dict) -> None:
     """Write the recall of every emotion and draw it."""
-    recalls = confusions.recalls(confusions.read([inputs.confusions]), ["target", "model"])
+    recalls = confusions.recalls(confusions.read(inputs.confusions), ["target", "model"])
     notes = style.notes(settings, inputs)
     style.write_drawn(recalls, notes, outputs.csv)
     draw(recalls, settings["experiment"], settings["titles"], notes, outputs.png, outputs.pdf)
@@ -21,7 +21,7 @@ def draw(recalls: pd.DataFrame, experiment: dict, titles: dict[str, str], notes:
     """Draw the recall of each emotion, one panel per target and marker per model."""
     models = experiment["models"]
     targets = [target for target in experiment["targets"] if target in set(recalls["target"])]
-    colours, markers = style.model_styles(models)
+    colours, markers = style.colours_and_markers(models)
     figure, panels = plt.subplots(
         1, len(targets), figsize=(2.9 * len(targets), 3.2), sharey=True, squeeze=False, layout="constrained"
     )

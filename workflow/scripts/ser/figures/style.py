@@ -31,10 +31,10 @@ def set_style() -> None:
     )
 
 
-def model_styles(models: Sequence[str]) -> tuple[dict[str, tuple], dict[str, str]]:
-    """Return a distinct colour and marker for every model."""
-    colours = dict(zip(models, sns.color_palette("colorblind", len(models)), strict=True))
-    markers = {model: MARKERS[i % len(MARKERS)] for i, model in enumerate(models)}
+def colours_and_markers(names: Sequence[str]) -> tuple[dict[str, tuple], dict[str, str]]:
+    """Return a distinct colour and marker for every name, for example of a model."""
+    colours = dict(zip(names, sns.color_palette("colorblind", len(names)), strict=True))
+    markers = {name: MARKERS[i % len(MARKERS)] for i, name in enumerate(names)}
     return colours, markers
 
 

@@ -32,7 +32,7 @@ def make(inputs, outputs, settings: dict) -> None:
     """Write a table of UARs in every format and draw it."""
     titles, label = settings["titles"], settings["label"]
     notes = all_notes(settings["experiment"], style.archive_notes(inputs.archives), settings["deviations"])
-    counts = confusions.read([inputs.confusions])
+    counts = confusions.read(inputs.confusions)
     cells = detail(read_table(inputs.scores), counts, settings["experiment"], notes, label)
     for path, table in ((outputs.csv, wide(cells)), (outputs.detail, cells)):
         style.write_csv(table, path)

@@ -59,7 +59,7 @@ def draw(
 ) -> None:
     """Draw development UAR (top) and losses (bottom), one column per model; `steps` are the labels of their axes."""
     sources = [source for source in sources if source in set(curves["source"])]
-    colours, markers = style.model_styles(sources)
+    colours, markers = style.colours_and_markers(sources)
     figure, panels = plt.subplots(
         2,
         len(models),
