@@ -163,17 +163,18 @@ class TestFromEndToEnd:
         assert all("Finished job" in log for log in logs)
 
     def test_results_equal_those_without_slurm(self, finished, tmp_path):
+        """Nothing is repeated but training, predictions and their scores."""
         alone = finished.copy(tmp_path / "repository")
-        for folder in ("results", ".snakemake"):
-            shutil.rmtree(alone.directory / folder)
-        Workflow.run(alone, "--cores", "2", TABLE)
+        for folder in ("runs", "predictions", "scores", "tables"):
+            shutil.rmtree(alone.directory / "results" / folder)
+        done = Workflow.run(alone, "--cores", "2", TABLE).stdout
+        assert len(re.findall(r"(?m)^Finished jobid", done)) == 4
         assert alone.outcome() == finished.outcome()
 
-    def test_nothing_is_planned_with_or_without_slurm(self, finished):
-        for command in (finished.command(), Workflow.command(finished)):
-            command = [*command, "--dry-run", TABLE]
-            dry_run = subprocess.run(command, cwd=finished.repository, check=True, capture_output=True, text=True)
-            assert parse(dry_run.stdout) == []
+    def test_nothing_is_planned(self, finished):
+        command = [*finished.command(), "--dry-run", TABLE]
+        dry_run = subprocess.run(command, cwd=finished.repository, check=True, capture_output=True, text=True)
+        assert parse(dry_run.stdout) == []
 
 
 def cancelled(workflow, job):

@@ -108,9 +108,10 @@ CHECKED = [command for command in COMMANDS if command not in SKIPPED]
 RUN = [
     command for command in CHECKED if re.match(r"(make (help|plan|progress)|snakemake --unlock|mkdir|\.)( |$)", command)
 ]
+WITHOUT_EFFECT = "resources|set-threads|slurm-status-command|slurm-partition-config|forcerun|quiet"  # on the plan
 PLANNED = {  # one of the commands whose options plan the same jobs
-    re.sub(r" (--(cores|jobs) \d+|-n|--(resources|set-threads|slurm-status-command|forcerun) \S+)(?= |$)", "", c): c
-    for c in CHECKED
+    re.sub(rf" (--(cores|jobs) \d+|-n|--({WITHOUT_EFFECT}) \S+)(?= |$)", "", c): c
+    for c in reversed(CHECKED)  # so that a command without --quiet is kept
     if c.startswith("snakemake") and c not in RUN
 }.values()
 RULE_GRAPH = "snakemake --rulegraph"

@@ -1,4 +1,4 @@
-"""Named targets, the Workflow Catalog layout, pinned versions and the citation."""
+"""The Workflow Catalog layout, use as a module, pinned versions and the citation."""
 
 import re
 import shutil
@@ -13,14 +13,6 @@ from workflow_tools import Workflow
 from ser.snakemake_support.dry_run import parse
 
 
-@pytest.fixture(scope="module")
-def paper(tmp_path_factory):
-    """Return the paper's experiments with one seed, so that plans take a fraction of the time."""
-    workflow = Workflow(tmp_path_factory.mktemp("paper") / "repository", directory="experiment")
-    workflow.configure(read_yaml("config/config.yaml") | {"seeds": [1]})
-    return workflow
-
-
 def read_yaml(name):
     return yaml.safe_load((ROOT / name).read_text(encoding="utf-8"))
 
@@ -31,55 +23,40 @@ def pinned_versions():
     return {name.lower(): version for name, _, version in (line.partition("==") for line in lines) if version}
 
 
-# --- Targets ----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("target", "output", "without"),
-    [
-        ("table2", "results/tables/table2.csv", {"few_shot", "figure2", "figure3"}),
-        ("corpora", "results/corpora/EMOVO/audit.png", {"finetune", "predict"}),
-    ],
-)
-def test_results_are_named_targets(paper, target, output, without):
-    jobs = parse(paper.run("--dry-run", target).stdout)
-    assert any(output in job.outputs for job in jobs)
-    assert not without & {job.rule for job in jobs}
-
-
-def test_help_lists_every_target(paper):
-    """Compare with the targets of `make` and of Snakemake."""
-    shown = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    assert set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE)) <= set(shown.split())
-    listed = paper.run("--list-target-rules").stdout
-    named = set(re.findall(r"^(\w+)(?: \(.*)?$", listed, re.MULTILINE)) - {"all", "SNAKEMAKE"}
-    assert named
-    assert set(re.findall(r"\w+", shown.split("NAME is one of")[1])) >= named
-
-
 # --- The Workflow Catalog ---------------------------------------------------------------------
 
 
-def test_catalog_layout_plans_the_same_jobs(tmp_path):
-    """Run in another folder: the profile with the rerun triggers must be found."""
-    clone = Workflow(tmp_path / "repository", directory="own")
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory):
+    """Return a copy of the repository with a small configuration in its working directory."""
+    clone = Workflow(tmp_path_factory.mktemp("mine") / "cross-language-ser", directory="own")
     shutil.copy2(ROOT / "config" / "emodb-urdu.yaml", clone.directory / "config" / "config.yaml")
+    return clone
+
+
+@pytest.fixture(scope="module")
+def planned(clone):
+    """Return rules and outputs of the jobs that the clone plans."""
+    jobs = plan(["--snakefile", clone.repository / "Snakefile", "--directory", clone.directory], clone.directory)
+    assert len(jobs) > 50
+    return jobs
+
+
+def plan(arguments, folder, leave_out="", prefix="") -> list[tuple]:
+    """Return rule, without a prefix, and outputs of the jobs that Snakemake plans in a folder."""
+    command = [sys.executable, "-m", "snakemake", "--dry-run", "--nocolor", *arguments]
+    result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
+    assert "Using workflow specific profile" in result.stdout + result.stderr  # it has the rerun triggers
+    jobs = [job for job in parse(result.stdout + result.stderr) if job.rule != leave_out]
+    return sorted((job.rule.removeprefix(prefix), sorted(job.outputs)) for job in jobs)
+
+
+def test_catalog_layout_plans_the_same_jobs(clone, planned):
     assert (ROOT / "config" / "README.md").exists()
     usage = read_yaml(".snakemake-workflow-catalog.yml")["usage"]
     assert usage["software-stack-deployment"] == {"conda": True, "report": usage["report"]}
-
-    def plan(snakefile):
-        command = [sys.executable, "-m", "snakemake", "--dry-run", "--nocolor", "--snakefile", snakefile]
-        command += ["--directory", clone.directory]
-        result = subprocess.run(command, cwd=clone.directory, capture_output=True, text=True, check=True)
-        assert "Using workflow specific profile" in result.stdout + result.stderr
-        jobs = [job for job in parse(result.stdout + result.stderr) if job.rule != "default"]
-        return sorted((job.rule, sorted(job.inputs), sorted(job.outputs)) for job in jobs)
-
-    planned = plan(clone.repository / "Snakefile")
-    assert len(planned) > 50
-    assert plan(clone.repository / "workflow" / "Snakefile") == planned
+    snakefile = clone.repository / "workflow" / "Snakefile"
+    assert plan(["--snakefile", snakefile, "--directory", clone.directory], clone.directory, "default") == planned
 
 
 def test_module_leaves_the_default_target(tmp_path):
@@ -95,22 +72,14 @@ def test_module_leaves_the_default_target(tmp_path):
     assert "not present in the Snakefile" not in result.stdout + result.stderr
 
 
-def test_recipe_for_use_as_a_module_plans_the_same_jobs(tmp_path):
+def test_recipe_for_use_as_a_module_plans_the_same_jobs(clone, planned):
     """Run the recipe of docs/how-to/use-as-a-module.md."""
-    clone = Workflow(tmp_path / "cross-language-ser", directory="own")
     text = (ROOT / "docs" / "how-to" / "use-as-a-module.md").read_text(encoding="utf-8")
-    (tmp_path / "Snakefile").write_text(re.search(r"```python\n(.*?)```", text, re.DOTALL)[1], encoding="utf-8")
-    for folder in (tmp_path, clone.directory):
-        (folder / "config").mkdir(exist_ok=True)
-        shutil.copy2(ROOT / "config" / "emodb-urdu.yaml", folder / "config" / "config.yaml")
+    folder = clone.repository.parent
+    (folder / "Snakefile").write_text(re.search(r"```python\n(.*?)```", text, re.DOTALL)[1], encoding="utf-8")
+    shutil.copytree(clone.directory / "config", folder / "config")
     (command,) = re.findall(r"^snakemake (.*)$", text, re.MULTILINE)
-    command = [sys.executable, "-m", "snakemake", "--dry-run", *command.split()]
-    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
-    jobs = [job for job in parse(result.stdout + result.stderr) if job.rule != "ser_all"]
-    planned = [(job.rule.removeprefix("ser_"), sorted(job.outputs)) for job in jobs]
-    itself = [(job.rule, sorted(job.outputs)) for job in parse(clone.run("--dry-run").stdout)]
-    assert len(planned) > 50
-    assert sorted(planned) == sorted(itself)
+    assert plan(command.split(), folder, "ser_all", "ser_") == planned
 
 
 # --- Pinned versions --------------------------------------------------------------------------

@@ -155,15 +155,6 @@ def test_fingerprint_of_data_covers_few_shot_examples(finished):
     assert len({row["data"] for row in rows}) == 2
 
 
-def test_contents_of_folders_are_tracked_but_not_times(workflow):
-    target = "results/corpora/ONE/overlaps.csv"
-    for path in workflow.directory.glob("ONE/**/*"):
-        path.touch()
-    assert workflow.planned(target) == []
-    (workflow.directory / "ONE" / SMALL_EMOVO[0]).unlink()
-    assert workflow.rules_planned(target) == {"corpus": 1, "overlaps": 1}
-
-
 class TestInterruptions:
     """Interruptions stop all jobs, and the next run gives the same results."""
 
@@ -215,16 +206,12 @@ class TestInterruptions:
         weights = f"{LONG}/weights.safetensors"
         assert (untrained.directory / weights).read_bytes() != (finished.directory / weights).read_bytes()
 
-    @pytest.mark.parametrize(
-        ("rule", "target"),
-        [("corpus", "results/corpora/TWO/utterances.csv"), ("predict", PREDICTED)],
-        ids=["ingestion", "prediction"],
-    )
-    def test_killed_job_is_repeated(self, finished, workflow, rule, target):
-        path = workflow.directory / target
+    def test_killed_job_is_repeated(self, finished, workflow):
+        path = workflow.directory / "results/corpora/TWO/utterances.csv"
+        target = str(path.relative_to(workflow.directory))
         path.unlink()
         process = workflow.start("--cores", "1", target, output=subprocess.PIPE)
-        log = workflow.directory / f"results/logs/{rule}" / LOGS[rule]
+        log = workflow.directory / "results/logs/corpus/TWO.log"
         log.unlink()
         wait_until(log.exists, "the job", process=process)
         for job in psutil.Process(process.pid).children(recursive=True):
@@ -233,15 +220,11 @@ class TestInterruptions:
         assert process.returncode
         assert not path.exists()
         left = path.with_name(f".{path.stem}.4194304{path.suffix}")  # as left by a job killed while writing
-        left.parent.mkdir(parents=True, exist_ok=True)
         left.write_bytes(b"half")
         workflow.run("--cores", "1", target)
         assert not half_written(workflow)
         assert contents(workflow) == contents(finished)
         assert workflow.planned(SCORES, PREDICTED) == []
-
-
-LOGS = {"corpus": "TWO.log", "predict": "long/ONE-to-any/0-shot/seed1.log"}
 
 
 def log_of_training(workflow: Workflow) -> str:
