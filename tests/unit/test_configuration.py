@@ -131,13 +131,11 @@ def corpus(**entry):
         ({"models__cnn-lstm__copy_of": "a/b"}, r"copy_of: not allowed for family cnn-lstm"),
         ({"experiments__figure2__targets": ["IEMOCAP"]}, r"'IEMOCAP' is the source"),
         ({"experiments__figure3__condition": "clean"}, r"'clean' is the reference"),
-        ({"experiments__figure2__shots": [-1]}, r"experiments\.figure2\.shots\.0: -1 is not allowed"),
         (
             {"models__xlsr__title": "Whisper"},
             r"experiments\.table2\.models: 2 models have the title 'Whisper': give each",
         ),
         ({"seeds": ...}, r"'seeds' is missing; .* If your file changes another, give both: --configfile OTHER YOURS"),
-        ({"experiments__table2": 5}, r"experiments\.table2: 5 is not allowed; it must be keys with values \(models"),
         ({"seeds": []}, r"seeds: \[\] is not allowed; it must not be empty"),
         ({"seeds": [1.0]}, r"seeds\.0: 1\.0 is not allowed"),
         ({"training__epochs": True}, r"training\.epochs: true is not allowed"),
@@ -265,11 +263,6 @@ TYPICAL_MISTAKES = [  # edits of the paper's configuration, and the full error m
         " a layer",
     ),
     (
-        {"experiments__figure3__condition": "noise"},
-        "experiments.figure3.condition: 'noise' is not among the conditions; did you mean 'noisy'? allowed are clean,"
-        " noisy",
-    ),
-    (
         {"training__learning_rate": "1e-4"},
         "training.learning_rate: '1e-4' is not allowed; it must be a number more than 0 (YAML reads 1e-4 as text:"
         " write 1.0e-4)",
@@ -331,11 +324,6 @@ TYPICAL_MISTAKES = [  # edits of the paper's configuration, and the full error m
         {"corpora__my corpus": TABLE},
         "corpora: 'my corpus' is not allowed; it must be a name of at most 64 letters, digits, '.', '_' and '-', first"
         " a letter or digit",
-    ),
-    (
-        {"claims": {"multilangual": ["xlsr"]}},
-        "claims.multilangual: unknown key; did you mean 'multilingual'? allowed are baseline, english,"
-        " multilingual, pretrained, random",
     ),
     (
         {"claims": {"english": "wav2vec"}},

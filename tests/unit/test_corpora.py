@@ -98,17 +98,6 @@ class TestPublishedLayouts:
         assert {settings["format"] for _, settings, *_ in PUBLISHED_LAYOUTS.values()} == set(PUBLISHED)
 
 
-@pytest.mark.parametrize("kind", ["folder", "zip", "tar.gz"])
-def test_folders_zips_and_tars_are_read(tmp_path, tone, kind):
-    path, members = tmp_path / f"corpus.{kind}", urdu_members(tone)
-    if kind == "folder":
-        write_tree(path, members)
-    else:
-        write_archive(path, sorted(members.items()))
-    recordings = open_corpus(path, URDU)[1].recordings
-    assert Counter(recording.emotion for recording in recordings) == dict.fromkeys(EMOTIONS, 100)
-
-
 def test_emodb_names_are_parsed(tmp_path, tone):
     write_archive(tmp_path / "emodb.zip", emodb_members(tone).items())
     by_name = {r.utterance: r for r in open_corpus(tmp_path / "emodb.zip", EMODB)[1].recordings}
@@ -119,24 +108,17 @@ def test_emodb_names_are_parsed(tmp_path, tone):
     assert not any(name[5] in "AE" for name in by_name)  # fear and disgust are left out
 
 
-def test_iemocap_label_files_may_be_latin_1_with_crlf(tmp_path, tone):
-    members = iemocap_members(tone)
-    name = next(n for n in members if n.endswith("Ses01F_impro01.txt"))
-    members[name] = "% caf\xe9\n".encode("latin-1") + members[name].replace(b"\n", b"\r\n")
-    write_tree(tmp_path, members)
-    assert len(open_corpus(tmp_path, IEMOCAP)[1].recordings) == 240
-
-
 @pytest.mark.parametrize(
     "edited",
     [
         lambda text: text.replace("\t", "  ").encode(),
         lambda text: text.replace("\n", "\r").encode(),
+        lambda text: f"% caf\xe9\n{text}".replace("\n", "\r\n").encode("latin-1"),
         lambda text: text.encode("utf-16"),
         lambda text: text.encode("utf-8-sig"),
         lambda text: b"\xfe\xff" + text.encode("utf-16-be"),
     ],
-    ids=["spaces", "carriage returns", "UTF-16", "byte order mark", "big-endian UTF-16"],
+    ids=["spaces", "carriage returns", "Latin-1 with CRLF", "UTF-16", "byte order mark", "big-endian UTF-16"],
 )
 def test_iemocap_label_files_may_be_edited_elsewhere(tmp_path, tone, edited):
     members = iemocap_members(tone)
@@ -281,14 +263,6 @@ class TestWrongArchives:
         write_tree(tmp_path, {"Angry/SM1_F1_A01.wav": tone})
         with pytest.raises(UserError, match="1 angry, 0 happy"):
             open_corpus(tmp_path, URDU)[1]
-
-    @pytest.mark.parametrize("kind", ["zip", "tar.gz"])
-    def test_truncated_archive_is_rejected(self, tmp_path, tone, kind):
-        path = tmp_path / f"corpus.{kind}"
-        write_archive(path, urdu_members(tone).items())
-        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-        with pytest.raises(UserError, match=r"damaged or cut short|neither a folder nor a readable"):
-            ingest.ingest(path, URDU)
 
     def test_all_unreadable_recordings_are_listed_at_once(self, tmp_path, tone):
         members = urdu_members(tone)

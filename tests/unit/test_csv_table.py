@@ -145,15 +145,6 @@ def test_speaker_of_two_genders_gives_a_warning(table):
     assert about["verification"]["warnings"] == ["both female and male: '03' (one speaker, or two of one name?)"]
 
 
-def test_whitespace_around_cells_is_removed(table):
-    """Otherwise "03" and "03 " would be two speakers."""
-    text = table.read_text(encoding="utf-8").replace("b.ogg,03,", "b.ogg, 03\u00a0,").replace("room 1", " room 1 ", 1)
-    table.write_text("\n" + text.replace("speaker,", "speaker ,"), encoding="utf-8")
-    rows, *_ = ingest.ingest(table, SETTINGS)
-    assert [row["speaker"] for row in rows] == ["5", "03", "03", "4"]
-    assert {row["group"] for row in rows if row["speaker"] == "03"} == {"room 1"}
-
-
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -11,7 +11,7 @@ from ser.core.errors import UserError
 from ser.corpora import leakage, splits
 from ser.evaluation import gaps
 from ser.evaluation.bootstrap import Estimate
-from ser.figures import figure2, gap
+from ser.figures import gap
 from ser.training import data
 from ser.training.data import Examples
 
@@ -106,20 +106,6 @@ class TestGaps:
         assert row["Best source"].endswith(" (B)")
         assert row["Gap to best"].startswith("20.0 [")
         assert row["Closed by 100 examples"].startswith("63 [")
-
-
-@pytest.mark.parametrize("shots", [[0, 50], [50]])
-def test_figure2_has_the_level_within_the_target(shots):
-    levels = {key: LEVELS[key] for key in (*(("A", number) for number in shots), ("T", 0))}
-    levels["T", 100] = (68, 72)
-    counts = counts_of(levels)
-    cells = [(*key, seed, uar) for key, values in levels.items() for seed, uar in enumerate(values, 1)]
-    scores = pd.DataFrame(cells, columns=["source", "shots", "seed", "uar"])
-    scores = scores.assign(model="m", target="T", condition="clean", test_set="test", n=400)
-    experiment = {"models": ["m"], "source": "A", "targets": ["T"], "shots": shots}
-    points = figure2.points(scores, counts, experiment)
-    found = points[["source", "shots", "uar"]].to_numpy().tolist()
-    assert found == [["A", 0, 50]] * (0 in shots) + [["A", 50, 60], ["T", 0, 85], ["T", 100, 70]]
 
 
 class TestWithin:

@@ -12,15 +12,7 @@ ZERO_SHOT = RunId("xlsr", "a-b", "any", 0, 12)
 
 @pytest.mark.parametrize("run", [FEW_SHOT, ZERO_SHOT, RunId("m", "to", "c-d", 200, 1)])
 @pytest.mark.parametrize(
-    "path",
-    [
-        "{}",
-        "results/runs/{}/weights.safetensors",
-        "/home/x-to-y/1-shot/work/results/runs/{}/history.csv",
-        "results/predictions/{}.csv",
-        "results/benchmarks/finetune/{}.tsv",
-        "results/logs/predict/{}.log",
-    ],
+    "path", ["/home/x-to-y/1-shot/work/results/runs/{}/history.csv", "results/benchmarks/finetune/{}.tsv"]
 )
 def test_run_is_parsed_from_a_path(run, path):
     assert RunId.parse(path.format(run.path)) == run

@@ -11,47 +11,11 @@ from conftest import ROOT
 from ser.config import validation
 from ser.config.experiments import Experiments
 from ser.core.files import write_json, write_rows
-from ser.snakemake_support import dry_run
 from ser.snakemake_support.dry_run import Job
-
-DRY_RUN = """Building DAG of jobs...
-Job stats:
-job         count
---------  -------
-all             1
-
-[Thu Nov 26 12:00:00 2026]
-rule finetune:
-    input: results/a.npy, results/b.csv
-    output: results/runs/m/A-to-any/0-shot/seed1/weights.safetensors
-    jobid: 3
-    reason: Missing output files: results/runs/m/A-to-any/0-shot/seed1/weights.safetensors
-    wildcards: model=m, source=A, target=any, shots=0, seed=1
-    resources: tmpdir=<TBD>
-
-[Thu Nov 26 12:00:00 2026]
-localrule download_corpus:
-    output: resources/corpora/emodb.zip
-    wildcards: archive=emodb.zip
-
-[Thu Nov 26 12:00:00 2026]
-localrule all:
-    input: results/scores.csv
-    jobid: 0
-"""
 
 
 def job(rule, inputs=(), **wildcards):
     return Job(rule, wildcards, tuple(inputs), ())
-
-
-def test_dry_run_is_parsed():
-    training, download = dry_run.parse(DRY_RUN)
-    assert training.rule == "finetune"
-    assert training.wildcards == {"model": "m", "source": "A", "target": "any", "shots": "0", "seed": "1"}
-    assert training.inputs == ("results/a.npy", "results/b.csv")
-    assert training.outputs == ("results/runs/m/A-to-any/0-shot/seed1/weights.safetensors",)
-    assert download == Job("download_corpus", {"archive": "emodb.zip"}, (), ("resources/corpora/emodb.zip",))
 
 
 class TestPlan:

@@ -5,7 +5,6 @@ import sys
 import numpy as np
 import pandas as pd
 import publish
-import pytest
 from PIL import Image
 
 
@@ -32,11 +31,3 @@ def test_tables_are_copied_and_pictures_made_small(tmp_path, monkeypatch):
     with Image.open(folder / "table2.png") as picture:
         assert picture.size == (1300, 163)
         assert picture.convert("RGB").getpixel((1000, 100)) == (200, 30, 30)
-
-
-def test_directory_without_results_is_refused(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", ["publish.py", str(tmp_path), str(tmp_path)])
-    with pytest.raises(SystemExit):
-        publish.main()
-    assert "results does not exist" in capsys.readouterr().err
-    assert list(tmp_path.iterdir()) == []
