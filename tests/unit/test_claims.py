@@ -20,7 +20,7 @@ from ser.core.paths import RunId
 from ser.evaluation import bootstrap, claims
 from ser.evaluation.bootstrap import Bootstrap, Estimate
 from ser.evaluation.claim_comparisons import STATEMENTS, comparisons
-from ser.evaluation.contrasts import Cell, uar
+from ser.evaluation.contrasts import Cell, mean, uar
 from ser.figures import claims as drawn
 
 CORPORA = {"EMODB": "German", "EMOVO": "Italian", "URDU": "Urdu", "IEMOCAP": "English"}
@@ -224,6 +224,10 @@ class TestStatistics:
     )
     def test_verdict_rule(self, effect, p, expected):
         assert claims.verdict(effect, p) == expected
+
+    def test_contrasts_have_no_cells_that_cancel_out(self):
+        first, second = uar("a", "S", "T"), uar("b", "S", "T", shots=50)
+        assert (mean([first, second]) - 0.5 * second).coefficients == {Cell("a", "S", "T"): 0.5}
 
     @pytest.mark.parametrize("count", [2, 3, 6, 29])
     def test_bootstrap_weights_give_the_variance_of_a_mean(self, count):
