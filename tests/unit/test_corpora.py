@@ -160,11 +160,12 @@ class TestEmodbVerification:
         with pytest.raises(UserError, match=r"535 of 535 files are not the published recordings.*`verify: names`"):
             open_corpus(tmp_path / "emodb.zip", EMODB | {"verify": "sha256"})[1]
 
-    def test_names_accepts_altered_audio_with_a_note(self, tmp_path, tone):
-        write_archive(tmp_path / "emodb.zip", emodb_members(tone).items())
-        contents = open_corpus(tmp_path / "emodb.zip", EMODB)[1]
-        assert contents.verification["altered"] == 535
-        assert contents.verification["notes"] == ["altered audio, not comparable"]
+    @pytest.mark.parametrize(("members", "settings", "files"), [(emodb_members, EMODB, 535), (urdu_members, URDU, 400)])
+    def test_names_accepts_altered_audio_with_a_note(self, tmp_path, tone, members, settings, files):
+        write_archive(tmp_path / "corpus.zip", members(tone).items())
+        _, _, about = ingest.ingest(tmp_path / "corpus.zip", settings | {"verify": "names"})
+        assert about["verification"]["altered"] == files
+        assert about["verification"]["notes"] == ["altered audio, not comparable"]
 
     def test_names_lists_missing_files(self, tmp_path, tone):
         members = emodb_members(tone)

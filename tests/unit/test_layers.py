@@ -49,6 +49,11 @@ def test_packages_import_lower_layers_only(package):
     assert found == set()
 
 
+def test_all_forms_of_import_are_found():
+    code = "import ser.a.b\ndef f():\n    from ser import c\n    from ser.d import e as g\n    import numpy"
+    assert imported_modules(code) == {"ser.a.b", "ser.c", "ser.d", "ser.d.e"}
+
+
 @pytest.mark.parametrize("package", ["models", "training"])
 def test_models_and_training_import_neither_audio_libraries_nor_snakemake(package):
     """So that they run on a machine with PyTorch and transformers only; imports inside functions are allowed."""

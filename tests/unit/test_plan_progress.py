@@ -43,6 +43,11 @@ class TestPlan:
             "",
             "5 jobs to run.",
         ]
+        measured = plan.report(jobs[:1] + jobs[3:4], {("finetune", "m"): 1800, ("finetune", "n"): 3})
+        assert re.findall(r"finetune .*", measured) == [
+            "finetune  m             1  0.50",
+            "finetune  n             1  0.00",
+        ]
         assert plan.report([], {}) == "Nothing to do."
 
     def test_downloads(self):

@@ -35,7 +35,10 @@ def test_whole_grid_is_planned_without_corpora(paper):
 
 
 def test_table_is_a_named_target(paper):
-    jobs = parse(paper.run("--dry-run", "table2").stdout)
+    dry_run = paper.run("--dry-run", "table2").stdout
+    for rule in ("finetune", "predict"):
+        assert "gpu=1" in dry_run.partition(f"rule {rule}:")[2].partition("\n\n")[0]
+    jobs = parse(dry_run)
     assert any("results/tables/table2.csv" in job.outputs for job in jobs)
     rules = [job.rule for job in jobs]
     assert rules.count("finetune") == rules.count("predict") == 20

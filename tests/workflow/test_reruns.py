@@ -97,6 +97,7 @@ EDITS = {
         [*runs_of(model="xlsr-frozen"), *XLSR_AGAIN],
     ),
     "two values swapped within a model": (changes("models.xlsr.tuning={method: lora, rank: 16, alpha: 8}"), XLSR_AGAIN),
+    "one model's resources": (changes("models.xlsr.resources={mem_mb: 9000}"), [("provenance", {})]),
     "a corpus added as target": (  # affected runs predict all their targets again
         changes("experiments.table2.targets=[English, German, Italian, Urdu]"),
         [

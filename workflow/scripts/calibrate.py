@@ -2,7 +2,6 @@
 
 import torch
 
-from ser.core.encoder_paths import folder_of
 from ser.core.paths import RunId
 from ser.models import families, trainable_state
 from ser.snakemake_support import script
@@ -16,7 +15,7 @@ def main(snakemake):
     inputs, settings = snakemake.input, snakemake.params.settings
     autocast.choose_gpu_kernels()
     device = choose_device(snakemake.resources.device)
-    model = families.build(settings["model"], folder_of(inputs.encoder))
+    model = families.build(settings["model"], families.folder_of(inputs.encoder))
     trainable_state.load_trained_state(model.to(device), inputs.weights)
 
     def embedded(names):

@@ -8,7 +8,6 @@ import torch
 from safetensors.torch import save_file
 
 from ser.core import files
-from ser.core.encoder_paths import folder_of
 from ser.core.errors import UserError
 from ser.core.paths import RunId
 from ser.corpora import leakage
@@ -28,7 +27,7 @@ def main(snakemake):
     autocast.choose_gpu_kernels()
     device = choose_device(snakemake.resources.device)
     run = RunId.parse(snakemake.output.weights)
-    encoder, storage = folder_of(inputs.encoder), frame_storage(device, snakemake.resources)
+    encoder, storage = families.folder_of(inputs.encoder), frame_storage(device, snakemake.resources)
     model = loop.initialise(settings["model"], encoder, run.seed).to(device)
 
     train_names, dev_names = data.source_names(inputs, settings["balanced"], run.seed)

@@ -59,7 +59,8 @@ def report(jobs: Sequence[Job], seconds: Mapping[Kind, float]) -> str:
         return "Nothing to do."
     counts = Counter((job.rule, job.wildcards.get("model", "")) for job in jobs)
     rows = [(*kind, count, _hours(kind, count, seconds)) for kind, count in sorted(counts.items())]
-    table = tabulate(rows, ("rule", "model", "jobs", "total hours"), "plain")
+    headings, sides = ("rule", "model", "jobs", "total hours"), ("left", "left", "right", "left")
+    table = tabulate(rows, headings, "plain", disable_numparse=True, colalign=sides)
     return "\n".join([table, "", f"{len(jobs)} jobs to run.", *downloads(jobs)])
 
 

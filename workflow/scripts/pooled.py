@@ -3,7 +3,6 @@
 import torch
 
 from ser.core import files
-from ser.core.encoder_paths import folder_of
 from ser.corpora import audio_array
 from ser.models import families
 from ser.snakemake_support import script
@@ -16,7 +15,11 @@ def main(snakemake):
     settings = snakemake.params.settings
     autocast.choose_gpu_kernels()
     device = choose_device(snakemake.resources.device)
-    encoder = families.encoder_family(settings["family"]).build(settings, folder_of(snakemake.input.encoder)).to(device)
+    encoder = (
+        families.encoder_family(settings["family"])
+        .build(settings, families.folder_of(snakemake.input.encoder))
+        .to(device)
+    )
     rows = files.read_rows(snakemake.input.utterances)
     storage = frame_storage(device, snakemake.resources)
     frames = encoder.read_frames(snakemake.input.audio, rows, [row["utterance"] for row in rows], storage)

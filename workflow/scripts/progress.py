@@ -54,7 +54,7 @@ def table(experiments: Experiments) -> str:
             predictions = [p for p in experiments.predictions(name) if p.model == model]
             runs = {f"{p.run.folder}/run.json" for p in predictions}
             rows.append((name, model, _done(runs), _done({p.run.predictions for p in predictions})))
-    return tabulate(rows, ("experiment", "model", "trained", "predicted"), "plain")
+    return tabulate(rows, ("experiment", "model", "trained", "predicted"), "plain", disable_numparse=True)
 
 
 def _done(paths: set[str]) -> str:

@@ -1,6 +1,6 @@
 """Paths of encoders and of their pooled vectors."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 ENCODER_FILES = ("model.safetensors", "config.json", "preprocessor_config.json", "revision.json")
@@ -19,11 +19,6 @@ def encoder_name(model: Mapping) -> str:
 def encoder_folder(model: Mapping) -> str:
     """Return the folder of a model's encoder, relative to the working directory."""
     return f"resources/encoders/{encoder_name(model)}"
-
-
-def folder_of(files: Sequence[str]) -> Path | None:
-    """Return the folder of an encoder's files, or None without an encoder."""
-    return Path(files[0]).parent if files else None
 
 
 def pooled_name(model: Mapping) -> str:

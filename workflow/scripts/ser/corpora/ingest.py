@@ -23,7 +23,7 @@ def ingest(path: str | os.PathLike, settings: dict) -> tuple[list[dict], Iterato
     archive: its name, format, size and sha256 (None for a folder), a digest of the recordings that does not
     depend on how they are packed, and the verification of its contents. Decoded audio is kept in a temporary
     file, so memory does not grow with the corpus. With `trim_db` in the settings, leading and trailing silence is
-    trimmed, which the verification's `note` says.
+    trimmed, which the verification's `notes` say.
 
     Raises `UserError` naming the files that cannot be used.
     """

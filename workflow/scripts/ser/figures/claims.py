@@ -22,7 +22,7 @@ def make(inputs, outputs, settings: dict) -> None:
     table, cells = claims.test(settings, counts, scores)
     notes = style.notes(settings, inputs)
     for path, frame in ((outputs.csv, table), (outputs.cells, cells)):
-        style.write_csv(frame.assign(notes="; ".join(notes)), path)
+        style.write_csv(frame.assign(footnotes="; ".join(notes)), path)
     files.write_text(outputs.markdown, markdown(table, notes))
     draw(table, notes, outputs.png)
 

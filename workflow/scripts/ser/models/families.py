@@ -8,9 +8,10 @@ encoder's family has `FAMILY`, an `EncoderFamily`.
 These modules are imported by a computed name, so a rule names them among the sources of its job.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 
 from ser.core.encoder_paths import pooled_name
 
@@ -61,6 +62,11 @@ def build(model: Mapping, encoder=None):
         encoder: folder of its encoder, if it has one.
     """
     return import_module(of(model).modules[0]).build(model, encoder)
+
+
+def folder_of(files: Sequence[str]) -> Path | None:
+    """Return the folder of an encoder's files, or None without an encoder."""
+    return Path(files[0]).parent if files else None
 
 
 def is_frozen(model: Mapping) -> bool:

@@ -48,7 +48,7 @@ class Contents:
     """Recordings of an archive, and the result of its verification.
 
     `verification` has the `level` and, where they apply, the number of `files` checked, the number `altered`,
-    a `note` shown in tables, and `warnings`.
+    `notes` shown in tables, and `warnings`.
     """
 
     recordings: list[Recording]

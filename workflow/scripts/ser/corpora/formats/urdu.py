@@ -51,7 +51,7 @@ def contents(archive: Archive, settings: dict) -> Contents:
         _check_counts(archive, recordings, published)
         altered = altered_files(archive, found, published, settings["verify"])
         verification |= {"files": len(found), "altered": len(altered)}
-        verification["note"] = "altered audio, not comparable" if altered else ""
+        verification["notes"] = ["altered audio, not comparable"] if altered else []
     return Contents(recordings, verification)
 
 
