@@ -15,11 +15,8 @@ def main(snakemake):
     settings = snakemake.params.settings
     autocast.choose_gpu_kernels()
     device = choose_device(snakemake.resources.device)
-    encoder = (
-        families.encoder_family(settings["family"])
-        .build(settings, families.folder_of(snakemake.input.encoder))
-        .to(device)
-    )
+    family = families.encoder_family(settings["family"])
+    encoder = family.build(settings, families.folder_of(snakemake.input.encoder)).to(device)
     rows = files.read_rows(snakemake.input.utterances)
     storage = frame_storage(device, snakemake.resources)
     frames = encoder.read_frames(snakemake.input.audio, rows, [row["utterance"] for row in rows], storage)

@@ -190,7 +190,8 @@ def classify(
 
     Raises `UserError` if the classifier adapts and there are too few windows.
     """
-    pending, windows, embedded = tqdm(_windows(classifier, files, cutting, skip), unit=" windows"), [], []
+    pending = tqdm(_windows(classifier, files, cutting, skip), "classified", unit=" windows")
+    windows, embedded = [], []
     while chunk := list(itertools.islice(pending, WINDOWS_IN_MEMORY)):
         windows += [window for window, _ in chunk]
         embedded.append(classifier.embeddings([frames for _, frames in chunk]))

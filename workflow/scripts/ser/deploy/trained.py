@@ -147,7 +147,7 @@ def _check_weights(trained: TrainedModel) -> None:
     for name, key in {WEIGHTS: "weights_sha256", f"{ENCODER}/{ENCODER_WEIGHTS}": "encoder_sha256"}.items():
         if name not in trained.files:
             continue
-        if sha256(trained.files[name]) != trained.record[key]:
+        if sha256(trained.files[name]) != trained.record.get(key):
             raise UserError(
                 f"{trained.files[name]} is damaged, or not that of {trained.folder}. Restore it, or train this run"
                 f" again: add `--forcerun {trained.run.folder}/{WEIGHTS}` to your Snakemake command."
