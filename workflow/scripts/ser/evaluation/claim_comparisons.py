@@ -1,4 +1,4 @@
-"""What the paper's claims (C0 to C7, C9) and ours (C8) compare.
+"""Comparisons that the paper's claims (C0 to C7, C9) and ours (C8) make.
 
 A claim has one primary contrast, or two if it says two things: the mean, over the claim's models, over pairs or
 targets, and over numbers of examples above 0, of a paired difference in UAR points. Other comparisons are descriptive.
