@@ -54,7 +54,7 @@ def _rows(
 ) -> list[tuple]:
     """Return quantity, source, shots, value, low and high of every quantity of a model and target that has runs."""
 
-    def uar_from(source: str, shots: int = 0) -> Contrast | None:
+    def uar_from(source: str | None, shots: int = 0) -> Contrast | None:
         cell = Cell(model, source, target, shots)
         return uar(*cell) if cell in scores else None
 
