@@ -130,7 +130,7 @@ def repository(tmp_path_factory):
     (folder / ".venv").symlink_to(sys.prefix)
     for name, excerpt in excerpts().items():
         (folder / name).write_text(yaml.safe_dump(excerpt), encoding="utf-8")
-    for name in ("data/mine.csv",):
+    for name in ("data/mine.csv", "first/data/mine.csv"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text("file,speaker,emotion\n", encoding="utf-8")
     return folder

@@ -277,10 +277,13 @@ use rule figure2 as comparison_figure with:
 
 
 use rule figure2 as confusion with:
-    """Confusion matrices by model."""
+    """Confusion matrices by model, of models trained to convergence if `table2_converged` is configured."""
     input:
-        confusions="results/scores/table2_confusions.csv",
-        archives=collect("results/corpora/{corpus}/archive.json", corpus=inputs.experiments.corpora(["table2"])),
+        confusions=f"results/scores/{inputs.experiments.main_table}_confusions.csv",
+        archives=collect(
+            "results/corpora/{corpus}/archive.json",
+            corpus=inputs.experiments.corpora([inputs.experiments.main_table]),
+        ),
     output:
         csv="results/figures/confusion.csv",
         pdf="results/figures/confusion.pdf",
@@ -294,7 +297,7 @@ use rule figure2 as confusion with:
         "results/logs/confusion.log",
     localrule: True
     params:
-        settings=settings.figure("confusion", "table2"),
+        settings=settings.figure("confusion", inputs.experiments.main_table),
 
 
 use rule confusion as recall with:
@@ -312,7 +315,7 @@ use rule confusion as recall with:
         "results/logs/recall.log",
     localrule: True
     params:
-        settings=settings.figure("recall", "table2"),
+        settings=settings.figure("recall", inputs.experiments.main_table),
 
 
 use rule figure2 as training_curves with:

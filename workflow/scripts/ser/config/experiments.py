@@ -108,10 +108,15 @@ class Experiments:
         return [first[model] for model in self.models]
 
     @property
+    def main_table(self) -> str:
+        """Table II that claims and recalls rest on: the converged one if it is configured."""
+        return "table2_converged" if "table2_converged" in self.configured else "table2"
+
+    @property
     def claimed(self) -> list[str]:
-        """Experiments that claims rest on; of the two Tables II, the converged one if it is configured."""
-        replaced = "table2" if "table2_converged" in self.configured else None
-        return [name for name in CLAIMED if name in self.configured and name != replaced]
+        """Experiments that claims rest on, with one of the two Tables II."""
+        other = {*TABLES} - {self.main_table}
+        return [name for name in CLAIMED if name in self.configured and name not in other]
 
     @property
     def gap(self) -> list[str]:
