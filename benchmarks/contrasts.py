@@ -49,6 +49,9 @@ def on_all_speakers() -> Iterator[tuple[str, Contrast]]:
     for converged, printed in ((CNN_LSTM, "cnn-lstm"), (LAST, "whisper-frozen"), (LORA, "whisper")):
         yield f"{converged} minus five epochs", over(PAIRS, converged, printed)
     yield "LoRA minus CNN-LSTM, both five epochs", over(PAIRS, "whisper", "cnn-lstm")
+    yield "LoRA minus egemaps, five epochs", over(PAIRS, "whisper", SVM)
+    for name, own in (("with", [p for p in PAIRS if "URDU" in p]), ("without", [p for p in PAIRS if "URDU" not in p])):
+        yield f"LoRA minus egemaps on the six pairs {name} URDU", over(own, LORA, SVM)
     for model in (SVM, CNN_LSTM, LAST, LAYER_3):
         for source, target in PAIRS:
             others = uar(model, f"all-but-{target}", target) - uar(model, source, target)
@@ -91,9 +94,13 @@ def on_test_speakers(best: dict[tuple[str, str], str]) -> Iterator[tuple[str, Co
     def alone(model, shots, targets=TARGETS):
         return mean(uar(model, target, target, shots) for target in targets)
 
-    for targets in (("EMODB", "RAVDESS"), CORPORA):
+    def gap_to_mean(model, targets):
+        return mean(within(model, target) - uar(model, source, target) for source, target in PAIRS if target in targets)
+
+    for targets in (CORPORA[:3], CORPORA):
         names = " and ".join(targets)
         yield from ((f"{model}: gap to the best source on {names}", gap(model, targets)) for model in MODELS)
+        yield from ((f"{model}: gap to the mean of sources on {names}", gap_to_mean(model, targets)) for model in MODELS)
         for first, second in ((LAST, LAYER_3), (LAST, LORA), (LORA, LAYER_3)):
             yield f"gap of {first} minus {second} on {names}", gap(first, targets) - gap(second, targets)
     yield (
@@ -113,6 +120,7 @@ def on_test_speakers(best: dict[tuple[str, str], str]) -> Iterator[tuple[str, Co
         yield f"{model}: all other languages minus the mean of single sources", others - singles
         highest = mean(uar(model, best[model, target], target) for target in CORPORA)
         yield f"{model}: all other languages minus the best single source", others - highest
+        yield f"{model}: gap to all other languages", own[model] - others
     for model in MODELS:
         yield f"{model}: 0 examples", few(model, 0)
         both = mean(few(model, shots) for shots in (50, 200))

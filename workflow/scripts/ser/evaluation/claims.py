@@ -1,7 +1,7 @@
 """Verdicts on the paper's claims (C0 to C7, C9) and on ours (C8).
 
 Verdicts rest on the primary contrasts of all claims together (`claim_comparisons`); other comparisons are descriptive.
-`EXPLANATION` states the rules. They are fixed here and do not depend on results.
+`EXPLANATION` states the rules, which are the same for all results.
 """
 
 from collections.abc import Collection, Iterable, Mapping

@@ -1,5 +1,7 @@
 """Confusion matrices by model."""
 
+import textwrap
+
 import matplotlib.pyplot as plt
 import pandas as pd
 import seaborn as sns
@@ -25,7 +27,7 @@ def draw(shares: pd.DataFrame, models: list[str], titles: dict[str, str], notes:
     )
     for axes, model in zip(panels[0], models, strict=True):
         own = shares[shares["model"] == model].set_index("emotion").loc[list(EMOTIONS), list(EMOTIONS)]
-        axes.set_title(titles[model])
+        axes.set_title(textwrap.fill(titles[model], 20))
         sns.heatmap(
             own, ax=axes, cmap="Blues", vmin=0, vmax=100, annot=True, fmt=".0f", cbar=False, square=True, linewidths=0.5
         )

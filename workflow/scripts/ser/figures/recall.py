@@ -38,5 +38,5 @@ def draw(recalls: pd.DataFrame, experiment: dict, titles: dict[str, str], notes:
         axes.grid(axis="x", visible=False)
     panels[0, 0].set_ylabel("recall (%), mean over sources\nand seeds")
     handles, labels = panels[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), frameon=False)
+    figure.legend(handles, labels, loc="outside upper center", ncols=min(4, len(labels)), frameon=False)
     style.save(figure, notes, *paths)
