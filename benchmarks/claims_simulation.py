@@ -219,6 +219,7 @@ def settings(models=MODELS) -> dict:
             "english": "wav2vec2",
             "multilingual": list(FOUNDATION[1:]),
         },
+        "table2": "table2",
         "titles": {},
         "models": {model: {"checkpoint": f"{owner}/{checkpoint}"} for model, owner, checkpoint in named},
         "languages": {"IEMOCAP": "English", "EMODB": "German", "EMOVO": "Italian", "URDU": "Urdu"},

@@ -100,7 +100,9 @@ def on_test_speakers(best: dict[tuple[str, str], str]) -> Iterator[tuple[str, Co
     for targets in (CORPORA[:3], CORPORA):
         names = " and ".join(targets)
         yield from ((f"{model}: gap to the best source on {names}", gap(model, targets)) for model in MODELS)
-        yield from ((f"{model}: gap to the mean of sources on {names}", gap_to_mean(model, targets)) for model in MODELS)
+        yield from (
+            (f"{model}: gap to the mean of sources on {names}", gap_to_mean(model, targets)) for model in MODELS
+        )
         for first, second in ((LAST, LAYER_3), (LAST, LORA), (LORA, LAYER_3)):
             yield f"gap of {first} minus {second} on {names}", gap(first, targets) - gap(second, targets)
     yield (

@@ -390,8 +390,8 @@ def reserved_memory(device) -> int | None:
 def run_ours(case: dict, device) -> dict:
     """Run the workflow's code as its jobs do."""
     from ser.core.constants import EMOTIONS
-    from ser.models.feature_store import Storage
-    from ser.training import autocast, inference, loop
+    from ser.models.frame_storage import Storage
+    from ser.training import autocast, loop
     from ser.training.data import Examples
 
     autocast.choose_gpu_kernels()
@@ -406,7 +406,7 @@ def run_ours(case: dict, device) -> dict:
     frontend = (synchronised_time(device) - started) * SAMPLE_RATE / epoch.samples.sum() * epoch.seconds
 
     def forward(batch, precision):
-        inference.probabilities(model, [frames[i] for i in batch], len(batch), device, precision)
+        loop.probabilities(model, [frames[i] for i in batch], len(batch), device, precision)
 
     predict = in_training = 0.0
     if case.get("predicts", True):  # before training, which may round weights

@@ -246,7 +246,7 @@ class Subject:
     def examples(self, count: int, model):
         """Return utterances for a model: a tone in noise, of another frequency in every class."""
         from ser.core.constants import EMOTIONS
-        from ser.models.feature_store import Storage
+        from ser.models.frame_storage import Storage
         from ser.models.log_mel import BANDS, frame_count
         from ser.training.data import Examples
 
@@ -334,10 +334,10 @@ class Subject:
 
     def probabilities(self, batch_size: int, precision: str = "float32") -> np.ndarray:
         """Predict the development utterances on the device."""
-        from ser.training import inference
+        from ser.training import loop
 
         model = self.build().to(self.device)
-        return inference.probabilities(model, self.dev.frames, batch_size, self.device, precision)
+        return loop.probabilities(model, self.dev.frames, batch_size, self.device, precision)
 
     def batched_against_alone(self) -> float:
         """Return the largest difference of a probability."""

@@ -41,6 +41,7 @@ SETTINGS = {
         "english": "wav2vec2",
         "multilingual": ["xlsr", "whisper", "mms"],
     },
+    "table2": "table2",
     "titles": {},
     "models": {name: {"checkpoint": checkpoint} for name, checkpoint in CHECKPOINTS.items()},
     "languages": CORPORA,
@@ -210,7 +211,8 @@ class TestVerdicts:
         experiments = SETTINGS["experiments"] | {"table2_converged": SETTINGS["experiments"]["table2"]}
         converged = counts | {"table2_converged": experiment(LEVELS, PAIRS)}
         del converged["table2"]
-        table = table_of(SETTINGS | {"experiments": experiments}, converged).set_index("claim")
+        settings = SETTINGS | {"experiments": experiments, "table2": "table2_converged"}
+        table = table_of(settings, converged).set_index("claim")
         assert table.loc["C1", "effect"].iloc[0] == pytest.approx(20)
         assert set(table.loc["C8", "rests_on"]) == {"Table II, converged"}
 

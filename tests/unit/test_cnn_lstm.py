@@ -8,9 +8,9 @@ from conftest import random_frames
 
 from ser.models import cnn_lstm
 from ser.models.batching import random_batches, sorted_batches
-from ser.models.feature_store import Storage
+from ser.models.frame_storage import Storage
 from ser.models.log_mel import frame_count, log_mel
-from ser.training import inference
+from ser.training import loop
 
 CPU = torch.device("cpu")
 
@@ -30,9 +30,9 @@ class TestMasking:
 
     def test_batched_equals_alone(self):
         model, frames = model_with_statistics(), random_frames(40)
-        alone = inference.probabilities(model, frames, 1, CPU)
+        alone = loop.probabilities(model, frames, 1, CPU)
         for batch_size in (7, 40):
-            together = inference.probabilities(model, frames, batch_size, CPU)
+            together = loop.probabilities(model, frames, batch_size, CPU)
             np.testing.assert_allclose(together, alone, atol=1e-5, rtol=0)
         np.testing.assert_allclose(alone.sum(axis=1), 1, atol=1e-9)
 
@@ -66,8 +66,8 @@ class TestMasking:
     @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
     def test_cuda_agrees_with_cpu(self):
         model, frames = model_with_statistics(), random_frames(20)
-        cpu = inference.probabilities(model, frames, 8, CPU)
-        gpu = inference.probabilities(model.cuda(), frames, 8, torch.device("cuda"))
+        cpu = loop.probabilities(model, frames, 8, CPU)
+        gpu = loop.probabilities(model.cuda(), frames, 8, torch.device("cuda"))
         np.testing.assert_allclose(gpu, cpu, atol=1e-3)
 
     def test_architecture_matches_the_paper(self):

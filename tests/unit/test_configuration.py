@@ -63,6 +63,20 @@ class TestLike:
         assert models["frozen"]["copy_of"] == copied["copy_of"]
         assert "copy_of" not in models["own"]
 
+    def test_another_checkpoint_has_no_revision_and_another_family_no_context(self):
+        entries = {
+            "local": {"like": "xlsr", "title": "l", "checkpoint": "./own"},
+            "hubert": {"like": "whisper-30s", "title": "h", "family": "hubert", "checkpoint": "./hubert"},
+            "same": {"like": "whisper-30s", "title": "s", "checkpoint": PAPER["models"]["whisper"]["checkpoint"]},
+        }
+        edits = {"models__whisper-30s": {"like": "whisper", "title": "w", "context": "30s"}}
+        models = validation.load(edited(edits | {f"models__{name}": entry for name, entry in entries.items()}))[
+            "models"
+        ]
+        assert models["local"].keys() == models["xlsr"].keys() - {"revision"}
+        assert models["hubert"].keys() == models["xlsr"].keys() - {"revision"}
+        assert models["same"] == models["whisper-30s"] | {"title": "s"}
+
     def test_keys_except_the_title_are_inherited(self):
         variants = {
             "long": {"like": "xlsr", "title": "long", "training": {"epochs": 9}},
@@ -324,6 +338,11 @@ TYPICAL_MISTAKES = [  # edits of the paper's configuration, and the full error m
         {"corpora__my corpus": TABLE},
         "corpora: 'my corpus' is not allowed; it must be a name of at most 64 letters, digits, '.', '_' and '-', first"
         " a letter or digit",
+    ),
+    (
+        {"experiments__within__shots": [0, 4]},
+        "experiments.within.shots: 4 examples cannot be split into training and development data with every emotion;"
+        " use 0, or at least 8",
     ),
     (
         {"claims": {"english": "wav2vec"}},

@@ -13,7 +13,7 @@ from conftest import write_tree
 from ser.core.constants import EMOTIONS
 from ser.core.errors import UserError
 from ser.corpora import ingest
-from ser.corpora.formats import PUBLISHED, checked, open_corpus, published_files, ravdess
+from ser.corpora.formats import PUBLISHED, open_corpus, published_files, ravdess
 from ser.demo import layouts
 from ser.demo.writing import write_archive
 
@@ -191,20 +191,6 @@ class TestEmodbVerification:
         write_tree(tmp_path, {f"wav/{name}.wav": tone for name in names})
         with pytest.raises(UserError, match="version 2"):
             open_corpus(tmp_path, EMODB)[1]
-
-
-@pytest.mark.parametrize(
-    ("corpus_format", "level", "expected"),
-    [
-        ("emodb", "sha256", "checked by sha256"),
-        ("emodb", "none", "not checked"),
-        ("emodb", "names", "checked by its file names"),
-        ("iemocap", "names", "checked by the number of utterances of each emotion"),
-        ("table", "table", "checked by the existence of the files"),
-    ],
-)
-def test_verification_is_described(corpus_format, level, expected):
-    assert checked(corpus_format, level) == expected
 
 
 class TestWrongArchives:

@@ -30,12 +30,12 @@ from ser.core.errors import UserError
 from ser.core.files import read_json, write_json, write_rows
 from ser.models import checkpoints, encoder_classifier, families, fourier_convolution, frozen_head, trainable_state
 from ser.models.batching import Frames, pad
-from ser.models.feature_store import Storage
 from ser.models.fine_tuning_methods import AdaptedLinear, PromptedLayer
+from ser.models.frame_storage import Storage
 from ser.models.frozen_head import FrozenEncoderHead
 from ser.models.heads import LayerChoice
 from ser.models.log_mel import BANDS, frame_count
-from ser.training import inference, loop, run_record
+from ser.training import loop, run_record
 from ser.training.data import Examples, read_examples
 
 CPU, META = torch.device("cpu"), torch.device("meta")
@@ -144,7 +144,7 @@ def utterances():
 def fixed_features(model, waveforms):
     with torch.no_grad():
         features = [model.encoder.features(waveform) for waveform in waveforms]
-        return features if model.trains_all else [model.encoder.front_end(f, CPU) for f in features]
+        return features if model.trains_all else [model.encoder.convolve_utterance(f, CPU) for f in features]
 
 
 @torch.no_grad()
@@ -152,7 +152,7 @@ def states_of(model, frames):
     """Return the hidden states of each utterance in a batch, without padding."""
     padded, lengths = pad(frames, CPU)
     if model.trains_all:
-        padded, lengths = model._trained_front_end(padded, lengths)
+        padded, lengths = model._convolved(padded, lengths)
     return [states[:length] for states, length in zip(model.encoder(padded, lengths), lengths, strict=True)]
 
 
@@ -232,9 +232,9 @@ class TestBatches:
         perturb_slightly(model)
         features = fixed_features(model, utterances()[:4])
         with torch.no_grad():
-            frames, lengths = model.train()._trained_front_end(*pad(features, CPU))
+            frames, lengths = model.train()._convolved(*pad(features, CPU))
             for padded, length, own in zip(frames, lengths, features, strict=True):
-                alone = model.encoder.front_end(own, CPU)
+                alone = model.encoder.convolve_utterance(own, CPU)
                 assert alone.real == length
                 # rounding depends on the input's length and adds up over seven convolutions
                 assert_close(
@@ -254,8 +254,8 @@ class TestBatches:
         model = small.build(method)
         perturb(model.head)
         frames = read(model, tmp_path, utterances())
-        alone = inference.probabilities(model, frames, 1, CPU)
-        together = inference.probabilities(model, frames, 5, CPU)
+        alone = loop.probabilities(model, frames, 1, CPU)
+        together = loop.probabilities(model, frames, 5, CPU)
         assert_close(1e-5, together, alone, f"probabilities batched, against alone: {method}")
 
 
@@ -503,7 +503,7 @@ def compare_gradients(checkpoint, model, plain):
     for waveform, label in zip(waveforms, labels, strict=True):
         inputs = checkpoint.extractor(waveform, sampling_rate=RATE, return_tensors="pt")
         states = plain(next(iter(inputs.values()))).last_hidden_state
-        real = int(model.encoder.front_end(model.encoder.features(waveform), CPU).real)
+        real = int(model.encoder.convolve_utterance(model.encoder.features(waveform), CPU).real)
         logits = model.head(states[:, :real].mean(dim=1))
         nn.functional.cross_entropy(logits, label.unsqueeze(0), reduction="sum").backward()
     for name, parameter in ours.items():
@@ -575,10 +575,8 @@ class TestLayers:
         )
         rows = [{"utterance": str(i)} for i in range(len(frames))]
         kept = head.read_frames(tmp_path / "pooled.npy", rows, {"0", "2", "4"}, Storage(CPU, 1e9, tmp_path))
-        expected = inference.probabilities(model, [frames[i] for i in (0, 2, 4)], 1, CPU)
-        assert_close(
-            1e-6, inference.probabilities(head, kept, 2, CPU), expected, f"head, against the whole model: {layers}"
-        )
+        expected = loop.probabilities(model, [frames[i] for i in (0, 2, 4)], 1, CPU)
+        assert_close(1e-6, loop.probabilities(head, kept, 2, CPU), expected, f"head, against the whole model: {layers}")
 
     def test_a_numbered_layer_removes_those_above(self, small):
         assert len(small.build("lora", layers=1).encoder.layers) == 1
@@ -620,11 +618,11 @@ class TestRuns:
         assert parameters["encoder"] == published
 
         trainable_state.load_trained_state(model, tmp_path / "weights.safetensors")
-        expected = inference.probabilities(model, read(model, tmp_path, waveforms), 4, CPU)
+        expected = loop.probabilities(model, read(model, tmp_path, waveforms), 4, CPU)
         torch.manual_seed(4)
         loaded = small.build(**options)
         trainable_state.load_trained_state(loaded, tmp_path / "weights.safetensors")
-        again = inference.probabilities(loaded, read(loaded, tmp_path, waveforms), 4, CPU)
+        again = loop.probabilities(loaded, read(loaded, tmp_path, waveforms), 4, CPU)
         np.testing.assert_array_equal(again, expected)
         assert (np.abs(expected - expected[0]) > 1e-6).any()
 

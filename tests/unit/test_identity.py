@@ -22,8 +22,6 @@ SAME = {
     "dashes": ("spk-1", "spk\u20111"),
     "minus sign": ("spk-1", "spk\u22121"),
     "apostrophes": ("O'Neil", "O\u2019Neil"),
-    "variation selector": ("Anna", "Anna\ufe0f"),
-    "filler": ("Anna", "An\u3164na"),
     "blanks": ("Anna B", "  Anna  B\t"),
 }
 

@@ -206,7 +206,21 @@ class TestInputs:
 
     def test_gap_reads_experiments_with_the_models_of_within(self, inputs):
         """Table II as printed has other models than those that are trained within a language."""
-        assert inputs.experiments.gap == ["within", "figure2", "table2_converged"]
+        assert inputs.experiments.gap == inputs.gap(w()) == ["within", "figure2", "table2_converged"]
+
+    def test_gap_is_not_made_of_examples_alone(self):
+        experiments = yaml.safe_load(TEXT)["experiments"]
+        experiments["within"]["shots"] = [50]
+        changed = paper(experiments=experiments)
+        assert not [path for path in targets_of(changed).everything() if "gap" in path]
+        with pytest.raises(WorkflowError, match=r"within with 0 in its `shots`"):
+            Inputs(changed).gap(w())
+
+    def test_detailed_figures_are_of_table2_as_printed_without_a_converged_one(self, inputs):
+        experiments = yaml.safe_load(TEXT)["experiments"]
+        assert inputs.runs_of_main_table(w()) == inputs.scored_runs(w(experiment="table2_converged"))
+        printed = Inputs(paper(experiments=experiments | {"table2_converged": None}))
+        assert printed.runs_of_main_table(w()) == printed.scored_runs(w(experiment="table2"))
 
     def test_encoders_in_use(self, inputs):
         assert len(inputs.encoders()) == len(set(inputs.encoders())) == 8
@@ -215,6 +229,8 @@ class TestInputs:
         inputs = Inputs(paper(experiments=dict.fromkeys(EXPERIMENTS)))
         with pytest.raises(WorkflowError, match=r"experiments\.tuning is null"):
             inputs.scored_runs(w(experiment="tuning"))
+        with pytest.raises(WorkflowError, match=r"experiments\.table2 is null"):
+            inputs.runs_of_main_table(w())
         assert inputs.experiments.source_corpora("table2") == inputs.experiments.runs() == inputs.encoders() == []
 
     def test_corpora_of_source_sets(self):

@@ -16,9 +16,9 @@ from ser.core.constants import EMOTIONS
 from ser.core.errors import UserError
 from ser.models import cnn_lstm, trainable_state
 from ser.models.batching import Frames, rounded_length
-from ser.models.feature_store import Storage
+from ser.models.frame_storage import Storage
 from ser.models.oom import retry_on_oom
-from ser.training import autocast, inference, loop, run_record
+from ser.training import autocast, loop, run_record
 from ser.training.data import Examples
 
 CPU = torch.device("cpu")
@@ -294,9 +294,9 @@ class TestMemory:
     def test_prediction_in_micro_batches(self):
         torch.manual_seed(1)
         model, frames = SmallMemory(100, ON_GPU), random_frames(40)
-        expected = inference.probabilities(model, frames, 16, CPU)
+        expected = loop.probabilities(model, frames, 16, CPU)
         model.capacity = 3
-        np.testing.assert_allclose(inference.probabilities(model, frames, 16, CPU), expected, atol=1e-6)
+        np.testing.assert_allclose(loop.probabilities(model, frames, 16, CPU), expected, atol=1e-6)
 
     def test_frames_that_exceed_memory_are_in_a_file(self, tmp_path, caplog):
         """The file is unlinked: the folder stays empty even while it is used."""

@@ -61,7 +61,7 @@ def test_snakemake_alone_plans_jobs_of_another_environment(paper):
     of_jobs = ("scipy", "librosa", "soundfile", "soxr", "torch", "transformers", "peft", "matplotlib", "seaborn")
     code = (
         f"import sys; sys.modules.update(dict.fromkeys({of_jobs})); sys.path.append({str(SCRIPTS)!r});"
-        "from ser.core.surroundings import missing_caches; assert missing_caches() == [];"
+        "from ser.core.machine_checks import missing_caches; assert missing_caches() == [];"
         "from snakemake.cli import main; main()"
     )
     arguments = paper.command("--dry-run", "--quiet", "--cores", "1", "results/tables/table2.csv")[3:]

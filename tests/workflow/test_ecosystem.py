@@ -1,5 +1,6 @@
 """The Workflow Catalog layout, use as a module, pinned versions and the citation."""
 
+import inspect
 import re
 import shutil
 import subprocess
@@ -8,6 +9,7 @@ import sys
 import pytest
 import yaml
 from conftest import ROOT
+from snakemake.scheduling.job_scheduler import JobScheduler
 from workflow_tools import Workflow
 
 from ser.snakemake_support.dry_run import parse
@@ -115,6 +117,11 @@ def test_container_has_the_pinned_packages_and_python():
     assert f"pip install --no-cache-dir --requirement {target}\n" in recipe
     python = next(line for line in read_yaml("envs/ser.yaml")["dependencies"] if str(line).startswith("python="))
     assert f"From: python:{python.partition('=')[2]}-slim" in recipe
+
+
+def test_snakemake_still_has_the_rate_limiter_that_hooks_remove():
+    """Without it, `start_jobs_without_a_rate_limit` would do nothing, and is no longer needed."""
+    assert "self.job_rate_limiter" in inspect.getsource(JobScheduler.schedule)
 
 
 # --- Citation ---------------------------------------------------------------------------------

@@ -69,7 +69,7 @@ NOISE = [
     ("predict", {"model": {"cnn-lstm", "xlsr"}, "source": "English", "shots": "0"}),
     *OF_PRINTED,
 ]
-XLSR_AGAIN = [*runs_of(model="xlsr"), *OF_TABLE2, *OF_FIGURE3, *OF_HISTORIES, *OF_TUNING, *OF_TABLE1, *OF_SCORES]
+XLSR_AGAIN = [*runs_of(model="xlsr"), *OF_TABLE2, *OF_FIGURE3, *OF_TUNING, *OF_TABLE1, *OF_SCORES]
 EDITS = {
     "a noise environment": (
         changes("conditions.noisy.environments=[DKITCHEN, NPARK, PSTATION, STRAFFIC, TBUS]"),
@@ -90,7 +90,7 @@ EDITS = {
             " tuning: {method: lora, rank: 4}}",
             "experiments.table2.models=[cnn-lstm, xlsr, xlsr-small]",
         ),
-        [*runs_of(model="xlsr-small"), *OF_TABLE2, *OF_HISTORIES, *OF_TABLE1, *OF_TOTALS],
+        [*runs_of(model="xlsr-small"), *OF_TABLE2, *OF_TABLE1, *OF_TOTALS],
     ),
     "the learning rate of a model and of one like it": (
         changes("models.xlsr.training={learning_rate: 1.0e-3}"),
@@ -118,7 +118,6 @@ EDITS = {
             ("log_mel split", {"corpus": "Urdu"}),
             *runs_of(source="Urdu"),
             ("audit", {}),
-            *OF_HISTORIES,
             *OF_TABLE1,
             *OF_TABLE2,
             *OF_TOTALS,
@@ -175,7 +174,6 @@ EDITS = {
             ("predict", {}),  # all runs predict German or are trained on it
             ("audit", {}),
             *OF_PREDICTIONS,
-            *OF_HISTORIES,
         ],
     ),
     "batch size": (changes("training.batch_size=8"), [*runs_of(), *OF_RUNS]),
@@ -193,7 +191,7 @@ EDITS = {
     "a model's title": (
         changes("models.xlsr.title=other"),
         [
-            ("table1 table2 figure3 training_curves provenance", {}),
+            ("table1 table2 figure3 provenance", {}),
             ("measures", {"experiment": "table2"}),
             ("comparison_table comparison_figure", {"experiment": "tuning"}),
             ("differences", {"experiment": {"table2", "tuning"}}),
@@ -247,7 +245,6 @@ SOURCES = {  # edited together -> jobs
         *runs_of(model={"xlsr", "wav2vec2-random"}),
         *OF_TABLE1,
         *OF_TABLE2,
-        *OF_HISTORIES,
         *OF_FIGURE3,
         *OF_TUNING,
         *OF_RANDOM,
@@ -258,7 +255,6 @@ SOURCES = {  # edited together -> jobs
         *runs_of(model={"xlsr", "wav2vec2-random", "xlsr-frozen"}),
         *OF_TABLE1,
         *OF_TABLE2,
-        *OF_HISTORIES,
         *OF_FIGURE3,
         *OF_TUNING,
         *OF_RANDOM,

@@ -184,7 +184,7 @@ rule figure2:
 rule gap:
     """Gap between training across languages and within one, and what few-shot examples close of it."""
     input:
-        confusions=collect("results/scores/{experiment}_confusions.csv", experiment=inputs.experiments.gap),
+        confusions=collect("results/scores/{experiment}_confusions.csv", experiment=inputs.gap),
         archives=collect(
             "results/corpora/{corpus}/archive.json", corpus=inputs.experiments.corpora(inputs.experiments.gap)
         ),
@@ -319,10 +319,13 @@ use rule confusion as recall with:
 
 
 use rule figure2 as training_curves with:
-    """Training curves of Table II's training runs, figure `training`."""
+    """Training curves of Table II's training runs (to convergence, likewise), figure `training`."""
     input:
-        histories=collect("results/runs/{run.path}/history.csv", run=inputs.experiments.runs("table2")),
-        archives=collect("results/corpora/{corpus}/archive.json", corpus=inputs.experiments.source_corpora("table2")),
+        histories=collect("results/runs/{run.path}/history.csv", run=inputs.runs_of_main_table),
+        archives=collect(
+            "results/corpora/{corpus}/archive.json",
+            corpus=inputs.experiments.source_corpora(inputs.experiments.main_table),
+        ),
     output:
         csv="results/figures/training.csv",
         pdf="results/figures/training.pdf",

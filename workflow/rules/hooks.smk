@@ -7,7 +7,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from ser.config.local_inputs import is_made_by_demo
-from ser.core.surroundings import blanks_in_paths, missing_caches
+from ser.core.machine_checks import blanks_in_paths, missing_caches
 
 
 def start_jobs_without_a_rate_limit(workflow):

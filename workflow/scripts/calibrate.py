@@ -3,7 +3,7 @@
 import torch
 
 from ser.core.paths import RunId
-from ser.models import families, trainable_state
+from ser.models import families
 from ser.snakemake_support import script
 from ser.training import autocast, data, prediction
 from ser.training.calibration import Calibration, fit_temperature, moments
@@ -15,8 +15,7 @@ def main(snakemake):
     inputs, settings = snakemake.input, snakemake.params.settings
     autocast.choose_gpu_kernels()
     device = choose_device(snakemake.resources.device)
-    model = families.build(settings["model"], families.folder_of(inputs.encoder))
-    trainable_state.load_trained_state(model.to(device), inputs.weights)
+    model = prediction.load_model(settings["model"], families.folder_of(inputs.encoder), inputs.weights, device)
 
     def embedded(names):
         examples = data.read_source(model, inputs, names, frame_storage(device, snakemake.resources))

@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from ser.core import files
 from ser.core.errors import UserError
-from ser.core.surroundings import missing_caches
+from ser.core.machine_checks import missing_caches
 from ser.deploy import label
 from ser.deploy.label import LONGEST, WINDOW, Cutting
 from ser.deploy.trained import open_trained
@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not predictions:
         raise UserError(f"none of the {len(recordings)} files could be classified: no output was written")
     files.write_rows(options.output, label.COLUMNS, [prediction.row for prediction in predictions])
-    print(f"{options.output}: {len(recordings) - len(skipped)} files classified by {trained.name}, on {device.type}")
+    print(f"{options.output}: {len(recordings) - len(skipped)} files classified by {trained.run}, on {device.type}")
     if warning := label.warning(Counter(prediction.emotion for prediction in predictions), options.adapt):
         print(f"label: {warning}", file=sys.stderr)
     if skipped:

@@ -5,9 +5,10 @@ from itertools import combinations
 from pathlib import Path
 
 from ser.config import schema
-from ser.config.experiments import LEAVE_ONE_OUT, all_but, pairs_of
+from ser.config.experiments import LEAVE_ONE_OUT, WITHIN, all_but, pairs_of
 from ser.config.explanations import nearest
 from ser.core import identity
+from ser.core.constants import EMOTIONS
 from ser.core.encoder_paths import encoder_folder, encoder_name
 from ser.core.paths import ADAPTED, ANY_TARGET, CALIBRATED, CLEAN
 from ser.corpora import download, formats
@@ -212,6 +213,12 @@ def _experiment_problems(name: str, experiment: dict, config: dict):
         yield f"targets: {experiment['source']!r} is the source; a target must be another corpus"
     if "sources" in experiment and not pairs_of(name, experiment):
         yield "targets: the only target is the only source; a pair requires two corpora"
+    for shots in experiment["shots"] if name == WITHIN else []:
+        if 0 < shots < 2 * len(EMOTIONS):
+            yield (
+                f"shots: {shots} examples cannot be split into training and development data with every emotion; use"
+                f" 0, or at least {2 * len(EMOTIONS)}"
+            )
     if name == LEAVE_ONE_OUT:
         for source in sets.keys() & experiment["sources"]:
             yield f"sources: {source!r} is a source set; list corpora, of which a set is made for each target"

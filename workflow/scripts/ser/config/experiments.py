@@ -109,7 +109,7 @@ class Experiments:
 
     @property
     def main_table(self) -> str:
-        """Table II that claims and recalls rest on: the converged one if it is configured."""
+        """Table II that claims rest on and figures show in detail: the converged one if it is configured."""
         return "table2_converged" if "table2_converged" in self.configured else "table2"
 
     @property
@@ -122,6 +122,7 @@ class Experiments:
     def gap(self) -> list[str]:
         """Experiments that the table `gap` shows: those with a model of `within` or `leave_one_language_out`."""
         own = [self.configured[name] for name in (WITHIN, LEAVE_ONE_OUT) if name in self.configured]
+        own = [experiment for experiment in own if 0 in experiment.get("shots", [0])]  # not of examples alone
         models = {model for experiment in own for model in experiment["models"]}
         return [name for name in GAP if name in self.configured and models & {*self.configured[name]["models"]}]
 

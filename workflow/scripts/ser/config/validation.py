@@ -70,7 +70,7 @@ def load(config: Mapping) -> dict:
 def _with_inherited(name: str, models: Mapping[str, dict], inheriting: tuple[str, ...] = ()) -> dict:
     """Return a model's entry with all other keys of the model that it is `like`.
 
-    Except its `title`, and what is true of its checkpoint if the entry has another.
+    Except its `title`, and what is true of its checkpoint or family if the entry has another.
     """
     entry = models[name]
     if not isinstance(entry, dict) or "like" not in entry:
@@ -81,7 +81,11 @@ def _with_inherited(name: str, models: Mapping[str, dict], inheriting: tuple[str
     if other in (name, *inheriting):
         raise_problems([f"models.{name}.like: {other!r} is like {name!r} itself: write out the keys of one of the two"])
     inherited = _with_inherited(other, models, (name, *inheriting))
-    own = {"title", *(["copy_of"] if "checkpoint" in entry else [])}
+    own = {"title"}
+    if entry.get("checkpoint", inherited.get("checkpoint")) != inherited.get("checkpoint"):
+        own |= {"copy_of", "revision"}
+    if entry.get("family", inherited.get("family")) != inherited.get("family"):
+        own |= {"context", "features"}
     return {key: value for key, value in inherited.items() if key not in own} | {
         key: value for key, value in entry.items() if key != "like"
     }

@@ -1,4 +1,11 @@
-"""Exception for errors that the user can fix."""
+"""Exception for errors that the user can fix, and what several messages advise."""
+
+REPORT = "Delete the file and run Snakemake again. If it happens again, report a bug."
+CONVERT = "Convert it to WAV or FLAC."
+LESS_MEMORY = (
+    "Let fewer jobs run at a time on a GPU (`--resources gpu=1`), use one with more memory (on Slurm, `gpu_model` in"
+    " the profile), leave out or cut utterances of this length"
+)
 
 
 class UserError(Exception):

@@ -11,8 +11,6 @@ from pathlib import Path
 
 from ser.core.errors import UserError
 
-LFS_POINTER = b"version https://git-lfs"  # begins a file that stands for one that was not fetched
-
 
 @contextmanager
 def atomic_write(path: str | os.PathLike) -> Iterator[Path]:

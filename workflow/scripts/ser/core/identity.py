@@ -15,17 +15,12 @@ NUMBER = re.compile(r"(?<![\d.])0*(\d+?)(?:\.0+)?(?![\d.])")  # with leading zer
 
 DASHES = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\uff0d"), "-")
 APOSTROPHES = dict.fromkeys(map(ord, "\u2018\u2019\u02bc\uff07"), "'")
-# characters without a picture that are neither control nor format characters
-INVISIBLE = dict.fromkeys(
-    [0x34F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x180B, 0x180C, 0x180D, 0x180F, 0x2800, 0x3164, 0xFFA0, 0xFFFC]
-)
-INVISIBLE |= dict.fromkeys([*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)])  # variation selectors
 ARABIC = {ord("\u064a"): "\u06cc", ord("\u0649"): "\u06cc", ord("\u0643"): "\u06a9", ord("\u0640"): None}
 
 
 def normalise(name: str) -> str:
     """Return a name in Unicode NFKC, without invisible characters, with one kind of dash, apostrophe and blank."""
-    compatible = unicodedata.normalize("NFKC", name.translate(INVISIBLE)).translate(DASHES | APOSTROPHES | INVISIBLE)
+    compatible = unicodedata.normalize("NFKC", name).translate(DASHES | APOSTROPHES)
     visible = (c for c in compatible if c.isspace() or unicodedata.category(c) not in ("Cc", "Cf"))
     return " ".join("".join(visible).split())
 

@@ -8,8 +8,7 @@ import soundfile
 import soxr
 
 from ser.core.constants import SAMPLE_RATE
-from ser.core.errors import UserError
-from ser.core.files import LFS_POINTER
+from ser.core.errors import CONVERT, UserError
 from ser.corpora.audio_array import as_float
 
 SHORTEST = 400  # samples: one 25 ms window, the shortest input from which any feature extractor makes a frame
@@ -28,7 +27,7 @@ STREAM_START = {
     "FLAC": rb"fLaC[\x00\x80]\x00\x00\x22",
     "MP3": rb"(?:Xing|Info)\x00\x00\x00[\x01\x03\x05\x07\x09\x0B\x0D\x0F]|VBRI\x00\x01",  # with the number of frames
 }
-CONVERT = "Convert it to WAV or FLAC."
+LFS_POINTER = b"version https://git-lfs"  # begins a file that stands for one that was not fetched
 
 
 def decode(content: bytes, name: str) -> np.ndarray:

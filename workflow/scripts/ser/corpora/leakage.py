@@ -2,10 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from ser.core.errors import UserError, listing
+from ser.core.errors import REPORT, UserError, listing
 from ser.core.files import read_rows
-
-REMEDY = "Delete the file and run Snakemake again. If it happens again, report a bug."
 
 
 def read_roles(split) -> dict[str, str]:
@@ -45,14 +43,14 @@ def check_no_leak(rows: Sequence[dict], overlaps: Sequence[dict], roles: Mapping
             side = sided[row["utterance"]]
             if sides.setdefault(row[column], side) != side:
                 raise UserError(
-                    f"{split} leaks: {column} {row[column]} is in both {sides[row[column]]} and {side}. {REMEDY}"
+                    f"{split} leaks: {column} {row[column]} is in both {sides[row[column]]} and {side}. {REPORT}"
                 )
     for overlap in overlaps:
         one, other = overlap["utterance"], overlap["other"]
         if roles[one] != roles[other] and "unused" not in (roles[one], roles[other]):
             raise UserError(
                 f"{split} leaks: {one} ({roles[one]}) and {other} ({roles[other]}) overlap by"
-                f" {float(overlap['seconds']):.2f} s. {REMEDY}"
+                f" {float(overlap['seconds']):.2f} s. {REPORT}"
             )
 
 
@@ -68,4 +66,4 @@ def check_complete(rows: Sequence[dict], roles: Mapping[str, str], split: str) -
 def check_subset(subset: Sequence[str], roles: Mapping[str, str], path: str) -> None:
     """Raise `UserError` unless every few-shot example is in the target's pool."""
     if outside := sorted(utterance for utterance in subset if roles.get(utterance) != "pool"):
-        raise UserError(f"{path} leaks: {listing(outside)} are not in the target's pool for this seed. {REMEDY}")
+        raise UserError(f"{path} leaks: {listing(outside)} are not in the target's pool for this seed. {REPORT}")

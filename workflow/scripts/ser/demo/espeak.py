@@ -11,6 +11,7 @@ from ser.core.errors import UserError
 # From espeak-ng/speak_lib.h.
 SYNCHRONOUS = 2  # the asynchronous mode waits for a thread and is slower
 CHARS_UTF8 = 1
+VARIANTS = {"female": ("f1", "f2", "f3", "f4", "f5"), "male": ("m1", "m2", "m3", "m4", "m5", "m6", "m7", "m8")}
 PARAMETERS = {"rate": 1, "volume": 2, "pitch": 3, "range": 4}
 BUFFER_MILLISECONDS = 200
 SEED = 1

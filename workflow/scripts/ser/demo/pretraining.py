@@ -14,8 +14,7 @@ from torch import nn
 
 from ser.core.constants import SAMPLE_RATE
 from ser.core.seeding import named_generator, named_seed
-from ser.demo.espeak import Espeak, Manner
-from ser.demo.speech import VARIANTS
+from ser.demo.espeak import VARIANTS, Espeak, Manner
 from ser.models import wav2vec2, whisper
 from ser.models.batching import mean_of_real_frames, pad, random_batches
 from ser.models.trainable_state import trained_parameters
@@ -66,7 +65,7 @@ def pretrain(family: str, config: dict, voices: list[str]) -> tuple[dict[str, to
     for epoch in range(1, EPOCHS + 1):
         total = 0.0
         for batch in random_batches(list(map(len, waveforms)), BATCH_SIZE, named_generator("pretraining", epoch)):
-            frames, lengths = encoder.padded_front_end(*pad([features[i] for i in batch], torch.device("cpu")))
+            frames, lengths = encoder.convolve_batch(*pad([features[i] for i in batch], torch.device("cpu")))
             predicted = output(mean_of_real_frames(encoder(frames, lengths), lengths))
             loss = nn.functional.mse_loss(predicted, targets[batch])
             loss.backward()

@@ -6,13 +6,12 @@ import numpy as np
 import soxr
 
 from ser.core.seeding import named_generator
-from ser.demo.espeak import Espeak, Manner
+from ser.demo.espeak import VARIANTS, Espeak, Manner
 from ser.demo.layouts import Layout, Line
 from ser.demo.writing import as_wav
 
 PARAMETERS = ("rate", "pitch", "range", "volume")
 LIMITS = {"rate": (80, 450), "pitch": (0, 99), "range": (0, 99), "volume": (20, 120)}
-VARIANTS = {"female": ("f1", "f2", "f3", "f4", "f5"), "male": ("m1", "m2", "m3", "m4", "m5", "m6", "m7", "m8")}
 SECOND_MICROPHONE_DELAY = 0.0005  # seconds, as in EMOVO
 
 

@@ -17,7 +17,7 @@ from ser.core.paths import ADAPTED, CLEAN
 from ser.corpora.audio import SHORTEST, decode, is_silent, trim_silence
 from ser.corpora.suffixes import AUDIO_SUFFIXES, READABLE
 from ser.deploy.trained import TrainedModel
-from ser.models import families, trainable_state
+from ser.models import families
 from ser.models.batching import Frames
 from ser.training import prediction
 
@@ -113,12 +113,10 @@ class Classifier:
         self.calibration = trained.calibration if adapt else None
         entry = trained.model
         self._device, self._weights = device, trained.weights
-        self._model = families.build(entry, trained.encoder).to(device)
-        trainable_state.load_trained_state(self._model, trained.weights)
+        self._model = prediction.load_model(entry, trained.encoder, trained.weights, device)
         self._frozen = None
         if families.is_frozen(entry):
             self._frozen = families.encoder_family(entry["family"]).build(entry, trained.encoder).to(device).eval()
-        self._model.eval()
         self._trim_db = trained.record["settings"].get("trim_db")
         encoder = self._frozen or getattr(self._model, "encoder", None)
         self.limit = getattr(encoder, "max_samples", np.inf) / SAMPLE_RATE  # seconds of input

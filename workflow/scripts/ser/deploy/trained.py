@@ -36,12 +36,6 @@ class TrainedModel:
         return RunId(**{key: self.record[key] for key in IDENTITY})
 
     @property
-    def name(self) -> str:
-        """Description for messages, for example `xlsr, IEMOCAP, seed 1`."""
-        target = f" to {self.run.target}, {self.run.shots} shots" if self.run.shots else ""
-        return f"{self.run.model}, {self.run.source}{target}, seed {self.run.seed}"
-
-    @property
     def directory(self) -> Path:
         """Working directory of the workflow that trained the model."""
         return self.folder.parents[5]

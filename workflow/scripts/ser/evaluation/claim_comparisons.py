@@ -72,7 +72,8 @@ def comparisons(settings: Mapping) -> list[Comparison]:
 
     Args:
         settings: `roles` (baseline, english, random, pretrained, multilingual: models of the configuration),
-            `experiments` by name, with `pairs` of a source and a target in two languages; `titles` of models,
+            `experiments` by name, with `pairs` of a source and a target in two languages; which of them is the `table2`
+            that claims rest on; `titles` of models,
             `languages` of corpora, and entries of the `models` without title and resources.
     """
     return _Claims(settings).comparisons()
@@ -87,7 +88,7 @@ class _Claims:
         self._pretrained, self._multilingual = roles["pretrained"], roles["multilingual"]
         english = [self._english] if self._english in settings["models"] else []
         self._foundation = [*english, *self._multilingual]  # models; the English one only if configured
-        self._table2 = "table2_converged" if self._experiments["table2_converged"] else "table2"
+        self._table2 = settings["table2"]
 
     def comparisons(self) -> list[Comparison]:
         found = [*self._across_languages(), *self._few_shot(), *self._in_noise(), *self._seen_in_pretraining()]

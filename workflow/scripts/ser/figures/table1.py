@@ -21,8 +21,7 @@ def make(inputs, outputs, settings: dict) -> None:
     languages = settings["languages"]
     table = rows(settings["models"], settings["order"], runs, encoders, languages)
     notes = style.footnotes(settings["label"], {})
-    with files.atomic_write(outputs.csv) as temporary:
-        table.assign(note="; ".join(notes)).to_csv(temporary, index=False)
+    style.write_drawn(table, notes, outputs.csv)
     draw(table, languages, notes, outputs.png)
 
 

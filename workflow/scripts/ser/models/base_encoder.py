@@ -9,7 +9,7 @@ from torch import nn
 from ser.core.constants import SAMPLE_RATE
 from ser.corpora.audio_array import as_float, open_audio, waveforms_of
 from ser.models.batching import Frames, mean_of_real_frames
-from ser.models.feature_store import Storage
+from ser.models.frame_storage import Storage
 from ser.models.oom import in_batches
 
 POOLING_BATCH = 16  # utterances; it changes their vectors by rounding at most
@@ -21,10 +21,10 @@ class BaseEncoder(nn.Module):
     A subclass has:
 
     - the feature extractor: `features(waveform)` returns the normalised waveform or log-mel frames of an utterance;
-      `front_end(features, device)` applies the convolutions to them, and `padded_front_end(features, lengths)` to a
-      batch;
+      `convolve_utterance(features, device)` applies the convolutions to them, and `convolve_batch(features, lengths)`
+      to a batch;
     - sizes: `feature_count(samples)` and `feature_width` of the features; `frame_count(samples)` and `frame_width` of
-      the frames that `front_end` returns; `hidden_size`;
+      the frames that `convolve_utterance` returns; `hidden_size`;
     - the transformer: `layers`, a `ModuleList`, and `states(frames, lengths)`, which yields the input of the first
       layer and the output of each, (batch, frames, hidden);
     - for fine-tuning methods: `trainable_modules()`, all modules after the convolutions; and the names of a layer's two
@@ -84,7 +84,7 @@ class BaseEncoder(nn.Module):
             features_only: whether to leave out the convolutions.
         """
         features = self.features(as_float(samples))
-        return features if features_only else self.front_end(features, device)
+        return features if features_only else self.convolve_utterance(features, device)
 
     @torch.inference_mode()
     def pooled(self, frames: Sequence[Frames], device: torch.device) -> np.ndarray:

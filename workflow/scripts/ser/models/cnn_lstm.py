@@ -15,7 +15,7 @@ from ser.core.constants import EMOTIONS
 from ser.corpora.audio_array import as_float
 from ser.models.batching import Frames, mean_of_real_frames, on_device, real_frames
 from ser.models.emotion_classifier import EmotionClassifier
-from ser.models.feature_store import Storage
+from ser.models.frame_storage import Storage
 from ser.models.log_mel import BANDS, frame_count, log_mel
 
 CHANNELS, UNITS, DENSE = 128, 128, 128

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from ser.models.batching import Frames
-from ser.models.feature_store import Storage
+from ser.models.frame_storage import Storage
 
 
 class EmotionClassifier(nn.Module):

@@ -9,8 +9,8 @@ from ser.models import families
 from ser.models.base_encoder import BaseEncoder
 from ser.models.batching import Frames, mean_of_real_frames, pad
 from ser.models.emotion_classifier import EmotionClassifier
-from ser.models.feature_store import Storage
 from ser.models.fine_tuning_methods import apply_method
+from ser.models.frame_storage import Storage
 from ser.models.heads import LayerChoice, classifier
 
 
@@ -51,7 +51,7 @@ class EncoderClassifier(EmotionClassifier):
     def embed(self, frames: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """Return the average over each utterance's own frames, (batch, frames, width) to (batch, width)."""
         if self.trains_all:
-            frames, lengths = self._trained_front_end(frames, lengths)
+            frames, lengths = self._convolved(frames, lengths)
         if self.choice.uses_all:
             return self.choice(self.encoder.pooled_states(frames, lengths))
         return mean_of_real_frames(self.encoder(frames, lengths), lengths)
@@ -60,12 +60,12 @@ class EncoderClassifier(EmotionClassifier):
         """Return logits of shape (batch, 4) for embeddings of shape (batch, width)."""
         return self.head(embeddings)
 
-    def _trained_front_end(self, features, lengths):
+    def _convolved(self, features, lengths):
         """Apply the feature extractor to the batch in training, else to each utterance alone."""
         if self.training:
-            return self.encoder.padded_front_end(features, lengths)
+            return self.encoder.convolve_batch(features, lengths)
         alone = [Frames(own, int(length)) for own, length in zip(features, lengths, strict=True)]
-        return pad([self.encoder.front_end(own, features.device) for own in alone], features.device)
+        return pad([self.encoder.convolve_utterance(own, features.device) for own in alone], features.device)
 
     def read_frames(self, path, utterances: list[dict], wanted: Collection[str], storage: Storage) -> list[Frames]:
         """Compute the constant layers' output for the wanted utterances, as `BaseEncoder.read_frames`."""

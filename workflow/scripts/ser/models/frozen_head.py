@@ -9,7 +9,7 @@ import torch
 from ser.core.files import read_json
 from ser.models.batching import Frames
 from ser.models.emotion_classifier import EmotionClassifier
-from ser.models.feature_store import Storage, read_vectors
+from ser.models.frame_storage import Storage, read_vectors
 from ser.models.heads import LayerChoice, classifier
 
 

@@ -8,15 +8,11 @@ from typing import TypeVar
 import numpy as np
 import torch
 
-from ser.core.errors import UserError
+from ser.core.errors import LESS_MEMORY, UserError
 from ser.models.batching import Frames, pad, sorted_batches
 
 Result = TypeVar("Result")
 log = logging.getLogger(__name__)
-REMEDY = (
-    "Let fewer jobs run at a time on a GPU (`--resources gpu=1`), use one with more memory (on Slurm, `gpu_model` in"
-    " the profile), leave out or cut utterances of this length"
-)
 
 
 def retry_on_oom(
@@ -56,12 +52,12 @@ def retry_on_oom(
             longest = max((frames[i] for i in batch), key=lambda utterance: len(utterance.values))
             if divisible:
                 raise UserError(
-                    f"memory does not suffice for {longest.title} ({problem}). {REMEDY}, or use a smaller model."
+                    f"memory does not suffice for {longest.title} ({problem}). {LESS_MEMORY}, or use a smaller model."
                 )
             raise UserError(
                 f"memory does not suffice for a batch of {len(batch)} utterances, the longest of which is"
-                f" {longest.title} ({problem}). {REMEDY}, or lower the model's `training.batch_size`, which changes its"
-                " results."
+                f" {longest.title} ({problem}). {LESS_MEMORY}, or lower the model's `training.batch_size`, which"
+                " changes its results."
             )
         splits *= 2
 

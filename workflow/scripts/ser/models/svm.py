@@ -11,7 +11,7 @@ from ser.corpora.audio_array import as_float
 from ser.models import functionals
 from ser.models.batching import Frames
 from ser.models.emotion_classifier import EmotionClassifier
-from ser.models.feature_store import Storage, read_vectors
+from ser.models.frame_storage import Storage, read_vectors
 
 
 def build(settings: dict, encoder=None) -> "LinearSvm":

@@ -1,7 +1,7 @@
 """Encoders of waveforms with the architecture of wav2vec 2.0: Wav2Vec2 itself, HuBERT, WavLM and UniSpeech-SAT.
 
-They are built from transformers' layers. The feature extractor (`front_end`), seven convolutions over the waveform,
-processes each utterance alone: the base models' group norm uses statistics of the whole input, padding
+They are built from transformers' layers. The feature extractor (`convolve_utterance`), seven convolutions over the
+waveform, processes each utterance alone: the base models' group norm uses statistics of the whole input, padding
 included, so batching waveforms would change every output.
 """
 
@@ -83,14 +83,14 @@ class Encoder(BaseEncoder):
         values = self._extractor(waveform, sampling_rate=self._extractor.sampling_rate).input_values[0]
         return Frames.all_real(torch.from_numpy(values).unsqueeze(-1))
 
-    def front_end(self, features: Frames, device) -> Frames:
+    def convolve_utterance(self, features: Frames, device) -> Frames:
         """Apply the convolutions to one utterance: (frames, channels)."""
         hidden = features.values[: features.real].to(device).T.unsqueeze(0)  # (1, 1, samples)
         for layer in self.convolutions:
             hidden = layer(hidden)
         return Frames.all_real(hidden.squeeze(0).T.contiguous())
 
-    def padded_front_end(self, features: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def convolve_batch(self, features: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Apply the convolutions to a padded batch, as to each utterance alone.
 
         Args:

@@ -72,14 +72,14 @@ class Encoder(BaseEncoder):
         """Compute the checkpoint's log-mel frames: (frames, bands), 100 per second."""
         return log_mel(self._extractor, waveform, self.max_samples, self._whole_context)
 
-    def front_end(self, features: Frames, device) -> Frames:
+    def convolve_utterance(self, features: Frames, device) -> Frames:
         """Apply convolutions and add positions: (frames, hidden), 50 per second."""
         values = features.values if self._whole_context else features.values[: features.real]
-        frames, lengths = self.padded_front_end(values.unsqueeze(0).to(device), torch.tensor([features.real]))
+        frames, lengths = self.convolve_batch(values.unsqueeze(0).to(device), torch.tensor([features.real]))
         return Frames(frames.squeeze(0), int(lengths))
 
-    def padded_front_end(self, features: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Apply `front_end` to a padded batch, as to each utterance alone.
+    def convolve_batch(self, features: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Apply `convolve_utterance` to a padded batch, as to each utterance alone.
 
         Args:
             features: (batch, frames, bands), padded.

@@ -175,10 +175,27 @@ class Inputs:
 
         Raises `WorkflowError` if the experiment is not configured.
         """
-        name = wildcards.experiment
-        if name not in self.experiments.configured:
-            raise WorkflowError(f"experiments.{name} is null: define it in the configuration (see config/README.md)")
-        return self.experiments.runs(name)
+        return self._runs(wildcards.experiment)
+
+    def runs_of_main_table(self, wildcards) -> list[RunId]:
+        """Return the training runs of the Table II that is shown in detail. Raises `WorkflowError` likewise."""
+        return self._runs(self.experiments.main_table)
+
+    def _runs(self, experiment: str) -> list[RunId]:
+        if experiment not in self.experiments.configured:
+            raise WorkflowError(
+                f"experiments.{experiment} is null: define it in the configuration (see config/README.md)"
+            )
+        return self.experiments.runs(experiment)
+
+    def gap(self, wildcards) -> list[str]:
+        """Return the experiments that the table `gap` shows. Raises `WorkflowError` if there are none."""
+        if not self.experiments.gap:
+            raise WorkflowError(
+                "the table `gap` needs experiments.within with 0 in its `shots`, or experiments.leave_one_language_out:"
+                " define one in the configuration (see config/README.md)"
+            )
+        return self.experiments.gap
 
     def scored_corpora(self, wildcards) -> list[str]:
         """Return the targets that an experiment scores."""

@@ -198,7 +198,7 @@ class Settings:
 
     def training_curves(self) -> dict:
         """Return the settings of Table II's training curves, without its targets."""
-        entry = self._config["experiments"]["table2"] or {"models": [], "sources": []}
+        entry = self._config["experiments"][self._experiments.main_table] or {"models": [], "sources": []}
         return self._figure(
             "training_curves",
             models=entry["models"],
@@ -243,6 +243,7 @@ class Settings:
             "resources/checkpoints.yaml",
             label=self._config["label"],
             roles=roles,
+            table2=self._experiments.main_table,
             titles=self._titles(entries),
             models={name: _without(entry, "title", "resources") for name, entry in entries.items()},
             languages={name: self._config["corpora"][name]["language"] for name in self._experiments.corpora(claimed)},

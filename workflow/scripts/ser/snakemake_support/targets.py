@@ -25,8 +25,7 @@ class Targets:
         more = [f"{name}_measures" for name in TABLES if name in configured]
         more += [f"{name}_differences" for name in (*TABLES, *COMPARISONS) if name in configured]
         figures = [name for name in ("figure2", "figure3", ADAPTATION, *COMPARISONS) if name in configured]
-        figures += ["confusion", "recall"] if self._experiments.main_table in configured else []
-        figures += ["training"] if "table2" in configured else []
+        figures += ["confusion", "recall", "training"] if self._experiments.main_table in configured else []
         return [
             *self.corpora(),
             "results/scores.csv",

@@ -1,1 +1,1 @@
-"""Training loop, resuming, devices and inference."""
+"""Training loop, resuming, devices and predictions."""

@@ -11,7 +11,7 @@ from ser.core.files import read_rows
 from ser.core.seeding import named_generator
 from ser.corpora.leakage import read_split
 from ser.models.batching import Frames
-from ser.models.feature_store import Storage
+from ser.models.frame_storage import Storage
 
 
 @dataclass(frozen=True)

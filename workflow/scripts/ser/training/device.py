@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from ser.core.errors import UserError
-from ser.models.feature_store import Storage
+from ser.models.frame_storage import Storage
 
 log = logging.getLogger(__name__)
 _claims = []  # open lock files: the lock ends with the process, even if it is killed

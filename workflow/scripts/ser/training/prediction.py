@@ -1,6 +1,7 @@
-"""Predictions of a trained model: embeddings, their adaptation, probabilities, and rows of prediction files."""
+"""Predictions of a trained model: its embeddings, their adaptation, probabilities, and rows of prediction files."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -8,12 +9,28 @@ import torch
 from ser.core.constants import EMOTIONS
 from ser.core.errors import UserError
 from ser.core.paths import ADAPTED, CALIBRATED
+from ser.models import families, trainable_state
 from ser.models.batching import Frames
 from ser.models.emotion_classifier import EmotionClassifier
 from ser.models.oom import in_batches
 from ser.training.calibration import Calibration
 
 COLUMNS = ("target", "condition", "utterance", "emotion", "predicted", *EMOTIONS)
+
+
+def load_model(entry: Mapping, encoder: Path | None, weights, device: torch.device) -> EmotionClassifier:
+    """Build a trained model and load its weights.
+
+    Args:
+        entry: the model's entry in the configuration.
+        encoder: folder of its encoder, if it has one.
+        weights: path of the weights of its training run.
+
+    Raises `UserError` if a file is damaged, or the weights are of another model.
+    """
+    model = families.build(entry, encoder).to(device)
+    trainable_state.load_trained_state(model, weights)
+    return model.eval()
 
 
 @torch.inference_mode()

@@ -4,7 +4,6 @@ Each format is a module with
 
 - `PATTERN`: regular expression for the paths of its audio files;
 - `LABELS`: the same for its files of labels, if it has any;
-- `NAMES_CHECK`: what `verify: names` compares;
 - `CHECKSUMS`: path of its published checksums, if it has any;
 - `contents(archive, settings)`: returns its four-class recordings after verifying the archive.
 """
@@ -145,13 +144,6 @@ def published_files(corpus_format: str) -> dict[str, dict]:
     """Return name -> {bytes, sha256} of every published file of EMODB or URDU."""
     with open(ROOT / load(corpus_format).CHECKSUMS, newline="", encoding="utf-8") as file:
         return {Path(row["file"]).name: row for row in csv.DictReader(file, delimiter="\t")}
-
-
-def checked(corpus_format: str, level: str) -> str:
-    """Return what a level of verification compares, for example `checked by its file names`."""
-    if level == "none":
-        return "not checked"
-    return f"checked by {level if level == 'sha256' else load(corpus_format).NAMES_CHECK}"
 
 
 def is_used(corpus_format: str, name: str) -> bool:

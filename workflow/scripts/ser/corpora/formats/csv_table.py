@@ -17,7 +17,6 @@ from ser.core.errors import UserError, listing
 from ser.core.files import sha256
 from ser.corpora.formats import Contents, Recording
 
-NAMES_CHECK = "the existence of the files"
 REQUIRED = ("file", "speaker", "emotion")
 NAMES = ("speaker", "group", "emotion")
 # as spreadsheets, databases and pandas write an empty or failed cell

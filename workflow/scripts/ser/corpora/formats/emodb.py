@@ -19,7 +19,6 @@ from ser.corpora.formats import (
 )
 
 PATTERN = r"(?:^|/)(03|08|09|1[0-6])(a01|a02|a04|a05|a07|b01|b02|b03|b09|b10)([WLEAFTN])([a-f])\.wav$"
-NAMES_CHECK = "its file names"
 CHECKSUMS = "resources/emodb-v1-sha256.tsv"
 EMOTIONS = {"W": "angry", "F": "happy", "N": "neutral", "T": "sad"}
 MEN = {"03", "10", "11", "12", "15"}

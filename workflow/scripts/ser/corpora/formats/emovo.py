@@ -11,7 +11,6 @@ from ser.corpora.archives import Archive
 from ser.corpora.formats import Contents, Recording, check_names, match_audio_files, unknown_file_warnings
 
 PATTERN = r"(?:^|/)(neu|dis|gio|pau|rab|sor|tri)-([fm][123])-(b[1-3]|l[1-4]|n[1-5]|d[12])\.wav$"
-NAMES_CHECK = "its file names"
 EMOTIONS = {"rab": "angry", "gio": "happy", "neu": "neutral", "tri": "sad"}
 SPEAKERS = ("f1", "f2", "f3", "m1", "m2", "m3")
 SENTENCES = ("b1", "b2", "b3", "d1", "d2", "l1", "l2", "l3", "l4", "n1", "n2", "n3", "n4", "n5")

@@ -17,7 +17,6 @@ from ser.corpora.formats import Contents, Recording, match_audio_files, unknown_
 
 PATTERN = r"(?:^|/)Session([1-5])/sentences/wav/([^/]+)/((Ses0\1)[FM]_[^/]+_([FM])\d+)\.wav$"
 LABELS = r"(?:^|/)Session[1-5]/dialog/EmoEvaluation/[^/]+\.txt$"
-NAMES_CHECK = "the number of utterances of each emotion"
 LABEL_LINE = re.compile(r"^\[\d+\.\d+ - \d+\.\d+\][ \t]+(\S+)[ \t]+(\w+)[ \t]+\[", re.MULTILINE)
 EMOTIONS = {"ang": "angry", "hap": "happy", "exc": "happy", "neu": "neutral", "sad": "sad"}
 COUNTS = {"angry": 1103, "happy": 1636, "neutral": 1708, "sad": 1084}

@@ -12,7 +12,6 @@ from ser.corpora.archives import Archive
 from ser.corpora.formats import Contents, Recording, check_names, match_audio_files, unknown_file_warnings
 
 PATTERN = r"(?:(?:^|/)Actor_(\d\d)/|^|/)03-01-(0[1-8])-0[12]-0[12]-0[12]-(\d\d)\.wav$"
-NAMES_CHECK = "its file names"
 EMOTIONS = {"05": "angry", "03": "happy", "01": "neutral", "04": "sad"}
 ACTORS = [f"{actor:02d}" for actor in range(1, 25)]
 

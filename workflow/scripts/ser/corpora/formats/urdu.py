@@ -20,7 +20,6 @@ from ser.corpora.formats import (
 )
 
 PATTERN = r"(?:^|/)(Angry|Happy|Neutral|Sad)/S([MF])(\d+)_F(\d+)_([AHNS])(\d+)\.wav$"
-NAMES_CHECK = "the number of utterances of each emotion"
 CHECKSUMS = "resources/urdu-sha256.tsv"
 EMOTIONS = {"A": "angry", "H": "happy", "N": "neutral", "S": "sad"}
 PER_EMOTION = 100
