@@ -152,6 +152,17 @@ def on_test_speakers(best: dict[tuple[str, str], str]) -> Iterator[tuple[str, Co
     )
 
 
+def with_patience() -> Iterator[tuple[str, Contrast]]:
+    """Yield contrasts with models that were trained on 50 examples alone with five times the patience."""
+    for model in (CNN_LSTM, LAST, LORA, LAYER_3):
+        alone = {target: uar(model, target, target, 50) for target in TARGETS}
+        yield f"{model}: 50 examples alone, five times the patience", mean(alone.values())
+        for targets in (TARGETS, *([target] for target in TARGETS)):
+            on = "" if targets == TARGETS else f" on {targets[0]}"
+            added = mean(uar(model, "RAVDESS", target, 50) - alone[target] for target in targets)
+            yield f"{model}: RAVDESS and 50 examples minus the examples alone, five times the patience{on}", added
+
+
 def main(folder: Path) -> None:
     """Write the contrasts of a folder of published results."""
     # these have their own training runs of layer 3, which differ from the others by rounding
@@ -163,6 +174,8 @@ def main(folder: Path) -> None:
     others = [path for path, experiment in files.items() if experiment not in conditions]
     parts = [("all", others, on_all_speakers()), ("test", others, on_test_speakers(best))]
     parts += [("all", [path], conditions[name]()) for path, name in files.items() if name in conditions]
+    patient = [folder / "scores" / "figure2_confusions.csv.xz", folder / "patient/scores/within_confusions.csv.xz"]
+    parts.append(("test", patient, with_patience()))
     rows = []
     for test_set, paths, contrasts in parts:
         scores = Bootstrap(confusions.read(paths), test_set)
