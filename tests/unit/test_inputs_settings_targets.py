@@ -215,6 +215,9 @@ class TestInputs:
         assert not [path for path in targets_of(changed).everything() if "gap" in path]
         with pytest.raises(WorkflowError, match=r"within with 0 in its `shots`"):
             Inputs(changed).gap(w())
+        left_out = {"models": ["cnn-lstm-converged"], "sources": ["EMODB", "EMOVO"], "targets": ["URDU"]}
+        both = paper(experiments=experiments | {"leave_one_language_out": left_out})
+        assert Inputs(both).gap(w()) == ["figure2", "table2_converged", "leave_one_language_out"]
 
     def test_detailed_figures_are_of_table2_as_printed_without_a_converged_one(self, inputs):
         experiments = yaml.safe_load(TEXT)["experiments"]

@@ -319,7 +319,7 @@ use rule confusion as recall with:
 
 
 use rule figure2 as training_curves with:
-    """Training curves of Table II's training runs (to convergence, likewise), figure `training`."""
+    """Training curves (figure `training`) of the Table II that `confusion` shows."""
     input:
         histories=collect("results/runs/{run.path}/history.csv", run=inputs.runs_of_main_table),
         archives=collect(

@@ -24,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     trained = open_trained(options.run)
     export(trained, options.folder)
-    print(f"Exported {trained.run} to {options.folder}. Read its README.md before sharing the model.")
+    print(f"Exported {trained.run.path} to {options.folder}. Read its README.md before sharing the model.")
 
 
 if __name__ == "__main__":

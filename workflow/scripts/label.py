@@ -57,7 +57,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not predictions:
         raise UserError(f"none of the {len(recordings)} files could be classified: no output was written")
     files.write_rows(options.output, label.COLUMNS, [prediction.row for prediction in predictions])
-    print(f"{options.output}: {len(recordings) - len(skipped)} files classified by {trained.run}, on {device.type}")
+    print(
+        f"{options.output}: {len(recordings) - len(skipped)} files classified by {trained.run.path}, on {device.type}"
+    )
     if warning := label.warning(Counter(prediction.emotion for prediction in predictions), options.adapt):
         print(f"label: {warning}", file=sys.stderr)
     if skipped:

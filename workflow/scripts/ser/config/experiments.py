@@ -121,10 +121,10 @@ class Experiments:
     @property
     def gap(self) -> list[str]:
         """Experiments that the table `gap` shows: those with a model of `within` or `leave_one_language_out`."""
-        own = [self.configured[name] for name in (WITHIN, LEAVE_ONE_OUT) if name in self.configured]
-        own = [experiment for experiment in own if 0 in experiment.get("shots", [0])]  # not of examples alone
-        models = {model for experiment in own for model in experiment["models"]}
-        return [name for name in GAP if name in self.configured and models & {*self.configured[name]["models"]}]
+        # training on examples alone is no level of the gap
+        shown = {name: entry for name, entry in self.configured.items() if name != WITHIN or 0 in entry["shots"]}
+        models = {model for name in (WITHIN, LEAVE_ONE_OUT) if name in shown for model in shown[name]["models"]}
+        return [name for name in GAP if name in shown and models & {*shown[name]["models"]}]
 
     @property
     def shown_in_figure2(self) -> list[str]:

@@ -1,6 +1,6 @@
 """One normal form for the names of speakers, groups, utterances and labels.
 
-Two spellings that look the same must be one name: otherwise a speaker could be on both sides of a split.
+Common spellings that look the same must be one name: otherwise a speaker could be on both sides of a split.
 """
 
 import re
@@ -19,7 +19,7 @@ ARABIC = {ord("\u064a"): "\u06cc", ord("\u0649"): "\u06cc", ord("\u0643"): "\u06
 
 
 def normalise(name: str) -> str:
-    """Return a name in Unicode NFKC, without invisible characters, with one kind of dash, apostrophe and blank."""
+    """Return a name in Unicode NFKC, without control or format characters, with one kind of dash, apostrophe, blank."""
     compatible = unicodedata.normalize("NFKC", name).translate(DASHES | APOSTROPHES)
     visible = (c for c in compatible if c.isspace() or unicodedata.category(c) not in ("Cc", "Cf"))
     return " ".join("".join(visible).split())

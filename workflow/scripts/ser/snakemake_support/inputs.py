@@ -178,7 +178,7 @@ class Inputs:
         return self._runs(wildcards.experiment)
 
     def runs_of_main_table(self, wildcards) -> list[RunId]:
-        """Return the training runs of the Table II that is shown in detail. Raises `WorkflowError` likewise."""
+        """Return the training runs of the Table II that is shown in detail. Raises `WorkflowError` if it is null."""
         return self._runs(self.experiments.main_table)
 
     def _runs(self, experiment: str) -> list[RunId]:
