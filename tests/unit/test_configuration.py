@@ -70,9 +70,8 @@ class TestLike:
             "same": {"like": "whisper-30s", "title": "s", "checkpoint": PAPER["models"]["whisper"]["checkpoint"]},
         }
         edits = {"models__whisper-30s": {"like": "whisper", "title": "w", "context": "30s"}}
-        models = validation.load(edited(edits | {f"models__{name}": entry for name, entry in entries.items()}))[
-            "models"
-        ]
+        edits |= {f"models__{name}": entry for name, entry in entries.items()}
+        models = validation.load(edited(edits))["models"]
         assert models["local"].keys() == models["xlsr"].keys() - {"revision"}
         assert models["hubert"].keys() == models["xlsr"].keys() - {"revision"}
         assert models["same"] == models["whisper-30s"] | {"title": "s"}

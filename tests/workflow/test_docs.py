@@ -181,7 +181,7 @@ def test_command_runs(command, printed):
 
 @pytest.mark.parametrize("command", PLANNED)
 def test_command_plans_jobs_of_its_excerpt(command, printed):
-    """Jobs include every corpus and model that the excerpt adds; those of a named result, one of them."""
+    """Jobs include every corpus and model that the excerpt adds, of a named experiment those that it has."""
     wildcards = {value for job in parse(printed[command].result()) for value in job.wildcards.values()}
     for name, excerpt in excerpts().items():
         if name in command:
@@ -189,7 +189,12 @@ def test_command_plans_jobs_of_its_excerpt(command, printed):
             added = {
                 entry for kind in ("corpora", "models") for entry in excerpt.get(kind, {}).keys() - base[kind].keys()
             }
-            assert added <= wildcards or (re.match("snakemake [^-]", command) and added & wildcards)
+            update_config(base, excerpt)
+            if named := base["experiments"].get(command.split()[1]):
+                members = {name for names in named.values() if isinstance(names, list) for name in names}
+                assert not added or added & members
+                added &= members
+            assert added <= wildcards
     assert wildcards or "--quiet" in command
 
 
