@@ -9,7 +9,8 @@ BIN := .venv/bin
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 13
 	@printf '%s\n' "" "To make one result: $(BIN)/snakemake NAME --cores $(CORES) (add -n for a dry run). NAME is one of" \
-		"  corpora audit table1 table2 table2_converged figure2 figure3 adaptation gap claims confusion recall training_curves scores provenance"
+		"  corpora audit table1 table2 table2_converged figure2 figure2_converged figure3 figure3_converged adaptation " \
+		"  gap claims confusion recall training_curves scores provenance"
 
 install: .venv/installed ## Create the environment .venv from envs/requirements.txt
 

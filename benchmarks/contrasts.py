@@ -166,7 +166,7 @@ def with_patience() -> Iterator[tuple[str, Contrast]]:
 def main(folder: Path) -> None:
     """Write the contrasts of a folder of published results."""
     # these have their own training runs of layer 3, which differ from the others by rounding
-    conditions = {"adaptation": adapted, "figure3": in_noise}
+    conditions = {"adaptation": adapted, "figure3_converged": in_noise}
     files = {path: path.name.split("_confusions")[0] for path in sorted(folder.glob("scores/*_confusions.csv.xz"))}
     gaps = pd.read_csv(folder / "gap.csv")
     chosen = gaps[gaps["quantity"] == BEST]
@@ -174,7 +174,10 @@ def main(folder: Path) -> None:
     others = [path for path, experiment in files.items() if experiment not in conditions]
     parts = [("all", others, on_all_speakers()), ("test", others, on_test_speakers(best))]
     parts += [("all", [path], conditions[name]()) for path, name in files.items() if name in conditions]
-    patient = [folder / "scores" / "figure2_confusions.csv.xz", folder / "patient/scores/within_confusions.csv.xz"]
+    patient = [
+        folder / "scores" / "figure2_converged_confusions.csv.xz",
+        folder / "patient/scores/within_confusions.csv.xz",
+    ]
     parts.append(("test", patient, with_patience()))
     rows = []
     for test_set, paths, contrasts in parts:

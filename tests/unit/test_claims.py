@@ -41,7 +41,7 @@ SETTINGS = {
         "english": "wav2vec2",
         "multilingual": ["xlsr", "whisper", "mms"],
     },
-    "table2": "table2",
+    **{name: name for name in ("table2", "figure2", "figure3")},
     "titles": {},
     "models": {name: {"checkpoint": checkpoint} for name, checkpoint in CHECKPOINTS.items()},
     "languages": CORPORA,
@@ -50,7 +50,6 @@ SETTINGS = {
         "figure2": {"models": ["cnn-lstm", *FOUNDATION], "pairs": TRIPLES, "shots": [0, 50, 200]},
         "figure3": {"models": ["cnn-lstm", *FOUNDATION], "pairs": TRIPLES, "condition": "noisy"},
         "random_init": {"models": ["cnn-lstm", "wav2vec2-random", "wav2vec2-full"], "pairs": PAIRS},
-        "table2_converged": None,
     },
 }
 LEVELS = {"cnn-lstm": 40, "wav2vec2": 50, "xlsr": 60, "whisper": 62, "mms": 58}
@@ -207,14 +206,18 @@ class TestVerdicts:
         scores = pd.DataFrame([*zero_shot, ("m", "S", "A", 50, 1, 0)], columns=[*RUN, "converged"])
         assert claims._converged(scores)["m"] == 0.5
 
-    def test_converged_table2_replaces_the_printed_recipe(self, counts):
-        experiments = SETTINGS["experiments"] | {"table2_converged": SETTINGS["experiments"]["table2"]}
-        converged = counts | {"table2_converged": experiment(LEVELS, PAIRS)}
-        del converged["table2"]
-        settings = SETTINGS | {"experiments": experiments, "table2": "table2_converged"}
-        table = table_of(settings, converged).set_index("claim")
-        assert table.loc["C1", "effect"].iloc[0] == pytest.approx(20)
-        assert set(table.loc["C8", "rests_on"]) == {"Table II, converged"}
+    def test_converged_experiments_replace_the_printed_recipe(self, counts):
+        names = {name: f"{name}_converged" for name in ("table2", "figure2", "figure3")}
+        experiments, converged = (
+            {names.get(name, name): value for name, value in values.items()}
+            for values in (SETTINGS["experiments"], counts)
+        )
+        printed, table = (
+            table_of(SETTINGS, counts),
+            table_of(SETTINGS | names | {"experiments": experiments}, converged),
+        )
+        on = [name if name == "random initialisation" else f"{name}, converged" for name in printed["rests_on"]]
+        pd.testing.assert_frame_equal(table, printed.assign(rests_on=on))
 
 
 class TestStatistics:

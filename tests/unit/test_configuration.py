@@ -44,8 +44,8 @@ def test_open_configuration_has_the_same_grid_without_iemocap():
     update_config(config, yaml.safe_load((ROOT / "config" / "open.yaml").read_text(encoding="utf-8")))
     experiments = Experiments(validation.load(config))
     assert experiments.corpora() == ["EMODB", "EMOVO", "URDU", "RAVDESS"]
-    assert len(Experiments(validation.load(copy.deepcopy(PAPER))).runs()) == 785
-    assert len(experiments.runs()) == 785 + 25  # within RAVDESS, whose 24 speakers are enough
+    assert len(Experiments(validation.load(copy.deepcopy(PAPER))).runs()) == 1085
+    assert len(experiments.runs()) == 1085 + 25  # within RAVDESS, whose 24 speakers are enough
 
 
 class TestLike:

@@ -71,8 +71,8 @@ def test_claims_have_pairs_of_two_languages(config):
     config["corpora"]["EMOVO"]["language"] = "urdu "
     claimed = settings_of(config).claims()["experiments"]
     assert claimed["table2_converged"]["pairs"] == [["IEMOCAP", "EMODB"], ["IEMOCAP", "URDU"]]
-    assert claimed["figure2"]["pairs"] == [["IEMOCAP", target] for target in ("EMODB", "EMOVO", "URDU")]
-    assert claimed["figure2"]["shots"] == [0, 50, 100, 150, 200]
+    assert claimed["figure2_converged"]["pairs"] == [["IEMOCAP", target] for target in ("EMODB", "EMOVO", "URDU")]
+    assert claimed["figure2_converged"]["shots"] == [0, 50, 100, 150, 200]
 
 
 def test_gap_has_no_source_in_the_targets_language(config):
@@ -199,14 +199,14 @@ class TestInputs:
             inputs.predicted(run_wildcards(RunId("xlsr", "URDU", "EMODB", 50, 1)))
 
     def test_experiment_scores_each_run_once(self, inputs):
-        runs = inputs.scored_runs(w(experiment="figure3"))
-        assert len(runs) == len(set(runs)) == 5 * 5  # models, seeds; a run predicts 3 targets in 2 conditions
+        runs = inputs.scored_runs(w(experiment="figure3_converged"))
+        assert len(runs) == len(set(runs)) == 6 * 5  # models, seeds; a run predicts 3 targets in 2 conditions
         assert runs[0] == RunId("cnn-lstm-converged", "IEMOCAP", "any", 0, 1)
         assert inputs.scored_corpora(w(experiment="figure3")) == ["EMODB", "EMOVO", "URDU"]
 
     def test_gap_reads_experiments_with_the_models_of_within(self, inputs):
         """Table II as printed has other models than those that are trained within a language."""
-        assert inputs.experiments.gap == inputs.gap(w()) == ["within", "figure2", "table2_converged"]
+        assert inputs.experiments.gap == inputs.gap(w()) == ["within", "figure2_converged", "table2_converged"]
 
     def test_gap_is_not_made_of_examples_alone(self):
         experiments = yaml.safe_load(TEXT)["experiments"]
@@ -217,7 +217,7 @@ class TestInputs:
             Inputs(changed).gap(w())
         left_out = {"models": ["cnn-lstm-converged"], "sources": ["EMODB", "EMOVO"], "targets": ["URDU"]}
         both = paper(experiments=experiments | {"leave_one_language_out": left_out})
-        assert Inputs(both).gap(w()) == ["figure2", "table2_converged", "leave_one_language_out"]
+        assert Inputs(both).gap(w()) == ["figure2_converged", "table2_converged", "leave_one_language_out"]
 
     def test_detailed_figures_are_of_table2_as_printed_without_a_converged_one(self, inputs):
         experiments = yaml.safe_load(TEXT)["experiments"]
@@ -250,14 +250,16 @@ class TestExperiments:
     def test_grid_size(self, config):
         experiments = Experiments(config)
         assert len(experiments.predictions("table2")) == 300
-        assert len(experiments.predictions("table2_converged", "figure2", "figure3")) == 735
-        assert len(experiments.runs("table2")) == 100
-        runs = experiments.runs("table2_converged", "figure2", "figure3")
-        assert sum(run.shots == 0 for run in runs) == 120
-        assert sum(run.shots > 0 for run in runs) == 300
-        count = 1605 + 75 + 600  # all others, within, adaptation
+        printed, converged = (
+            [name + recipe for name in ("table2", "figure2", "figure3")] for recipe in ("", "_converged")
+        )
+        for names, predictions, zero_shot in ((printed, 675, 100), (converged, 750, 120)):
+            runs = experiments.runs(*names)
+            assert len(experiments.predictions(*names)) == predictions
+            assert [sum(run.shots == 0 for run in runs), sum(run.shots > 0 for run in runs)] == [zero_shot, 300]
+        count = 675 + 750 + 570 + 75 + 600  # recipes, comparisons, within, adaptation
         assert sum(map(len, experiments.predicted_by.values())) == len(experiments.predictions()) == count
-        assert len(experiments.runs()) == 785
+        assert len(experiments.runs()) == 1085
         assert len(experiments.one_run_per_model) == len(config["models"])
 
     def test_runs_with_examples_stand_for_models_without_others(self, config):

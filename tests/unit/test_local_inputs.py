@@ -140,5 +140,5 @@ def test_unused_inputs_may_be_missing(config):
     config["corpora"]["mine"] = {"format": "table", "language": "Welsh", "path": "welsh.csv"}
     config["models"]["mine"] = config["models"]["xlsr"] | {"checkpoint": "./mine", "revision": None}
     config["noise"]["path"] = "DEMAND"
-    config["experiments"]["figure3"] = None
+    config["experiments"] |= {"figure3": None, "figure3_converged": None}
     assert reported(config) == []

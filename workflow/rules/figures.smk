@@ -158,8 +158,10 @@ use rule table2 as comparison_table with:
 rule figure2:
     """Figure 2: UAR by number of few-shot examples."""
     input:
-        scores=collect("results/scores/{experiment}.csv", experiment=inputs.experiments.shown_in_figure2),
-        confusions=collect("results/scores/{experiment}_confusions.csv", experiment=inputs.experiments.shown_in_figure2),
+        scores=collect("results/scores/{experiment}.csv", experiment=inputs.experiments.shown_in_few_shot("figure2")),
+        confusions=collect(
+            "results/scores/{experiment}_confusions.csv", experiment=inputs.experiments.shown_in_few_shot("figure2")
+        ),
         archives=collect("results/corpora/{corpus}/archive.json", corpus=inputs.experiments.corpora(["figure2"])),
     output:
         csv="results/figures/figure2.csv",
@@ -179,6 +181,81 @@ rule figure2:
         settings=settings.figure("figure2"),
     script:
         "../scripts/figure.py"
+
+
+use rule figure2 as figure2_converged with:
+    """Figure 2 with models trained to convergence."""
+    input:
+        scores=collect(
+            "results/scores/{experiment}.csv", experiment=inputs.experiments.shown_in_few_shot("figure2_converged")
+        ),
+        confusions=collect(
+            "results/scores/{experiment}_confusions.csv",
+            experiment=inputs.experiments.shown_in_few_shot("figure2_converged"),
+        ),
+        archives=collect(
+            "results/corpora/{corpus}/archive.json", corpus=inputs.experiments.corpora(["figure2_converged"])
+        ),
+    output:
+        csv="results/figures/figure2_converged.csv",
+        pdf="results/figures/figure2_converged.pdf",
+        png=report(
+            "results/figures/figure2_converged.png",
+            caption="../report/figure2.rst",
+            category="Figures",
+            labels={"figure": "2, converged", "shows": "few-shot adaptation"},
+        ),
+    log:
+        "results/logs/figure2_converged.log",
+    localrule: True
+    params:
+        settings=settings.figure("figure2", "figure2_converged"),
+
+
+use rule figure2 as figure3 with:
+    """Figure 3: UAR on clean and noisy speech."""
+    input:
+        scores="results/scores/figure3.csv",
+        confusions="results/scores/figure3_confusions.csv",
+        archives=collect("results/corpora/{corpus}/archive.json", corpus=inputs.experiments.corpora(["figure3"])),
+    output:
+        csv="results/figures/figure3.csv",
+        pdf="results/figures/figure3.pdf",
+        png=report(
+            "results/figures/figure3.png",
+            caption="../report/figure3.rst",
+            category="Figures",
+            labels={"figure": "3", "shows": "robustness to noise"},
+        ),
+    log:
+        "results/logs/figure3.log",
+    localrule: True
+    params:
+        settings=settings.figure("figure3"),
+
+
+use rule figure3 as figure3_converged with:
+    """Figure 3 with models trained to convergence."""
+    input:
+        scores="results/scores/figure3_converged.csv",
+        confusions="results/scores/figure3_converged_confusions.csv",
+        archives=collect(
+            "results/corpora/{corpus}/archive.json", corpus=inputs.experiments.corpora(["figure3_converged"])
+        ),
+    output:
+        csv="results/figures/figure3_converged.csv",
+        pdf="results/figures/figure3_converged.pdf",
+        png=report(
+            "results/figures/figure3_converged.png",
+            caption="../report/figure3.rst",
+            category="Figures",
+            labels={"figure": "3, converged", "shows": "robustness to noise"},
+        ),
+    log:
+        "results/logs/figure3_converged.log",
+    localrule: True
+    params:
+        settings=settings.figure("figure3", "figure3_converged"),
 
 
 rule gap:
@@ -206,28 +283,6 @@ rule gap:
         settings=settings.gap(),
     script:
         "../scripts/figure.py"
-
-
-use rule figure2 as figure3 with:
-    """Figure 3: UAR on clean and noisy speech."""
-    input:
-        scores="results/scores/figure3.csv",
-        confusions="results/scores/figure3_confusions.csv",
-        archives=collect("results/corpora/{corpus}/archive.json", corpus=inputs.experiments.corpora(["figure3"])),
-    output:
-        csv="results/figures/figure3.csv",
-        pdf="results/figures/figure3.pdf",
-        png=report(
-            "results/figures/figure3.png",
-            caption="../report/figure3.rst",
-            category="Figures",
-            labels={"figure": "3", "shows": "robustness to noise"},
-        ),
-    log:
-        "results/logs/figure3.log",
-    localrule: True
-    params:
-        settings=settings.figure("figure3"),
 
 
 use rule figure2 as adaptation with:

@@ -49,7 +49,7 @@ def _rows_below(prefix: str, rule: dict) -> Iterator[str]:
     """Yield rows of nested keys with a description, depth first; `*` is any name."""
     rule = resolved(rule)
     if "anyOf" in rule:
-        if rule["anyOf"][-1] == PAIRS:
+        if rule["anyOf"][-1] == PAIRS or prefix.endswith("_converged"):  # has the keys of the one without this ending
             return
         rule = resolved(rule["anyOf"][-1])
     below = rule.get("properties", {}) if rule.get("type") == "object" else {}

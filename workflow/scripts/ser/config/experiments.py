@@ -9,13 +9,9 @@ from ser.core.paths import ADAPTED, CALIBRATED, CLEAN, RunId
 
 WITHIN, LEAVE_ONE_OUT, ADAPTATION = "within", "leave_one_language_out", "adaptation"
 COMPARISONS = ("random_init", "tuning", "size_matched", "layers")  # each shown in a table and a figure
-EXPERIMENTS = (
-    *("table2", "table2_converged", "figure2", "figure3", *COMPARISONS),
-    *(WITHIN, LEAVE_ONE_OUT, ADAPTATION),
-)
-TABLES = ("table2", "table2_converged")  # both training budgets, each with a table of all measures
-CLAIMED = ("table2_converged", "table2", "figure2", "figure3", "random_init")  # used to test claims
-GAP = (WITHIN, "figure2", "table2_converged", "table2", LEAVE_ONE_OUT)  # shown together in the table `gap`
+# each with the paper's training recipe, and with training to convergence
+TABLES, FEW_SHOT, NOISE = ((name, f"{name}_converged") for name in ("table2", "figure2", "figure3"))
+EXPERIMENTS = (*TABLES, *FEW_SHOT, *NOISE, *COMPARISONS, WITHIN, LEAVE_ONE_OUT, ADAPTATION)
 
 
 @dataclass(frozen=True, order=True)
@@ -110,13 +106,27 @@ class Experiments:
     @property
     def main_table(self) -> str:
         """Table II that claims rest on and figures show in detail: the converged one if it is configured."""
-        return "table2_converged" if "table2_converged" in self.configured else "table2"
+        return self._converged_of(TABLES)
+
+    @property
+    def main_few_shot(self) -> str:
+        """Figure 2 that claims and the table `gap` rest on, likewise."""
+        return self._converged_of(FEW_SHOT)
+
+    @property
+    def main_noise(self) -> str:
+        """Figure 3 that claims rest on, likewise."""
+        return self._converged_of(NOISE)
+
+    def _converged_of(self, recipes: tuple[str, str]) -> str:
+        printed, converged = recipes
+        return converged if converged in self.configured else printed
 
     @property
     def claimed(self) -> list[str]:
-        """Experiments that claims rest on, with one of the two Tables II."""
-        other = {*TABLES} - {self.main_table}
-        return [name for name in CLAIMED if name in self.configured and name not in other]
+        """Experiments that claims rest on."""
+        names = (self.main_table, self.main_few_shot, self.main_noise, "random_init")
+        return [name for name in names if name in self.configured]
 
     @property
     def gap(self) -> list[str]:
@@ -124,12 +134,13 @@ class Experiments:
         # training on examples alone is no level of the gap
         shown = {name: entry for name, entry in self.configured.items() if name != WITHIN or 0 in entry["shots"]}
         models = {model for name in (WITHIN, LEAVE_ONE_OUT) if name in shown for model in shown[name]["models"]}
-        return [name for name in GAP if name in shown and models & {*shown[name]["models"]}]
+        names = (WITHIN, self.main_few_shot, *TABLES, LEAVE_ONE_OUT)
+        return [name for name in names if name in shown and models & {*shown[name]["models"]}]
 
-    @property
-    def shown_in_figure2(self) -> list[str]:
-        """Experiments that Figure 2 shows: its own, and training within the target if configured."""
-        return ["figure2", *([WITHIN] if WITHIN in self.configured else [])]
+    def shown_in_few_shot(self, name: str) -> list[str]:
+        """Return the experiments that a Figure 2 shows: its own, and training within the target of the same models."""
+        models, within = (self.configured.get(one, {"models": []})["models"] for one in (name, WITHIN))
+        return [name, *([WITHIN] if {*models} & {*within} else [])]
 
 
 def _needed_by(name: str, experiment: Mapping, seeds: list[int]) -> Iterator[Prediction]:

@@ -27,7 +27,9 @@ LABELS = {
     "table2": "Table II",
     "table2_converged": "Table II, converged",
     "figure2": "Figure 2",
+    "figure2_converged": "Figure 2, converged",
     "figure3": "Figure 3",
+    "figure3_converged": "Figure 3, converged",
     "random_init": "random initialisation",
 }
 Pair = tuple[str, str]  # source and target
@@ -72,9 +74,9 @@ def comparisons(settings: Mapping) -> list[Comparison]:
 
     Args:
         settings: `roles` (baseline, english, random, pretrained, multilingual: models of the configuration),
-            `experiments` by name, with `pairs` of a source and a target in two languages; which of them is the `table2`
-            that claims rest on; `titles` of models,
-            `languages` of corpora, and entries of the `models` without title and resources.
+            `experiments` by name, with `pairs` of a source and a target in two languages; which of them are the
+            `table2`, `figure2` and `figure3` that claims rest on; `titles` of models, `languages` of corpora, and
+            entries of the `models` without title and resources.
     """
     return _Claims(settings).comparisons()
 
@@ -88,7 +90,7 @@ class _Claims:
         self._pretrained, self._multilingual = roles["pretrained"], roles["multilingual"]
         english = [self._english] if self._english in settings["models"] else []
         self._foundation = [*english, *self._multilingual]  # models; the English one only if configured
-        self._table2 = settings["table2"]
+        self._table2, self._figure2, self._figure3 = (settings[name] for name in ("table2", "figure2", "figure3"))
 
     def comparisons(self) -> list[Comparison]:
         found = [*self._across_languages(), *self._few_shot(), *self._in_noise(), *self._seen_in_pretraining()]
@@ -109,7 +111,7 @@ class _Claims:
         yield from self._of_models("C9", beaten, "random_init", [self._pretrained], above_random)
 
     def _few_shot(self) -> Iterator[Comparison]:
-        shown = sorted((self._experiments["figure2"] or {"shots": []})["shots"])
+        shown = sorted((self._experiments[self._figure2] or {"shots": []})["shots"])
         sizes = [shots for shots in shown if shots]
         if not sizes:
             return
@@ -120,11 +122,11 @@ class _Claims:
         def gain(model, *pair):
             return with_examples(model, *pair) - uar(model, *pair)
 
-        without_zero = None if 0 in shown else "Figure 2 has no scores without examples"
+        without_zero = None if 0 in shown else f"{LABELS[self._figure2]} has no scores without examples"
         title = "{}, with examples against 0"
-        for one in self._of_models("C4", title, "figure2", self._foundation, gain):
+        for one in self._of_models("C4", title, self._figure2, self._foundation, gain):
             yield replace(one, obstacle=without_zero)
-        yield replace(self._of_model("C4", title, "figure2", self._baseline, gain), obstacle=without_zero)
+        yield replace(self._of_model("C4", title, self._figure2, self._baseline, gain), obstacle=without_zero)
         for claim, models, other in (
             ("C4", self._foundation, self._baseline),
             ("C5", self._multilingual, self._english),
@@ -132,17 +134,17 @@ class _Claims:
             if not models:
                 continue
             title = f"gain with examples: mean of models minus {self._name(other)}"
-            gained = self._comparison(claim, title, "figure2", over(models, minus(gain, other)))
+            gained = self._comparison(claim, title, self._figure2, over(models, minus(gain, other)))
             yield replace(gained, obstacle=without_zero)
             title = f"{{}} against {self._name(other)}"
-            yield from self._of_models(claim, title, "figure2", models, minus(with_examples, other))
+            yield from self._of_models(claim, title, self._figure2, models, minus(with_examples, other))
             for shots in shown:
                 title = f"mean of models against {self._name(other)}, {shots} examples"
                 above = over(models, minus(partial(uar, shots=shots), other))
-                yield self._comparison(claim, title, "figure2", above)
+                yield self._comparison(claim, title, self._figure2, above)
 
     def _in_noise(self) -> Iterator[Comparison]:
-        condition = (self._experiments["figure3"] or {"condition": "noisy"})["condition"]
+        condition = (self._experiments[self._figure3] or {"condition": "noisy"})["condition"]
         noisy = partial(uar, condition=condition)
 
         def change(model, *pair):
@@ -153,9 +155,9 @@ class _Claims:
             ("C7", self._multilingual, self._english),
         ):
             title = f"{{}} against {self._name(other)}, {condition}"
-            yield from self._of_models(claim, title, "figure3", models, minus(noisy, other))
+            yield from self._of_models(claim, title, self._figure3, models, minus(noisy, other))
             title = f"points lost by {self._name(other)} minus {{}}"
-            yield from self._of_models(claim, title, "figure3", models, minus(change, other))
+            yield from self._of_models(claim, title, self._figure3, models, minus(change, other))
 
     def _seen_in_pretraining(self) -> Iterator[Comparison]:
         """Yield comparisons of languages seen and not seen in pre-training.
@@ -218,14 +220,14 @@ class _Claims:
 
     def _without_models(self, claim: str) -> Comparison:
         """Return a placeholder for a claim without comparisons."""
-        figures = {"C4": "figure2", "C5": "figure2", "C6": "figure3", "C7": "figure3"}
-        experiment = figures.get(claim, self._table2)
+        few_shot, noise = dict.fromkeys(("C4", "C5"), self._figure2), dict.fromkeys(("C6", "C7"), self._figure3)
+        experiment = (few_shot | noise).get(claim, self._table2)
         if self._experiments[experiment] is None:
             obstacle = f"{LABELS[experiment]} is not configured"
         elif claim == "C8":
             obstacle = "no two checkpoints are known to differ in the target languages seen in pre-training"
-        elif claim in ("C4", "C5") and not any(self._experiments["figure2"]["shots"]):
-            obstacle = "Figure 2 has no examples of the target"
+        elif claim in ("C4", "C5") and not any(self._experiments[self._figure2]["shots"]):
+            obstacle = f"{LABELS[self._figure2]} has no examples of the target"
         else:
             obstacle = "the models of this claim are not configured"
         return Comparison(claim, "none", experiment, {}, obstacle=obstacle)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ser.config import local_inputs, paper
-from ser.config.experiments import CLAIMED, LEAVE_ONE_OUT, WITHIN, all_but, conditions_of
+from ser.config.experiments import LEAVE_ONE_OUT, WITHIN, all_but, conditions_of
 from ser.core.errors import UserError
 from ser.core.files import files_under, sha256
 from ser.core.paths import ADAPTED, CALIBRATED
@@ -214,10 +214,10 @@ class Settings:
         own = [configured[name] for name in (WITHIN, LEAVE_ONE_OUT) if name in configured]
         models = list(dict.fromkeys(model for entry in own for model in entry["models"]))
         targets = list(dict.fromkeys(target for entry in own for target in entry["targets"]))
-        left_out, figure2, few_shot = configured.get(LEAVE_ONE_OUT, {"targets": []}), configured.get("figure2"), None
-        if figure2:
-            crossed = [target for _, target in self._experiments.pairs_in_two_languages("figure2")]
-            few_shot = {"source": figure2["source"], "shots": figure2["shots"], "targets": crossed}
+        left_out, few_shot = configured.get(LEAVE_ONE_OUT, {"targets": []}), None
+        if (name := self._experiments.main_few_shot) in configured:
+            crossed = [target for _, target in self._experiments.pairs_in_two_languages(name)]
+            few_shot = {key: configured[name][key] for key in ("source", "shots")} | {"targets": crossed}
         return self._figure(
             "gap",
             label=self._config["label"],
@@ -233,7 +233,12 @@ class Settings:
         roles = self._config["claims"]
         named = {name for role in roles.values() for name in ([role] if isinstance(role, str) else role)}
         entries = {name: self._config["models"][name] for name in sorted(named & self._config["models"].keys())}
-        claimed = {}
+        shown = {
+            "table2": self._experiments.main_table,
+            "figure2": self._experiments.main_few_shot,
+            "figure3": self._experiments.main_noise,
+        }
+        claimed = dict.fromkeys((*shown.values(), "random_init"))
         for name in self._experiments.claimed:
             pairs = [list(pair) for pair in self._experiments.pairs_in_two_languages(name)]
             entry = self._experiments.configured[name]
@@ -243,11 +248,11 @@ class Settings:
             "resources/checkpoints.yaml",
             label=self._config["label"],
             roles=roles,
-            table2=self._experiments.main_table,
+            **shown,
             titles=self._titles(entries),
             models={name: _without(entry, "title", "resources") for name, entry in entries.items()},
             languages={name: self._config["corpora"][name]["language"] for name in self._experiments.corpora(claimed)},
-            experiments=dict.fromkeys(CLAIMED) | claimed,
+            experiments=claimed,
         )
 
     def provenance(self) -> dict:

@@ -1,6 +1,6 @@
 """Final results of the configured experiments."""
 
-from ser.config.experiments import ADAPTATION, COMPARISONS, TABLES, Experiments
+from ser.config.experiments import ADAPTATION, COMPARISONS, FEW_SHOT, NOISE, TABLES, Experiments
 
 CLAIMS = ["results/claims.csv", "results/claims_cells.csv", "results/claims.md", "results/claims.png"]
 
@@ -24,7 +24,7 @@ class Targets:
         tables = ["table1", *(name for name in (*TABLES, *COMPARISONS) if name in configured)]
         more = [f"{name}_measures" for name in TABLES if name in configured]
         more += [f"{name}_differences" for name in (*TABLES, *COMPARISONS) if name in configured]
-        figures = [name for name in ("figure2", "figure3", ADAPTATION, *COMPARISONS) if name in configured]
+        figures = [name for name in (*FEW_SHOT, *NOISE, ADAPTATION, *COMPARISONS) if name in configured]
         figures += ["confusion", "recall", "training"] if self._experiments.main_table in configured else []
         return [
             *self.corpora(),
