@@ -25,9 +25,23 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import torch
+from plain_loop import PlainLoop, Recordings
+from safetensors.torch import save_file
+from torch.autograd import DeviceType
+from torch.profiler import ProfilerActivity, profile
+from torch.utils.flop_counter import FlopCounterMode
+from transformers import AutoConfig, AutoModel, Wav2Vec2FeatureExtractor, WhisperFeatureExtractor
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / "workflow" / "scripts"), str(ROOT / "benchmarks")]
+sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
+
+from ser.core.constants import EMOTIONS  # noqa: E402
+from ser.models import checkpoints, encoder_classifier  # noqa: E402
+from ser.models.batching import random_batches  # noqa: E402
+from ser.models.frame_storage import Storage  # noqa: E402
+from ser.training import loop, numerics, prediction  # noqa: E402
+from ser.training.data import Examples  # noqa: E402
 
 SAMPLE_RATE, EPOCHS, RANK = 16_000, 5, 16
 LARGE = {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16, "intermediate_size": 4096}
@@ -77,14 +91,6 @@ PLAIN = {
     "b: padded, grouped by length": {"grouped": True},
     "c: cut at 6 s, random batches": {"longest": 6.0},
 }
-WITHOUT = {  # ablations of our loop
-    "feature extractor in every epoch": {"frontend_runs": EPOCHS},
-    "random batches": {"grouped": False},
-    "eager attention": {"attention": "eager"},
-    "30 s of context": {"context": "30s"},
-    "float32": {"precision": "float32"},
-    "CUDA graphs": {"recordable": False},
-}
 
 
 def main():
@@ -109,8 +115,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--micro-batch", type=int, help="number of utterances; default: 16 on a GPU, fewer on a CPU")
     parser.add_argument("--batches", type=int, help="number of batches per epoch; default: 40 on a GPU, 3 on a CPU")
     parser.add_argument("--sharing", type=int, default=1, help="also measure this number of concurrent jobs")
-    parser.add_argument("--no-ablation", action="store_true")
-    parser.add_argument("--brief", action="store_true", help="compare with random batches only, without ablation")
+    parser.add_argument("--brief", action="store_true", help="compare with random batches only")
     parser.add_argument("--tiny", action="store_true", help="use tiny encoders, to try the benchmark itself")
     parser.add_argument("--output", type=Path, help="also write the tables to this file")
     parser.add_argument("--case", help=argparse.SUPPRESS)
@@ -167,14 +172,8 @@ def measure_model(name: str, folder: Path, options, say) -> dict[str, dict]:
             f" records them, {ours['recording']:.1f} times. PyTorch reserved {ours['reserved'] / 1e9:.1f} GB of the GPU"
             f" at most, in loop a {plain['reserved'] / 1e9:.1f} GB. Slowest kernels, in % of a step:\n"
         )
-        for name, share in ours["slowest_kernels"].items():
-            say(f"- {100 * share:.1f} %: `{name}`")
-    if not (options.no_ablation or options.brief):
-        say("\n| ours without | epoch, times ours | peak memory GB |\n|---|---:|---:|")
-        for title, settings in WITHOUT.items():
-            if applies(settings, name, options.device):
-                taken = in_process({**common, "side": "ours", "predicts": False, **settings})
-                say(f"| {title} | {taken['epoch'] / ours['epoch']:.2f} | {taken['memory'] / 1e9:.1f} |")
+        for kernel, share in ours["slowest_kernels"].items():
+            say(f"- {100 * share:.1f} %: `{kernel}`")
     return cases
 
 
@@ -186,7 +185,8 @@ def comparisons(name: str, options) -> dict[str, dict]:
     if options.brief:
         without = {"ours without CUDA graphs": {"side": "ours", "recordable": False}}
         return plain | (without if options.device == "cuda" else {})
-    return plain | {"ours, once more": {"side": "ours"}}
+    context = {"ours with `context: 30s`": {"side": "ours", "context": "30s"}} if "whisper" in name else {}
+    return plain | {"ours, once more": {"side": "ours"}} | context
 
 
 def measure_concurrent_jobs(options, alone: float, folder: str) -> str:
@@ -208,18 +208,8 @@ def row(title: str, case: dict, ours: dict) -> str:
     )
 
 
-def applies(settings: dict, model: str, device: str) -> bool:
-    """Return whether an ablation applies to a model on a device."""
-    whisper = "whisper" in model
-    if "context" in settings:
-        return whisper
-    return device == "cuda" or not settings.keys() & {"precision", "recordable"}
-
-
 def describe(options) -> str:
     """Return a description of the machine."""
-    import torch
-
     if options.device == "cuda":
         return f"{torch.cuda.get_device_name()}, bfloat16, torch {torch.__version__}"
     names = Path("/proc/cpuinfo").read_text(encoding="utf-8").split("model name\t: ")
@@ -237,8 +227,6 @@ def in_process(case: dict) -> dict:
 
 def run_case(case: dict) -> dict:
     """Run one case in this process."""
-    import torch
-
     torch.manual_seed(1)
     sides = {"checkpoint": make_checkpoint, "ours": run_ours, "plain": run_plain}
     return sides[case["side"]](case, torch.device(case["device"]))
@@ -261,11 +249,6 @@ def tiny(family: str) -> dict:
 
 def save_checkpoint(folder: Path, family: str, settings: dict) -> None:
     """Save a random encoder in Hugging Face format, and in the workflow's format in `encoder/`."""
-    from safetensors.torch import save_file
-    from transformers import AutoConfig, AutoModel, Wav2Vec2FeatureExtractor, WhisperFeatureExtractor
-
-    from ser.models import checkpoints
-
     model = AutoModel.from_config(AutoConfig.for_model(family, **settings))
     if family == "whisper":
         extractor = WhisperFeatureExtractor()
@@ -282,8 +265,6 @@ def save_checkpoint(folder: Path, family: str, settings: dict) -> None:
 
 def large_product(device, tiny: bool) -> float:
     """Return operations per second of the product of two large square matrices."""
-    import torch
-
     on_gpu = device.type == "cuda"
     size, products = (256, 3) if tiny else (8192, 50) if on_gpu else (4096, 3)
     first, second = torch.randn(2, size, size, device=device, dtype=torch.bfloat16 if on_gpu else torch.float32)
@@ -296,8 +277,6 @@ def large_product(device, tiny: bool) -> float:
 
 def synchronised_time(device) -> float:
     """Return the time in seconds after the device has finished its work."""
-    import torch
-
     if device.type == "cuda":
         torch.cuda.synchronize()
     return time.perf_counter()
@@ -307,8 +286,6 @@ class Epoch:
     """Batches of an epoch with IEMOCAP's lengths; some are run, with audio in a file."""
 
     def __init__(self, case: dict, longest: float | None = None, whole: float | None = None):
-        from ser.models.batching import random_batches
-
         generator = np.random.default_rng(1)
         seconds = generator.permutation(np.loadtxt(ROOT / "benchmarks" / "iemocap-seconds.txt"))
         padded = np.full(len(seconds), whole) if whole else np.minimum(seconds, longest or np.inf)
@@ -370,8 +347,6 @@ def result(epoch: Epoch, seconds: float, predicted: float, device) -> dict:
 
 def peak_memory(device) -> int:
     """Return the peak memory in bytes of the GPU or of the process."""
-    import torch
-
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated()
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
@@ -379,8 +354,6 @@ def peak_memory(device) -> int:
 
 def reserved_memory(device) -> int | None:
     """Return the bytes of the GPU that PyTorch kept from other processes at most, or None on a CPU."""
-    import torch
-
     return torch.cuda.max_memory_reserved() if device.type == "cuda" else None
 
 
@@ -389,31 +362,24 @@ def reserved_memory(device) -> int | None:
 
 def run_ours(case: dict, device) -> dict:
     """Run the workflow's code as its jobs do."""
-    from ser.core.constants import EMOTIONS
-    from ser.models.frame_storage import Storage
-    from ser.training import autocast, loop
-    from ser.training.data import Examples
-
-    autocast.choose_gpu_kernels()
+    numerics.choose_gpu_kernels()
     epoch = Epoch(case, whole=30.0 if case.get("context") == "30s" else None)
     model = build_ours(case).to(device)
     start_up = synchronised_time(device) - case["launched"]
-    precision = case.get("precision", "auto")
     storage = Storage(device, 16e9, case["folder"])
     read_ours(model, epoch, len(epoch.samples) if device.type == "cuda" else 1, storage)  # warm-up
     started = synchronised_time(device)
     frames = read_ours(model, epoch, len(epoch.samples), storage)
     frontend = (synchronised_time(device) - started) * SAMPLE_RATE / epoch.samples.sum() * epoch.seconds
 
-    def forward(batch, precision):
-        loop.probabilities(model, [frames[i] for i in batch], len(batch), device, precision)
+    def predict(batch):
+        prediction.logits(model, prediction.embeddings(model, [frames[i] for i in batch], len(batch), device), device)
 
-    predict = in_training = 0.0
-    if case.get("predicts", True):  # before training, which may round weights
-        predict = epoch.estimate(timed(lambda batch: forward(batch, "float32"), epoch.batches, device))
-        in_training = epoch.estimate(timed(lambda batch: forward(batch, precision), epoch.batches, device))
+    predicting = 0.0
+    if case.get("predicts", True):
+        predicting = epoch.estimate(timed(predict, epoch.batches, device))
     examples = Examples(frames, [EMOTIONS[i % 4] for i in range(len(frames))], epoch.samples)
-    settings = {"batch_size": case["micro_batch"], "learning_rate": 1e-4, "precision": precision}
+    settings = {"batch_size": case["micro_batch"], "learning_rate": 1e-4, "precision": "auto"}
     updates = loop.Updates(model, examples, settings, device)
     model.train()
     step = functools.partial(updates.make, seed=1)
@@ -422,8 +388,8 @@ def run_ours(case: dict, device) -> dict:
     taken = timed(step, epoch.batches, device)
     steps = epoch.estimate(taken)
     on_gpu = {} if device.type == "cpu" else behaviour_on_gpu(step, epoch.batches, before, taken, device)
-    found = result(epoch, steps + frontend * case.get("frontend_runs", 1) / EPOCHS, predict + frontend, device)
-    parts = {"frontend": frontend, "step": steps, "forward": in_training, "predict": predict}
+    found = result(epoch, steps + frontend / EPOCHS, predicting + frontend, device)
+    parts = {"frontend": frontend, "step": steps, "predict": predicting}
     return (
         found
         | {name: seconds / epoch.seconds for name, seconds in parts.items()}
@@ -440,10 +406,6 @@ def behaviour_on_gpu(step, batches: Sequence, before: list[float], taken: float,
         before: seconds of the first and the second pass over the same batches.
         taken: seconds of repeated steps.
     """
-    import torch
-    from torch.autograd import DeviceType
-    from torch.profiler import ProfilerActivity, profile
-
     with profile(activities=[ProfilerActivity.CUDA]) as profiler:
         for batch in batches:
             step(batch)
@@ -466,16 +428,10 @@ def behaviour_on_gpu(step, batches: Sequence, before: list[float], taken: float,
 
 def operations(model, examples, epoch: Epoch) -> float:
     """Return the mean floating-point operations of a step, counted on PyTorch's meta device for three batches."""
-    import torch
-    from torch.utils.flop_counter import FlopCounterMode
-
-    from ser.training.data import Examples
-    from ser.training.loop import Updates
-
     meta = torch.device("meta")
     frames = [own._replace(values=own.values.to(meta)) for own in examples.frames]
     settings = {"learning_rate": 1e-4, "precision": "float32"}
-    updates = Updates(model.to(meta), Examples(frames, examples.emotions, examples.samples), settings, meta)
+    updates = loop.Updates(model.to(meta), Examples(frames, examples.emotions, examples.samples), settings, meta)
     every = math.ceil(len(epoch.batches) / 3)
     with FlopCounterMode(display=False) as counter:
         for batch in epoch.batches[::every]:
@@ -484,17 +440,12 @@ def operations(model, examples, epoch: Epoch) -> float:
 
 
 def build_ours(case: dict):
-    """Return the workflow's model with the ablation of the case."""
-    from ser.models import encoder_classifier
-
+    """Return the workflow's model in the case's variant."""
     lora = {"method": "lora", "rank": RANK, "alpha": RANK, "modules": "feed-forward"}
     defaults = {"weights": "pretrained", "context": "utterance", "tuning": lora, "pooling": {"layers": "last"}}
     settings = {"family": MODELS[case["model"]][0]} | {key: case.get(key, own) for key, own in defaults.items()}
     model = encoder_classifier.build(settings, Path(case["folder"], "encoder"))
     model.recordable = case.get("recordable", True)
-    for module in model.modules():
-        if "attention" in case and hasattr(module, "config"):
-            module.config._attn_implementation = case["attention"]
     return model
 
 
@@ -507,25 +458,23 @@ def read_ours(model, epoch: Epoch, count: int, storage) -> list:
 
 def run_plain(case: dict, device) -> dict:
     """Run a stock classifier with `get_peft_model` and a data loader."""
-    from plain_loop import PlainLoop, Recordings
-
     family, _, targets = MODELS[case["model"]]
     epoch = Epoch(case, case.get("longest"), whole=30.0 if family == "whisper" else None)
-    loop = PlainLoop(family, case["folder"], targets, RANK, device, bfloat16=device.type == "cuda")
+    plain = PlainLoop(family, case["folder"], targets, RANK, device, bfloat16=device.type == "cuda")
     recordings = Recordings(np.load(epoch.audio, mmap_mode="r"), epoch.starts, epoch.samples, case.get("longest"))
     workers = 4 if device.type == "cuda" else 0
 
     def over(work, mode):
-        loop.model.train(mode)
-        for batch in loop.batches(recordings, epoch.batches if device.type == "cuda" else epoch.batches[:1], workers):
+        plain.model.train(mode)
+        for batch in plain.batches(recordings, epoch.batches if device.type == "cuda" else epoch.batches[:1], workers):
             work(batch)
         started = synchronised_time(device)
-        for batch in loop.batches(recordings, epoch.batches, workers):
+        for batch in plain.batches(recordings, epoch.batches, workers):
             work(batch)
         return epoch.estimate(synchronised_time(device) - started)
 
-    predicted = over(loop.predict, mode=False)
-    return result(epoch, over(loop.step, mode=True), predicted, device)
+    predicted = over(plain.predict, mode=False)
+    return result(epoch, over(plain.step, mode=True), predicted, device)
 
 
 if __name__ == "__main__":

@@ -27,6 +27,17 @@ from types import SimpleNamespace
 
 import fine_tuning
 import numpy as np
+import peft
+import torch
+import transformers
+
+from ser.core.constants import EMOTIONS
+from ser.models.batching import pad
+from ser.models.frame_storage import Storage
+from ser.models.log_mel import BANDS, frame_count
+from ser.models.trainable_state import trained_parameters
+from ser.training import loop, numerics, prediction
+from ser.training.data import Examples
 
 RATE = 16_000
 CNN_LSTM = "cnn-lstm"
@@ -88,21 +99,14 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--skip", choices=["exactness", "speed"])
     parser.add_argument("--minutes", type=float, default=6, help="start no new model after this time (default: 6)")
     options = parser.parse_args()
-    if not options.dry:
-        import torch
-
-        if not torch.cuda.is_available():
-            parser.error("PyTorch sees no CUDA GPU; to try this script on the CPU, add --dry")
+    if not options.dry and not torch.cuda.is_available():
+        parser.error("PyTorch sees no CUDA GPU; to try this script on the CPU, add --dry")
     options.device = "cpu" if options.dry else "cuda"
     return options
 
 
 def describe(options) -> str:
     """Return the names of the device and of the software."""
-    import peft
-    import torch
-    import transformers
-
     name = f"{os.cpu_count()} CPU cores (dry)" if options.dry else torch.cuda.get_device_name()
     versions = {"Python": platform.python_version(), "CUDA": torch.version.cuda, "torch": torch.__version__}
     versions |= {"transformers": transformers.__version__, "peft": peft.__version__}
@@ -187,13 +191,9 @@ def cell(check: dict | None) -> str:
 
 def check_family(name: str, family: str, folder: Path, device_type: str) -> list[dict]:
     """Run all checks of a family in this process."""
-    import torch
-
-    from ser.training import autocast
-
     torch.set_num_threads(1)
-    autocast.choose_gpu_kernels()
-    autocast.make_deterministic()
+    numerics.choose_gpu_kernels()
+    numerics.make_deterministic()
     subject, results = Subject(name, family, folder, torch.device(device_type)), []
     for title, allowed in ALLOWED.items():
         check = subject.checks()[title]
@@ -222,7 +222,7 @@ class Subject:
         folder.mkdir()
         if self.has_encoder:
             _, settings, _ = fine_tuning.MODELS[name]
-            settings |= dict.fromkeys(NO_DROPOUT["whisper" if family == "whisper" else "wav2vec2"], 0.0)
+            settings = settings | dict.fromkeys(NO_DROPOUT["whisper" if family == "whisper" else "wav2vec2"], 0.0)
             settings |= {"encoder_layers" if family == "whisper" else "num_hidden_layers": 2}
             fine_tuning.save_checkpoint(folder, family, settings | (fine_tuning.tiny(family) if self.dry else {}))
         self.train = self.examples(32, self.build())
@@ -230,10 +230,6 @@ class Subject:
 
     def build(self, method: str = "lora", weights: str = "pretrained"):
         """Return the model on the CPU, without dropout."""
-        import torch
-
-        from ser.training import loop
-
         tuning = {"method": method, "rank": 16, "alpha": 16, "modules": "feed-forward"}
         settings = {"family": self.family, "weights": weights, "context": "utterance"}
         settings |= {"tuning": tuning, "pooling": {"layers": "last"}}
@@ -245,11 +241,6 @@ class Subject:
 
     def examples(self, count: int, model):
         """Return utterances for a model: a tone in noise, of another frequency in every class."""
-        from ser.core.constants import EMOTIONS
-        from ser.models.frame_storage import Storage
-        from ser.models.log_mel import BANDS, frame_count
-        from ser.training.data import Examples
-
         seconds = [0.4, 0.5, 0.7] if self.dry else [1.0, 2.3, 5.0]
         storage = Storage(self.device, 16e9, self.folder)
         rng, frames, pieces = np.random.default_rng(count), [], []
@@ -292,8 +283,6 @@ class Subject:
 
     def on_both(self, compute: Callable) -> list:
         """Return what is computed from the model and the frames, on the device and on the CPU."""
-        import torch
-
         found = []
         for device in (self.device, torch.device("cpu")):
             frames = [own._replace(values=own.values.to(device)) for own in self.train.frames]
@@ -302,19 +291,11 @@ class Subject:
 
     def logits(self, model, frames, device):
         """Return logits of the first utterances, float32."""
-        import torch
-
-        from ser.models.batching import pad
-
         with torch.no_grad():
             return model.eval()(*pad(frames[:6], device)).cpu()
 
     def gradients_against_cpu(self) -> float:
         """Return the largest relative difference of a parameter's gradient."""
-        import torch
-
-        from ser.models.batching import pad
-        from ser.models.trainable_state import trained_parameters
 
         def compute(model, frames, device):
             logits = model.train()(*pad(frames[:8], device))
@@ -334,10 +315,10 @@ class Subject:
 
     def probabilities(self, batch_size: int, precision: str = "float32") -> np.ndarray:
         """Predict the development utterances on the device."""
-        from ser.training import loop
-
         model = self.build().to(self.device)
-        return loop.probabilities(model, self.dev.frames, batch_size, self.device, precision)
+        with numerics.autocast_context(self.device, precision):
+            embedded = prediction.embeddings(model, self.dev.frames, batch_size, self.device)
+            return prediction.logits(model, embedded, self.device).double().softmax(dim=-1).numpy()
 
     def batched_against_alone(self) -> float:
         """Return the largest difference of a probability."""
@@ -349,12 +330,10 @@ class Subject:
 
     def waiting_steps(self) -> int:
         """Return 0, or raise an error if a step waits for the GPU; the first may, and the second is recorded."""
-        import torch
-
         updates = self.updates(self.build(), TRAINING)
         for seed in (1, 2):
             updates.make(np.arange(16), seed)
-        with errors_of_waiting(torch, self.device):
+        with errors_of_waiting(self.device):
             updates.make(np.arange(16), seed=3)
         self.assert_recorded(updates)
         return 0
@@ -366,16 +345,11 @@ class Subject:
 
     def updates(self, model, settings: dict, train=None):
         """Return the updates of a model on the device."""
-        import torch
-
-        from ser.training import loop
-
-        release_memory(torch)  # else recordings of earlier checks may be deleted during a recording, which ends it
+        release_memory()  # else recordings of earlier checks may be deleted during a recording, which ends it
         return loop.Updates(model.to(self.device).train(), train or self.train, settings, self.device)
 
     def recorded_against_unrecorded(self) -> float:
         """Return the difference that recording makes to losses. Raises an error if dropout does not follow the seed."""
-        import torch
 
         def losses(model, train, rate, seeds):
             updates = self.updates(model, FLOAT32 | {"learning_rate": rate}, train)
@@ -403,11 +377,7 @@ class Subject:
 
     def fine_tune(self, state: str, **changes):
         """Train as a job does, and return its progress."""
-        import torch
-
-        from ser.training import loop
-
-        release_memory(torch)
+        release_memory()
         return loop.fine_tune(
             self.build(),
             self.train,
@@ -438,21 +408,19 @@ class Subject:
 
     def split_loss(self) -> float:
         """Return the difference that a limit on memory makes to an unrecorded step's loss; a CPU has no limit here."""
-        import torch
-
         batch = np.arange(32)
 
         def step(limit=None):
             model = self.build()
             model.recordable = False  # a recording needs memory of its own
             updates = self.updates(model, FLOAT32)
-            with memory_limit(torch, limit):
+            with memory_limit(limit):
                 loss = float(updates.make(batch, seed=1))
             return loss, updates.splits
 
         if self.dry:
             return abs(step()[0] / step()[0] - 1)
-        release_memory(torch)
+        release_memory()
         torch.cuda.reset_peak_memory_stats()
         before = torch.cuda.memory_allocated()
         expected, splits = step()
@@ -468,7 +436,7 @@ def difference(ours, expected) -> float:
 
 
 @contextmanager
-def errors_of_waiting(torch, device) -> Iterator[None]:
+def errors_of_waiting(device) -> Iterator[None]:
     """Make CUDA raise an error where the CPU waits for it."""
     if device.type == "cpu":
         yield
@@ -480,19 +448,19 @@ def errors_of_waiting(torch, device) -> Iterator[None]:
         torch.cuda.set_sync_debug_mode("default")
 
 
-def release_memory(torch) -> None:
+def release_memory() -> None:
     """Return unused memory to the GPU, such as that of earlier checks' recorded steps."""
     gc.collect()
     torch.cuda.empty_cache()
 
 
 @contextmanager
-def memory_limit(torch, limit: float | None) -> Iterator[None]:
+def memory_limit(limit: float | None) -> Iterator[None]:
     """Let PyTorch allocate at most this number of bytes on the GPU."""
     if limit is None:
         yield
         return
-    release_memory(torch)
+    release_memory()
     torch.cuda.set_per_process_memory_fraction(limit / torch.cuda.get_device_properties(0).total_memory)
     try:
         yield
@@ -516,7 +484,6 @@ def measure_speed(model: str, folder: Path, options, report: Report) -> dict:
         batches=1 if options.dry else 12,
         tiny=options.dry,
         brief=True,
-        no_ablation=True,
         sharing=2 if options.dry else 8,
     )
     cases = fine_tuning.measure_model(model, folder / model, settings, report.say)

@@ -21,10 +21,12 @@ threadpool_limits(1)
 sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
 from ser.core.constants import EMOTIONS  # noqa: E402
+from ser.core.paths import CLEAN  # noqa: E402
 from ser.core.seeding import named_generator  # noqa: E402
 from ser.corpora.formats import emodb, emovo, published_files, ravdess  # noqa: E402
 from ser.demo.layouts import urdu_speakers  # noqa: E402
 from ser.models.batching import Frames  # noqa: E402
+from ser.training import prediction  # noqa: E402
 
 # IEMOCAP utterances per session: angry, happy (including excited), neutral, sad; 5531 in total.
 IEMOCAP_SESSIONS = {
@@ -186,6 +188,13 @@ def pytest_terminal_summary(terminalreporter):
         terminalreporter.section("largest differences")
         for comparison, differences in sorted(DIFFERENCES.items()):
             terminalreporter.write_line(f"{max(differences):.1e}  of {len(differences):3d}  {comparison}")
+
+
+def probabilities(model, frames, batch_size: int) -> np.ndarray:
+    """Predict as the jobs do: (utterances, 4)."""
+    device = torch.device("cpu")
+    embedded = prediction.embeddings(model, frames, batch_size, device)
+    return prediction.classify_embeddings(model, embedded, device, CLEAN, None, "weights")
 
 
 def random_frames(count, rng=None):

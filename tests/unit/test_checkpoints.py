@@ -185,9 +185,10 @@ def test_checkpoints_of_the_demo_are_read(tmp_path, family):
     model, extractor, _ = pretraining.untrained_encoder(family, pretraining.TINY[family])
     (tmp_path / "config.json").write_text(json.dumps(model.config.to_dict()))
     (tmp_path / "preprocessor_config.json").write_text(json.dumps(extractor.to_dict()))
-    save_file(pretraining.published_names(family, model), tmp_path / "model.safetensors")
+    save_file(model.state_dict(), tmp_path / "model.safetensors")
     encoder = read_encoder(tmp_path, family)
-    assert all(torch.equal(tensor, encoder[name]) for name, tensor in model.state_dict().items())
+    part = model.get_submodule(pretraining.FAMILIES[family].part)
+    assert all(torch.equal(tensor, encoder[name]) for name, tensor in part.state_dict().items())
 
 
 def test_pickle_with_code_is_rejected(tmp_path):
@@ -222,7 +223,6 @@ def test_feature_extractor_inside_a_saved_processor_is_found(tmp_path):
             SETTINGS | {"model.safetensors": "cut"},
             r"header.*\nA file may be incomplete.* or a pointer of Git LFS",
         ),
-        ({"config.json": "[]"}, "cannot be read: .*list"),
         (
             SETTINGS | {"config.json": '{"model_type": "wav2vec2", "hidden_size": "wide"}'},
             "cannot be read: .*hidden_size",

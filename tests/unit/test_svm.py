@@ -4,6 +4,7 @@ import numpy as np
 import opensmile
 import pytest
 import torch
+from conftest import probabilities
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
@@ -14,7 +15,7 @@ from ser.corpora.audio import SHORTEST
 from ser.models import functionals, svm
 from ser.models.batching import Frames
 from ser.models.trainable_state import load_trained_state
-from ser.training import data, loop
+from ser.training import data
 from ser.training import svm as training
 
 CPU = torch.device("cpu")
@@ -71,7 +72,7 @@ def test_margins_are_those_of_a_pipeline_of_scikit_learn(rng, tmp_path):
     expected = make_pipeline(StandardScaler(), LinearSVC(C=cost, dual=False)).fit(vectors, labels)
     margins = model(torch.from_numpy(dev_vectors).unsqueeze(1), None).detach()
     np.testing.assert_allclose(margins, expected.decision_function(dev_vectors), atol=1e-3)
-    predicted = loop.probabilities(model, dev.frames, 7, CPU)
+    predicted = probabilities(model, dev.frames, 7)
     assert (predicted.argmax(axis=1) == expected.predict(dev_vectors)).all()
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import random_frames
+from conftest import probabilities, random_frames
 from safetensors.torch import save_file
 from workflow_tools import small_disk
 
@@ -16,9 +16,10 @@ from ser.core.constants import EMOTIONS
 from ser.core.errors import UserError
 from ser.models import cnn_lstm, trainable_state
 from ser.models.batching import Frames, rounded_length
+from ser.models.emotion_classifier import EmotionClassifier
 from ser.models.frame_storage import Storage
 from ser.models.oom import retry_on_oom
-from ser.training import autocast, loop, run_record
+from ser.training import loop, numerics, run_record
 from ser.training.data import Examples
 
 CPU = torch.device("cpu")
@@ -175,21 +176,21 @@ ON_GPU = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1.00 GiB"
 BY_LIBRARY = RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`")
 
 
-class SmallMemory(torch.nn.Module):
+class SmallMemory(EmotionClassifier):
     """Model that runs out of memory with more than `capacity` utterances at a time."""
 
     def __init__(self, capacity, error):
         super().__init__()
-        self.layers = torch.nn.Sequential(torch.nn.Linear(64, 32), torch.nn.ReLU(), torch.nn.Linear(32, 4))
+        self.hidden = torch.nn.Sequential(torch.nn.Linear(64, 32), torch.nn.ReLU())
+        self.head = torch.nn.Linear(32, 4)
         self.capacity, self.error, self.failures = capacity, error, 0
 
-    def forward(self, frames, lengths):
-        pooled = frames.sum(dim=1) / lengths.unsqueeze(1)
-        logits = self.layers(pooled)
+    def embed(self, frames, lengths):
+        embedded = self.hidden(frames.sum(dim=1) / lengths.unsqueeze(1))
         if len(frames) > self.capacity:
             self.failures += 1
             raise self.error
-        return logits
+        return embedded
 
 
 def train_in(tmp_path, capacity, error=ON_GPU, **settings):
@@ -294,9 +295,9 @@ class TestMemory:
     def test_prediction_in_micro_batches(self):
         torch.manual_seed(1)
         model, frames = SmallMemory(100, ON_GPU), random_frames(40)
-        expected = loop.probabilities(model, frames, 16, CPU)
+        expected = probabilities(model, frames, 16)
         model.capacity = 3
-        np.testing.assert_allclose(loop.probabilities(model, frames, 16, CPU), expected, atol=1e-6)
+        np.testing.assert_allclose(probabilities(model, frames, 16), expected, atol=1e-6)
 
     def test_frames_that_exceed_memory_are_in_a_file(self, tmp_path, caplog):
         """The file is unlinked: the folder stays empty even while it is used."""
@@ -327,7 +328,7 @@ class TestMemory:
 def cnn_lstm_with_dropout():
     torch.manual_seed(7)
     model = SmallMemory(100, ON_GPU)
-    model.layers.insert(1, torch.nn.Dropout(0.5))
+    model.hidden.insert(1, torch.nn.Dropout(0.5))
     return model.train()
 
 
@@ -343,17 +344,17 @@ def in_file(tensor) -> bool:
 
 def test_precision_by_device():
     cpu, gpu = CPU, torch.device("cuda")
-    assert not autocast.uses_bfloat16(cpu, "auto")
-    assert autocast.uses_bfloat16(gpu, "auto")
-    assert autocast.uses_bfloat16(cpu, "bfloat16")
-    assert not autocast.uses_bfloat16(gpu, "float32")
+    assert not numerics.uses_bfloat16(cpu, "auto")
+    assert numerics.uses_bfloat16(gpu, "auto")
+    assert numerics.uses_bfloat16(cpu, "bfloat16")
+    assert not numerics.uses_bfloat16(gpu, "float32")
 
 
 def test_deterministic_algorithms(monkeypatch):
     monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", "")
     monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG")
     try:
-        autocast.make_deterministic()
+        numerics.make_deterministic()
         assert torch.are_deterministic_algorithms_enabled()
     finally:
         torch.use_deterministic_algorithms(False)

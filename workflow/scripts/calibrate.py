@@ -5,7 +5,7 @@ import torch
 from ser.core.paths import RunId
 from ser.models import families
 from ser.snakemake_support import script
-from ser.training import autocast, data, prediction
+from ser.training import data, numerics, prediction
 from ser.training.calibration import Calibration, fit_temperature, moments
 from ser.training.device import choose_device, frame_storage
 
@@ -13,7 +13,7 @@ from ser.training.device import choose_device, frame_storage
 def main(snakemake):
     torch.set_num_threads(snakemake.threads)
     inputs, settings = snakemake.input, snakemake.params.settings
-    autocast.choose_gpu_kernels()
+    numerics.choose_gpu_kernels()
     device = choose_device(snakemake.resources.device)
     model = prediction.load_model(settings["model"], families.folder_of(inputs.encoder), inputs.weights, device)
 

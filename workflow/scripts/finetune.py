@@ -14,7 +14,7 @@ from ser.corpora import leakage
 from ser.corpora.data_fingerprint import data_fingerprint, described
 from ser.models import families
 from ser.snakemake_support import script
-from ser.training import autocast, data, loop, run_record
+from ser.training import data, loop, numerics, run_record
 from ser.training.device import choose_device, frame_storage
 
 
@@ -23,8 +23,8 @@ def main(snakemake):
     torch.set_num_threads(snakemake.threads)
     inputs, settings = snakemake.input, snakemake.params.settings
     if settings["training"]["deterministic"]:
-        autocast.make_deterministic()
-    autocast.choose_gpu_kernels()
+        numerics.make_deterministic()
+    numerics.choose_gpu_kernels()
     device = choose_device(snakemake.resources.device)
     run = RunId.parse(snakemake.output.weights)
     encoder, storage = families.folder_of(inputs.encoder), frame_storage(device, snakemake.resources)

@@ -22,7 +22,7 @@ from ser.core.machine_checks import missing_caches
 from ser.deploy import label
 from ser.deploy.label import LONGEST, WINDOW, Cutting
 from ser.deploy.trained import open_trained
-from ser.training import autocast
+from ser.training import numerics
 from ser.training.device import choose_device
 
 SOME_SKIPPED = 3
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if any(recording.resolve() == options.output.resolve() for recording in recordings):
         raise UserError(f"--output {options.output} is one of the recordings: pass the path of a CSV file")
     trained = open_trained(options.run)
-    autocast.choose_gpu_kernels()
+    numerics.choose_gpu_kernels()
     device = choose_device("auto" if torch.cuda.is_available() else "cpu")
     classifier = label.Classifier(trained, device, options.adapt)
     cutting = classifier.check(cutting)

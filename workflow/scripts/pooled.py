@@ -6,14 +6,14 @@ from ser.core import files
 from ser.corpora import audio_array
 from ser.models import families
 from ser.snakemake_support import script
-from ser.training import autocast
+from ser.training import numerics
 from ser.training.device import choose_device, frame_storage
 
 
 def main(snakemake):
     torch.set_num_threads(snakemake.threads)
     settings = snakemake.params.settings
-    autocast.choose_gpu_kernels()
+    numerics.choose_gpu_kernels()
     device = choose_device(snakemake.resources.device)
     family = families.encoder_family(settings["family"])
     encoder = family.build(settings, families.folder_of(snakemake.input.encoder)).to(device)

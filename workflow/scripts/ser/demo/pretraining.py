@@ -73,20 +73,15 @@ def pretrain(family: str, config: dict, voices: list[str]) -> tuple[dict[str, to
             optimizer.zero_grad()
             total += loss.item() * len(batch)
         log.info("epoch %d of %d: mean squared error %.3f", epoch, EPOCHS, total / len(waveforms))
-    return published_names(family, model), model.config.to_dict(), extractor.to_dict()
-
-
-def published_names(family: str, model: nn.Module) -> dict[str, torch.Tensor]:
-    """Return a model's weights with their names in a published checkpoint."""
-    prefix = f"{FAMILIES[family].part}." if FAMILIES[family].part else ""
-    return {f"{prefix}{name}": tensor for name, tensor in model.state_dict().items()}
+    return model.state_dict(), model.config.to_dict(), extractor.to_dict()
 
 
 def untrained_encoder(family: str, config: dict) -> tuple[nn.Module, object, nn.Module]:
     """Return an untrained model, its feature extractor, and the encoder of both."""
     architecture = FAMILIES[family]
     model, extractor = architecture.model(architecture.adapted_config(config)), architecture.extractor()
-    return model, extractor, architecture.encoder(model, extractor, {"context": "utterance"})
+    part = model.get_submodule(architecture.part)
+    return model, extractor, architecture.encoder(part, extractor, {"context": "utterance"})
 
 
 def speak_numbers(voices: list[str]) -> tuple[list[np.ndarray], list[Manner]]:

@@ -17,7 +17,6 @@ from ser.core.paths import ADAPTED, CLEAN
 from ser.corpora.audio import SHORTEST, decode, is_silent, trim_silence
 from ser.corpora.suffixes import AUDIO_SUFFIXES, READABLE
 from ser.deploy.trained import TrainedModel
-from ser.models import families
 from ser.models.batching import Frames
 from ser.training import prediction
 
@@ -113,13 +112,9 @@ class Classifier:
         self.calibration = trained.calibration if adapt else None
         entry = trained.model
         self._device, self._weights = device, trained.weights
-        self._model = prediction.load_model(entry, trained.encoder, trained.weights, device)
-        self._frozen = None
-        if families.is_frozen(entry):
-            self._frozen = families.encoder_family(entry["family"]).build(entry, trained.encoder).to(device).eval()
+        self._model = prediction.load_model(entry, trained.encoder, trained.weights, device, whole=True)
         self._trim_db = trained.record["settings"].get("trim_db")
-        encoder = self._frozen or getattr(self._model, "encoder", None)
-        self.limit = getattr(encoder, "max_samples", np.inf) / SAMPLE_RATE  # seconds of input
+        self.limit = self._model.max_samples / SAMPLE_RATE  # seconds of input
 
     def check(self, cutting: Cutting) -> Cutting:
         """Return the cutting within the length of the model's input. Raises `UserError` if a window is longer."""
@@ -139,12 +134,10 @@ class Classifier:
         """
         if self._trim_db is not None:
             samples = trim_silence(samples, self._trim_db)
-        return (self._frozen or self._model).frames_of(samples, self._device)
+        return self._model.frames_of(samples, self._device)
 
     def embeddings(self, frames: Sequence[Frames]) -> torch.Tensor:
         """Compute embeddings, (utterances, width)."""
-        if self._frozen is not None:
-            frames = self._model.frames_of_vectors(self._frozen.pooled(frames, self._device), self._device)
         return prediction.embeddings(self._model, frames, BATCH, self._device)
 
     def probabilities(self, embedded: torch.Tensor) -> np.ndarray:

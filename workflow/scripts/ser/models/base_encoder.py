@@ -6,9 +6,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from ser.core.constants import SAMPLE_RATE
 from ser.corpora.audio_array import as_float, open_audio, waveforms_of
-from ser.models.batching import Frames, mean_of_real_frames
+from ser.models.batching import Frames, mean_of_real_frames, title_of
 from ser.models.frame_storage import Storage
 from ser.models.oom import in_batches
 
@@ -23,6 +22,7 @@ class BaseEncoder(nn.Module):
     - the feature extractor: `features(waveform)` returns the normalised waveform or log-mel frames of an utterance;
       `convolve_utterance(features, device)` applies the convolutions to them, and `convolve_batch(features, lengths)`
       to a batch;
+    - `max_samples` of a waveform that it uses, if it has a limit;
     - sizes: `feature_count(samples)` and `feature_width` of the features; `frame_count(samples)` and `frame_width` of
       the frames that `convolve_utterance` returns; `hidden_size`;
     - the transformer: `layers`, a `ModuleList`, and `states(frames, lengths)`, which yields the input of the first
@@ -30,6 +30,8 @@ class BaseEncoder(nn.Module):
     - for fine-tuning methods: `trainable_modules()`, all modules after the convolutions; and the names of a layer's two
       feed-forward linears (`feed_forward`), and of its query and value projections (`attention`).
     """
+
+    max_samples = float("inf")
 
     @property
     def parameter_count(self) -> int:
@@ -71,8 +73,7 @@ class BaseEncoder(nn.Module):
         waveforms, frames = waveforms_of(rows, open_audio(path)), []
         for row, waveform, target in zip(rows, waveforms, targets, strict=True):
             own = self.frames_of(waveform, storage.device, features_only)
-            title = f"utterance {row['utterance']} ({len(waveform) / SAMPLE_RATE:.1f} s)"
-            frames.append(Frames(target.copy_(own.values), own.real, title))
+            frames.append(Frames(target.copy_(own.values), own.real, title_of(row)))
         return frames
 
     @torch.no_grad()

@@ -7,6 +7,8 @@ import numpy as np
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
+from ser.core.constants import SAMPLE_RATE
+
 MAX_BATCHES_PER_CHUNK = 50  # both limits as in transformers' LengthGroupedSampler
 MIN_CHUNKS = 4
 
@@ -19,17 +21,22 @@ class Frames(NamedTuple):
     title: str = "an utterance"  # for messages
 
     @classmethod
-    def all_real(cls, values: torch.Tensor) -> "Frames":
+    def all_real(cls, values: torch.Tensor, title: str = "an utterance") -> "Frames":
         """Return frames without context."""
-        return cls(values, len(values))
+        return cls(values, len(values), title)
+
+
+def title_of(row: dict) -> str:
+    """Return name and length of an utterance, a row of `utterances.csv`, for messages."""
+    return f"utterance {row['utterance']} ({int(row['samples']) / SAMPLE_RATE:.1f} s)"
 
 
 def random_batches(lengths: Sequence[int], batch_size: int, generator: np.random.Generator) -> list[np.ndarray]:
     """Return random batches of similar length, as indices of utterances.
 
-    The utterances are shuffled and split into chunks of at most 50 batches, and into at least 4 chunks, so that the
-    batches of a small corpus differ between epochs. Each chunk is sorted by length and cut into batches. The order of
-    the batches is shuffled last. Only one batch may be smaller.
+    The utterances are shuffled and split into chunks of at most 50 batches, and a small corpus into at least 4 chunks
+    (or one per batch), so that its batches differ between epochs. Each chunk is sorted by length and cut into batches.
+    The order of the batches is shuffled last. Only one batch may be smaller.
     """
     lengths = np.asarray(lengths)
     order = generator.permutation(len(lengths))

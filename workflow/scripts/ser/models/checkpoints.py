@@ -14,8 +14,8 @@ from ser.core.errors import UserError, listing
 from ser.core.files import read_json
 from ser.models import families
 
-UNREADABLE = (RuntimeError, ValueError, KeyError, TypeError, AttributeError)  # of files with unexpected contents
-UNREADABLE += (SafetensorError, StrictDataclassError, pickle.UnpicklingError)
+# errors of files with unexpected contents
+UNREADABLE = (RuntimeError, ValueError, SafetensorError, StrictDataclassError, pickle.UnpicklingError)
 DROPOUTS = ("hidden_dropout", "dropout", "attention_dropout", "activation_dropout", "feat_proj_dropout")
 
 
@@ -96,7 +96,7 @@ def _check_config(config: dict, family: str, where: str) -> None:
 
 def _load_encoder(name: str, revision: str | None, config: dict, family: str, where: str) -> PreTrainedModel:
     architecture = families.encoder_family(family)
-    model, report = (architecture.checkpoint or architecture.model).from_pretrained(
+    model, report = architecture.model.from_pretrained(
         name,
         revision=revision,
         config=architecture.adapted_config(config),

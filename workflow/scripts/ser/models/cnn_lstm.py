@@ -9,11 +9,11 @@ from collections.abc import Collection
 import numpy as np
 import torch
 from torch import nn
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from ser.core.constants import EMOTIONS
 from ser.corpora.audio_array import as_float
-from ser.models.batching import Frames, mean_of_real_frames, on_device, real_frames
+from ser.models.batching import Frames, mean_of_real_frames, on_device, real_frames, title_of
 from ser.models.emotion_classifier import EmotionClassifier
 from ser.models.frame_storage import Storage
 from ser.models.log_mel import BANDS, frame_count, log_mel
@@ -40,8 +40,7 @@ class CnnLstm(EmotionClassifier):
         )
         self.norms = nn.ModuleList(nn.BatchNorm1d(CHANNELS) for _ in KERNELS)
         self.lstm = nn.LSTM(CHANNELS, UNITS, batch_first=True, bidirectional=True)
-        self.dense = nn.Linear(2 * UNITS, DENSE)
-        self.output = nn.Linear(DENSE, len(EMOTIONS))
+        self.head = nn.Sequential(nn.Linear(2 * UNITS, DENSE), nn.ReLU(), nn.Linear(DENSE, len(EMOTIONS)))
 
     def read_frames(self, path, utterances: list[dict], wanted: Collection[str], storage: Storage) -> list[Frames]:
         """Read log-mel frames of the wanted utterances, float32, (frames, 64) each.
@@ -57,11 +56,12 @@ class CnnLstm(EmotionClassifier):
         by_utterance = frames.split(lengths)
         chosen = set(wanted)
         kept = [own for own, row in zip(by_utterance, utterances, strict=True) if row["utterance"] in chosen]
+        titles = [title_of(row) for row in utterances if row["utterance"] in chosen]
         if storage.device.type == "cuda":
             counts = list(map(len, kept))
             targets = storage.allocate(sum(counts), BANDS).split(counts)
             kept = [target.copy_(own) for target, own in zip(targets, kept, strict=True)]
-        return [Frames.all_real(own) for own in kept]
+        return list(map(Frames.all_real, kept, titles))
 
     def frames_of(self, samples: np.ndarray, device: torch.device) -> Frames:
         """Compute the log-mel frames of one utterance from int16 samples."""
@@ -69,48 +69,21 @@ class CnnLstm(EmotionClassifier):
 
     def embed(self, frames: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """Return the average BLSTM state over each utterance's own frames: (batch, frames, 64) to (batch, 256)."""
-        hidden = frames.transpose(1, 2)  # (batch, bands, frames)
+        longest_first = torch.argsort(lengths, descending=True, stable=True)  # as packed sequences need them
+        order, back = (on_device(own, frames.device) for own in (longest_first, torch.argsort(longest_first)))
+        lengths = lengths[longest_first]
+        mask = real_frames(lengths, frames.shape[1], frames.device)
+        hidden = frames[order] * mask.unsqueeze(-1)  # zeros beyond the end: the padding of an utterance alone
         for convolution, norm, pooling in zip(self.convolutions, self.norms, POOLING, strict=True):
-            mask = real_frames(lengths, hidden.shape[-1], hidden.device)
-            # zeros beyond the end: the padding of an utterance alone
-            hidden = convolution(hidden * mask.unsqueeze(1))
-            hidden = _normalise_real_frames(norm, hidden, mask)
-            hidden = torch.relu(hidden)
+            packed = _pack(convolution(hidden.transpose(1, 2)).transpose(1, 2), lengths)
+            own = torch.relu(norm(packed.data.float()))  # statistics of real frames, in full precision
+            hidden, _ = pad_packed_sequence(packed._replace(data=own), batch_first=True)  # with zeros, as before
             # zeros do not change the maximum, since no value is negative after the ReLU
-            hidden = nn.functional.max_pool1d(hidden, pooling, ceil_mode=True)
+            hidden = nn.functional.max_pool1d(hidden.transpose(1, 2), pooling, ceil_mode=True).transpose(1, 2)
             lengths = (lengths + pooling - 1) // pooling
-        return mean_of_real_frames(self._states(hidden.transpose(1, 2), lengths), lengths)
-
-    def classify(self, embeddings: torch.Tensor) -> torch.Tensor:
-        """Return logits of shape (batch, 4) for embeddings of shape (batch, 2 * units)."""
-        return self.output(torch.relu(self.dense(embeddings)))
-
-    def _states(self, hidden: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """Apply the LSTM to real frames: (batch, frames, channels to 2 * units)."""
-        longest_first = torch.argsort(lengths, descending=True, stable=True)
-        order, back = on_device(longest_first, hidden.device), on_device(torch.argsort(longest_first), hidden.device)
-        packed = pack_padded_sequence(hidden[order], lengths[longest_first], batch_first=True)
-        states, _ = pad_packed_sequence(self.lstm(packed)[0], batch_first=True)
-        return states[back]
+        states, _ = pad_packed_sequence(self.lstm(_pack(hidden, lengths))[0], batch_first=True)
+        return mean_of_real_frames(states, lengths)[back]
 
 
-def _normalise_real_frames(norm: nn.BatchNorm1d, hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """Apply batch norm with statistics over real frames only; padding becomes zero.
-
-    Args:
-        hidden: (batch, channels, frames).
-        mask: (batch, frames), True on real frames.
-    """
-    hidden, mask = hidden.float(), mask.unsqueeze(1)  # statistics in full precision
-    if not norm.training:
-        return norm(hidden) * mask
-    count = mask.sum()
-    mean = (hidden * mask).sum(dim=(0, 2)) / count
-    centred = (hidden - mean[:, None]) * mask
-    variance = centred.square().sum(dim=(0, 2)) / count
-    with torch.no_grad():  # running averages as in nn.BatchNorm1d, with the unbiased variance
-        norm.running_mean.lerp_(mean, norm.momentum)
-        norm.running_var.lerp_(variance * count / (count - 1).clamp(min=1), norm.momentum)
-        norm.num_batches_tracked.add_(1)
-    scale = norm.weight * torch.rsqrt(variance + norm.eps)
-    return centred * scale[:, None] + norm.bias[:, None] * mask
+def _pack(hidden: torch.Tensor, lengths: torch.Tensor) -> PackedSequence:
+    return pack_padded_sequence(hidden, lengths, batch_first=True)

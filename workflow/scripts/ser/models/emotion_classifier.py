@@ -18,9 +18,12 @@ class EmotionClassifier(nn.Module):
             be recorded (`ser.training.recorded_steps`).
         encoder_parameters: number of parameters of the pre-trained encoder.
         absent_parameters: number of those that are not in the model.
+        max_samples: samples of an utterance that it uses, infinity for all.
+        head: module that maps vectors to logits, unless `classify` is overridden.
     """
 
     recordable = False
+    max_samples = float("inf")
     encoder_parameters = 0
     absent_parameters = 0
 
@@ -45,7 +48,7 @@ class EmotionClassifier(nn.Module):
 
     def classify(self, embeddings: torch.Tensor) -> torch.Tensor:
         """Return logits of shape (batch, 4) for vectors of shape (batch, width)."""
-        raise NotImplementedError
+        return self.head(embeddings)
 
     def forward(self, frames: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """Return logits of shape (batch, 4).

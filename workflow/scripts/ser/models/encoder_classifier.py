@@ -22,9 +22,8 @@ def build(settings: dict, encoder) -> "EncoderClassifier":
 class EncoderClassifier(EmotionClassifier):
     """Encoder, average over an utterance's own frames, classification head.
 
-    The layers before the first trained parameter are constant. `read_frames` computes their output once per run, and
-    `forward` starts from it: from the encoder's features if everything is trained, else from the output of its feature
-    extractor.
+    `read_frames` computes what training does not change, once per run, and `forward` starts from it: from the encoder's
+    features if everything is trained, else from the output of its feature extractor.
 
     Args:
         encoder: is fine-tuned in place.
@@ -38,7 +37,7 @@ class EncoderClassifier(EmotionClassifier):
     def __init__(self, encoder: BaseEncoder, settings: dict):
         super().__init__()
         self.encoder = encoder
-        self.encoder_parameters = encoder.parameter_count
+        self.encoder_parameters, self.max_samples = encoder.parameter_count, encoder.max_samples
         self.trains_all = settings["weights"] == "random"
         layers = settings["pooling"]["layers"]
         self.choice = LayerChoice(layers, len(encoder.layers))
@@ -56,10 +55,6 @@ class EncoderClassifier(EmotionClassifier):
             return self.choice(self.encoder.pooled_states(frames, lengths))
         return mean_of_real_frames(self.encoder(frames, lengths), lengths)
 
-    def classify(self, embeddings: torch.Tensor) -> torch.Tensor:
-        """Return logits of shape (batch, 4) for embeddings of shape (batch, width)."""
-        return self.head(embeddings)
-
     def _convolved(self, features, lengths):
         """Apply the feature extractor to the batch in training, else to each utterance alone."""
         if self.training:
@@ -68,9 +63,9 @@ class EncoderClassifier(EmotionClassifier):
         return pad([self.encoder.convolve_utterance(own, features.device) for own in alone], features.device)
 
     def read_frames(self, path, utterances: list[dict], wanted: Collection[str], storage: Storage) -> list[Frames]:
-        """Compute the constant layers' output for the wanted utterances, as `BaseEncoder.read_frames`."""
+        """Compute what training does not change, for the wanted utterances, as `BaseEncoder.read_frames`."""
         return self.encoder.read_frames(path, utterances, wanted, storage, features_only=self.trains_all)
 
     def frames_of(self, samples: np.ndarray, device: torch.device) -> Frames:
-        """Compute the constant layers' output for one utterance, as `BaseEncoder.frames_of`."""
+        """Compute what training does not change, for one utterance, as `BaseEncoder.frames_of`."""
         return self.encoder.frames_of(samples, device, features_only=self.trains_all)

@@ -4,11 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torch import nn
 from transformers import FeatureExtractionMixin, PreTrainedConfig, PreTrainedModel
-from transformers.initialization import no_init_weights
 
 from ser.core.constants import SAMPLE_RATE
 from ser.core.errors import UserError
@@ -34,8 +33,7 @@ class EncoderFamily:
         extractor: transformers' class that computes the features of a waveform.
         off: settings that replace those of a checkpoint's configuration, to switch parts off, beside `OFF`.
         attention: name of transformers' implementation of the attention.
-        checkpoint: transformers' class that reads published checkpoints, if it is not `model`.
-        part: name of `model` in `checkpoint`.
+        part: name of the encoder in `model`, if it is a part.
     """
 
     encoder: type[BaseEncoder]
@@ -44,7 +42,6 @@ class EncoderFamily:
     extractor: type[FeatureExtractionMixin]
     off: Mapping = field(default_factory=dict)
     attention: str = "sdpa"
-    checkpoint: type[PreTrainedModel] | None = None
     part: str = ""
 
     def build(self, settings: Mapping, folder) -> BaseEncoder:
@@ -57,11 +54,9 @@ class EncoderFamily:
         if (rate := preprocessor.get("sampling_rate", SAMPLE_RATE)) != SAMPLE_RATE:
             raise UserError(f"{folder}: the encoder expects audio at {rate} Hz; use a checkpoint for {SAMPLE_RATE} Hz")
         config = self.adapted_config(read_json(folder / "config.json"))
-        if settings["weights"] == "random":
-            model = self.model(config)
-        else:
-            with no_init_weights():  # all weights come from the file
-                model = self.model(config)
+        with torch.device("cpu" if settings["weights"] == "random" else "meta"):
+            model = self.model(config).get_submodule(self.part)
+        if settings["weights"] != "random":
             _load_weights(model, folder / "model.safetensors")
         try:
             return self.encoder(model, self.extractor.from_dict(preprocessor), settings)
@@ -75,7 +70,7 @@ class EncoderFamily:
         return self.config.from_dict({**kept, **OFF, **self.off}, attn_implementation=self.attention)
 
 
-def _load_weights(model: nn.Module, path: Path) -> None:
+def _load_weights(model: torch.nn.Module, path: Path) -> None:
     """Load weights into an uninitialised model, without a copy."""
     try:
         model.load_state_dict(load_file(path), assign=True)

@@ -55,13 +55,15 @@ def of(model: Mapping) -> Family:
             return Family(("ser.models.encoder_classifier", encoder_module(family)), "audio.npy")
 
 
-def build(model: Mapping, encoder=None):
+def build(model: Mapping, encoder=None, whole: bool = False):
     """Return the `EmotionClassifier` of a model's entry in the configuration.
 
     Args:
         encoder: folder of its encoder, if it has one.
+        whole: whether to include a frozen encoder, instead of reading its output.
     """
-    return import_module(of(model).modules[0]).build(model, encoder)
+    module = "ser.models.encoder_classifier" if whole and is_frozen(model) else of(model).modules[0]
+    return import_module(module).build(model, encoder)
 
 
 def folder_of(files: Sequence[str]) -> Path | None:

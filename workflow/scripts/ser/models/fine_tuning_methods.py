@@ -1,7 +1,7 @@
-"""Fine-tuning methods: full, LoRA, adapter and prompt.
+"""Fine-tuning methods: frozen, full, LoRA, adapter and prompt.
 
-The paper names adapter, embedding prompt and LoRA, as in PEFT-SER (Feng and Narayanan, 2023). Frozen encoders
-are in `ser.models.frozen_head`.
+The paper names frozen, adapter, embedding prompt and LoRA, as in PEFT-SER (Feng and Narayanan, 2023). Heads on frozen
+encoders are trained on the encoders' output (`ser.models.frozen_head`).
 """
 
 import torch
@@ -17,6 +17,8 @@ def apply_method(encoder: nn.Module, tuning: dict) -> None:
     """
     encoder.requires_grad_(False)
     match tuning["method"]:
+        case "frozen":
+            pass
         case "full":
             for module in encoder.trainable_modules():
                 module.requires_grad_(True)

@@ -3,7 +3,6 @@
 from collections.abc import Collection
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from ser.core.files import read_json
@@ -44,15 +43,10 @@ class FrozenEncoderHead(EmotionClassifier):
             path: the corpus's output of rule `pooled`, float32, (utterances, layers + 1, width).
             utterances: all rows of the corpus.
         """
-        return self.frames_of_vectors(read_vectors(path, utterances, wanted), storage.device)
-
-    @torch.no_grad()
-    def frames_of_vectors(self, vectors: np.ndarray, device: torch.device) -> list[Frames]:
-        """Return each utterance's vectors, (utterances, layers + 1, width), as one frame, of one layer if fixed."""
-        chosen = torch.from_numpy(vectors)
+        vectors = torch.from_numpy(read_vectors(path, utterances, wanted))
         if not self.choice.is_trained:
-            chosen = self.choice(chosen)
-        return [Frames.all_real(vector) for vector in chosen.to(device).split(1)]
+            vectors = self.choice(vectors).contiguous()  # does not keep the other layers in memory
+        return [Frames.all_real(vector) for vector in vectors.to(storage.device).split(1)]
 
     def embed(self, frames: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """Return the vectors that the head classifies, (batch, width).
@@ -63,7 +57,3 @@ class FrozenEncoderHead(EmotionClassifier):
         """
         vectors = frames.squeeze(1)
         return self.choice(vectors) if self.choice.is_trained else vectors
-
-    def classify(self, embeddings: torch.Tensor) -> torch.Tensor:
-        """Return logits of shape (batch, 4) for embeddings of shape (batch, width)."""
-        return self.head(embeddings)

@@ -9,20 +9,24 @@ from ser.core.errors import UserError
 
 
 def trained_parameters(model: torch.nn.Module) -> dict[str, torch.nn.Parameter]:
-    """Return the parameters that training changes, by name."""
+    """Return the parameters that are trained, by name."""
     return {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
 
 
 def trained_state(model: torch.nn.Module) -> dict[str, torch.Tensor]:
     """Return copies of trained parameters and buffers, on the CPU."""
-    trained = trained_parameters(model).keys() | {name for name, _ in model.named_buffers()}
-    return {name: value.detach().cpu().clone() for name, value in model.state_dict().items() if name in trained}
+    return {name: value.detach().cpu().clone() for name, value in _trained(model).items()}
+
+
+def _trained(model: torch.nn.Module) -> dict[str, torch.Tensor]:
+    names = trained_parameters(model).keys() | {name for name, _ in model.named_buffers()}
+    return {name: value for name, value in model.state_dict().items() if name in names}
 
 
 def load_trained_state(model: torch.nn.Module, path: str | os.PathLike) -> None:
     """Load saved weights. Raises `UserError` if damaged or of another model."""
     weights, _ = read_tensors(path)
-    expected = trained_state(model)
+    expected = _trained(model)
     if weights.keys() != expected.keys() or any(weights[n].shape != expected[n].shape for n in weights):
         raise UserError(
             f"{path} holds weights of another model than the configured one. Delete it and run Snakemake again."

@@ -2,7 +2,8 @@
 
 They are built from transformers' layers. The feature extractor (`convolve_utterance`), seven convolutions over the
 waveform, processes each utterance alone: the base models' group norm uses statistics of the whole input, padding
-included, so batching waveforms would change every output.
+included, so batching waveforms would change every output. Where the convolutions are trained, they are applied to
+batches, with statistics of each utterance's own frames (`convolve_batch`).
 """
 
 from collections.abc import Iterator, Mapping
@@ -129,8 +130,8 @@ class Encoder(BaseEncoder):
 
     def projected(self, frames: torch.Tensor) -> torch.Tensor:
         """Map frames to the transformer's width: (batch, frames, channels) to (batch, frames, hidden)."""
-        hidden, _ = self.projection(frames)
-        return hidden
+        hidden = self.projection(frames)
+        return hidden[0] if isinstance(hidden, tuple) else hidden
 
     def positional(self, hidden: torch.Tensor) -> torch.Tensor:
         """Apply the positional convolution; the result has the input's shape."""

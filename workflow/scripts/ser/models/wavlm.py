@@ -21,8 +21,7 @@ class Encoder(waveform_encoder.Encoder):
         """
         bias = None
         for layer in self.layers:
-            with hidden.device:  # else the first layer computes the bias on the CPU, and waits for the GPU to copy it
-                hidden, bias = layer(hidden, attention_mask=mask, position_bias=bias)
+            hidden, bias = layer(hidden, attention_mask=mask, position_bias=bias)
             yield hidden
 
 

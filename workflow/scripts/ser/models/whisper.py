@@ -11,8 +11,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import torch
 from torch import nn
-from transformers import WhisperConfig, WhisperFeatureExtractor, WhisperForAudioClassification
-from transformers.models.whisper.modeling_whisper import WhisperEncoder
+from transformers import PreTrainedModel, WhisperConfig, WhisperFeatureExtractor, WhisperForAudioClassification
 
 from ser.core.errors import UserError
 from ser.models.base_encoder import BaseEncoder
@@ -36,7 +35,7 @@ class Encoder(BaseEncoder):
     feed_forward = ("fc1", "fc2")
     attention = ("q_proj", "v_proj")
 
-    def __init__(self, model: WhisperEncoder, extractor: WhisperFeatureExtractor, settings: Mapping):
+    def __init__(self, model: PreTrainedModel, extractor: WhisperFeatureExtractor, settings: Mapping):
         super().__init__()
         if extractor.feature_size != model.num_mel_bins:
             raise UserError(
@@ -70,7 +69,21 @@ class Encoder(BaseEncoder):
 
     def features(self, waveform: np.ndarray) -> Frames:
         """Compute the checkpoint's log-mel frames: (frames, bands), 100 per second."""
-        return log_mel(self._extractor, waveform, self.max_samples, self._whole_context)
+        extractor, whole = self._extractor, self._whole_context
+        waveform = waveform[: self.max_samples]
+        own = -(-len(waveform) // extractor.hop_length)
+        if not whole:  # the last frame's window needs zeros after the utterance, as with padding to 30 s
+            waveform = np.pad(waveform, (0, min(extractor.n_fft, self.max_samples - len(waveform))))
+        result = extractor(
+            waveform,
+            sampling_rate=extractor.sampling_rate,
+            padding="max_length" if whole else "do_not_pad",
+            max_length=self.max_samples,
+            truncation=True,
+            return_tensors="pt",
+        )
+        frames = result.input_features[0].T
+        return Frames((frames if whole else frames[:own]).contiguous(), own)
 
     def convolve_utterance(self, features: Frames, device) -> Frames:
         """Apply convolutions and add positions: (frames, hidden), 50 per second."""
@@ -108,39 +121,6 @@ class Encoder(BaseEncoder):
             yield self.norm(hidden) if number == self._normalised else hidden
 
 
-def log_mel(
-    extractor: WhisperFeatureExtractor, waveform: np.ndarray, max_samples: int, whole_context: bool = False
-) -> Frames:
-    """Compute log-mel frames of the first `max_samples`: (frames, bands), 100 per second.
-
-    Args:
-        waveform: float32 in [-1, 1), 16 kHz.
-        whole_context: whether to pad with silence to `max_samples`, and to keep its frames.
-    """
-    waveform = waveform[:max_samples]
-    own = -(-len(waveform) // extractor.hop_length)
-    if not whole_context:
-        # the last frame's window needs zeros after the utterance, as with padding to 30 s
-        waveform = np.pad(waveform, (0, min(extractor.n_fft, max_samples - len(waveform))))
-    padding = "max_length" if whole_context else "do_not_pad"
-    result = extractor(
-        waveform,
-        sampling_rate=extractor.sampling_rate,
-        padding=padding,
-        max_length=max_samples,
-        truncation=True,
-        return_tensors="pt",
-    )
-    frames = result.input_features[0].T
-    return Frames((frames if whole_context else frames[:own]).contiguous(), own)
-
-
-FAMILY = EncoderFamily(
-    Encoder,
-    WhisperConfig,
-    WhisperEncoder,
-    WhisperFeatureExtractor,
-    OFF,
-    checkpoint=WhisperForAudioClassification,  # transformers' class with the encoder, but not the decoder
-    part="encoder",
+FAMILY = EncoderFamily(  # the class with the encoder, but not the decoder
+    Encoder, WhisperConfig, WhisperForAudioClassification, WhisperFeatureExtractor, OFF, part="encoder"
 )

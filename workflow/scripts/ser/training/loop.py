@@ -16,13 +16,14 @@ from ser.core.errors import UserError
 from ser.core.metrics import unweighted_average_recall
 from ser.core.seeding import named_generator, named_seed
 from ser.models import families
-from ser.models.batching import Frames, on_device, pad, random_batches, rounded_length
+from ser.models.batching import on_device, pad, random_batches, rounded_length
 from ser.models.emotion_classifier import EmotionClassifier
-from ser.models.oom import in_batches, retry_on_oom
+from ser.models.oom import retry_on_oom
 from ser.models.trainable_state import trained_parameters, trained_state
 from ser.training import resume
-from ser.training.autocast import autocast_context
 from ser.training.data import Examples
+from ser.training.numerics import autocast_context
+from ser.training.prediction import embeddings, logits
 from ser.training.recorded_steps import RecordedSteps
 from ser.training.resume import Progress
 
@@ -174,32 +175,12 @@ class Updates:
         return loss.detach()
 
 
-@torch.inference_mode()
-def probabilities(
-    model, frames: Sequence[Frames], batch_size: int, device: torch.device, precision: str = "float32"
-) -> np.ndarray:
-    """Predict class probabilities, in the order of the frames.
-
-    In float32 they do not depend on the batches. Returns float64 of shape (utterances, 4), columns as `EMOTIONS`.
-    Raises `UserError` if memory does not suffice for one utterance.
-    """
-
-    def predict(padded, lengths):
-        with autocast_context(device, precision):
-            logits = model(padded, lengths)
-        return torch.softmax(logits.double(), dim=-1)
-
-    model.eval()
-    return in_batches(predict, frames, batch_size, device).numpy()
-
-
 def evaluate(model: EmotionClassifier, dev: Examples, settings: dict, device: torch.device) -> dict[str, float]:
     """Return mean cross-entropy and UAR (%), in the precision of training."""
-    predicted = probabilities(model, dev.frames, settings["batch_size"], device, settings["precision"])
-    labels = dev.labels
-    true_probabilities = predicted[np.arange(len(labels)), labels]
-    loss = float(np.mean(-np.log(np.maximum(true_probabilities, 1e-30))))
-    classes = [EMOTIONS[i] for i in predicted.argmax(axis=1)]
+    with autocast_context(device, settings["precision"]):
+        scores = logits(model, embeddings(model, dev.frames, settings["batch_size"], device), device).double()
+    loss = nn.functional.cross_entropy(scores, torch.from_numpy(dev.labels)).item()
+    classes = [EMOTIONS[i] for i in scores.argmax(dim=1)]
     return {"dev_loss": loss, "dev_uar": unweighted_average_recall(dev.emotions, classes)}
 
 

@@ -18,17 +18,20 @@ from ser.training.calibration import Calibration
 COLUMNS = ("target", "condition", "utterance", "emotion", "predicted", *EMOTIONS)
 
 
-def load_model(entry: Mapping, encoder: Path | None, weights, device: torch.device) -> EmotionClassifier:
+def load_model(
+    entry: Mapping, encoder: Path | None, weights, device: torch.device, whole: bool = False
+) -> EmotionClassifier:
     """Build a trained model and load its weights.
 
     Args:
         entry: the model's entry in the configuration.
         encoder: folder of its encoder, if it has one.
         weights: path of the weights of its training run.
+        whole: whether to include a frozen encoder, of which the workflow's jobs have the output.
 
     Raises `UserError` if a file is damaged, or the weights are of another model.
     """
-    model = families.build(entry, encoder).to(device)
+    model = families.build(entry, encoder, whole).to(device)
     trainable_state.load_trained_state(model, weights)
     return model.eval()
 

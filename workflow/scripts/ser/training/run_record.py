@@ -16,8 +16,8 @@ import torch
 from ser.core.constants import SAMPLE_RATE
 from ser.core.files import sha256
 from ser.models.emotion_classifier import EmotionClassifier
-from ser.training.autocast import uses_bfloat16
 from ser.training.data import Examples
+from ser.training.numerics import uses_bfloat16
 from ser.training.resume import Progress
 
 # module -> package whose version is recorded, if the module is imported
@@ -34,7 +34,7 @@ def fingerprint(settings: dict, inputs: Sequence[str | os.PathLike]) -> str:
 
 
 def count_parameters(model: EmotionClassifier) -> dict[str, int]:
-    """Count all parameters, those of the encoder, and those that training changes."""
+    """Count all parameters, those of the encoder, and those that are trained."""
     sizes = [(parameter.numel(), parameter.requires_grad) for parameter in model.parameters()]
     return {
         "total": sum(size for size, _ in sizes) + model.absent_parameters,

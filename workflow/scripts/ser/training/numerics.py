@@ -1,4 +1,4 @@
-"""Numerical precision: float32, or bfloat16 under autocast."""
+"""Numerics: precision (float32, or bfloat16 under autocast), kernels of a GPU, deterministic algorithms."""
 
 import os
 from contextlib import nullcontext
