@@ -20,13 +20,13 @@ report: "workflow/report/overview.rst"
 
 rule all:
     input:
-        targets.everything(),
+        final_results,
 
 
 rule corpora:
     """Download, verify, ingest and audit the experiments' corpora (pages and results/audit.csv). No model is needed."""
     input:
-        targets.corpora(),
+        audits,
 
 
 include: "workflow/rules/demo.smk"

@@ -9,9 +9,9 @@ from conftest import ROOT
 
 from ser.config import local_inputs, validation
 from ser.core.errors import UserError
+from ser.core.files import write_json
 
 PAPER = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
-NOISY = "results/corpora/{}/noisy/audio.npy"
 
 
 @pytest.fixture(autouse=True)
@@ -103,19 +103,18 @@ def test_checkpoint_without_weights_is_reported_even_if_converted(config):
 
 def test_missing_inputs_with_results_are_accepted(config):
     config["corpora"]["EMODB"]["path"] = "gone.zip"
-    config["noise"]["path"] = "gone"
     config["models"]["xlsr"] |= {"checkpoint": "./gone", "revision": None}
     make("results/corpora/EMODB/utterances.csv")
     make("resources/encoders/gone/model.safetensors")
-    *targets, last = config["experiments"]["figure3"]["targets"]
-    for target in targets:
-        make(NOISY.format(target))
-    assert len(reported(config)) == len(PAPER["conditions"]["noisy"]["environments"])
-    make(NOISY.format(last))
+    settings = local_inputs.ingestion_settings(validation.load(copy.deepcopy(config))["corpora"]["EMODB"])
+    write_json("results/corpora/EMODB/archive.json", {"settings": settings})
     assert reported(config) == []
     missing = [text.split(":")[0] for text in local_inputs.missing_with_results(validation.load(config))]
-    environments = PAPER["conditions"]["noisy"]["environments"]
-    assert missing == ["corpora.EMODB.path", *["noise.path"] * len(environments), "models.xlsr.checkpoint"]
+    assert missing == ["corpora.EMODB.path", "models.xlsr.checkpoint"]
+    config["corpora"]["EMODB"]["trim_db"] = 40  # Snakemake would not ingest it again
+    (problem,) = reported(config)
+    assert problem.startswith("corpora.EMODB.path: gone.zip does not exist, and EMODB was ingested with other settings")
+    assert problem.endswith(", or undo the edit of corpora.EMODB")
 
 
 def test_recordings_that_are_gone_are_reported_before_their_results_are_lost(config):

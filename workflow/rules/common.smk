@@ -1,4 +1,4 @@
-"""Configuration, wildcard constraints, and the three objects that rules share. No rules here."""
+"""Configuration, wildcard constraints, and the two objects that rules share. No rules here."""
 
 import re
 import sys
@@ -14,7 +14,6 @@ from ser.core.paths import ANY_TARGET, CLEAN, ROOT
 from ser.corpora import download
 from ser.snakemake_support.inputs import Inputs
 from ser.snakemake_support.settings import Settings, uses
-from ser.snakemake_support.targets import Targets
 
 try:
     validation.check_files(workflow.configfiles)
@@ -29,7 +28,6 @@ except UserError as error:
 
 inputs = Inputs(config)  # input files that depend on the configuration
 settings = Settings(config, inputs)  # params of each rule, and resources of jobs with a model
-targets = Targets(inputs.experiments)  # final results
 
 
 # used with `--software-deployment-method apptainer`; envs/ser.def says how to build it
@@ -50,3 +48,19 @@ wildcard_constraints:
     experiment=names(experiments.EXPERIMENTS),
     shots=r"\d+",
     seed=r"\d+",
+
+
+def audits(wildcards):
+    """Return the audits of all corpora in use."""
+    tables = rules.audit.output if inputs.experiments.configured else []
+    return [*expand(rules.corpus_audit.output.page, corpus=inputs.experiments.corpora()), *tables]
+
+
+def final_results(wildcards):
+    """Return the results of the configured experiments: all outputs of the rules that make them."""
+    found = audits(wildcards)
+    for rule in inputs.experiments.results:
+        found += getattr(rules, rule).output
+    for rule, shown in inputs.experiments.results_by_experiment.items():
+        found += expand(getattr(rules, rule).output, experiment=shown)
+    return found

@@ -32,7 +32,7 @@ rule corpus:
     input:
         archive=inputs.archive,
     output:
-        audio=f"results/corpora/{{corpus}}/{CLEAN}/audio.npy",
+        audio="results/corpora/{corpus}/clean/audio.npy",
         utterances="results/corpora/{corpus}/utterances.csv",
         archive="results/corpora/{corpus}/archive.json",
     log:
@@ -49,7 +49,7 @@ rule overlaps:
     """Find pairs of utterances that overlap, which no split may separate."""
     input:
         utterances="results/corpora/{corpus}/utterances.csv",
-        audio=f"results/corpora/{{corpus}}/{CLEAN}/audio.npy",
+        audio="results/corpora/{corpus}/clean/audio.npy",
     output:
         overlaps="results/corpora/{corpus}/overlaps.csv",
     log:
@@ -66,7 +66,7 @@ rule corpus_audit:
     """Summarise a corpus on one page, and check early that no split leaks."""
     input:
         utterances="results/corpora/{corpus}/utterances.csv",
-        audio=f"results/corpora/{{corpus}}/{CLEAN}/audio.npy",
+        audio="results/corpora/{corpus}/clean/audio.npy",
         archive="results/corpora/{corpus}/archive.json",
         overlaps="results/corpora/{corpus}/overlaps.csv",
         source_splits=collect(

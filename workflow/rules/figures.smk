@@ -1,5 +1,7 @@
 """Tables, figures and claims.
 
+Rules derived by `use rule` repeat `localrule`, which Snakemake does not hand down.
+
 INPUTS  results/scores/, results/runs/, results/corpora/{corpus}/archive.json, resources/encoders/ (Table I)
 OUTPUTS results/tables/, results/figures/, results/claims.*
 """

@@ -1,4 +1,7 @@
-"""Checks and notices before the first job. No rules here."""
+"""Checks and notices before the first job. No rules here.
+
+They read attributes of Snakemake's workflow and job graph that its documentation does not name, as of version 9.27.
+"""
 
 import os
 import sys
@@ -11,13 +14,12 @@ from ser.core.machine_checks import blanks_in_paths, missing_caches
 
 
 def start_jobs_without_a_rate_limit(workflow):
-    """On one machine, remove Snakemake's limit on job starts per second, whose timers keep the scheduler busy.
+    """Remove Snakemake's limit on job starts per second, whose timers keep the scheduler busy.
 
     Snakemake 9.27 limits itself to 100 job starts per second with a timer that wakes the scheduler, and sets another
     timer at every wake-up (`JobScheduler.schedule`). After some hundred jobs, the scheduler keeps a core busy.
     """
-    if workflow.local_exec:
-        workflow.scheduler.job_rate_limiter = None
+    workflow.scheduler.job_rate_limiter = None
 
 
 def warn_of_one_job_at_a_time(workflow):

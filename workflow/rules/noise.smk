@@ -26,7 +26,7 @@ rule download_noise:
 rule noise:
     """Mix every utterance of a corpus with noise, for a noisy test condition."""
     input:
-        audio=f"results/corpora/{{corpus}}/{CLEAN}/audio.npy",
+        audio="results/corpora/{corpus}/clean/audio.npy",
         utterances="results/corpora/{corpus}/utterances.csv",
         noise=inputs.noise_archives,
     output:

@@ -8,6 +8,7 @@ from ser.corpora import audio_array, ingest
 from ser.snakemake_support import script
 
 log = logging.getLogger(__name__)
+PARTS_OF_INPUT = ("code", "listing", "table")  # hashes of code and of the user's files
 
 
 def main(snakemake):
@@ -16,7 +17,8 @@ def main(snakemake):
         log.warning("%s: %s", snakemake.wildcards.corpus, warning)
     audio_array.write_array(snakemake.output.audio, waveforms, sum(row["samples"] for row in rows))
     files.write_rows(snakemake.output.utterances, UTTERANCE_COLUMNS, rows)
-    files.write_json(snakemake.output.archive, about)
+    settings = {key: value for key, value in snakemake.params.settings.items() if key not in PARTS_OF_INPUT}
+    files.write_json(snakemake.output.archive, about | {"settings": settings})
 
 
 if __name__ == "__main__":

@@ -104,6 +104,21 @@ class Experiments:
         return [first[model] for model in self.models]
 
     @property
+    def results(self) -> list[str]:
+        """Rules without wildcards whose outputs are final results."""
+        own = [name for name in (*TABLES, *FEW_SHOT, *NOISE, ADAPTATION) if name in self.configured]
+        in_detail = ["confusion", "recall", "training_curves"] if self.main_table in self.configured else []
+        more = [*["claims"] * bool(self.claimed), *["gap"] * bool(self.gap)]
+        return [*own, *in_detail, *more, "table1", "scores", "provenance"] if self.configured else []
+
+    @property
+    def results_by_experiment(self) -> dict[str, list[str]]:
+        """Rules with the wildcard `experiment` -> experiments whose final results they make."""
+        tables, comparisons = ([name for name in names if name in self.configured] for names in (TABLES, COMPARISONS))
+        by_rule = {"comparison_table": comparisons, "comparison_figure": comparisons}
+        return by_rule | {"measures": tables, "differences": tables + comparisons}
+
+    @property
     def main_table(self) -> str:
         """Table II that claims rest on and figures show in detail: the converged one if it is configured."""
         return self._converged_of(TABLES)

@@ -1,13 +1,14 @@
 """Local copies of corpora, noise and checkpoints that the configuration names."""
 
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 
 from ser.config import validation
 from ser.config.experiments import Experiments
 from ser.core.encoder_paths import encoder_folder
 from ser.core.errors import UserError
-from ser.core.files import files_under
+from ser.core.files import files_under, read_json
 from ser.corpora import download, formats
 from ser.corpora.formats import csv_table
 
@@ -22,7 +23,7 @@ WEIGHTS = (  # of a checkpoint, in the order in which transformers looks for the
 def check_local_inputs(config: Mapping) -> None:
     """Raise `UserError` listing the local inputs that are needed and do not exist.
 
-    An input is no longer needed once its results exist: an ingested corpus may be archived.
+    A corpus or checkpoint is no longer needed once it is ingested or converted, as long as its settings are the same.
 
     Args:
         config: the whole configuration; relative paths start at the working directory.
@@ -63,6 +64,11 @@ def checkpoint_files(folder: Path) -> list[Path]:
     return sorted(path for pattern in patterns for path in folder.glob(pattern))
 
 
+def ingestion_settings(corpus: Mapping) -> dict:
+    """Return the settings of a corpus's entry that decide what ingestion makes of its archive."""
+    return {key: value for key, value in corpus.items() if key not in ("path", "url", "language")}
+
+
 def _corpora(config: Mapping) -> Iterator[tuple[str, str, bool]]:
     for name in Experiments(config).corpora():
         entry = config["corpora"][name]
@@ -71,12 +77,22 @@ def _corpora(config: Mapping) -> Iterator[tuple[str, str, bool]]:
             continue
         if not Path(path).exists():
             expected = "the CSV of your corpus" if entry["format"] == "table" else "your folder or archive"
-            yield f"corpora.{name}.path: {path} does not exist", _set_it_to(expected), ingested
+            problem, remedy = f"corpora.{name}.path: {path} does not exist", _set_it_to(expected)
+            # Snakemake would use what is there: without its input, it does not compare a job's settings
+            if changed := ingested and not _is_ingested_with(ingestion_settings(entry), name):
+                problem += f", and {name} was ingested with other settings"
+                remedy += f", or undo the edit of corpora.{name}"
+            yield problem, remedy, ingested and not changed
         elif entry["format"] == "table" and Path(path).is_dir():
             yield f"corpora.{name}.path: {path} is a folder", _set_it_to("the CSV of your corpus"), False
         elif ingested and (problem := _without_recordings(entry)):
             remedy = "Restore the recordings, or remove the path too: what was already made from them is then used"
             yield f"corpora.{name}.path: {problem}", remedy, False
+
+
+def _is_ingested_with(settings: Mapping, corpus: str) -> bool:
+    path = Path("results/corpora", corpus, "archive.json")
+    return path.exists() and read_json(path).get("settings") == settings
 
 
 def _without_recordings(entry: Mapping) -> str | None:
@@ -99,25 +115,16 @@ def _noise(config: Mapping) -> Iterator[tuple[str, str, bool]]:
     if config["noise"]["path"] is None:
         return
     folder = Path(config["noise"]["path"])
-    for environment, mixed in _environments(config).items():
-        if not _exists(noise_archive(folder, environment)):
+    used = {entry["condition"] for entry in config["experiments"].values() if entry and "condition" in entry}
+    environments = [config["conditions"][condition]["environments"] for condition in sorted(used)]
+    for environment in dict.fromkeys(chain.from_iterable(environments)):
+        archive = noise_archive(folder, environment)
+        if not (archive.exists() or is_made_by_demo(archive)):
             yield (
                 f"noise.path: {folder} holds neither {environment}_16k.zip nor {environment}/ch01.wav",
                 "Correct the path, or set it to null to download",
-                mixed,
+                False,
             )
-
-
-def _environments(config: Mapping) -> dict[str, bool]:
-    """Return noise environment -> whether it is already mixed with all targets."""
-    found: dict[str, bool] = {}
-    noisy = [entry for entry in config["experiments"].values() if entry and "condition" in entry]
-    for experiment in noisy:
-        condition = experiment["condition"]
-        mixed = [Path("results/corpora", target, condition, "audio.npy") for target in experiment["targets"]]
-        for environment in config["conditions"][condition]["environments"]:
-            found[environment] = found.get(environment, True) and all(path.exists() for path in mixed)
-    return found
 
 
 def _checkpoints(config: Mapping) -> Iterator[tuple[str, str, bool]]:
@@ -140,10 +147,6 @@ def _checkpoints(config: Mapping) -> Iterator[tuple[str, str, bool]]:
             if converted:
                 remedy = "Restore them, or remove the folder too: what was already made from it is then used"
             yield f"models.{name}.checkpoint: {checkpoint} has no weights", remedy, False
-
-
-def _exists(path: Path) -> bool:
-    return path.exists() or is_made_by_demo(path)
 
 
 def _set_it_to(expected: str) -> str:

@@ -1,1 +1,1 @@
-"""Inputs, settings and targets of rules, code hashes, and job entry point."""
+"""Inputs and settings of rules, code hashes, and job entry point."""

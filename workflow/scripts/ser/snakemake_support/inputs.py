@@ -33,7 +33,7 @@ class Inputs:
         corpus = self._config["corpora"][wildcards.corpus]
         if corpus["path"] is None:
             return f"resources/corpora/{download.archive_name(wildcards.corpus, corpus)}"
-        literal = _literal(corpus["path"])
+        literal = _literal(Path(corpus["path"]))
         # a folder's modification time does not reflect its contents: its listing is part of the settings instead
         return ancient(literal) if Path(corpus["path"]).is_dir() else literal
 

@@ -1,6 +1,6 @@
 """Params of each rule: the settings that it uses, and a hash of its code."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ser.config import local_inputs, paper
@@ -28,9 +28,11 @@ def uses(script: str, *sources: str, **values) -> dict:
 
 
 def in_key_order(value):
-    """Sort dictionaries at every depth, so that the order of keys never causes a rerun."""
+    """Sort dictionaries at every depth and write 10.0 as 10, so that neither order nor spelling causes a rerun."""
     if isinstance(value, Mapping):
         return {key: in_key_order(value[key]) for key in sorted(value)}
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
     return [in_key_order(item) for item in value] if isinstance(value, list) else value
 
 
@@ -69,9 +71,8 @@ class Settings:
     def corpus(self, wildcards) -> dict:
         """Return a corpus's settings, without its language, and hashes of files that are not rule inputs."""
         entry = self._config["corpora"][wildcards.corpus]
-        kept = {key: value for key, value in entry.items() if key not in ("path", "url", "language")}
-        if files := _untracked_files(entry):
-            kept["listing"] = listing_hash(files)
+        kept = local_inputs.ingestion_settings(entry)
+        kept |= _listing(_files_of(entry))
         if entry["format"] == "table" and Path(entry["path"]).is_file():
             kept["table"] = sha256(entry["path"])  # a replacement may have an older modification time
         return uses("corpus.py", *formats.sources(entry["format"]), **kept)
@@ -82,8 +83,10 @@ class Settings:
         return self._figure("audit", label=self._config["label"], language=language)
 
     def noise(self, wildcards) -> dict:
-        """Return the signal-to-noise ratio and environments of a noisy condition."""
-        return uses("mix_noise.py", **self._config["conditions"][wildcards.condition])
+        """Return the signal-to-noise ratio and environments of a noisy condition, and a hash of the user's archives."""
+        condition, folder = self._config["conditions"][wildcards.condition], self._config["noise"]["path"]
+        archives = [local_inputs.noise_archive(Path(folder or ""), name) for name in condition["environments"]]
+        return uses("mix_noise.py", **condition, **_listing(archives if folder else []))
 
     def split(self, wildcards) -> dict:
         """Return the settings of a split: the pool size if it has a test set, else nothing."""
@@ -116,9 +119,10 @@ class Settings:
         return self._config["models"][wildcards.model]
 
     def encoder(self, wildcards) -> dict:
-        """Return checkpoint, revision and family of an encoder."""
+        """Return checkpoint, revision and family of an encoder, and a hash of the files of a local checkpoint."""
         entry = self._inputs.model_of_encoder(wildcards.encoder)
         kept = {key: entry[key] for key in ("checkpoint", "revision", "family") if key in entry}
+        kept |= _listing([] if "revision" in entry else local_inputs.checkpoint_files(Path(entry["checkpoint"])))
         return uses("encoder.py", families.encoder_module(entry["family"]), **kept)
 
     def pooled(self, wildcards) -> dict:
@@ -273,13 +277,19 @@ def _without(entry: Mapping, *keys: str) -> dict:
     return {key: value for key, value in entry.items() if key not in keys}
 
 
-def _untracked_files(entry: Mapping) -> list[Path]:
-    """Return the files in a corpus folder, or the audio files that a CSV lists."""
+def _listing(files: Sequence[Path]) -> dict[str, str]:
+    """Return a hash of names and sizes of the user's files: a replacement may have an older modification time."""
+    return {"listing": listing_hash(files)} if files and not local_inputs.is_made_by_demo(files[0]) else {}
+
+
+def _files_of(corpus: Mapping) -> list[Path]:
+    """Return the files in a corpus folder, the audio files that a CSV lists, or the archive."""
+    path = Path(corpus["path"] or "")
     try:
-        if entry["format"] == "table":
-            return csv_table.audio_files(entry["path"])
-        if not (entry["path"] and Path(entry["path"]).is_dir()):
-            return []
-        return [path for path in files_under(entry["path"]) if formats.is_used(entry["format"], path.as_posix())]
+        if corpus["format"] == "table":
+            return csv_table.audio_files(path)
+        if path.is_dir() and corpus["path"]:
+            return [file for file in files_under(path) if formats.is_used(corpus["format"], file.as_posix())]
     except (UserError, OSError):  # ingestion reports what is wrong
         return []
+    return [path] if corpus["path"] else []

@@ -1,4 +1,4 @@
-"""Inputs, settings and targets of the rules for the paper's configuration."""
+"""Inputs and settings of the rules, and results of the workflow, for the paper's configuration."""
 
 import copy
 import re
@@ -16,7 +16,6 @@ from ser.core.encoder_paths import encoder_name
 from ser.core.paths import RunId
 from ser.snakemake_support.inputs import Inputs
 from ser.snakemake_support.settings import Settings
-from ser.snakemake_support.targets import Targets
 
 TEXT = (ROOT / "config" / "config.yaml").read_text(encoding="utf-8")
 SEEDS = (1, 2, 3, 4, 5)
@@ -42,10 +41,6 @@ def with_svm(kind):
 
 def settings_of(config) -> Settings:
     return Settings(config, Inputs(config))
-
-
-def targets_of(config) -> Targets:
-    return Targets(Experiments(config))
 
 
 @pytest.fixture(scope="module")
@@ -212,7 +207,7 @@ class TestInputs:
         experiments = yaml.safe_load(TEXT)["experiments"]
         experiments["within"]["shots"] = [50]
         changed = paper(experiments=experiments)
-        assert not [path for path in targets_of(changed).everything() if "gap" in path]
+        assert "gap" not in Experiments(changed).results
         with pytest.raises(WorkflowError, match=r"within with 0 in its `shots`"):
             Inputs(changed).gap(w())
         left_out = {"models": ["cnn-lstm-converged"], "sources": ["EMODB", "EMOVO"], "targets": ["URDU"]}
@@ -410,6 +405,31 @@ class TestSettings:
         assert after[1] != found()[1]
         assert settings_of(config).corpus(w(corpus="EMOVO")).keys() == {"code", "format", "trim_db", "verify"}
 
+    def test_settings_reflect_sizes_of_archives_and_checkpoints(self, config, tmp_path):
+        """A replacement may have an older modification time, which Snakemake does not notice."""
+        paths = ["emodb.zip", *(f"{name}_16k.zip" for name in config["conditions"]["noisy"]["environments"])]
+        write_tree(tmp_path, dict.fromkeys([*paths, "own/config.json", "own/model.safetensors"], b"1"))
+        config = copy.deepcopy(config)
+        config["corpora"]["EMODB"]["path"], config["noise"]["path"] = str(tmp_path / "emodb.zip"), str(tmp_path)
+        config["models"]["own"] = {"family": "wav2vec2", "checkpoint": str(tmp_path / "own")}
+
+        def found():
+            settings = settings_of(config)
+            encoder = settings.encoder(w(encoder=encoder_name(config["models"]["own"])))
+            return settings.corpus(w(corpus="EMODB")), settings.noise(w(condition="noisy")), encoder
+
+        for position, replaced in enumerate((paths[0], paths[-1], "own/model.safetensors")):
+            before = found()
+            write_tree(tmp_path, {replaced: b"22"})
+            assert [a != b for a, b in zip(before, found(), strict=True)] == [i == position for i in range(3)]
+
+    def test_equal_numbers_are_the_same_setting(self, config, settings):
+        changed = copy.deepcopy(config)
+        changed["conditions"]["noisy"]["snr_db"] = 10.0
+        changed["models"]["xlsr"]["tuning"]["alpha"] = 16.0
+        for rule in ("noise", "finetune"):
+            assert repr(ALL_SETTINGS[rule](settings_of(changed))) == repr(ALL_SETTINGS[rule](settings))
+
     def test_resources_grow_with_every_attempt(self, config, settings):
         assert settings.memory(RUN, 1) == config["models"]["xlsr"]["resources"]["mem_mb"] == 16_000
         assert settings.memory(w(model="cnn-lstm"), 3) == 12_000
@@ -435,12 +455,8 @@ class TestSettings:
         assert settings.download_noise(w(environment="NPARK"), None)["source"]["url"].endswith("NPARK_16k.zip")
 
 
-class TestTargets:
-    """Targets: the final results."""
-
-    def test_no_target_is_listed_twice(self, config):
-        found = targets_of(config).everything()
-        assert len(found) == len(set(found))
+class TestResults:
+    """Final results: inputs of the rule `all`."""
 
     def test_every_caption_of_the_report_is_shown(self):
         """Snakemake renders the captions when the report is made."""
@@ -448,12 +464,14 @@ class TestTargets:
         shown = {name for path in paths for name in re.findall(r'report/(\w+)\.rst"', path.read_text(encoding="utf-8"))}
         assert shown == {path.stem for path in (ROOT / "workflow" / "report").glob("*.rst")}
 
-    def test_null_experiments_have_no_targets(self):
-        targets = targets_of(paper(experiments=dict.fromkeys(EXPERIMENTS)))
-        assert targets.everything() == targets.corpora() == []
+    def test_null_experiments_have_no_results(self):
+        experiments = Experiments(paper(experiments=dict.fromkeys(EXPERIMENTS)))
+        assert experiments.results == experiments.corpora() == []
+        assert not any(experiments.results_by_experiment.values())
 
-    def test_targets_of_a_single_experiment(self, config):
-        config = config | {"experiments": dict.fromkeys(EXPERIMENTS) | {"tuning": config["experiments"]["tuning"]}}
-        targets = targets_of(config)
-        assert not any("table2" in path or "claims" in path or "figure2" in path for path in targets.everything())
-        assert "results/figures/tuning.png" in targets.everything()
+    def test_results_of_a_single_experiment(self, config):
+        tuning = {"tuning": config["experiments"]["tuning"]}
+        experiments = Experiments(config | {"experiments": dict.fromkeys(EXPERIMENTS) | tuning})
+        assert experiments.results == ["table1", "scores", "provenance"]
+        made = dict.fromkeys(("comparison_table", "comparison_figure", "differences"), ["tuning"])
+        assert experiments.results_by_experiment == made | {"measures": []}
