@@ -40,7 +40,7 @@ from ser.core.constants import EMOTIONS  # noqa: E402
 from ser.models import checkpoints, encoder_classifier  # noqa: E402
 from ser.models.batching import random_batches  # noqa: E402
 from ser.models.frame_storage import Storage  # noqa: E402
-from ser.training import loop, numerics, prediction  # noqa: E402
+from ser.training import loop, numerics  # noqa: E402
 from ser.training.data import Examples  # noqa: E402
 
 SAMPLE_RATE, EPOCHS, RANK = 16_000, 5, 16
@@ -373,7 +373,7 @@ def run_ours(case: dict, device) -> dict:
     frontend = (synchronised_time(device) - started) * SAMPLE_RATE / epoch.samples.sum() * epoch.seconds
 
     def predict(batch):
-        prediction.logits(model, prediction.embeddings(model, [frames[i] for i in batch], len(batch), device), device)
+        model.classify_all(model.embed_all([frames[i] for i in batch], len(batch), device), device)
 
     predicting = 0.0
     if case.get("predicts", True):

@@ -36,7 +36,7 @@ from ser.models.batching import pad
 from ser.models.frame_storage import Storage
 from ser.models.log_mel import BANDS, frame_count
 from ser.models.trainable_state import trained_parameters
-from ser.training import loop, numerics, prediction
+from ser.training import loop, numerics
 from ser.training.data import Examples
 
 RATE = 16_000
@@ -317,8 +317,8 @@ class Subject:
         """Predict the development utterances on the device."""
         model = self.build().to(self.device)
         with numerics.autocast_context(self.device, precision):
-            embedded = prediction.embeddings(model, self.dev.frames, batch_size, self.device)
-            return prediction.logits(model, embedded, self.device).double().softmax(dim=-1).numpy()
+            embedded = model.embed_all(self.dev.frames, batch_size, self.device)
+            return model.classify_all(embedded, self.device).double().softmax(dim=-1).numpy()
 
     def batched_against_alone(self) -> float:
         """Return the largest difference of a probability."""

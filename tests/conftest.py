@@ -193,7 +193,7 @@ def pytest_terminal_summary(terminalreporter):
 def probabilities(model, frames, batch_size: int) -> np.ndarray:
     """Predict as the jobs do: (utterances, 4)."""
     device = torch.device("cpu")
-    embedded = prediction.embeddings(model, frames, batch_size, device)
+    embedded = model.embed_all(frames, batch_size, device)
     return prediction.classify_embeddings(model, embedded, device, CLEAN, None, "weights")
 
 

@@ -1,7 +1,6 @@
 """Reduced demo from speech synthesis to tables and figures, and repeated jobs."""
 
 import hashlib
-import io
 import re
 import zipfile
 from collections import Counter
@@ -10,7 +9,6 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-import soundfile
 from safetensors.torch import load_file
 
 from ser.core.constants import EMOTIONS, UTTERANCE_COLUMNS
@@ -48,18 +46,6 @@ class TestResults:
             assert read_json(results / f"corpora/{corpus}/audit.json")["utterances"] == utterances
         assert {row["speaker"] for row in read_rows(results / "corpora/German/utterances.csv")} >= {"03", "08"}
         assert not (results / "corpora/Urdu").exists()
-
-    def test_stereo_corpus_keeps_the_first_channel(self, demo, results):
-        rows = {row["utterance"]: row for row in read_rows(results / "corpora/Italian/utterances.csv")}
-        audio = np.load(results / "corpora/Italian/clean/audio.npy", mmap_mode="r")
-        row = rows["tri-f2-b1"]
-        with zipfile.ZipFile(demo.directory / "resources/demo/emovo.zip") as archive:
-            stereo, rate = soundfile.read(io.BytesIO(archive.read(row["file"])))
-        assert stereo.shape[1] == 2
-        assert rate == 48_000
-        ours = audio[int(row["start"]) :][: int(row["samples"])] / 32768
-        first = stereo[::3, 0][: len(ours)]
-        assert np.corrcoef(ours, first)[0, 1] > 0.9
 
     def test_measured_snr(self, results):
         rows = read_rows(results / "corpora/German/noisy/mixing.csv")
@@ -187,6 +173,11 @@ class TestResults:
         assert record["checkpoint"] == "resources/demo/checkpoints/xlsr"
         assert (record["revision"], record["width"], record["layers"], record["labels"]) == (None, 64, 2, [])
         assert record["sha256"] == hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
+
+    def test_provenance_counts_the_jobs(self, results):
+        costs = read_json(results / "provenance.json")["costs"]
+        counted = {rule: costs[rule]["jobs"] for rule in ("finetune", "predict")}
+        assert counted == dict.fromkeys(counted, len(list(results.glob("runs/**/run.json"))))
 
     def test_cross_language_uar_is_above_chance(self, results):
         """Permutation test within prediction files: mean UAR against 2000 permutations."""

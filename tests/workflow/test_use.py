@@ -460,9 +460,12 @@ class TestBrokenFiles:
         assert result.returncode == 1
         assert result.stderr.startswith(f"label: {tmp_path} has no run.json: it is not a training run, or")
 
-    def test_output_that_is_a_folder(self, workflow):
-        with pytest.raises(UserError):
-            label_script.main([str(run_of(workflow, "cnn-lstm")), str(first_file(workflow)), "--output", "."])
+    @pytest.mark.parametrize("output", ["a folder", "a recording"])
+    def test_output_that_cannot_be_written(self, workflow, output):
+        recording = str(first_file(workflow))
+        path = "." if output == "a folder" else recording
+        with pytest.raises(UserError, match=r"is not a file|is one of the recordings"):
+            label_script.main([str(run_of(workflow, "cnn-lstm")), recording, "--output", path, "--overwrite"])
 
 
 class TestExport:

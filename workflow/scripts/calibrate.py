@@ -19,12 +19,12 @@ def main(snakemake):
 
     def embedded(names):
         examples = data.read_source(model, inputs, names, frame_storage(device, snakemake.resources))
-        return prediction.embeddings(model, examples.frames, settings["batch_size"], device), examples.labels
+        return model.embed_all(examples.frames, settings["batch_size"], device), examples.labels
 
     train, dev = data.source_names(inputs, settings["balanced"], RunId.parse(inputs.weights).seed)
     mean, deviation = moments(embedded(train)[0])
     embeddings, labels = embedded(dev)
-    temperature = fit_temperature(prediction.logits(model, embeddings, device), labels)
+    temperature = fit_temperature(model.classify_all(embeddings, device), labels)
     Calibration(mean, deviation, temperature).save(snakemake.output.calibration, inputs.weights)
 
 

@@ -27,7 +27,7 @@ def main(snakemake):
         rows = utterances[same_frames[0][0]]
         storage = frame_storage(device, snakemake.resources)
         frames = model.read_frames(frames_path, rows, [row["utterance"] for row in rows], storage)
-        embedded = prediction.embeddings(model, frames, settings["batch_size"], device)
+        embedded = model.embed_all(frames, settings["batch_size"], device)
         for target, condition in same_frames:
             predicted = prediction.classify_embeddings(model, embedded, device, condition, calibration, inputs.weights)
             predictions += prediction.prediction_rows(target, condition, rows, predicted)

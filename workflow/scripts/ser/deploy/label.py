@@ -138,7 +138,7 @@ class Classifier:
 
     def embeddings(self, frames: Sequence[Frames]) -> torch.Tensor:
         """Compute embeddings, (utterances, width)."""
-        return prediction.embeddings(self._model, frames, BATCH, self._device)
+        return self._model.embed_all(frames, BATCH, self._device)
 
     def probabilities(self, embedded: torch.Tensor) -> np.ndarray:
         """Predict (utterances, 4) probabilities. Raises `UserError` if not finite."""

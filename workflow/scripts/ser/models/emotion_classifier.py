@@ -1,6 +1,6 @@
 """Base class of all models: frames of utterances become vectors, and these become logits of the four emotions."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import torch
@@ -8,6 +8,7 @@ from torch import nn
 
 from ser.models.batching import Frames
 from ser.models.frame_storage import Storage
+from ser.models.oom import in_batches
 
 
 class EmotionClassifier(nn.Module):
@@ -49,6 +50,21 @@ class EmotionClassifier(nn.Module):
     def classify(self, embeddings: torch.Tensor) -> torch.Tensor:
         """Return logits of shape (batch, 4) for vectors of shape (batch, width)."""
         return self.head(embeddings)
+
+    @torch.inference_mode()
+    def embed_all(self, frames: Sequence[Frames], batch_size: int, device: torch.device) -> torch.Tensor:
+        """Return the vectors of all utterances, in their order: (utterances, width), on the CPU.
+
+        They do not depend on the batches. Raises `UserError` if memory does not suffice for one utterance.
+        """
+        self.eval()
+        return in_batches(self.embed, frames, batch_size, device)
+
+    @torch.inference_mode()
+    def classify_all(self, embeddings: torch.Tensor, device: torch.device) -> torch.Tensor:
+        """Return the logits of all utterances, (utterances, 4), on the CPU."""
+        self.eval()
+        return self.classify(embeddings.to(device)).cpu()
 
     def forward(self, frames: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """Return logits of shape (batch, 4).

@@ -23,7 +23,6 @@ from ser.models.trainable_state import trained_parameters, trained_state
 from ser.training import resume
 from ser.training.data import Examples
 from ser.training.numerics import autocast_context
-from ser.training.prediction import embeddings, logits
 from ser.training.recorded_steps import RecordedSteps
 from ser.training.resume import Progress
 
@@ -178,7 +177,8 @@ class Updates:
 def evaluate(model: EmotionClassifier, dev: Examples, settings: dict, device: torch.device) -> dict[str, float]:
     """Return mean cross-entropy and UAR (%), in the precision of training."""
     with autocast_context(device, settings["precision"]):
-        scores = logits(model, embeddings(model, dev.frames, settings["batch_size"], device), device).double()
+        embeddings = model.embed_all(dev.frames, settings["batch_size"], device)
+        scores = model.classify_all(embeddings, device).double()
     loss = nn.functional.cross_entropy(scores, torch.from_numpy(dev.labels)).item()
     classes = [EMOTIONS[i] for i in scores.argmax(dim=1)]
     return {"dev_loss": loss, "dev_uar": unweighted_average_recall(dev.emotions, classes)}

@@ -1,4 +1,4 @@
-"""Predictions of a trained model: its embeddings, their adaptation, probabilities, and rows of prediction files."""
+"""Predictions of a trained model: loading it, probabilities from its embeddings, and rows of prediction files."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,9 +10,7 @@ from ser.core.constants import EMOTIONS
 from ser.core.errors import UserError
 from ser.core.paths import ADAPTED, CALIBRATED
 from ser.models import families, trainable_state
-from ser.models.batching import Frames
 from ser.models.emotion_classifier import EmotionClassifier
-from ser.models.oom import in_batches
 from ser.training.calibration import Calibration
 
 COLUMNS = ("target", "condition", "utterance", "emotion", "predicted", *EMOTIONS)
@@ -36,26 +34,6 @@ def load_model(
     return model.eval()
 
 
-@torch.inference_mode()
-def embeddings(
-    model: EmotionClassifier, frames: Sequence[Frames], batch_size: int, device: torch.device
-) -> torch.Tensor:
-    """Compute the input of a model's classification head in float32, in the order of the frames.
-
-    It does not depend on the batches. Returns (utterances, width) on the CPU. Raises `UserError` if memory does not
-    suffice for one utterance.
-    """
-    model.eval()
-    return in_batches(model.embed, frames, batch_size, device)
-
-
-@torch.inference_mode()
-def logits(model: EmotionClassifier, embedded: torch.Tensor, device: torch.device) -> torch.Tensor:
-    """Classify embeddings (utterances, width): float32, (utterances, 4), on the CPU."""
-    model.eval()
-    return model.classify(embedded.to(device)).cpu()
-
-
 def classify_embeddings(
     model: EmotionClassifier,
     embedded: torch.Tensor,
@@ -76,7 +54,7 @@ def classify_embeddings(
     """
     if condition == ADAPTED:
         embedded = calibration.adapted(embedded)
-    scores = logits(model, embedded, device)
+    scores = model.classify_all(embedded, device)
     calibrated = condition in (ADAPTED, CALIBRATED)
     found = calibration.probabilities(scores) if calibrated else torch.softmax(scores.double(), dim=-1).numpy()
     if not np.isfinite(found).all():
