@@ -32,6 +32,10 @@ def test_whole_grid_is_planned_without_corpora(paper):
     assert counts["few_shot"] == 12
     assert counts["finetune"] == 80 + 84 + 15 + 8 + 6 + 24  # both recipes, within, random_init, tuning, size_matched
     assert counts["predict"] == counts["finetune"]
+    text = (ROOT / "workflow/rules/figures.smk").read_text(encoding="utf-8")
+    assert counts.keys() >= {*re.findall(r"^(?:rule|use rule \w+ as) (\w+)", text, re.MULTILINE)}
+    assert counts["measures"] == 2
+    assert counts["differences"] == 5
 
 
 def test_table_is_a_named_target(paper):

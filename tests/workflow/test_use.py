@@ -460,11 +460,11 @@ class TestBrokenFiles:
         assert result.returncode == 1
         assert result.stderr.startswith(f"label: {tmp_path} has no run.json: it is not a training run, or")
 
-    @pytest.mark.parametrize("output", ["a folder", "a recording"])
-    def test_output_that_cannot_be_written(self, workflow, output):
+    @pytest.mark.parametrize(("output", "message"), [(".", "is not a file"), ("recording", "is one of the recordings")])
+    def test_output_that_cannot_be_written(self, workflow, output, message):
         recording = str(first_file(workflow))
-        path = "." if output == "a folder" else recording
-        with pytest.raises(UserError, match=r"is not a file|is one of the recordings"):
+        path = recording if output == "recording" else output
+        with pytest.raises(UserError, match=message):
             label_script.main([str(run_of(workflow, "cnn-lstm")), recording, "--output", path, "--overwrite"])
 
 

@@ -1,6 +1,7 @@
 """Checks and notices before the first job. No rules here.
 
-They read attributes of Snakemake's workflow and job graph that its documentation does not name, as of version 9.27.
+They use attributes of Snakemake's workflow, scheduler and job graph that its documentation does not name, as of
+version 9.27.
 """
 
 import os
@@ -14,12 +15,14 @@ from ser.core.machine_checks import blanks_in_paths, missing_caches
 
 
 def start_jobs_without_a_rate_limit(workflow):
-    """Remove Snakemake's limit on job starts per second, whose timers keep the scheduler busy.
+    """Remove Snakemake's own limit on job starts per second, whose timers keep the scheduler busy.
 
     Snakemake 9.27 limits itself to 100 job starts per second with a timer that wakes the scheduler, and sets another
     timer at every wake-up (`JobScheduler.schedule`). After some hundred jobs, the scheduler keeps a core busy.
     """
-    workflow.scheduler.job_rate_limiter = None
+    limit = workflow.scheduling_settings.max_jobs_per_timespan
+    if (limit.max_jobs, limit.timespan) == (100, 1):  # the default
+        workflow.scheduler.job_rate_limiter = None
 
 
 def warn_of_one_job_at_a_time(workflow):

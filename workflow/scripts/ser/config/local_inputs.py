@@ -23,7 +23,7 @@ WEIGHTS = (  # of a checkpoint, in the order in which transformers looks for the
 def check_local_inputs(config: Mapping) -> None:
     """Raise `UserError` listing the local inputs that are needed and do not exist.
 
-    A corpus or checkpoint is no longer needed once it is ingested or converted, as long as its settings are the same.
+    A checkpoint is no longer needed once it is converted, nor a corpus once it is ingested with these settings.
 
     Args:
         config: the whole configuration; relative paths start at the working directory.
@@ -80,7 +80,7 @@ def _corpora(config: Mapping) -> Iterator[tuple[str, str, bool]]:
             problem, remedy = f"corpora.{name}.path: {path} does not exist", _set_it_to(expected)
             # Snakemake would use what is there: without its input, it does not compare a job's settings
             if changed := ingested and not _is_ingested_with(ingestion_settings(entry), name):
-                problem += f", and {name} was ingested with other settings"
+                problem += f", and {name} was ingested with other settings or an earlier version of the workflow"
                 remedy += f", or undo the edit of corpora.{name}"
             yield problem, remedy, ingested and not changed
         elif entry["format"] == "table" and Path(path).is_dir():

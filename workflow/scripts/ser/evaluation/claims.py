@@ -28,9 +28,8 @@ EXPLANATION = (
     f" than {LEAST_SEEDS} seeds, nor if one of the models compared converged in less than {100 * LEAST_CONVERGED:.0f} %"
     " of its training runs. Other comparisons are descriptive: they have no verdict."
 )
-TEST_SETS = dict.fromkeys(
-    ("figure2", "figure2_converged"), "test"
-)  # experiments that are not scored on all utterances of the target
+# experiments that are not scored on all utterances of the target
+TEST_SETS = dict.fromkeys(("figure2", "figure2_converged"), "test")
 COLUMNS = (
     "claim",
     "statement",

@@ -4,12 +4,12 @@ The paper specifies a large kernel first and smaller ones after it, 128 LSTM uni
 docs/reference/protocol.md lists the choices that the paper leaves open.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 import numpy as np
 import torch
 from torch import nn
-from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from ser.core.constants import EMOTIONS
 from ser.corpora.audio_array import as_float
@@ -69,21 +69,30 @@ class CnnLstm(EmotionClassifier):
 
     def embed(self, frames: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """Return the average BLSTM state over each utterance's own frames: (batch, frames, 64) to (batch, 256)."""
-        longest_first = torch.argsort(lengths, descending=True, stable=True)  # as packed sequences need them
-        order, back = (on_device(own, frames.device) for own in (longest_first, torch.argsort(longest_first)))
-        lengths = lengths[longest_first]
-        mask = real_frames(lengths, frames.shape[1], frames.device)
-        hidden = frames[order] * mask.unsqueeze(-1)  # zeros beyond the end: the padding of an utterance alone
+        hidden = frames * real_frames(lengths, frames.shape[1], frames.device).unsqueeze(-1)
         for convolution, norm, pooling in zip(self.convolutions, self.norms, POOLING, strict=True):
-            packed = _pack(convolution(hidden.transpose(1, 2)).transpose(1, 2), lengths)
-            own = torch.relu(norm(packed.data.float()))  # statistics of real frames, in full precision
-            hidden, _ = pad_packed_sequence(packed._replace(data=own), batch_first=True)  # with zeros, as before
+            # zeros beyond the end: the padding of an utterance alone
+            hidden = convolution(hidden.transpose(1, 2)).transpose(1, 2)
+            hidden = _on_real_frames(lambda real, norm=norm: torch.relu(norm(real.float())), hidden, lengths)
             # zeros do not change the maximum, since no value is negative after the ReLU
             hidden = nn.functional.max_pool1d(hidden.transpose(1, 2), pooling, ceil_mode=True).transpose(1, 2)
             lengths = (lengths + pooling - 1) // pooling
-        states, _ = pad_packed_sequence(self.lstm(_pack(hidden, lengths))[0], batch_first=True)
-        return mean_of_real_frames(states, lengths)[back]
+        return mean_of_real_frames(self._states(hidden, lengths), lengths)
+
+    def _states(self, hidden: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """Apply the LSTM to real frames: (batch, frames, channels to 2 * units)."""
+        longest_first = torch.argsort(lengths, descending=True, stable=True)
+        order, back = on_device(longest_first, hidden.device), on_device(torch.argsort(longest_first), hidden.device)
+        packed = pack_padded_sequence(hidden[order], lengths[longest_first], batch_first=True)
+        states, _ = pad_packed_sequence(self.lstm(packed)[0], batch_first=True)
+        return states[back]
 
 
-def _pack(hidden: torch.Tensor, lengths: torch.Tensor) -> PackedSequence:
-    return pack_padded_sequence(hidden, lengths, batch_first=True)
+def _on_real_frames(function: Callable, hidden: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+    """Apply a function of (real frames, channels) to (batch, frames, channels); padding becomes zero."""
+    mask = real_frames(
+        lengths, hidden.shape[1], lengths.device
+    )  # on the CPU, which must know the number of real frames
+    real = on_device(mask.flatten().nonzero().squeeze(1), hidden.device)
+    values = function(hidden.flatten(0, 1)[real])
+    return values.new_zeros(len(hidden) * hidden.shape[1], values.shape[1]).index_copy(0, real, values).view_as(hidden)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ser.config import local_inputs, paper
-from ser.config.experiments import LEAVE_ONE_OUT, WITHIN, all_but, conditions_of
+from ser.config.experiments import FEW_SHOT, LEAVE_ONE_OUT, WITHIN, all_but, conditions_of
 from ser.core.errors import UserError
 from ser.core.files import files_under, sha256
 from ser.core.paths import ADAPTED, CALIBRATED
@@ -219,7 +219,7 @@ class Settings:
         models = list(dict.fromkeys(model for entry in own for model in entry["models"]))
         targets = list(dict.fromkeys(target for entry in own for target in entry["targets"]))
         left_out, few_shot = configured.get(LEAVE_ONE_OUT, {"targets": []}), None
-        if (name := self._experiments.main_few_shot) in configured:
+        for name in (name for name in FEW_SHOT if name in configured):  # if both, the converged one
             crossed = [target for _, target in self._experiments.pairs_in_two_languages(name)]
             few_shot = {key: configured[name][key] for key in ("source", "shots")} | {"targets": crossed}
         return self._figure(
