@@ -216,7 +216,7 @@ class TestVerdicts:
             table_of(SETTINGS, counts),
             table_of(SETTINGS | names | {"experiments": experiments}, converged),
         )
-        on = [name if name == "random initialisation" else f"{name}, converged" for name in printed["rests_on"]]
+        on = [name if name == "random initialisation" else f"{name} (converged)" for name in printed["rests_on"]]
         pd.testing.assert_frame_equal(table, printed.assign(rests_on=on))
 
 

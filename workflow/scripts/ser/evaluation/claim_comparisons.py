@@ -25,11 +25,11 @@ STATEMENTS = {
 }
 LABELS = {
     "table2": "Table II",
-    "table2_converged": "Table II, converged",
+    "table2_converged": "Table II (converged)",
     "figure2": "Figure 2",
-    "figure2_converged": "Figure 2, converged",
+    "figure2_converged": "Figure 2 (converged)",
     "figure3": "Figure 3",
-    "figure3_converged": "Figure 3, converged",
+    "figure3_converged": "Figure 3 (converged)",
     "random_init": "random initialisation",
 }
 Pair = tuple[str, str]  # source and target
