@@ -59,8 +59,8 @@ def audits(wildcards):
 def final_results(wildcards):
     """Return the results of the configured experiments: all outputs of the rules that make them."""
     found = audits(wildcards)
-    for rule in inputs.experiments.results:
-        found += getattr(rules, rule).output
-    for rule, shown in inputs.experiments.results_by_experiment.items():
-        found += expand(getattr(rules, rule).output, experiment=shown)
+    for name in inputs.experiments.results:
+        found += getattr(rules, name).output
+    for name, shown in inputs.experiments.results_by_experiment.items():
+        found += expand(getattr(rules, name).output, experiment=shown)
     return found
