@@ -171,6 +171,11 @@ class TestFromEndToEnd:
         assert len(re.findall(r"(?m)^Finished jobid", done)) == 4
         assert alone.outcome() == finished.outcome()
 
+    def test_nothing_is_planned(self, finished):
+        command = [*finished.command(), "--dry-run", TABLE]
+        dry_run = subprocess.run(command, cwd=finished.repository, check=True, capture_output=True, text=True)
+        assert parse(dry_run.stdout) == []
+
 
 def cancelled(workflow, job):
     workflow.cluster.output("scancel", job["id"])

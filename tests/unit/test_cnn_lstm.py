@@ -56,6 +56,12 @@ class TestMasking:
         for norm, before in zip(model.norms, statistics, strict=True):
             torch.testing.assert_close(norm.running_mean, before, atol=1e-6, rtol=1e-5)
 
+    def test_batch_of_one_very_short_utterance(self):
+        """After pooling a single frame is left, whose variance is unknown."""
+        model = cnn_lstm.build({}).train()
+        model(torch.randn(1, 8, 64), torch.tensor([8]))
+        assert all(buffer.isfinite().all() for buffer in model.buffers())
+
     def test_architecture_matches_the_paper(self):
         model = cnn_lstm.build({})
         kernels = [convolution.kernel_size[0] for convolution in model.convolutions]

@@ -157,7 +157,7 @@ class TestEqualToTransformers:
         """The last is the encoder's output: transformers 5 has it before the final norm of layer-norm encoders."""
         model = checkpoint.build(context="30s")
         waveforms = [speech(0.31), speech(31)] if checkpoint.family == "whisper" else utterances()
-        for waveform in waveforms[-2:] if checkpoint.name in FULL else waveforms:
+        for waveform in waveforms[:: len(waveforms) - 1] if checkpoint.name in FULL else waveforms:
             inputs = checkpoint.extractor(waveform, sampling_rate=RATE, return_tensors="pt")
             with torch.no_grad():
                 stock = checkpoint.reference(next(iter(inputs.values())), output_hidden_states=True)
@@ -219,8 +219,8 @@ class TestBatches:
     def test_batched_equals_alone(self, checkpoint):
         compare_batched_with_alone(checkpoint.build(method="full"), f"{checkpoint.name}, pretrained weights")
 
-    def test_trained_frontend_ignores_padding(self, small):
-        model = small.build(method="full", weights="random")
+    def test_trained_frontend_ignores_padding(self, checkpoint):
+        model = checkpoint.build(method="full", weights="random")
         perturb_slightly(model)
         features = fixed_features(model, utterances()[:4])
         with torch.no_grad():
@@ -229,7 +229,9 @@ class TestBatches:
                 alone = model.encoder.convolve_utterance(own, CPU)
                 assert alone.real == length
                 # rounding depends on the input's length and adds up over seven convolutions
-                assert_close(3e-5, padded[:length], alone.values, f"frontend in training, against alone: {small.name}")
+                assert_close(
+                    3e-5, padded[:length], alone.values, f"frontend in training, against alone: {checkpoint.name}"
+                )
 
     @pytest.mark.parametrize("small", ["Whisper"], indirect=True)
     def test_batched_with_30_s_of_context(self, small):
@@ -304,6 +306,24 @@ class TestSteps:
     def test_cnn_lstm_step_never_waits_for_the_device(self):
         frames = [Frames(own.values.to(META), own.real) for own in random_frames(5)]
         assert one_step(families.build({"family": "cnn-lstm"}), frames).device == META
+
+    @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+    @pytest.mark.parametrize("method", METHODS)
+    def test_gpu_step_never_waits_for_the_device(self, small, method, tmp_path):
+        """Make CUDA raise an error on synchronisation, after a first step and a second, which is recorded."""
+        model, device = small.build(method), torch.device("cuda")
+        frames = [Frames(own.values.to(device), own.real) for own in read(model, tmp_path, utterances())]
+        updates = loop.Updates(
+            model.to(device).train(), Examples(frames, [*EMOTIONS, "sad"], range(5)), SETTINGS, device
+        )
+        for seed in (1, 2):
+            updates.make(np.arange(5), seed)
+        assert updates.recorded.count == 1
+        torch.cuda.set_sync_debug_mode("error")
+        try:
+            updates.make(np.arange(5), seed=3)
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
 
     @pytest.mark.parametrize("small", ["group norm", "layer norm"], indirect=True)
     def test_waiting_is_detected(self, small):
@@ -444,17 +464,17 @@ class TestTuning:
         assert len(calls) == 1
 
     @pytest.mark.parametrize("modules", ["feed-forward", "attention"])
-    def test_lora_gradients_equal_transformers_and_peft(self, small, modules):
+    def test_lora_gradients_equal_transformers_and_peft(self, checkpoint, modules):
         """Compare with peft on the stock model, one utterance at a time."""
         from peft import LoraConfig, get_peft_model
 
-        model = small.build("lora on attention" if modules == "attention" else "lora", context="30s")
-        stock = small.reference
-        feed_forward = ["fc1", "fc2"] if small.family == "whisper" else ["intermediate_dense", "output_dense"]
+        model = checkpoint.build("lora on attention" if modules == "attention" else "lora", context="30s")
+        stock = checkpoint.reference
+        feed_forward = ["fc1", "fc2"] if checkpoint.family == "whisper" else ["intermediate_dense", "output_dense"]
         targets = {"feed-forward": feed_forward, "attention": ["q_proj", "v_proj"]}[modules]
         plain = get_peft_model(stock, LoraConfig(r=16, lora_alpha=16, target_modules=targets, lora_dropout=0.0))
         try:
-            compare_gradients(small, model, plain)
+            compare_gradients(checkpoint, model, plain)
         finally:
             plain.unload()
             stock.requires_grad_(True)
@@ -469,6 +489,8 @@ def compare_gradients(checkpoint, model, plain):
             parameter.copy_(torch.randn_like(parameter) * 0.05)  # B is initialised to zero, which gives A no gradient
             theirs[name].copy_(parameter)
     waveforms, labels = [speech(0.4), speech(2.1)], torch.tensor([0, 3])
+    if checkpoint.name in FULL:  # batches are tested at small size
+        waveforms, labels = waveforms[1:], labels[1:]
     frames, lengths = pad(fixed_features(model, waveforms), CPU)
     nn.functional.cross_entropy(model(frames, lengths), labels, reduction="sum").backward()
     for waveform, label in zip(waveforms, labels, strict=True):

@@ -4,7 +4,7 @@ The paper specifies a large kernel first and smaller ones after it, 128 LSTM uni
 docs/reference/protocol.md lists the choices that the paper leaves open.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 
 import numpy as np
 import torch
@@ -73,7 +73,7 @@ class CnnLstm(EmotionClassifier):
         for convolution, norm, pooling in zip(self.convolutions, self.norms, POOLING, strict=True):
             # zeros beyond the end: the padding of an utterance alone
             hidden = convolution(hidden.transpose(1, 2)).transpose(1, 2)
-            hidden = _on_real_frames(lambda real, norm=norm: torch.relu(norm(real.float())), hidden, lengths)
+            hidden = torch.relu(_normalise_real_frames(norm, hidden, lengths))
             # zeros do not change the maximum, since no value is negative after the ReLU
             hidden = nn.functional.max_pool1d(hidden.transpose(1, 2), pooling, ceil_mode=True).transpose(1, 2)
             lengths = (lengths + pooling - 1) // pooling
@@ -88,11 +88,13 @@ class CnnLstm(EmotionClassifier):
         return states[back]
 
 
-def _on_real_frames(function: Callable, hidden: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-    """Apply a function of (real frames, channels) to (batch, frames, channels); padding becomes zero."""
-    mask = real_frames(
-        lengths, hidden.shape[1], lengths.device
-    )  # on the CPU, which must know the number of real frames
+def _normalise_real_frames(norm: nn.BatchNorm1d, hidden: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+    """Apply batch norm to the real frames of (batch, frames, channels), in full precision; padding becomes zero."""
+    mask = real_frames(lengths, hidden.shape[1], lengths.device)  # on the CPU, which must count them
     real = on_device(mask.flatten().nonzero().squeeze(1), hidden.device)
-    values = function(hidden.flatten(0, 1)[real])
-    return values.new_zeros(len(hidden) * hidden.shape[1], values.shape[1]).index_copy(0, real, values).view_as(hidden)
+    values = hidden.flatten(0, 1)[real].float()
+    if len(values) > 1:
+        values = norm(values)
+    else:  # its variance is unknown
+        values = nn.functional.batch_norm(values, norm.running_mean, norm.running_var, norm.weight, norm.bias)
+    return values.new_zeros(len(mask) * mask.shape[1], values.shape[1]).index_copy(0, real, values).view(hidden.shape)
